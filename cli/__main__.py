@@ -1,0 +1,5 @@
+"""How is the command line called without its script? `python -m lossforge.cli`."""
+
+from .main import main
+
+main()

@@ -1,0 +1,45 @@
+"""What is written down, and is what stands there still what would be written?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .losses import parameter_option, resolve, spec_errors
+from .status import Finding
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@click.command("build", short_help="Write NumPy and C code and facts.")
+@click.argument("loss", required=False)
+@parameter_option
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 when the files are not up to date.")
+def command(loss: str | None, parameters: dict[str, str], out: Path | None, only_check: bool) -> None:
+    """Write the NumPy and C code and the facts of LOSS; without LOSS, of the whole catalogue."""
+    from ..codegen.build import artifacts, catalogue_artifacts, compare, write
+
+    if loss is None:
+        root = out or ROOT / "generated"
+        made = catalogue_artifacts()
+    else:
+        root = out or Path()
+        with spec_errors(loss):
+            made = artifacts(resolve(loss, parameters))
+    if not only_check:
+        write(made, root)
+        click.echo(f"{len(made)} files are written to {root}")
+        return
+    drift = compare(made, root)
+    found = [f"{kind:<8} {path}" for kind in ("missing", "extra", "changed") for path in getattr(drift, kind)]
+    if not found:
+        click.echo(f"{len(made)} files are up to date")
+        return
+    for line in found:
+        click.echo(line)
+    again = ["lossforge build", *([f'"{loss}"'] if loss else []), *([f"--out {out}"] if out else [])]
+    raise Finding(
+        f"{len(found)} of the files in {root} are not what would be written; mend them with: {' '.join(again)}"
+    )

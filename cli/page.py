@@ -1,0 +1,103 @@
+"""How do a loss's facts read on a terminal, in a paper, on a page?
+
+Three renderings of the same facts: plain text, LaTeX, Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .facts import Facts
+
+PARTS = {"formula": "loss", "gradient": "gradient", "hessian": "Hessian", "inverse_link": "inverse link"}
+ORDINALS = {0: "value", 1: "slope", 2: "second derivative"}
+
+
+def formulas(facts: Facts, form: str) -> Iterator[tuple[str, str]]:
+    """Label and formula of the loss and of what follows from it; a derivative may have several entries."""
+    for part, label in PARTS.items():
+        entry = facts.get(part)
+        if entry is None:
+            continue
+        if form in entry:
+            yield label, entry[form]
+        else:
+            for name, single in entry.items():
+                yield f"{label} {name}", single[form]
+
+
+def variables(facts: Facts) -> list[tuple[str, str, str]]:
+    """Role, name and domain of every argument and parameter; definitions last."""
+    rows = [(a["role"], name, a["domain"]) for name, a in facts["arguments"].items()]
+    for name, parameter in facts["parameters"].items():
+        default = parameter.get("default")
+        domain = parameter["domain"] + ("" if default is None else f", default {default}")
+        rows.append(("parameter", name, domain))
+    rows += [("where", name, f"= {meaning}") for name, meaning in facts["definitions"].items()]
+    return rows
+
+
+def kink(facts: Facts, entry: dict[str, Any]) -> str:
+    base = {"residual": "r", "margin": "m"}.get(facts.get("base") or "", "")
+    place = f"{base} = {entry['at']}" if base and "=" not in str(entry["at"]) else f"{entry['at']}"
+    what = ORDINALS.get(entry["order"], f"derivative {entry['order']}")
+    return f"{place}: the {what} jumps from {entry['left']} to {entry['right']}"
+
+
+def claims(facts: Facts) -> list[tuple[str, str]]:
+    """Name and verdict of every derived property, in words."""
+    rows = []
+    for name, claim in facts.get("properties", {}).items():
+        value = f" = {claim['value']}" if claim.get("value") is not None else ""
+        condition = f" if {claim['condition']}" if claim.get("condition") else ""
+        rows.append((name.replace("_", " "), f"{claim['verdict']}{value}{condition}"))
+    return rows
+
+
+def table(rows: list[tuple[str, ...]], indent: str = "  ") -> list[str]:
+    """Rows in columns, the last one as wide as it likes."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [indent + "  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def text(facts: Facts) -> str:
+    lines = [f"{facts['name']}: {facts['title']}", facts["summary"], ""]
+    lines += table([*variables(facts)]) + [""]
+    lines += table([*formulas(facts, "text")])
+    for heading, items in (
+        ("kinks", [kink(facts, entry) for entry in facts["kinks"]]),
+        ("properties", table(list(claims(facts)), indent="") if claims(facts) else []),
+        ("remarks", facts["remarks"]),
+        ("elsewhere", facts["equivalents"]),
+        ("sources", facts["references"]),
+    ):
+        if items:
+            lines += ["", heading, *(f"  {item}" for item in items)]
+    return "\n".join(lines)
+
+
+def latex(facts: Facts) -> str:
+    """An aligned display, ready to paste."""
+    rows = [rf"  \text{{{label}}} &= {formula}" for label, formula in formulas(facts, "latex")]
+    return "\n".join([r"\begin{align*}", " \\\\\n".join(rows), r"\end{align*}"])
+
+
+def markdown(facts: Facts) -> str:
+    lines = [f"# {facts['title']}", "", facts["summary"], "", "| | | |", "|---|---|---|"]
+    lines += [f"| {role} | `{name}` | {domain} |" for role, name, domain in variables(facts)]
+    for label, formula in formulas(facts, "latex"):
+        lines += ["", f"**{label.capitalize() if label.islower() else label}**", "", f"$$\n{formula}\n$$"]
+    for heading, items in (
+        ("Kinks", [kink(facts, entry) for entry in facts["kinks"]]),
+        ("Properties", [f"{name}: {verdict}" for name, verdict in claims(facts)]),
+        ("Remarks", facts["remarks"]),
+        ("Elsewhere", facts["equivalents"]),
+        ("Sources", facts["references"]),
+    ):
+        if items:
+            lines += ["", f"## {heading}", "", *(f"- {item}" for item in items)]
+    return "\n".join(lines)
+
+
+FORMATS: dict[str, Callable[[Facts], str]] = {"text": text, "latex": latex, "markdown": markdown}

@@ -1,0 +1,136 @@
+"""Which kernels does a loss have?
+
+Loss, gradient and Hessian, and the fused ones that share their work. Losses
+over K classes have a second set for targets given as class numbers.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+from sympy import Expr, KroneckerDelta, Symbol
+
+from ..derive.derivation import Derivation, base_variable, kept_definitions, upper_triangle
+from ..derive.vector import contract, without_cancellation
+from ..spec.declare import j, k
+from ..spec.domains import OneHot
+from .ir import Assign, Kernel
+from .lower import Lowering
+
+PARTS: dict[str, tuple[str, ...]] = {
+    "loss": ("loss",),
+    "gradient": ("gradient",),
+    "hessian": ("hessian",),
+    "loss_gradient": ("loss", "gradient"),
+    "gradient_hessian": ("gradient", "hessian"),
+    "loss_gradient_hessian": ("loss", "gradient", "hessian"),
+}
+
+
+def kernels(derivation: Derivation) -> tuple[Kernel, ...]:
+    """Every kernel of a loss, lowered and not yet optimised."""
+    if derivation.vector is not None:
+        return _vector_kernels(derivation)
+    return _scalar_kernels(derivation)
+
+
+def _scalar_kernels(derivation: Derivation) -> tuple[Kernel, ...]:
+    loss = derivation.loss
+    names = [p.name for p in loss.predictions]
+    single = len(names) == 1
+    expressions: dict[str, dict[str, Expr]] = {
+        "loss": {"loss": derivation.stable},
+        "gradient": {
+            "gradient" if single else f"gradient_{n}": g for n, g in zip(names, derivation.gradients, strict=True)
+        },
+        "hessian": {
+            "hessian" if single else f"hessian_{names[a]}_{names[b]}": h
+            for (a, b), h in zip(upper_triangle(len(names)), derivation.hessians, strict=True)
+        },
+    }
+    variables = tuple(base_variable(loss, p)[0] for p in loss.predictions)
+    definitions = {d.symbol: d for d in kept_definitions(derivation)}
+    result = [
+        _kernel(derivation, name, {o: e for part in parts for o, e in expressions[part].items()}, variables, definitions)
+        for name, parts in PARTS.items()
+    ]
+    if derivation.inverse_link is not None:
+        lowering = Lowering()
+        result.append(
+            Kernel(
+                "inverse_link",
+                (names[0],),
+                tuple(p.name for p in loss.parameters),
+                (Assign("mean", lowering(derivation.inverse_link)),),
+                weighted=False,
+            )
+        )
+    return tuple(result)
+
+
+def _kernel(
+    derivation: Derivation,
+    name: str,
+    outputs: dict[str, Expr],
+    variables: tuple[Symbol, ...],
+    definitions: dict[Symbol, object],
+) -> Kernel:
+    loss = derivation.loss
+    lowering = Lowering(branching=variables)
+    assigned = tuple(Assign(o, lowering(e)) for o, e in outputs.items())
+    used = set().union(*(e.free_symbols for e in outputs.values()))
+    body = tuple(
+        Assign(d.symbol.name, lowering(d.meaning)) for d in loss.definitions if d.symbol in definitions and d.symbol in used
+    )
+    return Kernel(
+        name,
+        tuple(a.name for a in loss.arguments),
+        tuple(p.name for p in loss.parameters),
+        assigned,
+        body=body,
+        pivots=tuple(lowering.pivots),
+    )
+
+
+def _vector_kernels(derivation: Derivation) -> tuple[Kernel, ...]:
+    loss, vector = derivation.loss, derivation.vector
+    assert vector is not None
+    target = loss.targets[0]
+    forms = {"loss": vector.loss, "gradient": without_cancellation(vector.gradient), "hessian": vector.hessian}
+    axes: dict[str, tuple[str, ...]] = {"loss": (), "gradient": (j.name,), "hessian": (j.name, k.name)}
+    parameters = tuple(p.name for p in loss.parameters)
+    result = []
+    for suffix in ("", "_index") if isinstance(target.domain, OneHot) else ("",):
+        label = Symbol(target.name, integer=True, positive=True) if suffix else None
+        lowering = Lowering(label=label)
+        expressions = {
+            part: e if label is None else without_cancellation(_at_label(e, target.symbol, label))
+            for part, e in (forms if label is None else {**forms, "gradient": vector.gradient}).items()
+        }
+        vectors = tuple(a.name for a in loss.arguments if label is None or a is not target)
+        for name, parts in PARTS.items():
+            result.append(
+                Kernel(
+                    name + suffix,
+                    tuple(a.name for a in loss.arguments),
+                    parameters,
+                    tuple(Assign(part, lowering(expressions[part])) for part in parts),
+                    axes=tuple(axes[part] for part in parts),
+                    vectors=vectors,
+                    index_target=None if label is None else target.name,
+                )
+            )
+    if vector.inverse_link is not None:
+        f = loss.predictions[0].name
+        mean = Assign("mean", Lowering()(vector.inverse_link))
+        result.append(
+            Kernel("inverse_link", (f,), parameters, (mean,), axes=((k.name,),), vectors=(f,), weighted=False)
+        )
+    return tuple(result)
+
+
+def _at_label(e: Expr, target: sp.IndexedBase, label: Symbol) -> Expr:
+    """The expression for a one-hot target, given by its class: y[i] is 1 where i is the class."""
+    indexed = e.replace(
+        lambda n: isinstance(n, sp.Indexed) and n.base == target, lambda n: KroneckerDelta(n.indices[0], label)
+    )
+    return contract(indexed, None)

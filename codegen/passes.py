@@ -1,0 +1,343 @@
+"""What is done to a kernel between lowering and printing?
+
+Each pass is a short function from kernel to kernel; `optimise` is the list of
+them, in order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+from fractions import Fraction
+
+from .ir import (
+    Assign, Bin, BoolOp, Call, Cmp, Const, Elem, Index, Kernel, Neg, Node, Reduce, Select, Var, rewrite, variables, walk,
+)  # fmt: skip
+
+ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
+
+# GCC calls pow even for x**3 and x**1.5 at -O3; up to here a product is as accurate and faster.
+LARGEST_EXPANDED_POWER = 8
+
+
+def optimise(kernel: Kernel, *, eager_select: bool) -> Kernel:
+    """All passes. `eager_select`: the target evaluates both branches of a Select."""
+    kernel = expand_small_powers(kernel)
+    kernel = canonical_order(kernel)
+    kernel = propagate_nan(kernel)
+    if eager_select:
+        kernel = guard_branches(kernel)
+        kernel = canonical_order(kernel)
+    if kernel.is_vector:
+        return share_reductions(kernel)
+    kernel = share_subexpressions(kernel)
+    return hoist_parameters(kernel)
+
+
+def _everywhere(kernel: Kernel, change: Callable[[Node], Node]) -> Kernel:
+    memo: dict[Node, Node] = {}
+
+    def assigned(assigns: tuple[Assign, ...]) -> tuple[Assign, ...]:
+        return tuple(Assign(a.name, rewrite(a.value, change, memo)) for a in assigns)
+
+    pivots = tuple(
+        dataclasses.replace(p, condition=rewrite(p.condition, change, memo), point=rewrite(p.point, change, memo))
+        for p in kernel.pivots
+    )
+    return dataclasses.replace(
+        kernel, outputs=assigned(kernel.outputs), body=assigned(kernel.body), pivots=pivots
+    )
+
+
+def expand_small_powers(kernel: Kernel) -> Kernel:
+    """x**n as products for small integers n, x**(n + 1/2) as products with a square root."""
+
+    def expand(node: Node) -> Node:
+        match node:
+            case Call("pow", (base, Const(exponent))) if 0 < exponent <= LARGEST_EXPANDED_POWER:
+                if exponent.denominator == 1:
+                    return _product(base, int(exponent))
+                if exponent.denominator == 2:
+                    whole = int(exponent)
+                    root = Call("sqrt", (base,))
+                    return Bin("*", _product(base, whole), root) if whole else root
+        return node
+
+    return _everywhere(kernel, expand)
+
+
+def _product(base: Node, n: int) -> Node:
+    """base**n by squaring."""
+    if n == 1:
+        return base
+    half = _product(base, n // 2)
+    square = Bin("*", half, half)
+    return Bin("*", square, base) if n % 2 else square
+
+
+def canonical_order(kernel: Kernel) -> Kernel:
+    """Equal values get equal trees: constants folded, signs pulled out, operands of + and * in one order."""
+    return _everywhere(kernel, _canonical)
+
+
+def _canonical(node: Node) -> Node:
+    match node:
+        case Neg(Neg(x)):
+            return x
+        case Neg(Const(value)):
+            return Const(-value)
+        case Neg(Bin("-", a, b)):
+            return Bin("-", b, a)
+        case Call("abs", (Neg(x),)):
+            return Call("abs", (x,))
+        case Call("abs", (Bin("-", a, b),)) if _key(b) < _key(a):
+            return Call("abs", (Bin("-", b, a),))
+        case Bin(op, Const(a), Const(b)) if not (op == "/" and b == 0):
+            return Const({"+": a + b, "-": a - b, "*": a * b}[op] if op != "/" else a / b)
+        case Bin("*", a, b) if a == ONE:
+            return b
+        case Bin("*" | "/", a, b) if b == ONE:
+            return a
+        case Bin("+", a, b) if a == ZERO:
+            return b
+        case Bin("+" | "-", a, b) if b == ZERO:
+            return a
+        case Bin("-", a, b) if a == ZERO:
+            return _canonical(Neg(b))
+        case Bin("+", a, Neg(b)):
+            return _canonical(Bin("-", a, b))
+        case Bin("+", Neg(a), b):
+            return _canonical(Bin("-", b, a))
+        case Bin("-", a, Neg(b)):
+            return _canonical(Bin("+", a, b))
+        case Bin("*" | "/" as op, Neg(a), Neg(b)):
+            return _canonical(Bin(op, a, b))
+        case Bin("*" | "/" as op, Neg(a), b) | Bin("*" | "/" as op, a, Neg(b)):
+            return _canonical(Neg(_canonical(Bin(op, a, b))))
+        case Bin("*", Const(a), Bin("*", Const(b), c)):
+            return _canonical(Bin("*", Const(a * b), c))
+        case Bin("+" | "*" as op, a, b) if _key(b) < _key(a):
+            return Bin(op, b, a)
+        case Select(_, a, b) if a == b:
+            return a
+    return node
+
+
+def _key(node: Node) -> tuple[int, str]:
+    """Constants first, then variables, then by form; the same in every process."""
+    rank = 0 if isinstance(node, Const) else 1 if isinstance(node, Var) else 2
+    return rank, _form(node)
+
+
+def _form(node: Node) -> str:
+    match node:
+        case Const(value):
+            return str(value)
+        case Var(name):
+            return name
+        case Elem(vector, index):
+            return f"{vector}[{index}]"
+        case Index(name):
+            return f"#{name}"
+    label = getattr(node, "op", None) or getattr(node, "function", None) or type(node).__name__
+    return f"{label}({','.join(_form(c) for c in node.children)})"
+
+
+def propagate_nan(kernel: Kernel) -> Kernel:
+    """NaN in, NaN out: an output that a comparison with NaN could turn into a number is guarded."""
+    if kernel.is_vector:
+        return kernel
+    outputs = []
+    used = sorted(set().union(*(variables(o.value) for o in kernel.outputs)))
+    defined = {a.name: a for a in kernel.body}
+    inputs = [name for name in kernel.inputs if name in kernel_predictions(kernel)]
+    watched = [n for n in used if n in defined] or inputs
+    for output in kernel.outputs:
+        value = output.value
+        mentioned = [n for n in watched if n in variables(value)] or watched
+        for name in mentioned:
+            if not _passes_nan(value, name):
+                value = Select(Cmp("==", Var(name), Var(name)), value, Var(name))
+        outputs.append(Assign(output.name, value))
+    return dataclasses.replace(kernel, outputs=tuple(outputs))
+
+
+def kernel_predictions(kernel: Kernel) -> tuple[str, ...]:
+    """The inputs through which a NaN is let in: all of them; the boundary refuses it in targets."""
+    return kernel.inputs
+
+
+def _passes_nan(node: Node, name: str) -> bool:
+    match node:
+        case Var(n):
+            return n == name
+        case Select(condition, _, otherwise):
+            return _compares(condition, name) and _passes_nan(otherwise, name)
+        case Call("max" | "min", (_, second)):
+            return _passes_nan(second, name)
+        case Call("pow", (base, exponent)):
+            # pow(NaN, 0) is 1: only an exponent that is known and not zero passes a NaN on.
+            return isinstance(exponent, Const) and exponent.value != 0 and _passes_nan(base, name)
+    return any(_passes_nan(c, name) for c in node.children)
+
+
+def _compares(condition: Node, name: str) -> bool:
+    """Whether the condition is false for NaN: an order or equality with a side that passes NaN on."""
+    return isinstance(condition, Cmp) and condition.op != "!=" and any(
+        _passes_nan(c, name) for c in condition.children
+    )
+
+
+# What can raise an invalid operation, or overflow on the way to one.
+_RISKY = frozenset({"log", "log1p", "sqrt", "pow", "exp", "expm1", "sinh", "cosh"})
+
+
+def guard_branches(kernel: Kernel) -> Kernel:
+    """In an eager target, evaluate an untaken branch at the pivot of its condition, where both are regular."""
+    pivots = {p.condition: p for p in kernel.pivots}
+
+    def guard(node: Node) -> Node:
+        match node:
+            case Select(condition, then, otherwise) if condition in pivots:
+                pivot = pivots[condition]
+                x, point = Var(pivot.variable), pivot.point
+                inside = Select(condition, x, point)
+                outside = Select(condition, point, x)
+                return Select(condition, _guarded(then, x, inside), _guarded(otherwise, x, outside))
+            case Select(Cmp("==", x, c) as condition, then, otherwise) if c == ZERO and _risky(otherwise, x):
+                # xlogy and its kin: where the weight is 0 the other branch sees a harmless 1 in its logarithm.
+                return Select(condition, then, _guard_arguments(otherwise, condition))
+        return node
+
+    return _everywhere(kernel, guard)
+
+
+def _guarded(branch: Node, x: Var, value: Node) -> Node:
+    return rewrite(branch, lambda n: value if n == x else n) if _risky(branch, x) else branch
+
+
+def _guard_arguments(branch: Node, condition: Node) -> Node:
+    def safe(node: Node) -> Node:
+        match node:
+            case Call("log" | "sqrt", (a,)):
+                return Call(node.function, (Select(condition, ONE, a),))
+            case Call("log1p", (a,)):
+                return Call("log1p", (Select(condition, ZERO, a),))
+            case Bin("/", a, b):
+                return Bin("/", a, Select(condition, ONE, b))
+        return node
+
+    return rewrite(branch, safe)
+
+
+def _risky(branch: Node, x: Node) -> bool:
+    for node in walk(branch):
+        match node:
+            case Call(function, _) if function in _RISKY:
+                return True
+            case Bin("/", _, b) if not isinstance(b, Const):
+                return True
+            case Bin("*", a, b) if variables(a) and variables(b):
+                return True
+    return False
+
+
+def share_subexpressions(kernel: Kernel) -> Kernel:
+    """Common subexpressions, across all outputs of a fused kernel, become temporaries."""
+    count: Counter[Node] = Counter()
+    roots = [a.value for a in (*kernel.body, *kernel.outputs)]
+    for root in roots:
+        count[root] += 1
+    seen: set[Node] = set()
+    for root in roots:
+        for node in walk(root):
+            if node not in seen:
+                seen.add(node)
+                count.update(node.children)
+    body: list[Assign] = list(kernel.body)
+    names: dict[Node, Node] = {a.value: Var(a.name) for a in kernel.body}
+
+    def share(node: Node) -> Node:
+        if node in names:
+            return names[node]
+        children = tuple(share(c) for c in node.children)
+        new = node.rebuild(children) if children else node
+        if count[node] > 1 and not isinstance(node, Const | Var):
+            name = f"t{len(body) - len(kernel.body)}"
+            body.append(Assign(name, new))
+            names[node] = Var(name)
+            return names[node]
+        return new
+
+    outputs = tuple(Assign(o.name, share(o.value)) for o in kernel.outputs)
+    return dataclasses.replace(kernel, body=tuple(body), outputs=outputs)
+
+
+def hoist_parameters(kernel: Kernel) -> Kernel:
+    """Work that depends on parameters only moves to the prologue."""
+    fixed = set(kernel.parameters)
+    prologue: list[Assign] = []
+    names: dict[Node, Node] = {}
+
+    def hoist(node: Node) -> Node:
+        if node in names:
+            return names[node]
+        if isinstance(node, Const | Var) or node.type == "bool":
+            return node.rebuild(tuple(hoist(c) for c in node.children)) if node.children else node
+        used = variables(node)
+        if used and used <= fixed and not isinstance(node, Neg):
+            name = f"c{len(prologue)}"
+            prologue.append(Assign(name, node))
+            names[node] = Var(name)
+            return names[node]
+        return node.rebuild(tuple(hoist(c) for c in node.children))
+
+    body: list[Assign] = []
+    for assign in kernel.body:
+        used = variables(assign.value)
+        if used and used <= fixed:
+            prologue.append(assign)
+            fixed.add(assign.name)
+        else:
+            body.append(Assign(assign.name, hoist(assign.value)))
+    outputs = tuple(Assign(o.name, hoist(o.value)) for o in kernel.outputs)
+    ordered = _in_order(prologue, set(kernel.parameters))
+    return dataclasses.replace(kernel, prologue=ordered, body=tuple(body), outputs=outputs)
+
+
+def _in_order(assigns: list[Assign], known: set[str]) -> tuple[Assign, ...]:
+    """The assignments, each after those it uses."""
+    pending, done = list(assigns), []
+    while pending:
+        ready = [a for a in pending if variables(a.value) <= known]
+        done += ready
+        known |= {a.name for a in ready}
+        pending = [a for a in pending if a not in ready]
+    return tuple(done)
+
+
+def share_reductions(kernel: Kernel) -> Kernel:
+    """Reductions over the classes, each computed once a row, innermost first."""
+    body: list[Assign] = []
+    names: dict[Node, Node] = {}
+
+    def share(node: Node) -> Node:
+        if isinstance(node, Reduce):
+            if node not in names:
+                value = node.rebuild(tuple(rewrite(c, share) for c in node.children))
+                if value not in names:
+                    names[value] = Var(f"t{len(body)}")
+                    body.append(Assign(f"t{len(body)}", value))
+                names[node] = names[value]
+            return names[node]
+        return node
+
+    outputs = tuple(Assign(o.name, rewrite(o.value, share)) for o in kernel.outputs)
+    return dataclasses.replace(kernel, body=tuple(body), outputs=outputs)
+
+
+__all__ = [
+    "BoolOp", "canonical_order", "expand_small_powers", "guard_branches", "hoist_parameters", "optimise",
+    "propagate_nan", "share_reductions", "share_subexpressions",
+]  # fmt: skip

@@ -1,0 +1,9 @@
+"""Which languages can kernels be written in? One module and one template each."""
+
+from __future__ import annotations
+
+from ..target import Target
+from .c import C
+from .numpy import NUMPY
+
+TARGETS: dict[str, Target] = {target.name: target for target in (NUMPY, C)}

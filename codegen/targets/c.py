@@ -1,0 +1,45 @@
+"""C99 with no dependency but libm; float64 and float32 from the same kernel."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from ...spec.names import RESERVED_C
+from ..target import FLOAT32, FLOAT64, Precision, Target, TargetError
+
+
+def _literal(value: Fraction, precision: Precision) -> str:
+    number = float(value)
+    text = repr(number) if precision is FLOAT64 else str(np.float32(number))
+    if "inf" in text:
+        raise TargetError(f"the constant {value} is beyond the range of {precision.c_type}")
+    return (text if any(c in text for c in ".e") else f"{text}.0") + precision.literal_suffix
+
+
+_LIBM = ("exp", "expm1", "log", "log1p", "sqrt", "sinh", "cosh", "tanh", "sin", "cos", "atan", "erf")
+
+C = Target(
+    name="c",
+    extension=".c",
+    template="kernel.c.j2",
+    calls={
+        **{f: f"{f}{{s}}({{0}})" for f in _LIBM},
+        "abs": "fabs{s}({0})",
+        "hypot": "hypot{s}({0}, {1})",
+        "pow": "pow{s}({0}, {1})",
+        "max": "maximum{s}({0}, {1})",
+        "min": "minimum{s}({0}, {1})",
+        "sign": "sign{s}({0})",
+    },
+    literal=_literal,
+    select="({c} ? {a} : {b})",
+    typed="{0}",
+    boolean={"and": "&&", "or": "||", "not": "!"},
+    reserved=RESERVED_C
+    | {f"{name}{s}" for name in ("maximum", "minimum", "sign") for s in ("", "f")}
+    | {"n", "K", "weight"},
+    precisions=(FLOAT64, FLOAT32),
+    eager_select=False,
+)

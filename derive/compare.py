@@ -1,0 +1,136 @@
+"""Are two losses the same function, proportional, or different?
+
+Equal and proportional are shown exactly; different is shown by a witness, a
+point at which both are evaluated in interval arithmetic and the enclosures do
+not meet. What neither shows is undecided.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+import sympy as sp
+from sympy import Expr, Rational, Symbol
+
+from ..spec.atoms import define_atoms
+from ..spec.domains import Domain, FiniteSet, Integers, Interval
+from ..spec.model import Loss, SpecError
+from .recognise import recognise
+
+Verdict = Literal["equal", "proportional", "different", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A point, by name of variable, and the values of both losses there."""
+
+    point: dict[str, str]
+    first: str
+    second: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The verdict; `factor` with first = factor*second for proportional losses."""
+
+    verdict: Verdict
+    factor: str | None = None
+    witness: Witness | None = None
+
+
+_GRID = tuple(Rational(n, 4) for n in (-22, -10, -7, -3, -1, 1, 2, 5, 9, 14, 30))
+_DIGITS = 40
+
+
+def compare(first: Loss, second: Loss) -> Comparison:
+    """Compare two scalar losses on the arguments and parameters they name alike.
+
+    Arguments are matched by role, parameters by name; a parameter that only one
+    of them has is taken at its default. Raises SpecError for vector losses and
+    for parameters without a default.
+    """
+    a, symbols = _formula(first, None)
+    b, _ = _formula(second, symbols)
+    if _same(a, b):
+        return Comparison("equal")
+    ratios = [r for r in (_ratio(a, b, point) for point in _points(symbols)) if r is not None]
+    if ratios:
+        candidate = sp.nsimplify(ratios[0], rational=True, tolerance=Rational(1, 10**20))
+        if candidate.q < 10**6 and candidate != 0 and _same(a, candidate * b):
+            return Comparison("proportional", factor=str(candidate))
+    for point in _points(symbols):
+        left, right = a.xreplace(point), b.xreplace(point)
+        try:
+            x, y = sp.N(left, _DIGITS), sp.N(right, _DIGITS)
+        except (TypeError, ValueError, ZeroDivisionError):
+            continue
+        if x.is_Float and y.is_Float and abs(x - y) > Rational(1, 10**20) * (1 + abs(x) + abs(y)):
+            shown = {str(s): str(v) for s, v in point.items()}
+            return Comparison("different", witness=Witness(shown, str(sp.N(x, 17)), str(sp.N(y, 17))))
+    return Comparison("undecided")
+
+
+def _formula(loss: Loss, matched: dict[str, tuple[Symbol, Domain]] | None) -> tuple[Expr, dict[str, tuple[Symbol, Domain]]]:
+    """The exact formula; with symbols of the first loss where a second one is matched to it."""
+    if loss.size is not None or len(loss.predictions) != 1 or len(loss.targets) != 1:
+        raise SpecError(f"{loss.name}: only losses with one scalar prediction and target are compared")
+    replaced: dict[Expr, Expr] = {}
+    symbols: dict[str, tuple[Symbol, Domain]] = {}
+    for argument in loss.arguments:
+        name = "prediction" if argument.role == "prediction" else "target"
+        symbols[name] = (argument.symbol, argument.domain)
+    for parameter in loss.parameters:
+        known = matched is None or parameter.name in matched
+        if known:
+            symbols[parameter.name] = (parameter.symbol, parameter.domain)
+        elif parameter.default is None:
+            raise SpecError(f"{loss.name}: {parameter.name} has no default and the other loss has no such parameter")
+        else:
+            replaced[parameter.symbol] = parameter.default
+    if matched is not None:
+        replaced |= {symbol: matched[name][0] for name, (symbol, _) in symbols.items() if name in matched}
+    return define_atoms(loss.full_expression).xreplace(replaced), symbols
+
+
+def _same(a: Expr, b: Expr) -> bool:
+    """Whether two formulas are shown to be equal by exact rewriting; False proves nothing."""
+    if sp.expand(a - b) == 0:
+        return True
+    stable = recognise(a) - recognise(b)
+    if sp.expand(stable) == 0:
+        return True
+    if stable.has(sp.Piecewise, sp.Max, sp.Min, sp.Abs):
+        return False
+    return bool(sp.simplify(sp.expand_log(sp.powdenest(stable.rewrite(sp.exp), force=False))) == 0)
+
+
+def _ratio(a: Expr, b: Expr, point: dict[Expr, Expr]) -> Expr | None:
+    x, y = sp.N(a.xreplace(point), _DIGITS), sp.N(b.xreplace(point), _DIGITS)
+    return x / y if x.is_Float and y.is_Float and y != 0 else None
+
+
+def _points(symbols: dict[str, tuple[Symbol, Domain]]) -> list[dict[Expr, Expr]]:
+    """Exact points of the domains, a few hundred at most."""
+    names = list(symbols)
+    values = [_values(symbols[name][1])[: 11 if name in ("prediction", "target") else 3] for name in names]
+    grid = itertools.islice(itertools.product(*values), 600)
+    return [dict(zip((symbols[n][0] for n in names), point, strict=True)) for point in grid]
+
+
+def _values(domain: Domain) -> list[Expr]:
+    match domain:
+        case FiniteSet(values):
+            return list(values)
+        case Integers(low):
+            return [low + n if low != -sp.oo else sp.Integer(n - 4) for n in range(9)]
+        case Interval(low, high, _, _):
+            if low == -sp.oo and high == sp.oo:
+                return list(_GRID)
+            if high == sp.oo:
+                return [low + abs(v) for v in _GRID[::2]]
+            if low == -sp.oo:
+                return [high - abs(v) for v in _GRID[::2]]
+            return [low + (high - low) * Rational(n, 12) for n in (5, 1, 9, 3, 11, 7)]
+    raise SpecError(f"{domain.text} is not a scalar domain")

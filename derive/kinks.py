@@ -1,0 +1,137 @@
+"""Where does a loss or one of its derivatives jump, and by how much?
+
+Every place where branches meet is a candidate; the one-sided values on its two
+sides are compared, order by order, exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+from sympy import Expr, Piecewise, Symbol
+from sympy.core.relational import Relational
+
+from .branches import differentiate, magnitude, roots, side, sign_of, to_tree
+
+MAX_ORDER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Kink:
+    """At `at` the derivative of this `order` jumps from `left` to `right` (order 0: the loss itself).
+
+    `value` is what lossforge returns there: the mean, for derivatives; what the
+    author's condition says, for the loss.
+    """
+
+    at: Expr
+    order: int
+    left: Expr
+    right: Expr
+    value: Expr
+
+
+def find_kinks(expression: Expr, x: Symbol) -> tuple[tuple[Kink, ...], tuple[Expr, ...]]:
+    """The kinks of a formula in x, from left to right, and the switches left unsolved.
+
+    A switch is an expression whose sign selects a branch. It is left unsolved,
+    and returned, when its roots in x or the branches beside them are not
+    decided by the declared domains of the parameters.
+    """
+    trees = [to_tree(expression, x)]
+    for _ in range(MAX_ORDER):
+        trees.append(differentiate(trees[-1], x))
+    found: list[Kink] = []
+    unsolved: list[Expr] = []
+    for switch in _switches(trees[0], x):
+        at = roots(switch, x)
+        if at is None:
+            unsolved.append(switch)
+            continue
+        for point in at:
+            sides = _one_sided(trees, x, point)
+            if sides is None:
+                unsolved.append(switch)
+                break
+            for order, (left, right) in enumerate(sides):
+                if sp.simplify(left - right) != 0:
+                    value = expression.subs(x, point) if order == 0 else (left + right) / 2
+                    if all(kink.at != point for kink in found):
+                        found.append(Kink(point, order, left, right, sp.factor_terms(value)))
+                    break
+    return tuple(sorted(found, key=_position)), tuple(dict.fromkeys(unsolved))
+
+
+def _position(kink: Kink) -> tuple[float, str]:
+    """Order by value with every parameter at 1; only for reading."""
+    try:
+        value = float(kink.at.subs(dict.fromkeys(kink.at.free_symbols, 1)))
+    except TypeError:
+        value = 0.0
+    return value, str(kink.at)
+
+
+def _switches(tree: Expr, x: Symbol) -> list[Expr]:
+    found: dict[Expr, None] = {}
+    for node in sp.preorder_traversal(tree):
+        if isinstance(node, side | magnitude):
+            found[node.args[0]] = None
+        if isinstance(node, Relational) and node.has(x):
+            found[node.lhs - node.rhs] = None
+            for inner in sorted(node.atoms(sp.Abs), key=sp.default_sort_key):
+                if inner.has(x):
+                    found[inner.args[0]] = None
+    return list(found)
+
+
+def _one_sided(trees: list[Expr], x: Symbol, point: Expr) -> list[tuple[Expr, Expr]] | None:
+    values: list[tuple[Expr, Expr]] = []
+    for tree in trees:
+        pair = [_approach(tree, x, point, direction) for direction in (-1, 1)]
+        if pair[0] is None or pair[1] is None:
+            return None
+        values.append((pair[0], pair[1]))
+    return values
+
+
+def _approach(tree: Expr, x: Symbol, point: Expr, direction: int) -> Expr | None:
+    """The value of a tree just beside a point; None when a branch is undecided."""
+    if isinstance(tree, Piecewise):
+        (then, condition), (otherwise, _) = tree.args
+        if not isinstance(condition, Relational):
+            return None
+        sign = _sign_beside(condition.lhs - condition.rhs, x, point, direction)
+        if sign is None:
+            return None
+        chosen = {"<": sign < 0, "<=": sign <= 0, ">": sign > 0, ">=": sign >= 0, "==": sign == 0, "!=": sign != 0}
+        return _approach(then if chosen[condition.rel_op] else otherwise, x, point, direction)
+    if isinstance(tree, sp.Add) and tree.has(Piecewise):
+        terms = [_approach(term, x, point, direction) for term in tree.args]
+        return None if any(t is None for t in terms) else sp.Add(*terms)
+    for node in sorted(tree.atoms(side, magnitude), key=sp.default_sort_key):
+        sign = _sign_beside(node.args[0], x, point, direction)
+        if sign is None:
+            return None
+        tree = tree.xreplace({node: sp.Integer(sign) if isinstance(node, side) else sign * node.args[0]})
+    value = tree.subs(x, point)
+    if value.has(sp.nan, sp.zoo):
+        return None
+    return sp.factor_terms(sp.expand(value))
+
+
+def _sign_beside(u: Expr, x: Symbol, point: Expr, direction: int) -> int | None:
+    """The sign of u just beside a point: of u itself, or of its slope where u vanishes."""
+    for inner in sorted(u.atoms(sp.Abs), key=sp.default_sort_key):
+        if inner.has(x):
+            inside = _sign_beside(inner.args[0], x, point, direction)
+            if inside is None:
+                return None
+            u = u.xreplace({inner: inside * inner.args[0]})
+    for order in range(3):
+        sign = sign_of(u.diff(x, order).subs(x, point) if order else u.subs(x, point))
+        if sign is None:
+            return None
+        if sign:
+            return sign * direction**order
+    return 0 if sp.expand(u) == 0 else None

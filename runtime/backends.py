@@ -1,0 +1,148 @@
+"""Who computes: compiled C or NumPy?
+
+Both backends answer one question, `bind`: given a kernel's name, its outputs
+and the parameters, return a function that runs it over flat arrays. Arrays
+arrive contiguous, aligned, of one floating dtype: (n,), or (n, K) for vectors;
+labels are int64. Both multiply each output once by the weight of its row, with
+plain multiplication (0 times inf is NaN), and write into the arrays of `outs`
+where given.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import native
+from .artifacts import Artifacts
+from .errors import ArtifactError, EnvironmentLacking
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+# sizes (n,) or (n, K); inputs; weight; output shapes; output arrays or None -> output arrays
+Run = Callable[[Shape, Sequence[Array], Array | None, Sequence[Shape], Sequence[Array | None]], list[Array]]
+
+
+class Backend(Protocol):
+    """Something that can run kernels."""
+
+    name: str
+    reason: str
+
+    def bind(self, kernel: str, inputs: int, outputs: int, dtype: np.dtype[Any], parameters: Sequence[Any]) -> Run:
+        """The function that runs one kernel in one precision."""
+
+
+class NumPyBackend:
+    name = "numpy"
+
+    def __init__(self, artifacts: Artifacts, reason: str) -> None:
+        self.reason = reason
+        self._artifacts = artifacts
+
+    def bind(self, kernel: str, inputs: int, outputs: int, dtype: np.dtype[Any], parameters: Sequence[Any]) -> Run:
+        function = getattr(self._artifacts.numpy_module(), kernel, None)
+        if function is None:
+            raise ArtifactError(
+                f"the NumPy code of {self._artifacts.name} has no function {kernel}; regenerate it: lossforge build"
+            )
+        # An inverse link takes parameters only where it depends on some.
+        scalars = list(parameters)[: function.__code__.co_argcount - inputs]
+        weighted = kernel != "inverse_link"
+
+        def run(
+            sizes: Shape, arrays: Sequence[Array], weight: Array | None, shapes: Sequence[Shape],
+            outs: Sequence[Array | None],
+        ) -> list[Array]:  # fmt: skip
+            with np.errstate(all="ignore"):  # inf and NaN in the result say what a warning would
+                results = [np.asarray(r) for r in function(*arrays, *scalars)]
+                if weight is not None and weighted:
+                    results = [r * weight.reshape(-1, *(1,) * (r.ndim - 1)) for r in results]
+                return [
+                    _fresh(result, dtype, shape, arrays) if out is None else _copied(out, result)
+                    for result, shape, out in zip(results, shapes, outs, strict=True)
+                ]
+
+        return run
+
+
+def _fresh(result: Array, dtype: np.dtype[Any], shape: Shape, inputs: Sequence[Array]) -> Array:
+    """The result as an array of its own, so that no caller ever holds a view of another's data."""
+    own = result.base is None and not any(result is given for given in inputs)
+    if own and result.shape == shape and result.dtype == dtype:
+        return result
+    return np.array(np.broadcast_to(result, shape), dtype)
+
+
+def _copied(out: Array, result: Array) -> Array:
+    np.copyto(out, result, casting="same_kind")
+    return out
+
+
+class CBackend:
+    name = "c"
+
+    def __init__(self, artifacts: Artifacts) -> None:
+        built = native.build(artifacts.name, artifacts.c_text())
+        self.reason = f"compiled by {built.compiler.command[0]} ({built.compiler.version}), {built.path}"
+        self._artifacts = artifacts
+        self._library = built.library
+
+    def bind(self, kernel: str, inputs: int, outputs: int, dtype: np.dtype[Any], parameters: Sequence[Any]) -> Run:
+        symbol = f"lossforge_{self._artifacts.name}_{kernel}_f{8 * dtype.itemsize}"
+        try:
+            function = self._library[symbol]
+        except AttributeError:
+            raise ArtifactError(
+                f"the C code of {self._artifacts.name} has no function {symbol}; regenerate it: lossforge build"
+            ) from None
+        vector = bool(self._artifacts.facts.get("size"))
+        weighted = kernel != "inverse_link"
+        real = ctypes.c_double if dtype.itemsize == 8 else ctypes.c_float
+        sizes_types = [ctypes.c_size_t] * (1 + vector)
+        function.argtypes = [
+            *sizes_types, *[ctypes.c_void_p] * (inputs + weighted), *[real] * len(parameters),
+            *[ctypes.c_void_p] * outputs,
+        ]  # fmt: skip
+        function.restype = None
+        scalars = [float(p) for p in parameters]
+
+        def run(
+            sizes: Shape, arrays: Sequence[Array], weight: Array | None, shapes: Sequence[Shape],
+            outs: Sequence[Array | None],
+        ) -> list[Array]:  # fmt: skip
+            results = [np.empty(s, dtype) if o is None else o for s, o in zip(shapes, outs, strict=True)]
+            if sizes[0]:
+                pointers = [address(array) for array in arrays]
+                if weighted:
+                    pointers.append(None if weight is None else address(weight))
+                function(*sizes, *pointers, *scalars, *map(address, results))
+            return results
+
+        return run
+
+
+def address(array: Array) -> int | None:
+    """Where the data begins; ten times faster than `array.ctypes.data`."""
+    start: int = array.__array_interface__["data"][0]
+    return start
+
+
+def choose(artifacts: Artifacts, requested: str) -> Backend:
+    """The backend that will serve: `c`, `numpy`, or `auto` (C where it can be had).
+
+    Raises EnvironmentLacking when `c` is demanded and cannot be had.
+    """
+    if requested == "numpy":
+        return NumPyBackend(artifacts, "NumPy was asked for")
+    try:
+        return CBackend(artifacts)
+    except (EnvironmentLacking, ArtifactError) as error:
+        if requested == "c":
+            demand = f"backend 'c' was demanded for {artifacts.name} but cannot be had"
+            raise EnvironmentLacking(f"{demand}: {error}") from error
+        return NumPyBackend(artifacts, f"C cannot be had: {error}")

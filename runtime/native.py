@@ -1,0 +1,255 @@
+"""How does C source become a loaded library, safely, and only once?
+
+A compiler is looked for ($CC, cc, gcc, clang). The library lies in a cache
+folder ($LOSSFORGE_CACHE, $XDG_CACHE_HOME/lossforge, ~/.cache/lossforge) under
+
+    NAME-KEY-HASH.so
+
+where KEY is the SHA-256 of everything that went in (code, flags, compiler,
+platform) and HASH that of the library's own bytes. One `os.replace` thus
+publishes the library and its checksum together: builders may race, a file may
+be cut short, and a wrong library is recognised before it is loaded (loading a
+truncated one kills Python). A folder that others may write is not trusted;
+then, or when it cannot be written, a private temporary folder serves.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import hashlib
+import os
+import platform
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from .errors import EnvironmentLacking
+
+# No -march: the cache may be shared between machines. No -ffast-math: it changes results, and with GCC before 13
+# loading such a library flushes subnormals to zero in the whole process. No contraction: the same bits everywhere.
+FLAGS = (
+    "-O3", "-std=c99", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off",
+)  # fmt: skip
+_SUFFIX = ".dylib" if sys.platform == "darwin" else ".dll" if sys.platform == "win32" else ".so"
+_TIMEOUT = 300  # seconds; a kernel file takes about one
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    command: tuple[str, ...]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A loaded library and where it lies."""
+
+    library: ctypes.CDLL
+    path: Path
+    compiler: Compiler
+
+
+def compiler() -> Compiler:
+    """The C compiler that will be used; raises EnvironmentLacking when there is none."""
+    return _compiler(os.environ.get("CC", "").strip(), os.environ.get("PATH", ""))
+
+
+@cache
+def _compiler(cc: str, _path: str) -> Compiler:
+    reasons = []
+    try:
+        commands = [shlex.split(cc)] if cc else [["cc"], ["gcc"], ["clang"]]
+    except ValueError as error:
+        raise EnvironmentLacking(f"$CC is {cc!r}, which is no command ({error}); name a C compiler in it") from None
+    for command in commands:
+        executable = shutil.which(command[0])
+        if executable is None:
+            reasons.append(f"{command[0]} is not on the PATH")
+            continue
+        command = [os.path.abspath(executable), *command[1:]]
+        try:
+            answer = subprocess.run(
+                [*command, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=_environment()
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            reasons.append(f"{executable} --version failed ({error})")
+            continue
+        lines = answer.stdout.decode(errors="replace").splitlines()
+        if answer.returncode == 0 and lines:
+            return Compiler(tuple(command), lines[0].strip())
+        reasons.append(f"{executable} --version ended with status {answer.returncode}")
+    source = " ($CC)" if cc else ""
+    raise EnvironmentLacking(
+        f"no working C compiler{source}: {'; '.join(reasons)}. Install gcc or clang, or name one in $CC"
+    )
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C"}
+
+
+def cache_folder() -> Path:
+    """Where the cache is meant to lie; it need not exist."""
+    if named := os.environ.get("LOSSFORGE_CACHE"):
+        return Path(named).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    # The XDG specification says to ignore a relative path.
+    root = Path(base) if base and os.path.isabs(base) else Path(os.path.expanduser("~")) / ".cache"
+    return root / "lossforge"
+
+
+def distrust(folder: Path) -> str | None:
+    """Why libraries in this folder must not be loaded, or None; creates the folder."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError as error:
+        return f"the cache folder {folder} cannot be made ({error.strerror})"
+    if not hasattr(os, "getuid"):
+        return None
+    if status.st_uid not in (os.getuid(), 0):
+        return f"the cache folder {folder} belongs to another user; name your own in $LOSSFORGE_CACHE"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others may write the cache folder {folder}; run: chmod go-w {folder}"
+    return None
+
+
+@cache
+def _private_folder(owner: int) -> Path:
+    """A temporary folder of this process (`owner`), removed when it ends."""
+    folder = Path(tempfile.mkdtemp(prefix="lossforge-"))
+
+    def remove() -> None:
+        if os.getpid() == owner:  # a forked child must not take it from its parent
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return folder
+
+
+def _folders(reasons: list[str]) -> Iterator[Path]:
+    folder = cache_folder()
+    reason = distrust(folder)
+    if reason is None:
+        yield folder
+    else:
+        reasons.append(reason)
+    yield _private_folder(os.getpid())
+
+
+def key(source: str, compiler: Compiler) -> str:
+    """The name under which a build is cached: all that decides its bytes."""
+    parts = (
+        source, *FLAGS, *compiler.command, compiler.version, sys.platform, platform.machine(), str(sys.maxsize)
+    )  # fmt: skip
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+_built: dict[str, Built] = {}
+_failed: dict[tuple[str, Path], str] = {}  # not tried again in this process
+_notes: list[str] = []
+_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # a lock held by another thread would stay locked in the child for ever
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+def notes() -> list[str]:
+    """What went wrong on the way to the loaded libraries, such as a cache folder that cannot be written."""
+    return list(dict.fromkeys(_notes))
+
+
+def build(name: str, source: str) -> Built:
+    """The loaded library of a C source, compiled when the cache does not hold it.
+
+    Raises EnvironmentLacking, naming the reason, when there is no compiler,
+    it fails, or the result cannot be loaded.
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError(f"a library is named by an identifier, got {name!r}")
+    found = compiler()
+    digest = key(source, found)
+    attempt = digest, cache_folder()
+    with _lock:
+        if attempt in _failed:
+            raise EnvironmentLacking(_failed[attempt])
+        if digest not in _built:
+            try:
+                _built[digest] = _load_or_compile(f"{name}-{digest}", source, found)
+            except EnvironmentLacking as error:
+                _failed[attempt] = str(error)
+                raise
+        return _built[digest]
+
+
+def _load_or_compile(stem: str, source: str, found: Compiler) -> Built:
+    reasons: list[str] = []
+    for folder in _folders(reasons):
+        try:
+            path = _cached(folder, stem) or _compile(folder, stem, source, found)
+            library = ctypes.CDLL(str(path))
+        except OSError as error:
+            reasons.append(f"the folder {folder} does not serve ({error})")
+            continue
+        _notes.extend(reasons)
+        return Built(library, path, found)
+    raise EnvironmentLacking("; ".join(reasons) + ". Name a folder that you may write and run from in $LOSSFORGE_CACHE")
+
+
+def _cached(folder: Path, stem: str) -> Path | None:
+    """A library in the cache whose bytes have the hash in its name; others are removed."""
+    for path in sorted(folder.glob(f"{stem}-*{_SUFFIX}")):
+        try:
+            intact = path.name == f"{stem}-{hashlib.sha256(path.read_bytes()).hexdigest()}{_SUFFIX}"
+            if intact and not path.is_symlink():
+                return path
+            path.unlink()
+        except OSError:  # removed by another process, or not ours to remove: compile
+            continue
+    return None
+
+
+def libraries(folder: Path) -> list[Path]:
+    """All cached libraries."""
+    return sorted(folder.glob(f"*-*-*{_SUFFIX}"))
+
+
+def _compile(folder: Path, stem: str, source: str, found: Compiler) -> Path:
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
+        code, library = Path(scratch, "kernel.c"), Path(scratch, f"kernel{_SUFFIX}")
+        code.write_text(source, encoding="utf-8")
+        # Relative names keep the scratch folder out of the library, so that equal builds have equal bytes.
+        command = [*found.command, *FLAGS, code.name, "-o", library.name, "-lm"]
+        try:
+            answer = subprocess.run(
+                command, cwd=scratch, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT,
+                env=_environment(),
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise EnvironmentLacking(f"{shlex.join(command)} took longer than {_TIMEOUT} s") from None
+        if answer.returncode != 0 or not library.exists():
+            said = answer.stderr.decode(errors="replace").strip()[-2000:] or "no message"
+            raise EnvironmentLacking(
+                f"{shlex.join(command)} ended with status {answer.returncode}: {said}. "
+                "Name another compiler in $CC, or use backend='numpy'"
+            )
+        content = hashlib.sha256(library.read_bytes()).hexdigest()
+        path = folder / f"{stem}-{content}{_SUFFIX}"
+        os.replace(library, path)
+    return path

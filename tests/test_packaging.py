@@ -1,0 +1,145 @@
+"""Does what is installed hold what is in the repository, and work alone?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import lossforge
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("cli", "codegen", "derive", "generated", "runtime", "spec", "verify")
+SUFFIXES = {".py", ".c", ".json", ".jinja", ".typed"}
+
+
+def run(code: str, folder: Path, *arguments: str, **environment: str) -> str:
+    """Run Python code in a folder, apart from the checkout; its standard output."""
+    outside = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env=outside | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A wheel and an sdist of a copy of the checkout, and a wheel of the sdist."""
+    work = tmp_path_factory.mktemp("archives")
+    ignore = shutil.ignore_patterns(
+        ".venv", ".git", "build", "dist", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis", "*.so"
+    )
+    shutil.copytree(ROOT, work / "checkout", symlinks=True, ignore=ignore)
+    for hook, folder in (("build_sdist", "sdist"), ("build_wheel", "wheel")):
+        run(BUILD, work / "checkout", hook, str(work / folder))
+    (sdist,) = (work / "sdist").glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(work / "unpacked", filter="data")
+    (unpacked,) = (work / "unpacked").iterdir()
+    run(BUILD, unpacked, "build_wheel", str(work / "again"))
+    (wheel,), (again,) = (work / "wheel").glob("*.whl"), (work / "again").glob("*.whl")
+    return wheel, sdist, again
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if name.startswith("lossforge/")}
+
+
+def test_the_wheel_holds_every_file_of_every_room(archives: tuple[Path, Path, Path]) -> None:
+    expected = {
+        f"lossforge/{path.relative_to(ROOT).as_posix()}": path.read_bytes()
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*")
+        if path.suffix in SUFFIXES and "__pycache__" not in path.parts
+    }
+    expected |= {
+        f"lossforge/{name}": (ROOT / "src/lossforge" / name).read_bytes() for name in ("__init__.py", "py.typed")
+    }
+    assert contents(archives[0]) == expected
+
+
+def test_a_wheel_of_the_sdist_is_the_same(archives: tuple[Path, Path, Path]) -> None:
+    wheel, _, again = archives
+    assert contents(again) == contents(wheel)
+
+
+def test_the_sdist_holds_no_links_and_what_a_packager_needs(archives: tuple[Path, Path, Path]) -> None:
+    with tarfile.open(archives[1]) as archive:
+        members = archive.getmembers()
+    assert not [member.name for member in members if member.issym() or member.islnk()]
+    names = {member.name.partition("/")[2] for member in members}
+    assert {"LICENSE", "README.md", "pyproject.toml", "CITATION.cff", "tests/test_packaging.py"} <= names
+
+
+def test_the_installed_wheel_works_outside_the_checkout(archives: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    with zipfile.ZipFile(archives[0]) as archive:
+        archive.extractall(tmp_path / "site")
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import lossforge
+assert lossforge.__file__.startswith(sys.argv[1]), lossforge.__file__
+import numpy as np
+for backend in ("numpy", sys.argv[2]):
+    huber = lossforge.losses.huber(delta=1.0, backend=backend) if backend else lossforge.losses.huber(delta=1.0)
+    loss, gradient = huber.loss_gradient(np.array([0.0, 0.0]), np.array([0.5, 3.0]))
+    assert loss.tolist() == [0.125, 2.5] and gradient.tolist() == [0.5, 1.0]
+assert "sympy" not in sys.modules
+"""
+    compiler = "c" if shutil.which("cc") or shutil.which("gcc") else "numpy"
+    run(code, tmp_path, str(tmp_path / "site"), compiler, LOSSFORGE_CACHE=str(tmp_path / "cache"))
+    listed = run(
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); from lossforge.cli.main import main; main()",
+        tmp_path,
+        str(tmp_path / "site"),
+        "list",
+    )
+    assert "huber" in listed
+
+
+def test_a_virtual_environment_of_its_own(archives: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    """What pip makes of the wheel: the script `lossforge`, the licence, the metadata."""
+    base = getattr(sys, "_base_executable", sys.executable)
+    pip = [base, "-m", "pip"]
+    if subprocess.run([*pip, "--version"], capture_output=True).returncode:
+        pytest.skip("the Python that this environment is made from has no pip")
+    subprocess.run([base, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, capture_output=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    install = [*pip, "--python", python, "install", "--no-deps", "--no-index", "--quiet", archives[0]]
+    done = subprocess.run(install, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    # The dependencies come from this environment, so that no network is needed.
+    site = next((tmp_path / "venv" / "lib").glob("python*/site-packages"))
+    dependencies = {str(Path(importlib.metadata.distribution(name).locate_file(""))) for name in ("numpy", "click")}
+    (site / "dependencies.pth").write_text("\n".join(sorted(dependencies)), encoding="utf-8")
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    script = [tmp_path / "venv" / "bin" / "lossforge", "list"]
+    done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "huber" in done.stdout
+    assert list(site.glob("lossforge-*.dist-info/licenses/LICENSE"))
+
+
+def test_the_version_is_told_once() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", lossforge.__version__)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "version" in project["dynamic"]
+    assert f"\nversion: {lossforge.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
