@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 when the files are not up to date.")
 def command(loss: str | None, parameters: dict[str, str], out: Path | None, only_check: bool) -> None:
     """Write the NumPy and C code and the facts of LOSS; without LOSS, of the whole catalogue."""
-    from ..codegen.build import artifacts, catalogue_artifacts, compare, write
+    from ..codegen.build import artifacts, catalogue_artifacts, compare, remove_extra, write
 
     if loss is None:
         root = out or ROOT / "generated"
@@ -30,16 +31,17 @@ def command(loss: str | None, parameters: dict[str, str], out: Path | None, only
             made = artifacts(resolve(loss, parameters))
     if not only_check:
         write(made, root)
-        click.echo(f"{len(made)} files are written to {root}")
+        # Only where every file is ours: in a folder that the user names, other files are the user's.
+        removed = remove_extra(made, root) if loss is None and out is None else ()
+        click.echo(f"{len(made)} files are written to {root}" + (f", {len(removed)} removed" if removed else ""))
         return
     drift = compare(made, root)
-    found = [f"{kind:<8} {path}" for kind in ("missing", "extra", "changed") for path in getattr(drift, kind)]
+    kinds = ("missing", "changed", "extra") if loss is None and out is None else ("missing", "changed")
+    found = [f"{kind:<8} {path}" for kind in kinds for path in getattr(drift, kind)]
     if not found:
         click.echo(f"{len(made)} files are up to date")
         return
-    for line in found:
-        click.echo(line)
-    again = ["lossforge build", *([f'"{loss}"'] if loss else []), *([f"--out {out}"] if out else [])]
-    raise Finding(
-        f"{len(found)} of the files in {root} are not what would be written; mend them with: {' '.join(again)}"
-    )
+    click.echo("\n".join(found))
+    options = [f"-p{name}={domain}" for name, domain in parameters.items()] + (["--out", str(out)] if out else [])
+    again = shlex.join(["lossforge", "build", *([loss] if loss else []), *options])
+    raise Finding(f"{len(found)} files in {root} are not what would be written; mend them with: {again}")

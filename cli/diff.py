@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import click
 
 from .losses import parameter_option, resolve, spec_errors
+from .page import table
 from .status import Finding
 
 
@@ -16,23 +18,24 @@ from .status import Finding
 @parameter_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(a: str, b: str, parameters: dict[str, str], as_json: bool) -> None:
-    """Tell whether the losses A and B are equal, proportional, or different; exit 1 unless equal."""
+    """Tell whether A and B are equal, proportional, or different; exit 1 unless they are equal.
+
+    Different losses come with a witness: a point at which their values differ.
+    """
     first, second = resolve(a, parameters), resolve(b, parameters)
     from ..derive.compare import compare
 
     with spec_errors(a):
         found = compare(first, second)
-    factor = None if found.factor is None else str(found.factor)
-    witness = None if found.witness is None else {str(name): str(value) for name, value in dict(found.witness).items()}
     if as_json:
-        click.echo(
-            json.dumps(
-                {"schema": 1, "a": a, "b": b, "verdict": found.verdict, "factor": factor, "witness": witness}, indent=2
-            )
-        )
+        document = {"schema": 1, "a": a, "b": b} | asdict(found)
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        place = f" at {', '.join(f'{name} = {value}' for name, value in witness.items())}" if witness else ""
-        by = f": A = ({factor})·B" if found.verdict == "proportional" else ""
-        click.echo(f"{found.verdict}{by}{place}")
+        click.echo(found.verdict)
+        if found.factor is not None:
+            click.echo(f"  {a} = {found.factor} * ({b})")
+        if found.witness is not None:
+            click.echo("  at " + ", ".join(f"{name} = {value}" for name, value in found.witness.point.items()))
+            click.echo("\n".join(table([(a, found.witness.first), (b, found.witness.second)], indent="    ")))
     if found.verdict != "equal":
         raise SystemExit(Finding.exit_code)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -92,8 +92,9 @@ def ask(text: str, parameters: Mapping[str, str] | None = None) -> Facts:
         return known
     loss = resolve(text, parameters)
     from ..codegen.facts import facts as write_facts
+    from ..codegen.kernels import kernels
     from ..derive.derivation import derive
 
     with spec_errors(text):
-        derived: dict[str, Any] = write_facts(derive(loss))
-    return derived
+        derivation = derive(loss)
+        return write_facts(derivation, kernels(derivation))

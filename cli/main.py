@@ -10,7 +10,7 @@ Exit status: 0 all well; 1 a finding; 2 the input or the usage is wrong;
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -57,6 +57,8 @@ def lossforge() -> None:
 
 def main() -> NoReturn:
     """The console script: run, and end with the exit status that the group documents."""
+    if hasattr(signal, "SIGPIPE"):  # end quietly when the reader stops reading, as `head` does
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         status = lossforge(prog_name="lossforge", standalone_mode=False)
         sys.stdout.flush()
@@ -65,10 +67,6 @@ def main() -> NoReturn:
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         status = 130
-    except BrokenPipeError:
-        # Whoever read our output stopped reading, as `head` does: nothing is left to say, here or at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 141
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("lossforge"):
             raise

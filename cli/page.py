@@ -62,7 +62,7 @@ def table(rows: list[tuple[str, ...]], indent: str = "  ") -> list[str]:
 
 
 def text(facts: Facts) -> str:
-    lines = [f"{facts['name']}: {facts['title']}", facts["summary"], ""]
+    lines = [f"{facts['name']}: {facts['title']}", *([facts["summary"]] if facts["summary"] else []), ""]
     lines += table([*variables(facts)]) + [""]
     lines += table([*formulas(facts, "text")])
     for heading, items in (
@@ -84,7 +84,8 @@ def latex(facts: Facts) -> str:
 
 
 def markdown(facts: Facts) -> str:
-    lines = [f"# {facts['title']}", "", facts["summary"], "", "| | | |", "|---|---|---|"]
+    lines = [f"# {facts['title']}", *(["", facts["summary"]] if facts["summary"] else [])]
+    lines += ["", "| role | name | domain |", "|---|---|---|"]
     lines += [f"| {role} | `{name}` | {domain} |" for role, name, domain in variables(facts)]
     for label, formula in formulas(facts, "latex"):
         lines += ["", f"**{label.capitalize() if label.islower() else label}**", "", f"$$\n{formula}\n$$"]

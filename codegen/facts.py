@@ -14,6 +14,7 @@ from sympy import Expr
 from ..derive.derivation import Derivation, kept_definitions, upper_triangle
 from ..derive.forms import proved_base
 from ..derive.present import presented
+from ..derive.properties import as_data
 from ..spec.model import Parameter
 from ..spec.notation import latex, text
 from .ir import Kernel
@@ -59,7 +60,7 @@ def facts(derivation: Derivation, kernels: Iterable[Kernel] = ()) -> Facts:
             {"at": text(k.at), "order": k.order, "left": text(k.left), "right": text(k.right), "value": text(k.value)}
             for k in derivation.kinks
         ],
-        "properties": {},
+        "properties": {name: as_data(claim) for name, claim in derivation.properties.items()},
         "kernels": {k.name: [o.name for o in k.outputs] for k in kernels},
     }
 

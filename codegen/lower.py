@@ -20,10 +20,13 @@ from sympy.logic.boolalg import And, Boolean, BooleanFalse, BooleanTrue, Not, Or
 from ..derive.branches import roots
 from ..spec import atoms
 from ..spec.model import SpecError
-from .ir import Bin, BoolOp, Call, Cmp, Const, Elem, Index, Neg, Node, Pivot, Reduce, Select, Var
+from .ir import Bin, BoolOp, Call, Cmp, Const, Elem, Index, Neg, Node, Pivot, Reduce, Select, Var, rewrite
 
 # Irrational constants are written to this many digits; floats need 17, the interpreter 50.
 CONSTANT_DIGITS = 60
+
+# From here on log|a| - log|b| loses no more than a few units; representable in float32 as well.
+FAR = Fraction(2**100)
 
 _CALLS: dict[Any, str] = {
     sp.exp: "exp", sp.log: "log", sp.Abs: "abs", sp.sign: "sign", sp.sin: "sin", sp.cos: "cos", sp.atan: "atan",
@@ -40,7 +43,7 @@ class LoweringError(SpecError):
 def number(value: Expr) -> Const:
     """An exact rational, or a real constant such as pi or log(2) to CONSTANT_DIGITS digits."""
     if not value.is_Rational:
-        value = sp.Rational(str(sp.N(value, CONSTANT_DIGITS)))
+        value = sp.Rational(str(sp.N(atoms.define_atoms(value), CONSTANT_DIGITS)))
     return Const(Fraction(int(value.p), int(value.q)))
 
 
@@ -68,7 +71,8 @@ class Lowering:
         if isinstance(e, Add):
             return self._add(e, recur)
         if isinstance(e, Mul):
-            return _multiply(e, recur)
+            spread = _spread_scale(e)
+            return _multiply(spread, recur) if isinstance(spread, Mul) else recur(spread)
         if isinstance(e, Pow):
             return _power(recur(e.base), e.exp, recur)
         if isinstance(e, Piecewise):
@@ -130,6 +134,24 @@ class Lowering:
         row = atoms.ATOMS[e.func.__name__]
         if row.stable is None:
             return Call(row.name, tuple(arguments))
+        if isinstance(e, atoms.log1p_square):
+            return self._log_of_quotient(e, arguments[0])
+        return self._written_out(row, arguments)
+
+    def _log_of_quotient(self, e: Expr, argument: Node) -> Node:
+        """log(1 + (a/b)**2) where a/b may overflow and its logarithm does not: 2*(log|a| - log|b|) far out."""
+        plain = self._written_out(atoms.ATOMS["log1p_square"], [argument])
+        a, b = e.args[0].as_numer_denom()
+        if b.is_number:
+            return plain
+        size, scale = Call("abs", (self._lower(a, {}),)), Call("abs", (self._lower(b, {}),))
+        difference = Bin("-", Call("log", (size,)), Call("log", (scale,)))
+        far = Cmp("<", Bin("*", Const(FAR), scale), size)
+        guarded = rewrite(difference, lambda n: Select(far, n, ONE) if n == size else n)
+        return Select(far, Bin("*", Const(Fraction(2)), guarded), plain)
+
+    def _written_out(self, row: atoms.Atom, arguments: list[Node]) -> Node:
+        assert row.stable is not None
         symbols = [Dummy(f"x{i}", real=True) for i in range(len(arguments))]
         return self._lower(row.stable(*symbols), dict(zip(symbols, arguments, strict=True)))
 
@@ -206,6 +228,22 @@ def _rest(vector: str) -> Node:
     """The sum of exp(f[c] - max f) over all classes but the largest, whose term is exactly 1."""
     largest = Cmp("==", Index("c"), Reduce("argmax", "c", Elem(vector, "c")))
     return Reduce("sum", "c", Select(largest, ZERO, _exp_below_max(vector, "c")))
+
+
+def _spread_scale(e: Mul) -> Expr:
+    """c**2*hypot1m1(x/c) as c*x*half_tangent(x/c), c*hypot1(x/c) as hypot(c, x): x/c may overflow, these do not."""
+    factors: list[Expr] = []
+    for factor in e.args:
+        if isinstance(factor, atoms.hypot1m1):
+            factors += [factor.args[0], atoms.half_tangent(factor.args[0])]
+        elif isinstance(factor, atoms.hypot1):
+            a, b = factor.args[0].as_numer_denom()
+            factors += [atoms.hypot(a, b), 1 / b]
+        else:
+            factors.append(factor)
+    spread = Mul(*factors)
+    # Worth it only where the scale cancels; otherwise it would appear twice.
+    return spread if sp.count_ops(spread) <= sp.count_ops(e) + 1 else e
 
 
 def _multiply(e: Mul, recur: Callable[[Expr], Node]) -> Node:

@@ -14,7 +14,7 @@ from typing import Literal
 import sympy as sp
 from sympy import Expr, Rational, Symbol
 
-from ..spec.atoms import define_atoms
+from ..spec.atoms import define_atoms, sigmoid, softplus
 from ..spec.domains import Domain, FiniteSet, Integers, Interval
 from ..spec.model import Loss, SpecError
 from .recognise import recognise
@@ -98,12 +98,25 @@ def _same(a: Expr, b: Expr) -> bool:
     """Whether two formulas are shown to be equal by exact rewriting; False proves nothing."""
     if sp.expand(a - b) == 0:
         return True
-    stable = recognise(a) - recognise(b)
-    if sp.expand(stable) == 0:
+    difference = sp.expand(_one_sided(recognise(a)) - _one_sided(recognise(b)))
+    if difference == 0:
         return True
-    if stable.has(sp.Piecewise, sp.Max, sp.Min, sp.Abs):
+    if difference.has(sp.Max, sp.Min):
+        return bool(sp.expand(difference.rewrite(sp.Abs)) == 0)
+    if difference.has(sp.Piecewise, sp.Abs):
         return False
-    return bool(sp.simplify(sp.expand_log(sp.powdenest(stable.rewrite(sp.exp), force=False))) == 0)
+    return bool(sp.simplify(define_atoms(difference)) == 0)
+
+
+def _one_sided(e: Expr) -> Expr:
+    """softplus(-u) = softplus(u) - u and sigmoid(-u) = 1 - sigmoid(u): one sign of each argument."""
+
+    def negative(n: Expr) -> bool:
+        return isinstance(n, softplus | sigmoid) and n.args[0].could_extract_minus_sign()
+
+    return e.replace(
+        negative, lambda n: softplus(-n.args[0]) + n.args[0] if isinstance(n, softplus) else 1 - sigmoid(-n.args[0])
+    )
 
 
 def _ratio(a: Expr, b: Expr, point: dict[Expr, Expr]) -> Expr | None:

@@ -7,7 +7,8 @@ length K in `vector`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import sympy as sp
 from sympy import Expr, Matrix, Symbol
@@ -16,6 +17,7 @@ from ..spec.domains import FiniteSet
 from ..spec.model import Argument, Definition, Loss
 from .branches import DerivationError, differentiate, map_leaves, settle, tidy, to_tree
 from .kinks import Kink, find_kinks
+from .properties import Claim, properties
 from .recognise import recognise, vanishing_weights
 from .vector import VectorDerivation, derive_vector
 
@@ -28,6 +30,7 @@ class Derivation:
     prediction; `hessians` the upper triangle, row by row. For K classes there
     is one entry each: element j of the gradient, element (j, k) of the Hessian.
     `unsolved` are switches whose kinks the assumptions do not decide.
+    `properties` are the claims about losses of one scalar prediction.
     """
 
     loss: Loss
@@ -38,6 +41,7 @@ class Derivation:
     unsolved: tuple[Expr, ...] = ()
     inverse_link: Expr | None = None
     vector: VectorDerivation | None = None
+    properties: Mapping[str, Claim] = field(default_factory=dict)
 
     @property
     def gradient(self) -> Expr | Matrix:
@@ -93,8 +97,16 @@ def derive(loss: Loss) -> Derivation:
         kinks += found
         unsolved += left
     link = None if loss.inverse_link is None else recognise(loss.inverse_link)
+    claims = properties(loss, stable_in, variables[0][0], tuple(kinks), tuple(unsolved)) if len(variables) == 1 else {}
     return Derivation(
-        loss, stable_in, tuple(gradients), tuple(hessians), tuple(kinks), tuple(dict.fromkeys(unsolved)), link
+        loss,
+        stable_in,
+        tuple(gradients),
+        tuple(hessians),
+        tuple(kinks),
+        tuple(dict.fromkeys(unsolved)),
+        link,
+        properties=claims,
     )
 
 

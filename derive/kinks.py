@@ -44,7 +44,7 @@ def find_kinks(expression: Expr, x: Symbol) -> tuple[tuple[Kink, ...], tuple[Exp
         trees.append(differentiate(trees[-1], x))
     found: list[Kink] = []
     unsolved: list[Expr] = []
-    for switch in _switches(trees[0], x):
+    for switch in switches(trees[0], x):
         at = roots(switch, x)
         if at is None:
             unsolved.append(switch)
@@ -72,7 +72,8 @@ def _position(kink: Kink) -> tuple[float, str]:
     return value, str(kink.at)
 
 
-def _switches(tree: Expr, x: Symbol) -> list[Expr]:
+def switches(tree: Expr, x: Symbol) -> list[Expr]:
+    """Every expression whose sign selects a branch of a tree."""
     found: dict[Expr, None] = {}
     for node in sp.preorder_traversal(tree):
         if isinstance(node, side | magnitude):
@@ -88,15 +89,18 @@ def _switches(tree: Expr, x: Symbol) -> list[Expr]:
 def _one_sided(trees: list[Expr], x: Symbol, point: Expr) -> list[tuple[Expr, Expr]] | None:
     values: list[tuple[Expr, Expr]] = []
     for tree in trees:
-        pair = [_approach(tree, x, point, direction) for direction in (-1, 1)]
+        pair = [approach(tree, x, point, direction) for direction in (-1, 1)]
         if pair[0] is None or pair[1] is None:
             return None
         values.append((pair[0], pair[1]))
     return values
 
 
-def _approach(tree: Expr, x: Symbol, point: Expr, direction: int) -> Expr | None:
-    """The value of a tree just beside a point; None when a branch is undecided."""
+def approach(tree: Expr, x: Symbol, point: Expr, direction: int, substitute: bool = True) -> Expr | None:
+    """The value of a tree just beside a point, or, without `substitute`, its smooth leaf there.
+
+    None when a branch is undecided.
+    """
     if isinstance(tree, Piecewise):
         (then, condition), (otherwise, _) = tree.args
         if not isinstance(condition, Relational):
@@ -105,15 +109,17 @@ def _approach(tree: Expr, x: Symbol, point: Expr, direction: int) -> Expr | None
         if sign is None:
             return None
         chosen = {"<": sign < 0, "<=": sign <= 0, ">": sign > 0, ">=": sign >= 0, "==": sign == 0, "!=": sign != 0}
-        return _approach(then if chosen[condition.rel_op] else otherwise, x, point, direction)
+        return approach(then if chosen[condition.rel_op] else otherwise, x, point, direction, substitute)
     if isinstance(tree, sp.Add) and tree.has(Piecewise):
-        terms = [_approach(term, x, point, direction) for term in tree.args]
+        terms = [approach(term, x, point, direction, substitute) for term in tree.args]
         return None if any(t is None for t in terms) else sp.Add(*terms)
     for node in sorted(tree.atoms(side, magnitude), key=sp.default_sort_key):
         sign = _sign_beside(node.args[0], x, point, direction)
         if sign is None:
             return None
         tree = tree.xreplace({node: sp.Integer(sign) if isinstance(node, side) else sign * node.args[0]})
+    if not substitute:
+        return tree
     value = tree.subs(x, point)
     if value.has(sp.nan, sp.zoo):
         return None

@@ -10,8 +10,16 @@ from __future__ import annotations
 import sympy as sp
 from sympy import Expr, Piecewise, S
 
-from ..spec.atoms import ATOMS, algebraic_sigmoid, half_tangent, hypot, hypot1, hypot1m1, sigmoid, xdivy, xlog1py, xlogy
+from ..spec import atoms
+from ..spec.atoms import ATOMS, sigmoid, xdivy, xlog1py, xlogy
 from .branches import choice
+
+
+# Names that no textbook has; a reader wants to see the root or the fraction.
+_SPELLED_OUT = (
+    atoms.algebraic_sigmoid, atoms.half_tangent, atoms.hypot1m1, atoms.hypot1, atoms.hypot,
+    atoms.log1p_square, atoms.lorentzian, atoms.lorentzian_odd,
+)  # fmt: skip
 
 
 def presented(e: Expr) -> Expr:
@@ -21,15 +29,20 @@ def presented(e: Expr) -> Expr:
         return choice(condition, presented(then), presented(otherwise))
     plain = e.replace(xdivy, lambda x, y: x / y).replace(xlogy, lambda x, y: x * sp.log(y))
     plain = plain.replace(xlog1py, lambda x, y: x * sp.log(1 + y))
-    for atom in (algebraic_sigmoid, half_tangent, hypot1m1, hypot1, hypot):
+    for atom in _SPELLED_OUT:
         plain = plain.replace(atom, ATOMS[atom.__name__].definition)
-    candidates = [plain]
+    best = plain
     arguments = {s.args[0] for s in plain.atoms(sigmoid)}
     for u in sorted(arguments, key=sp.default_sort_key):
         if -u in arguments and not u.could_extract_minus_sign():
             whole = plain.xreplace({sigmoid(-u): 1 - sigmoid(u)})
-            candidates += [sp.expand(whole), _collected(plain)]
-    return min(candidates, key=lambda c: (int(sp.count_ops(c)), str(c)))
+            # Another form must be clearly shorter: sigmoid(z)*sigmoid(-z) reads better than a difference.
+            best = min((best, sp.expand(whole), _collected(plain)), key=lambda c: _length(c) + 2 * (c != plain))
+    return best
+
+
+def _length(e: Expr) -> int:
+    return int(sp.count_ops(e))
 
 
 def _collected(e: Expr) -> Expr:

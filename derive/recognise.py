@@ -109,8 +109,10 @@ def _log(e: Expr) -> Expr | None:
             return Add(*(log(a) for a in known), log(rest))
     w = _one_plus(v)
     if w is not None:
-        u = _exponent(w)
-        return atoms.log1p(w) if u is None else atoms.softplus(u)
+        if (u := _exponent(w)) is not None:
+            return atoms.softplus(u)
+        u = _root(w)
+        return atoms.log1p(w) if u is None else atoms.log1p_square(u)
     if isinstance(v, Add) and len(v.args) == 2 and all(isinstance(a, exp) for a in v.args):
         a, b = (term.args[0] for term in v.args)
         return a + atoms.softplus(b - a)
@@ -124,20 +126,21 @@ def _power(e: Expr) -> Expr | None:
     u = None if w is None else _exponent(w)
     if u is not None and (e.exp.could_extract_minus_sign()):
         return atoms.sigmoid(-u) ** (-e.exp)
-    if e.exp in (S.Half, -S.Half) and isinstance(e.base, Add):
-        return _hypot(e.base, e.exp)
+    if isinstance(e.base, Add) and (2 * e.exp).is_Integer and (e.exp.q == 2 or e.exp < 0):
+        return _sum_of_squares(e.base, e.exp)
     return None
 
 
-def _hypot(base: Add, exponent: Expr) -> Expr | None:
-    """sqrt(a**2 + u**2) = a*hypot1(u/a) for a positive and constant a."""
-    for constant in base.args:
+def _sum_of_squares(base: Add, exponent: Expr) -> Expr | None:
+    """Powers of a**2 + u**2 = a**2*(1 + (u/a)**2), for a positive and constant a."""
+    for constant in sorted(base.args, key=lambda t: not t.is_number):
         a = _root(constant)
         rest = Add(*(t for t in base.args if t is not constant))
         u = _root(rest)
         if a is not None and u is not None and a.is_positive:
-            h = a * atoms.hypot1(u / a)
-            return h if exponent == S.Half else 1 / h
+            if exponent.is_Integer:
+                return a ** (2 * exponent) * atoms.lorentzian(u / a) ** (-exponent)
+            return (a * atoms.hypot1(u / a)) ** (2 * exponent)
     return None
 
 

@@ -14,6 +14,11 @@ integer predictions become float64. Weights never decide it.
 Labels (an integer array against `one_hot(K)` with one axis less than the
 prediction) index memory, so their range is checked always; all other domain
 checks can be switched off.
+
+NaN is refused in targets. In predictions it passes through: every output of its
+row is NaN, also where the formula would not say so (the Hessian of the squared
+error is 1 whatever f is), because a booster that is handed a plausible number
+trains on. The domain check finds NaN at no cost; without it the formula decides.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .domains import Rows, outside
+from .domains import BoolArray, Rows, outside
 from .errors import DomainViolation
 from .signature import Signature, Slot
 
@@ -46,6 +51,7 @@ class Inputs:
     batch: Shape
     sizes: Shape  # (n,) or (n, K)
     labels: bool = False
+    nan: BoolArray | None = None  # the rows with NaN in a prediction, where there are any
 
 
 def prepare(signature: Signature, y: Any, f: Any, check_domain: bool) -> Inputs:
@@ -62,12 +68,17 @@ def prepare(signature: Signature, y: Any, f: Any, check_domain: bool) -> Inputs:
             and flags.c_contiguous and flags.aligned and others.c_contiguous and others.aligned
         ):  # fmt: skip
             shape, n = f.shape, f.size
-            arrays = [(y if slot.role == "target" else f).reshape(n) for slot in signature.slots]
+            flat = (y, f) if len(shape) == 1 else (y.reshape(n), f.reshape(n))
+            arrays = [flat[0] if slot.role == "target" else flat[1] for slot in signature.slots]
+            nan = None
             if check_domain:
-                for slot, array in zip(signature.slots, arrays, strict=True):
-                    require(signature, slot, array, shape, ())
-            return Inputs(arrays, dtype, shape, (n,))
-    return _prepare(signature, y, f, check_domain)
+                with np.errstate(all="ignore"):
+                    for slot, array in zip(signature.slots, arrays, strict=True):
+                        found = require(signature, slot, array, shape, ())
+                        nan = nan if found is None else found
+            return Inputs(arrays, dtype, shape, (n,), False, nan)
+    with np.errstate(all="ignore"):  # 1e300 becomes inf in float32; the domain check speaks of it
+        return _prepare(signature, y, f, check_domain)
 
 
 def _prepare(signature: Signature, y: Any, f: Any, check_domain: bool) -> Inputs:
@@ -97,7 +108,7 @@ def _prepare(signature: Signature, y: Any, f: Any, check_domain: bool) -> Inputs
             f"{signature.loss}: y of shape {raw['y'].shape} and f of shape {raw['f'].shape} do not broadcast together; "
             "give them the same shape"
         ) from None
-    n, arrays = prod(batch), []
+    n, arrays, nan = prod(batch), [], None
     for slot in signature.slots:
         part, (leading, core) = parts[slot.name], shapes[slot.name]
         if slot.name in labels:
@@ -108,9 +119,12 @@ def _prepare(signature: Signature, y: Any, f: Any, check_domain: bool) -> Inputs
         own = fit(part, dtype, part.shape)
         if check_domain:
             flat = own.reshape(-1, *core) if own.size else own.reshape(0, *core)
-            require(signature, slot, flat, leading, where[slot.name])
+            found = require(signature, slot, flat, leading, where[slot.name])
+            if found is not None:
+                rows = np.broadcast_to(found.reshape(leading), batch).reshape(n)
+                nan = rows if nan is None else nan | rows
         arrays.append(fit(own, dtype, batch + core).reshape(n, *core))
-    return Inputs(arrays, dtype, batch, (n,) if size is None else (n, size), bool(labels))
+    return Inputs(arrays, dtype, batch, (n,) if size is None else (n, size), bool(labels), nan)
 
 
 def read(loss: str, name: str, value: Any) -> Array:
@@ -180,20 +194,27 @@ def _require_labels(signature: Signature, labels: Array, size: int) -> None:
         )
 
 
-def require(signature: Signature, slot: Slot, x: Array, shape: Shape, tail: tuple[Any, ...]) -> None:
+def require(signature: Signature, slot: Slot, x: Array, shape: Shape, tail: tuple[Any, ...]) -> BoolArray | None:
     """Raise DomainViolation, naming the first offender, unless x lies in the slot's domain.
 
     x is flat, (n,) or (n, K); `shape` is what its n came from, and `tail` the
-    position on the last axis where several arguments are stacked.
+    position on the last axis where several arguments are stacked. Returns the
+    rows with NaN, (n,), when a prediction has some.
     """
-    mask = outside(slot.domain, x, nan_passes=slot.role == "prediction")
+    mask = outside(slot.domain, x)
     if mask is None:
-        return
+        return None
+    if slot.role == "prediction":
+        nan = np.isnan(x)
+        rows = nan if x.ndim == 1 else np.logical_or.reduce(nan, axis=1)
+        mask &= ~(nan if mask.ndim == x.ndim else rows)
+        if not mask.any():
+            return rows if rows.any() else None
     full = mask.reshape(shape + mask.shape[1:])
     index = np.unravel_index(int(np.argmax(full)), full.shape)
     value = x.reshape(shape + x.shape[1:])[index]
     argument = "y" if slot.role == "target" else "f"
-    shown = np.array2string(np.asarray(value), threshold=6, separator=", ")
+    shown = np.array2string(value, threshold=6, separator=", ") if np.ndim(value) else value
     unit = "rows" if mask.ndim < x.ndim else "values"
     raise DomainViolation(
         f"{signature.loss}: {argument}{subscript((*index, *tail))} = {shown} lies outside {slot.domain.text}, "
@@ -207,12 +228,14 @@ def subscript(index: Sequence[Any]) -> str:
 
 
 def fit(x: Array, dtype: np.dtype[Any], shape: Shape) -> Array:
-    """x itself where it is contiguous, aligned and native with this dtype and shape, else such a copy."""
+    """x itself where it is contiguous, aligned and native with this dtype and shape, else such a copy.
+
+    Call it under `np.errstate(all="ignore")`, as a number may overflow in float32.
+    """
     if x.dtype == dtype and x.shape == shape and x.flags.c_contiguous and x.flags.aligned:
         return x
     copy = np.empty(shape, dtype)
-    with np.errstate(all="ignore"):  # 1e300 becomes inf in float32; the domain check speaks of it
-        np.copyto(copy, x, casting="unsafe")
+    np.copyto(copy, x, casting="unsafe")
     return copy
 
 
@@ -230,13 +253,12 @@ def weigh(loss: str, weight: Any, inputs: Inputs, check_domain: bool) -> Array |
         raise ValueError(
             f"{loss}: sample_weight has shape {array.shape}, which does not broadcast to {batch}, the shape of the loss"
         )
-    own = fit(array, inputs.dtype, array.shape)
-    if check_domain and own.size:
-        with np.errstate(all="ignore"):
-            if not (own.min() >= 0 and own.max() < np.inf):
-                index = np.unravel_index(int(np.argmax(~((own >= 0) & (own < np.inf)))), own.shape)
-                raise DomainViolation(
-                    f"{loss}: sample_weight{subscript(index)} = {own[index]} is no weight: expected finite numbers of "
-                    f"at least 0; {_REMEDY}"
-                )
-    return fit(own, inputs.dtype, batch).reshape(inputs.sizes[0])
+    with np.errstate(all="ignore"):
+        own = fit(array, inputs.dtype, array.shape)
+        if check_domain and own.size and not (own.min() >= 0 and own.max() < np.inf):
+            index = np.unravel_index(int(np.argmax(~((own >= 0) & (own < np.inf)))), own.shape)
+            raise DomainViolation(
+                f"{loss}: sample_weight{subscript(index)} = {own[index]} is no weight: expected finite numbers of "
+                f"at least 0; {_REMEDY}"
+            )
+        return fit(own, inputs.dtype, batch).reshape(inputs.sizes[0])

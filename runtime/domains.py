@@ -143,17 +143,13 @@ def contains(domain: Domain, value: float, dtype: Any = np.float64) -> bool:
         return bool(domain.inside(np.asarray([value]).astype(dtype))[0])
 
 
-def outside(domain: Domain, x: Array, nan_passes: bool) -> BoolArray | None:
-    """None when all of x lies in the domain, else the mask of what does not.
+def outside(domain: Domain, x: Array) -> BoolArray | None:
+    """None when all of x lies in the domain, else the mask of what does not (NaN never does).
 
     The mask has the shape of x, or of its rows for `simplex` and `one_hot`.
-    With `nan_passes`, a NaN (or a row with one) is not held against x.
+    Call it under `np.errstate(all="ignore")`: infinite values warn on the way.
     """
-    with np.errstate(all="ignore"):
-        if domain.holds(x):
-            return None
-        mask = ~domain.inside(x)
-        if nan_passes:
-            nan = np.isnan(x)
-            mask &= ~(nan.any(axis=-1) if mask.ndim < x.ndim else nan)
+    if domain.holds(x):
+        return None
+    mask = ~domain.inside(x)
     return mask if mask.any() else None

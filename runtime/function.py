@@ -50,7 +50,7 @@ class LossFunction:
       is NaN); broadcast to the shape of the loss;
     - `out`: an array, or a tuple of one array (or None) for each output;
     - `check_domain`: whether values outside the domains of the loss are
-      refused. NaN is refused in targets and passes through in predictions.
+      refused. NaN is refused in targets; in a prediction it makes its results NaN.
 
     `loss` has the shape of the data, (...); `gradient` that of f; `hessian`
     (...), or (..., P, P) or (..., K, K). Scalars give NumPy scalars.
@@ -162,17 +162,15 @@ class LossFunction:
         weight = None if sample_weight is None else weigh(self.name, sample_weight, inputs, check_domain)
         return self._run(kernel, names, inputs, weight, out)
 
-    def _run(
-        self, kernel: str, names: tuple[str, ...], inputs: Inputs, weight: Array | None, out: Any
-    ) -> list[Array]:
+    def _run(self, kernel: str, names: tuple[str, ...], inputs: Inputs, weight: Array | None, out: Any) -> list[Array]:
         signature, sizes = self._signature, inputs.sizes
-        shapes = [inputs.batch + signature.tail(name, sizes) for name in names]
+        shapes = signature.shapes(names, inputs.batch, sizes)
         receivers = receive(self.name, names, out, shapes, inputs.dtype)
         if kernel == "inverse_link" and not self.facts.get("inverse_link"):
             results = [np.stack(inputs.arrays, axis=-1) if signature.stacked else inputs.arrays[0].copy()]
             return [deliver(results[0], shapes[0], receivers[0])]
         run, outputs = self._bound(f"{kernel}_index" if inputs.labels else kernel, inputs)
-        kernel_shapes = [signature.kernel_shape(output.partition("_")[0], sizes) for output in outputs]
+        kernel_shapes = signature.kernel_shapes(outputs, sizes)
         if signature.stacked:
             columns = run(sizes, inputs.arrays, weight, kernel_shapes, [None] * len(outputs))
             results = [signature.assemble(name, dict(zip(outputs, columns, strict=True))) for name in names]
@@ -183,6 +181,9 @@ class LossFunction:
                 for r, s in zip(receivers, kernel_shapes, strict=True)
             ]
             results = run(sizes, inputs.arrays, weight, kernel_shapes, places)
+        if inputs.nan is not None:
+            for result in results:
+                result[inputs.nan] = np.nan
         return [deliver(result, s, r) for result, s, r in zip(results, shapes, receivers, strict=True)]
 
     def _bound(self, kernel: str, inputs: Inputs) -> tuple[Run, list[str]]:

@@ -71,12 +71,12 @@ def _compiler(cc: str, _path: str) -> Compiler:
         commands = [shlex.split(cc)] if cc else [["cc"], ["gcc"], ["clang"]]
     except ValueError as error:
         raise EnvironmentLacking(f"$CC is {cc!r}, which is no command ({error}); name a C compiler in it") from None
-    for command in commands:
-        executable = shutil.which(command[0])
+    for name, *arguments in commands:
+        executable = shutil.which(name)
         if executable is None:
-            reasons.append(f"{command[0]} is not on the PATH")
+            reasons.append(f"{name} is not on the PATH")
             continue
-        command = [os.path.abspath(executable), *command[1:]]
+        command = [os.path.abspath(executable), *arguments]
         try:
             answer = subprocess.run(
                 [*command, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=_environment()

@@ -50,7 +50,7 @@ def receive(
 def _require_fitting(loss: str, name: str, array: Any, shape: Shape, dtype: np.dtype[Any]) -> None:
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{loss}: out for {name} must be a NumPy array, got {type(array).__name__}")
-    if array.dtype.newbyteorder("=") != dtype:
+    if array.dtype != dtype and array.dtype.newbyteorder("=") != dtype:
         raise TypeError(
             f"{loss}: out for {name} has dtype {array.dtype}, but the result has dtype {dtype}; "
             f"allocate it with numpy.empty({shape}, numpy.{dtype})"
@@ -65,6 +65,8 @@ def _require_fitting(loss: str, name: str, array: Any, shape: Shape, dtype: np.d
 
 def _overlaps_itself(array: Array) -> bool:
     """Whether two elements may share memory: an axis steps less far than the axes inside it reach."""
+    if array.flags.c_contiguous:
+        return False
     reach = array.itemsize
     for step, length in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
         if step < reach:

@@ -9,7 +9,7 @@ triangle hessian_f_a_f_a, hessian_f_a_f_b, ...
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +48,7 @@ class Signature:
     vector: bool
     targets: tuple[Slot, ...]
     predictions: tuple[Slot, ...]
+    stacked: bool  # several predictions stand on the last axis
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Signature:
@@ -60,25 +61,22 @@ class Signature:
             raise ArtifactError(f"{facts['name']}: the runtime serves targets and predictions, at least one prediction")
         if vector and not (len(predictions) == 1 and predictions[0].vector and len(targets) <= 1):
             raise ArtifactError(f"{facts['name']}: a vector loss has one vector prediction and at most one target")
-        return cls(str(facts["name"]), slots, vector, targets, predictions)
-
-    @property
-    def stacked(self) -> bool:
-        """Whether several predictions stand on the last axis."""
-        return len(self.predictions) > 1
+        return cls(str(facts["name"]), slots, vector, targets, predictions, len(predictions) > 1)
 
     def without_targets(self) -> Signature:
         """The signature of the inverse link."""
         return replace(self, slots=self.predictions, targets=())
 
-    def tail(self, output: str, sizes: Shape) -> Shape:
-        """The axes that a result has after those of the data."""
-        length = sizes[1:] if self.vector else (len(self.predictions),) if self.stacked else ()
-        return length * _AXES[output]
+    def shapes(self, outputs: Sequence[str], leading: Shape, sizes: Shape) -> list[Shape]:
+        """The shapes of results for data of shape `leading`."""
+        if not self.vector and not self.stacked:
+            return [leading] * len(outputs)
+        length = sizes[1:] if self.vector else (len(self.predictions),)
+        return [leading + length * _AXES[output] for output in outputs]
 
-    def kernel_shape(self, output: str, sizes: Shape) -> Shape:
-        """The shape of a kernel's output array."""
-        return sizes[:1] if self.stacked else sizes[:1] + self.tail(output, sizes)
+    def kernel_shapes(self, outputs: Sequence[str], sizes: Shape) -> list[Shape]:
+        """The shapes of a kernel's own output arrays."""
+        return self.shapes(outputs, sizes[:1], sizes) if self.vector else [sizes] * len(outputs)
 
     def assemble(self, output: str, columns: Mapping[str, Array]) -> Array:
         """One result from the kernels' columns: (n,), (n, P) or, symmetric, (n, P, P)."""

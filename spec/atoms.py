@@ -94,6 +94,20 @@ class algebraic_sigmoid(AtomFunction):
     """x/sqrt(1 + x**2)."""
 
 
+class log1p_square(AtomFunction):
+    """log(1 + x**2)."""
+
+    is_nonnegative = True
+
+
+class lorentzian(PositiveAtom):
+    """1/(1 + x**2)."""
+
+
+class lorentzian_odd(AtomFunction):
+    """x/(1 + x**2)."""
+
+
 class xlogy(AtomFunction):
     """x*log(y), and 0 where x is 0."""
 
@@ -116,6 +130,12 @@ _HALF = sp.Rational(1, 2)
 def _exp_minus(x: Expr) -> Expr:
     """exp(-|x|): never overflows, and shared by every form that uses it."""
     return exp(-Abs(x))
+
+
+def _odd(x: Expr, near: Callable[[Expr], Expr], far: Callable[[Expr], Expr]) -> Expr:
+    """An odd function from its form in |x| up to 1, and in 1/|x| beyond, where no square overflows and oo is a number."""
+    a = Abs(x)
+    return sp.sign(x) * Piecewise((near(Min(a, 1)), a <= 1), (far(1 / Max(a, 1)), True))
 
 
 def _zero_if_zero(x: Expr, otherwise: Expr) -> Expr:
@@ -146,9 +166,21 @@ ATOMS: dict[str, Atom] = {
         Atom("hypot1m1", hypot1m1, lambda x: sqrt(1 + x**2) - 1, (lambda x: algebraic_sigmoid(x),), "(-oo, oo)",
              lambda x: x * half_tangent(x)),
         Atom("half_tangent", half_tangent, lambda x: x / (1 + sqrt(1 + x**2)),
-             (lambda x: 1 / (hypot1(x) * (1 + hypot1(x))),), "(-oo, oo)", lambda x: x / (1 + hypot(1, x))),
+             (lambda x: 1 / (hypot1(x) * (1 + hypot1(x))),), "(-oo, oo)", lambda x: _odd(x, lambda a: a / (1 + hypot(1, a)), lambda v: 1 / (v + hypot(1, v)))),
         Atom("algebraic_sigmoid", algebraic_sigmoid, lambda x: x / sqrt(1 + x**2),
-             (lambda x: 1 / hypot1(x) ** 3,), "(-oo, oo)", lambda x: x / hypot(1, x)),
+             (lambda x: 1 / hypot1(x) ** 3,), "(-oo, oo)",
+             lambda x: _odd(x, lambda a: a / hypot(1, a), lambda v: 1 / hypot(1, v))),
+        # x**2 overflows long before log(1 + x**2) = 2*log|x| does; 1/x takes its place beyond 1.
+        Atom("log1p_square", log1p_square, lambda x: log(1 + x**2), (lambda x: 2 * lorentzian_odd(x),), "(-oo, oo)",
+             lambda x: Piecewise((log1p(Min(Abs(x), 1) ** 2), Abs(x) <= 1),
+                                 (log1p(Max(Abs(x), 1) ** -2) + 2 * log(Max(Abs(x), 1)), True))),
+        Atom("lorentzian", lorentzian, lambda x: 1 / (1 + x**2), (lambda x: -2 * lorentzian(x) * lorentzian_odd(x),),
+             "(-oo, oo)", lambda x: Piecewise((1 / (1 + Min(Abs(x), 1) ** 2), Abs(x) <= 1),
+                                              (Max(Abs(x), 1) ** -2 / (1 + Max(Abs(x), 1) ** -2), True))),
+        # (1 - x**2)/(1 + x**2)**2 without a square that could overflow.
+        Atom("lorentzian_odd", lorentzian_odd, lambda x: x / (1 + x**2),
+             (lambda x: lorentzian(x) * (2 * lorentzian(x) - 1),), "(-oo, oo)",
+             lambda x: _odd(x, lambda a: a / (1 + a**2), lambda v: v / (1 + v**2))),
         Atom("xlogy", xlogy, lambda x, y: _zero_if_zero(x, x * log(y)),
              (lambda x, y: log(y), lambda x, y: xdivy(x, y)), "[0, oo)",
              lambda x, y: _zero_if_zero(x, x * log(y))),
@@ -205,5 +237,6 @@ FUNCTIONS: dict[str, Any] = {
     "sin": sp.sin, "cos": sp.cos, "atan": sp.atan, "sinh": sp.sinh, "cosh": sp.cosh, "erf": sp.erf,
     "log1p": log1p, "expm1": expm1, "tanh": tanh, "sech": sech, "softplus": softplus, "sigmoid": sigmoid,
     "log_cosh": log_cosh, "xlogy": xlogy, "xlog1py": xlog1py, "hypot": hypot,
-    "hypot1": hypot1, "hypot1m1": hypot1m1, "half_tangent": half_tangent, "algebraic_sigmoid": algebraic_sigmoid, "xdivy": xdivy,
+    "hypot1": hypot1, "hypot1m1": hypot1m1, "half_tangent": half_tangent, "log1p_square": log1p_square,
+    "lorentzian": lorentzian, "lorentzian_odd": lorentzian_odd, "algebraic_sigmoid": algebraic_sigmoid, "xdivy": xdivy,
 }  # fmt: skip

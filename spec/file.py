@@ -12,7 +12,6 @@ import re
 import tomllib
 from pathlib import Path
 from textwrap import fill
-from typing import Any
 
 from sympy import Expr, Integer, Rational
 
@@ -70,7 +69,7 @@ def loads(content: str, origin: str = "<text>") -> Loss:
         kind, wanted = _KINDS[key]
         if not isinstance(value, kind):
             raise SpecError(f"{origin}: {key} is {wanted}; got {type(value).__name__}")
-        if kind is list and not all(isinstance(item, str) for item in value):
+        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
             raise SpecError(f"{origin}: {key} is {wanted}")
     for key, example in (("name", "my_loss"), ("expression", "r**2/2")):
         if key not in table:
@@ -152,7 +151,7 @@ def _default(value: Expr) -> str:
     return _quote(str(value))
 
 
-_TEMPLATE = '''\
+_TEMPLATE = """\
 # A loss for lossforge.
 #   lossforge show NAME.toml      the formula, its derivatives and properties
 #   lossforge check NAME.toml     is the generated code right?
@@ -183,7 +182,7 @@ delta = { domain = "(0, oo)", default = 1 }
 # Only where the names do not say it all.
 # [arguments]
 # y = { role = "target", domain = "[0, oo)" }
-'''
+"""
 
 
 def template(name: str) -> str:

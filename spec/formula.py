@@ -17,21 +17,22 @@ from fractions import Fraction
 from typing import Any
 
 import sympy as sp
-from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, S
+from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, S, bottom_up
 from sympy.core.function import Application
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, Not, Or
-from sympy.simplify.simplify import bottom_up
 
 from .atoms import ATOMS, FUNCTIONS
 from .grammar import MAX_DECIMAL_EXPONENT, MAX_DIGITS, Node, TextError, nearest
 
 MAX_EXPONENT = 1000
 MAX_BITS = 4096  # of a number that SymPy is about to compute
+MAX_TERMS = 300  # of a product or power that is multiplied out
 MAX_CHOICES = 24  # arguments of one min or max, branches of one if
-CONSTANTS: dict[str, Any] = {"pi": S.Pi, "e": S.Exp1, "true": S.true, "false": S.false}
+CONSTANTS: dict[str, Expr] = {"pi": S.Pi, "e": S.Exp1}
 MEANT = {"ln": "log", "fabs": "abs", "arctan": "atan", "logistic": "sigmoid", "expit": "sigmoid", "pow": "**"}
 
+_KNOWN = {*FUNCTIONS.values(), Piecewise}
 _COMPARE: dict[str, Any] = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge, "==": sp.Eq, "!=": sp.Ne}
 
 
@@ -74,7 +75,7 @@ class _Builder:
             except _Refusal as refusal:
                 raise self.error(str(refusal), node) from None
             except (RecursionError, OverflowError, MemoryError):
-                raise self.error("this is too large to work with", node) from None
+                raise self.error("SymPy cannot work this out; write it in a simpler form", node) from None
             except Exception as error:  # whatever SymPy meets, the author is told the place
                 raise self.error(f"SymPy refuses this: {type(error).__name__}: {error}", node) from error
             self.values[id(node)] = value
@@ -102,6 +103,12 @@ class _Builder:
                 return power(base, exponent)
             case "compare":
                 sides = [self.number(child) for child in node.children]
+                for a, b in zip(sides, sides[1:], strict=False):
+                    if not (a.free_symbols or b.free_symbols):  # SymPy may not come back from comparing them
+                        raise self.error("this compares two constants, so it decides nothing; write a variable", node)
+                for side, child in zip(sides, node.children, strict=True):
+                    if side.has(Piecewise):  # SymPy multiplies the cases out, and their number explodes
+                        raise self.error("a comparison cannot contain an if; join conditions with and, or", child)
                 return And(*(_COMPARE[s](a, b) for s, a, b in zip(node.words[1:], sides, sides[1:], strict=False)))
             case "and" | "or":
                 return (And if node.kind == "and" else Or)(*(self.condition(child) for child in node.children))
@@ -113,7 +120,7 @@ class _Builder:
     def number(self, node: Node) -> Expr:
         value = self.values[id(node)]
         if not isinstance(value, Expr):
-            raise self.error("expected a number, got a condition", node)
+            raise self.error("expected a number, got a condition; write A if C else B", node)
         return value
 
     def condition(self, node: Node) -> Boolean:
@@ -149,9 +156,8 @@ class _Builder:
         arguments = [self.number(child) for child in node.children]
         if not any(a.free_symbols for a in arguments):
             _float_call(name, [approximate(a) for a in arguments])
-        result = FUNCTIONS[name](*arguments)
-        # Abs keeps parts as it found them, such as -(a - b) and Abs(1/x), that SymPy itself would write otherwise.
-        return bottom_up(result, lambda e: e.func(*e.args) if e.args else e) if name == "abs" else result
+        result: Expr = FUNCTIONS[name](*arguments)
+        return _settled(result) if name in ("abs", "sqrt") else result
 
     def product(self, node: Node) -> list[Expr]:
         """The factors of a product, those of its own products included."""
@@ -170,15 +176,10 @@ class _Builder:
             self.factors[id(node)] = factors
         return self.factors[id(node)]
 
-    def choice(self, node: Node) -> Any:
+    def choice(self, node: Node) -> Expr:
         values, conditions = node.children[::2], [self.condition(c) for c in node.children[1::2]]
         if len(conditions) >= MAX_CHOICES:
             raise self.error(f"one if has fewer than {MAX_CHOICES} branches, got {len(conditions) + 1}", node)
-        if not any(isinstance(self.values[id(v)], Expr) for v in values):
-            result = self.condition(values[-1])
-            for value, condition in zip(values[-2::-1], conditions[::-1], strict=True):
-                result = sp.ITE(condition, self.condition(value), result)
-            return result
         branches = [self.number(v) for v in values]
         return Piecewise(*zip(branches, [*conditions, S.true], strict=True))
 
@@ -194,10 +195,14 @@ class _Builder:
             if part in (S.ImaginaryUnit, S.ComplexInfinity, S.NaN, S.Infinity, S.NegativeInfinity):
                 what = "not real" if part is S.ImaginaryUnit else "not finite"
                 raise _Refusal(f"the result is {what}: {value}; a loss is a real number wherever it is defined")
+            if _terms(part) > MAX_TERMS:
+                raise _Refusal(f"multiplied out, this has more than {MAX_TERMS} terms; write it in a simpler form")
             if isinstance(part, Rational):
                 _check_digits(part)
             elif isinstance(part, Pow):
                 _check_exponent(part.exp)
+            elif isinstance(part, Application) and not isinstance(part, Boolean) and part.func not in _KNOWN:
+                raise _Refusal(f"SymPy needs {part.func.__name__} for this, which formulas do not have")
             if isinstance(part, Expr) and not part.free_symbols:
                 approximate(part)
 
@@ -213,11 +218,33 @@ def power(base: Expr, exponent: Expr) -> Expr:
                 if inner not in (S.One, S.NegativeOne) and (bits - 1) * abs(outer * exponent) > MAX_BITS:
                     raise _Refusal(f"this power has more than {MAX_BITS} bits")
             _check_exponent(outer * exponent)
+        if _terms(base, abs(exponent)) > MAX_TERMS:
+            raise _Refusal(f"multiplied out, this power has more than {MAX_TERMS} terms")
     if base.is_zero and exponent.is_negative:
         raise _Refusal("division by zero")
     if not base.free_symbols and not exponent.free_symbols:
         _float_power(approximate(base), approximate(exponent))
-    return base**exponent
+    return base**exponent if exponent.is_Integer else _settled(base**exponent)
+
+
+def _terms(expression: Any, exponent: Rational = S.One) -> int:
+    """How many terms SymPy meets when it multiplies a power out, which Max and Abs make it try."""
+    if isinstance(expression, Add):
+        count = sum(_terms(a) for a in expression.args)
+    elif isinstance(expression, Mul):
+        count = math.prod(_terms(a) for a in expression.args)
+    elif isinstance(expression, Pow) and isinstance(expression.exp, Rational):
+        count = _terms(expression.base, abs(expression.exp))
+    else:
+        return 1
+    power = min(int(exponent), MAX_EXPONENT)
+    return count if power <= 1 or count == 1 else min(math.comb(power + min(count, 64) - 1, power), 10**9)
+
+
+def _settled(expression: Expr) -> Expr:
+    """Abs and roots leave parts such as -(a - b) and Abs(1/x), which SymPy itself writes otherwise once rebuilt."""
+    result: Expr = bottom_up(expression, lambda e: e.func(*e.args) if e.args else e)
+    return result
 
 
 def _check_exponent(exponent: Expr) -> None:
@@ -267,14 +294,16 @@ def _float_call(name: str, arguments: list[float]) -> float:
 
 def _float_power(base: float, exponent: float) -> float:
     try:
-        value = base**exponent
+        value: Any = base**exponent
     except OverflowError:
         raise _Refusal(f"{base:.6g}**{exponent:.6g} is too large for a float64") from None
     except ZeroDivisionError:
         raise _Refusal("division by zero") from None
     if isinstance(value, complex):
         raise _Refusal(f"({base:.6g})**({exponent:.6g}) is not a real number")
-    return value
+    if value == 0 != base:
+        raise _Refusal(f"{base:.6g}**{exponent:.6g} is too small for a float64")
+    return float(value)
 
 
 def approximate(expression: Expr) -> float:
@@ -287,14 +316,14 @@ def approximate(expression: Expr) -> float:
             if max(abs(expression.p).bit_length(), expression.q.bit_length()) > MAX_BITS:
                 raise _Refusal(f"a number has more than {MAX_BITS} bits")
             try:
-                return expression.p / expression.q
+                return float(Fraction(expression.p, expression.q))
             except OverflowError:
                 raise _Refusal("a number is too large for a float64") from None
         case sp.NumberSymbol():
             return float(expression)
         case Add() | Mul():
             values = [approximate(a) for a in expression.args]
-            total = sum(values) if isinstance(expression, Add) else math.prod(values)
+            total = math.fsum(values) if isinstance(expression, Add) else math.prod(values)
             if not math.isfinite(total):
                 raise _Refusal("a constant is too large for a float64")
             return total

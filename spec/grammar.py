@@ -13,7 +13,7 @@ import difflib
 import keyword
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .model import SpecError
@@ -237,19 +237,18 @@ class _Parser:
         self.depth = 0
         self.nodes = 0
 
-    @property
-    def token(self) -> Token:
+    def peek(self) -> Token:
         return self.tokens[self.at]
 
     def take(self, *signs: str) -> Token | None:
-        token = self.token
+        token = self.peek()
         if token.kind == "sign" and token.text in signs:
             self.at += 1
             return token
         return None
 
     def fail(self, expected: str) -> TextError:
-        token = self.token
+        token = self.peek()
         got = {"end": "the end of the formula", "sign": repr(token.text)}.get(token.kind, f"{token.kind} {token.text}")
         hint = ""
         if token.text == "," and token.kind == "sign":
@@ -264,11 +263,11 @@ class _Parser:
         return Node(kind, start, end, tuple(words), tuple(children))
 
     def parse(self) -> Node:
-        if self.token.kind == "end":
+        if self.peek().kind == "end":
             raise TextError("the formula is empty; expected one such as r**2/2", self.source, 0, 0)
         tree = self.expression(_IF)
-        if self.token.kind != "end":
-            more = self.token.text == "("
+        if self.peek().kind != "end":
+            more = self.peek().text == "("
             raise self.fail("* before (" if more else "an operator or the end of the formula")
         return tree
 
@@ -276,9 +275,9 @@ class _Parser:
         """Everything that binds at least as tightly as `level`."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            token = self.token
+            token = self.peek()
             raise TextError(f"nested more than {MAX_DEPTH} deep", self.source, token.start, token.end)
-        start = self.token.start  # of a parenthesis, where there is one
+        start = self.peek().start  # of a parenthesis, where there is one
         left = self.prefix()
         if (sign := self.take("**")) is not None:
             left = self.node("power", start, ("**",), (left, self.expression(_NEGATIVE)))
@@ -313,7 +312,7 @@ class _Parser:
 
     def prefix(self) -> Node:
         """A number, a name, a call, a parenthesis, or what follows - or not."""
-        token = self.token
+        token = self.peek()
         start = token.start
         if self.take("-", "+") is not None:
             child = self.expression(_NEGATIVE)
@@ -323,7 +322,7 @@ class _Parser:
         if self.take("(") is not None:
             inner = self.expression(_IF)
             self.close(token)
-            return inner
+            return replace(inner, start=start, end=self.tokens[self.at - 1].end)
         if token.kind not in ("number", "name"):
             raise self.fail("a number, a name or (")
         self.at += 1
@@ -333,7 +332,7 @@ class _Parser:
         if opening is None:
             return self.node("name", start, (token.text,))
         arguments: list[Node] = []
-        while not (arguments == [] and self.token.text == ")"):
+        while not (arguments == [] and self.peek().text == ")"):
             arguments.append(self.expression(_IF))
             if self.take(",") is None:
                 break
@@ -342,7 +341,7 @@ class _Parser:
 
     def close(self, opening: Token) -> None:
         if self.take(")") is None:
-            if self.token.kind == "end":
+            if self.peek().kind == "end":
                 raise TextError("this ( is never closed; expected )", self.source, opening.start, opening.end)
             raise self.fail("an operator or )")
 

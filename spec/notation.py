@@ -86,15 +86,16 @@ def _part(e: Any, style: Style) -> Part:
             return _piecewise(e, style)
         case Relational():
             return _relation(e, style)
-        case And() | Or():
-            binds = AND if isinstance(e, And) else OR
-            parts = [_grouped(style, _part(a, style), binds + 1) for a in _conditions(e)]
-            return Part(style.logic["and" if binds == AND else "or"].join(parts), binds)
+        case And():
+            return _and(e, style)
+        case Or():
+            parts = [_grouped(style, _part(a, style), AND) for a in sorted(e.args, key=lambda a: a.sort_key())]
+            return Part(style.logic["or"].join(parts), OR)
         case Not():
             return Part(style.logic["not"] + _grouped(style, _part(e.args[0], style), COMPARE), NOT)
         case ITE():
-            condition, yes, no = (_part(a, style) for a in e.args)
-            return style.choice([(yes, condition)], no)
+            condition, yes, no = e.args
+            return _part(Or(And(condition, yes), And(Not(condition), no)), style)
         case BooleanTrue() | BooleanFalse():
             return Part(style.logic["true" if e else "false"])
         case Indexed():
@@ -194,18 +195,45 @@ def _power(e: Pow, style: Style) -> Part:
     return style.power(_part(base, style), _part(exponent, style))
 
 
-def _relation(e: Relational, style: Style) -> Part:
+def _oriented(e: Relational) -> tuple[Expr, str, Expr]:
     """The variable on the left: abs(r) <= delta, where SymPy has delta >= Abs(r)."""
     left, right, sign = e.lhs, e.rhs, _SIGNS[type(e)]
     bound = left.is_Symbol and (right.has(Application) or (left.is_positive and not right.is_positive))
-    if left.is_number or (bound and not right.is_number):
-        left, right, sign = right, left, _FLIPPED[sign]
+    if not right.is_number and (left.is_number or bound):
+        return right, _FLIPPED[sign], left
+    return left, sign, right
+
+
+def _relation(e: Relational, style: Style) -> Part:
+    left, sign, right = _oriented(e)
     sides = (_grouped(style, _part(side, style), SUM) for side in (left, right))
     return Part(style.compare(sign, *sides), COMPARE)
 
 
-def _conditions(e: Boolean) -> list[Boolean]:
-    return sorted(e.args, key=lambda a: a.sort_key())
+def _and(e: And, style: Style) -> Part:
+    """A conjunction; two bounds of one variable as -1 < x <= 1."""
+    conditions = sorted(e.args, key=lambda a: a.sort_key())
+    parts: list[Part] = []
+    while conditions:
+        first = conditions.pop(0)
+        if (other := next((c for c in conditions if _bounds(first, c)), None)) is not None:
+            conditions.remove(other)
+            low, high = (first, other) if _oriented(first)[1] in (">", ">=") else (other, first)
+            (x, above, a), (_, below, b) = _oriented(low), _oriented(high)
+            ends = [_grouped(style, _part(side, style), SUM) for side in (a, x, b)]
+            chain = style.compare(below, style.compare(_FLIPPED[above], *ends[:2]), ends[2])
+            parts.append(Part(chain, COMPARE))
+        else:
+            parts.append(_part(first, style))
+    return parts[0] if len(parts) == 1 else Part(style.logic["and"].join(_grouped(style, q, NOT) for q in parts), AND)
+
+
+def _bounds(first: Any, second: Any) -> bool:
+    """Whether two conditions bound one expression from below and from above."""
+    if not isinstance(first, Relational) or not isinstance(second, Relational):
+        return False
+    (x, sign, _), (y, other, _) = _oriented(first), _oriented(second)
+    return x == y and {sign[0], other[0]} == {"<", ">"}
 
 
 def _piecewise(e: Piecewise, style: Style) -> Part:
@@ -249,7 +277,7 @@ def _text_call(name: str, arguments: Sequence[str]) -> Part:
     return Part(f"{name}({', '.join(arguments)})")
 
 
-TEXT = Style(
+TEXT: Style = Style(
     symbol=str,
     integer=_text_integer,
     constants={S.Pi: "pi", S.Exp1: "e", S.Infinity: "oo", S.NegativeInfinity: "-oo"},
@@ -271,10 +299,42 @@ TEXT = Style(
 
 # LaTeX --------------------------------------------------------------------------------------------------------------
 
-_GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
-    "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
-).split()
+_GREEK = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "pi",
+    "rho",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
+    "Gamma",
+    "Delta",
+    "Theta",
+    "Lambda",
+    "Xi",
+    "Pi",
+    "Sigma",
+    "Upsilon",
+    "Phi",
+    "Psi",
+    "Omega",
+]
 _LETTERS = {"ε": "epsilon", "θ": "theta", "φ": "phi"} | {
     c: n.lower() if c.islower() else n.title()
     for n, pair in {"alpha": "αΑ", "beta": "βΒ", "gamma": "γΓ", "delta": "δΔ", "zeta": "ζΖ", "eta": "ηΗ", "iota": "ιΙ",
@@ -317,22 +377,27 @@ def _latex_integer(n: int) -> Part:
 
 
 def _latex_product(factors: Sequence[Part]) -> str:
+    """Factors side by side; a sign where digits would run together, a space beside words."""
     printed = ""
-    for i, factor in enumerate(factors):
+    for factor in factors:
         piece = _grouped(LATEX, factor, PRODUCT)
-        printed += (r" \cdot " if piece[:1].isdigit() else r" \, ") + piece if i else piece
+        if printed:
+            words = r"\mathrm" in (printed[-len(piece) - 40 :] + piece)
+            printed += r" \cdot " if piece[0].isdigit() else r" \, " if words else " "
+        printed += piece
     return printed
 
 
 def _latex_fraction(above: Sequence[Part], below: Sequence[Part]) -> Part:
-    tops = [a for a in above if a.text != "1"] if len(above) > 1 else above
-    # A long last factor stands beside its fraction, as on paper.
+    # Over a plain number, a last factor in words or parentheses stands beside the fraction, as on paper.
+    *tops, last = above
     beside = ""
-    if len(tops) > 1 and tops[-1].binds == SUM and all(t.binds > SUM for t in tops[:-1]):
-        beside, tops = r" " + _paren(tops[-1].text), tops[:-1]
-    top = tops[0].text if len(tops) == 1 else _latex_product(tops)
-    bottom = below[0].text if len(below) == 1 else _latex_product(below)
-    return Part(rf"\frac{{{top}}}{{{bottom}}}{beside}", PRODUCT)
+    if tops and len(below) == 1 and below[0].text.isdigit():
+        beside = _grouped(LATEX, last, PRODUCT) if last.text.startswith("\\") or last.binds == SUM else ""
+        beside = beside if r"\left" in beside else ""
+    tops = tops if beside else [*tops, last]
+    top, bottom = (p[0].text if len(p) == 1 else _latex_product(p) for p in (tops, below))
+    return Part(rf"\frac{{{top}}}{{{bottom}}}{' ' * bool(beside)}{beside}", PRODUCT)
 
 
 def _latex_power(base: Part, exponent: Part) -> Part:
@@ -363,10 +428,10 @@ def _latex_choice(branches: Sequence[tuple[Part, Part]], otherwise: Part) -> Par
 
 def _latex_total(body: Part, limits: Sequence[tuple[str, str, str]]) -> Part:
     signs = " ".join(rf"\sum_{{{k}={low}}}^{{{high}}}" for k, low, high in limits)
-    return Part(f"{signs} {_grouped(LATEX, body, PRODUCT)}", SUM)
+    return Part(f"{signs} {_grouped(LATEX, body, PRODUCT)}", PRODUCT)
 
 
-LATEX = Style(
+LATEX: Style = Style(
     symbol=_latex_symbol,
     integer=_latex_integer,
     constants={S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"},

@@ -23,7 +23,6 @@ from .domains import (
     Box,
     Domain,
     DomainError,
-    FiniteSet,
     OneHot,
     Simplex,
     contains,
@@ -81,9 +80,7 @@ def parse(
     Raises TextError (the formula), DomainError (a domain), SpecError (the rest).
     """
     if not isinstance(name, str) or not _LOSS_NAME.fullmatch(name):
-        raise SpecError(
-            f"a loss's name is a lowercase letter, then up to 60 of a-z, 0-9 and _; got {_show(name)}"
-        )
+        raise SpecError(f"a loss's name is a lowercase letter, then up to 60 of a-z, 0-9 and _; got {_show(name)}")
     tree = read(text)
     used = {node.words[0]: node for node in reversed(list(tree.walk())) if node.kind == "name"}
     declared = _declared("parameter", parameters)
@@ -99,7 +96,8 @@ def parse(
     _refuse_unknown(used, symbols, text)
 
     expression = build(tree, text, symbols)
-    link = parse_expression(inverse_link, symbols | {a.name: a.symbol for a in args}) if inverse_link is not None else None
+    everything = symbols | {a.name: a.symbol for a in args}
+    link = parse_expression(inverse_link, everything) if inverse_link is not None else None
     _refuse_unused(expression, link, args, chosen, definitions, used)
     if link is not None and (more := link.free_symbols - _link_symbols(args, chosen)):
         raise SpecError(
@@ -133,8 +131,8 @@ class _Roles:
         self.source = source
         if both := sorted(parameters & declared.keys()):
             raise SpecError(f"{both[0]!r} is declared both as a parameter and as an argument; keep one of them")
-        for base in _ABBREVIATIONS.keys() & declared.keys():
-            raise SpecError(f"{base} is {_ABBREVIATIONS[base]} and no argument; declare y and f, or choose another name")
+        for base in sorted(_ABBREVIATIONS.keys() & declared.keys()):
+            raise SpecError(f"{base} is {_ABBREVIATIONS[base]} and no argument; declare y and f, or another name")
 
     def arguments(self) -> tuple[tuple[Argument, ...], tuple[Definition, ...]]:
         for base in _ABBREVIATIONS:
@@ -183,7 +181,8 @@ class _Roles:
             raise SpecError(f"in a formula in {base}, y is the target and f the prediction")
         if base == "m" and y.domain != _SIGNS:
             raise SpecError(f"the margin m = y*f needs a target in {_SIGNS.text}, got {y.domain.text}")
-        meaning = f.symbol - y.symbol if base == "r" else y.symbol * f.symbol
+        target, score = scalar_symbol("y", y.domain), scalar_symbol("f", f.domain)
+        meaning = score - target if base == "r" else target * score
         order = (y, f) if list(self.declared) != ["f", "y"] else (f, y)
         return order, (Definition(Symbol(base, real=True), meaning),)
 
@@ -202,7 +201,7 @@ class _Roles:
             role = given.get("role", role)
             if role not in ("prediction", "target"):
                 weights = "; weights are given to every loss as sample_weight" if role == "weight" else ""
-                raise SpecError(f"the role of the argument {name!r} is target or prediction, got {_show(role)}{weights}")
+                raise SpecError(f"the role of argument {name!r} is target or prediction, got {_show(role)}{weights}")
             domain = _scalar_domain(f"argument {name!r}", given.get("domain", (domain or REALS).text))
         assert role is not None and domain is not None
         return Argument(scalar_symbol(name, domain), role, domain)
@@ -271,7 +270,7 @@ def _number(what: str, given: Any) -> Expr:
 
 
 def _is_small(given: Any) -> bool:
-    return isinstance(given, int | Fraction) and not isinstance(given, bool) and abs(given) < 10**40
+    return isinstance(given, int | Fraction) and not isinstance(given, bool) and bool(-(10**40) < given < 10**40)
 
 
 def _known_keys(what: str, given: Mapping[str, Any], keys: tuple[str, ...]) -> None:

@@ -320,7 +320,7 @@ FILES = [
     "name = 'a'\nexpression = 'r**2'\ninverse_link = 'r'",
     "name = 'a'\nexpression = 'r**2'\ninverse_link = 'f < 1'",
     "name = 'a'\nexpression = 'r**2'\ninverse_link = ''",
-    "name = 'a'\nexpression = \"\"\"r +\n*2\"\"\"",
+    'name = \'a\'\nexpression = """r +\n*2"""',
     "name = 'a'\nexpression = '''" + "(" * 9000 + "'''",
     "a = " + "[" * 40_000,
     "a = " + "[" * 40_000 + "]" * 40_000,

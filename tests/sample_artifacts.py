@@ -91,9 +91,7 @@ HUBER = _scalar(
                  "fabs(f - y) <= delta ? (f - y)*(f - y)/2 : delta*(fabs(f - y) - delta/2)"),
         "gradient": ("np.where(np.abs(f - y) <= delta, f - y, np.copysign(delta, f - y))",
                      "fabs(f - y) <= delta ? f - y : copysign(delta, f - y)"),
-        "hessian": ("np.where(np.abs(f - y) <= delta, np.ones_like(f), np.where(np.isnan(f - y), f - y, 0))"
-                    ".astype(f.dtype)",
-                    "fabs(f - y) <= delta ? 1 : isnan(f - y) ? f - y : 0"),
+        "hessian": ("(np.abs(f - y) <= delta).astype(f.dtype)", "fabs(f - y) <= delta ? 1 : 0"),
     },
     ("f*f", "f*f"),
 )  # fmt: skip

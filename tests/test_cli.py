@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
+import signal
 import subprocess
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,7 @@ from lossforge.cli.main import COMMANDS, lossforge
 from lossforge.spec.catalog import CATALOG
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLE = ROOT / "examples" / "asymmetric_cauchy.toml"
+EXAMPLE = ROOT / "examples" / "asymmetric_pseudo_huber.toml"
 COMMAND = [sys.executable, "-m", "lossforge.cli"]
 
 
@@ -47,17 +50,15 @@ def test_light_commands_import_neither_sympy_nor_numpy(arguments: list[str]) -> 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"]])
 def test_light_commands_answer_at_once(arguments: list[str]) -> None:
-    """Under 0.2 s beyond what this machine takes to start Python: the best of several, for machines are busy."""
+    """Under 0.2 s: of processor time, and the best of several, for the machine may be busy with other tests."""
 
-    def best(command: list[str]) -> float:
-        seconds = []
-        for _ in range(7):
-            began = time.perf_counter()
-            subprocess.run(command, capture_output=True, check=True)
-            seconds.append(time.perf_counter() - began)
-        return min(seconds)
+    def seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([*COMMAND, *arguments], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    assert best([*COMMAND, *arguments]) - best([sys.executable, "-c", "pass"]) < 0.2
+    assert min(seconds() for _ in range(5)) < 0.2
 
 
 # list, show --------------------------------------------------------------------------------------
@@ -87,7 +88,7 @@ def test_show_json_is_the_contract() -> None:
 
 
 def test_a_file_and_a_formula_stand_where_a_name_does() -> None:
-    assert document("show", EXAMPLE)["name"] == "asymmetric_cauchy"
+    assert document("show", EXAMPLE)["name"] == "asymmetric_pseudo_huber"
     squared = document("show", "3*r**2")
     assert squared["hessian"]["text"] == "6"  # type: ignore[index]
     known = document("show", "delta*log(cosh(r))", "-p", "delta=(0, oo)")
@@ -165,10 +166,10 @@ def test_the_built_module_runs_with_numpy_alone(tmp_path: Path) -> None:
     assert call("build", EXAMPLE, "--out", tmp_path).exit_code == 0
     (module,) = tmp_path.rglob("*.py")
     code = (
-        "import sys, numpy, asymmetric_cauchy as a\n"
+        "import sys, numpy, asymmetric_pseudo_huber as a\n"
         "y, f = numpy.zeros(2), numpy.array([-1.0, 2.0])\n"
         "(g,) = a.gradient(y, f, numpy.float64(0.25), numpy.float64(1.0))\n"
-        "assert numpy.allclose(g, [-0.25, 0.6]), g\n"
+        "assert numpy.allclose(g, [-(8**-0.5), 3 / 5**0.5]), g\n"
         "assert 'lossforge' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=module.parent, capture_output=True, text=True)
@@ -179,14 +180,24 @@ def test_the_built_module_runs_with_numpy_alone(tmp_path: Path) -> None:
 
 
 def test_check_passes_what_is_right() -> None:
-    done = call("check", "huber", EXAMPLE)
+    done = call("check", "huber", "3*abs(r)", "--points", "200", "--jobs", "1")
     assert done.exit_code == 0, done.output
-    assert "huber" in done.stdout
-    assert "asymmetric_cauchy" in done.stdout
+    assert "huber: " in done.stdout
+    assert "custom: " in done.stdout
+
+
+def test_check_sees_a_planted_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code of one loss, held against the formula of another."""
+    monkeypatch.setitem(CATALOG, "hinge", replace(CATALOG["squared_hinge"], name="hinge"))
+    done = call("check", "hinge", "--backend", "numpy", "--points", "200", "--jobs", "1", "--json")
+    assert done.exit_code == 1
+    (report,) = json.loads(done.stdout)["reports"]
+    assert "wrong value" in {finding["kind"] for finding in report["findings"]}
 
 
 def test_check_wants_losses() -> None:
     assert call("check").exit_code == 2
+    assert call("check", "huber", "--all").exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -234,7 +245,7 @@ def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         (["lst"], "Did you mean list"),
         (["show"], "Missing argument"),
         (["show", "huber", "--format", "pdf"], "pdf"),
-        (["build", "huber", "--out", str(EXAMPLE)], "asymmetric_cauchy.toml"),
+        (["build", "huber", "--out", str(EXAMPLE)], "asymmetric_pseudo_huber.toml"),
     ],
 )
 def test_wrong_input_is_answered_without_a_traceback(arguments: list[str], said: str) -> None:
@@ -258,7 +269,7 @@ def test_a_missing_package_is_the_environments_fault(tmp_path: Path) -> None:
 def test_a_reader_that_stops_reading_is_no_error() -> None:
     script = f'"{sys.executable}" -m lossforge.cli show huber --json | true; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
-    assert done.returncode in (0, 141)
+    assert done.returncode in (0, 128 + signal.SIGPIPE)
     assert done.stderr == ""
 
 
@@ -267,3 +278,15 @@ def test_every_command_explains_itself(name: str) -> None:
     done = call(name, "--help")
     assert done.exit_code == 0
     assert "Usage: lossforge" in done.stdout
+
+
+# The example -------------------------------------------------------------------------------------
+
+
+def test_the_demo_shrugs_off_the_outliers() -> None:
+    """Rousseeuw and Leroy (1987), page 26: least squares 0.504, a robust fit about 0.115."""
+    done = subprocess.run([sys.executable, ROOT / "examples" / "demo.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    slopes = [float(slope) for slope in re.findall(r" (0\.\d{4}) +-\d", done.stdout)]
+    assert slopes == pytest.approx([0.504, 0.115, 0.115], abs=5e-3)
+    assert " 0 findings" in done.stdout

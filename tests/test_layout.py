@@ -20,7 +20,7 @@ PACKAGE = ROOT / "src" / "lossforge"
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "spec": (set(), {"sympy"}),
     "derive": ({"spec"}, {"sympy"}),
-    "codegen": ({"spec", "derive"}, {"sympy", "jinja2", "numpy"}),
+    "codegen": ({"spec", "derive"}, {"sympy", "mpmath", "jinja2", "numpy"}),
     "generated": (set(), {"numpy"}),
     "runtime": ({"generated"}, {"numpy"}),
     "verify": ({"spec", "derive", "runtime"}, {"sympy", "mpmath", "numpy"}),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
@@ -11,7 +13,9 @@ import sys
 import tarfile
 import tomllib
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -19,7 +23,7 @@ import lossforge
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("cli", "codegen", "derive", "generated", "runtime", "spec", "verify")
-SUFFIXES = {".py", ".c", ".json", ".jinja", ".typed"}
+SUFFIXES = {".py", ".c", ".json", ".j2", ".typed"}
 
 
 def run(code: str, folder: Path, *arguments: str, **environment: str) -> str:
@@ -39,9 +43,18 @@ def run(code: str, folder: Path, *arguments: str, **environment: str) -> str:
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
 
 
+@dataclass(frozen=True, slots=True)
+class Archives:
+    """A copy of the checkout; its wheel and its sdist, and the wheel of that sdist."""
+
+    checkout: Path
+    wheel: Path
+    sdist: Path
+    again: Path
+
+
 @pytest.fixture(scope="module")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
-    """A wheel and an sdist of a copy of the checkout, and a wheel of the sdist."""
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
     work = tmp_path_factory.mktemp("archives")
     ignore = shutil.ignore_patterns(
         ".venv", ".git", "build", "dist", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis", "*.so"
@@ -51,11 +64,12 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path
         run(BUILD, work / "checkout", hook, str(work / folder))
     (sdist,) = (work / "sdist").glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
-        archive.extractall(work / "unpacked", filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # absent before Python 3.11.4
+        archive.extractall(work / "unpacked")
     (unpacked,) = (work / "unpacked").iterdir()
     run(BUILD, unpacked, "build_wheel", str(work / "again"))
     (wheel,), (again,) = (work / "wheel").glob("*.whl"), (work / "again").glob("*.whl")
-    return wheel, sdist, again
+    return Archives(work / "checkout", wheel, sdist, again)
 
 
 def contents(wheel: Path) -> dict[str, bytes]:
@@ -63,34 +77,28 @@ def contents(wheel: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist() if name.startswith("lossforge/")}
 
 
-def test_the_wheel_holds_every_file_of_every_room(archives: tuple[Path, Path, Path]) -> None:
-    expected = {
-        f"lossforge/{path.relative_to(ROOT).as_posix()}": path.read_bytes()
-        for room in ROOMS
-        for path in (ROOT / room).rglob("*")
-        if path.suffix in SUFFIXES and "__pycache__" not in path.parts
-    }
-    expected |= {
-        f"lossforge/{name}": (ROOT / "src/lossforge" / name).read_bytes() for name in ("__init__.py", "py.typed")
-    }
-    assert contents(archives[0]) == expected
+def test_the_wheel_holds_every_file_of_every_room(archives: Archives) -> None:
+    top, package = archives.checkout, archives.checkout / "src" / "lossforge"
+    files = [path for room in ROOMS for path in (top / room).rglob("*") if path.suffix in SUFFIXES]
+    expected = {f"lossforge/{path.relative_to(top).as_posix()}": path.read_bytes() for path in files}
+    expected |= {f"lossforge/{name}": (package / name).read_bytes() for name in ("__init__.py", "py.typed")}
+    assert contents(archives.wheel) == expected
 
 
-def test_a_wheel_of_the_sdist_is_the_same(archives: tuple[Path, Path, Path]) -> None:
-    wheel, _, again = archives
-    assert contents(again) == contents(wheel)
+def test_a_wheel_of_the_sdist_is_the_same(archives: Archives) -> None:
+    assert contents(archives.again) == contents(archives.wheel)
 
 
-def test_the_sdist_holds_no_links_and_what_a_packager_needs(archives: tuple[Path, Path, Path]) -> None:
-    with tarfile.open(archives[1]) as archive:
+def test_the_sdist_holds_no_links_and_what_a_packager_needs(archives: Archives) -> None:
+    with tarfile.open(archives.sdist) as archive:
         members = archive.getmembers()
     assert not [member.name for member in members if member.issym() or member.islnk()]
     names = {member.name.partition("/")[2] for member in members}
     assert {"LICENSE", "README.md", "pyproject.toml", "CITATION.cff", "tests/test_packaging.py"} <= names
 
 
-def test_the_installed_wheel_works_outside_the_checkout(archives: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    with zipfile.ZipFile(archives[0]) as archive:
+def test_the_installed_wheel_works_outside_the_checkout(archives: Archives, tmp_path: Path) -> None:
+    with zipfile.ZipFile(archives.wheel) as archive:
         archive.extractall(tmp_path / "site")
     code = """
 import sys
@@ -115,7 +123,7 @@ assert "sympy" not in sys.modules
     assert "huber" in listed
 
 
-def test_a_virtual_environment_of_its_own(archives: tuple[Path, Path, Path], tmp_path: Path) -> None:
+def test_a_virtual_environment_of_its_own(archives: Archives, tmp_path: Path) -> None:
     """What pip makes of the wheel: the script `lossforge`, the licence, the metadata."""
     base = getattr(sys, "_base_executable", sys.executable)
     pip = [base, "-m", "pip"]
@@ -123,7 +131,7 @@ def test_a_virtual_environment_of_its_own(archives: tuple[Path, Path, Path], tmp
         pytest.skip("the Python that this environment is made from has no pip")
     subprocess.run([base, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, capture_output=True)
     python = tmp_path / "venv" / "bin" / "python"
-    install = [*pip, "--python", python, "install", "--no-deps", "--no-index", "--quiet", archives[0]]
+    install = [*pip, "--python", python, "install", "--no-deps", "--no-index", "--quiet", archives.wheel]
     done = subprocess.run(install, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     # The dependencies come from this environment, so that no network is needed.
@@ -143,3 +151,67 @@ def test_the_version_is_told_once() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert "version" in project["dynamic"]
     assert f"\nversion: {lossforge.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+# dev.py ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """dev.py as a module, with an environment of its own that is not there yet."""
+    spec = importlib.util.spec_from_file_location("dev", ROOT / "dev.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "STAMP", str(tmp_path / "stamp.json"))
+    return module
+
+
+def test_an_old_python_gets_as_far_as_the_message(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ast.parse((ROOT / "dev.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+    monkeypatch.setattr(dev, "OLDEST", (99, 0))
+    assert dev.main(["test"]) == 3
+    assert "needs Python 99.0 or newer" in capsys.readouterr().err
+
+
+def test_dev_needs_the_python_that_the_project_declares(dev: ModuleType) -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert declared == ">={}.{}".format(*dev.OLDEST)
+
+
+@pytest.mark.parametrize(
+    ("content", "meaning"), [(None, {}), ("", "UNFINISHED"), ("[1]", "UNFINISHED"), ('{"extras": []}', {"extras": []})]
+)
+def test_a_broken_stamp_means_a_half_made_environment(dev: ModuleType, content: str | None, meaning: object) -> None:
+    if content is not None:
+        Path(dev.STAMP).write_text(content, encoding="utf-8")
+    assert dev.stamp() == (dev.UNFINISHED if meaning == "UNFINISHED" else meaning)
+
+
+def test_a_finished_environment_is_used_as_it_is(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dev, "PYTHON", sys.executable)
+    installed: list[list[str]] = []
+    monkeypatch.setattr(dev, "run", lambda command, quiet=False: bool(installed.append(command)))
+    monkeypatch.setattr(dev, "make_venv", lambda: None)
+    monkeypatch.setattr(dev, "pip_command", lambda: ["pip"])
+    dev.ready(["dev"])
+    dev.ready(["dev"])
+    dev.ready([])
+    assert [command[-1] for command in installed] == [".[dev]"]
+    dev.ready(["peers"])
+    assert [command[-1] for command in installed] == [".[dev]", ".[dev,peers]"]
+
+
+def test_a_failed_check_fails_the_whole(dev: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    table = [("good", [sys.executable, "-c", "pass"]), ("bad", [sys.executable, "-c", "raise SystemExit(5)"])]
+    assert dev.checks(table) == 1
+    assert dev.checks(table[:1]) == 0
+    assert "bad          FAILED" in capsys.readouterr().err
+
+
+def test_dev_names_what_it_knows(dev: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dev.main(["tset"]) == 2
+    assert "test" in capsys.readouterr().err

@@ -131,6 +131,10 @@ def _derivative(point: Point, axes: tuple[Axis, ...]) -> Estimate | None:
         found = _central(point, axes, {s: u - STEP_BITS for s, u in units.items()})
         if found is not None:
             return found
+    if any(u > STEP_BITS // 2 for u in units.values()):  # a huge input of a formula that varies on the scale of 1
+        found = _central(point, axes, {s: min(u, 0) - STEP_BITS for s, u in units.items()})
+        if found is not None:
+            return found
     for bits in (STEP_BITS, 4 * STEP_BITS):
         found = _sided_mean(point, axes, {s: u - bits for s, u in units.items()})
         if found is not None:

@@ -8,8 +8,9 @@ stable form use it; NumPy's own functions do the rest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -84,17 +85,14 @@ def evaluate(expression: Any, values: Mapping[str, Any], complex_step: bool = Fa
         if e.func.__name__ in ("erf", "erfc"):
             return _erf(arguments[0], e.func.__name__)
         if isinstance(e, AtomFunction):
-            atom = ATOMS[e.func.__name__]
-            # A dummy keeps the arguments opaque: SymPy would rearrange them with the form.
-            dummies = [sp.Dummy(real=True) for _ in e.args]
-            form = (atom.stable or atom.definition)(*dummies)
-            inner = {str(d): a for d, a in zip(dummies, arguments, strict=True)}
-            return evaluate(form, inner, complex_step)
+            form = _stable_form(e.func.__name__, len(e.args))
+            return evaluate(form, {f"x{i}": a for i, a in enumerate(arguments)}, complex_step)
         raise FloatError(f"no floating-point rule for {e.func.__name__}, found in {e}")
 
     def product(e: Any) -> Any:
         """Numerator over denominator: x*(1/y) would round twice."""
-        above, below = [], []
+        above: list[Any] = []
+        below: list[Any] = []
         for a in e.args:
             (below if a.is_Pow and a.exp.is_Rational and a.exp < 0 else above).append(a)
         top = reduce(np.multiply, map(number, above), np.float64(1.0))
@@ -129,9 +127,14 @@ def evaluate(expression: Any, values: Mapping[str, Any], complex_step: bool = Fa
         return np.asarray(number(sp.sympify(expression)))
 
 
-def _erf(x: Any, name: str) -> Any:
-    import math
+@lru_cache(maxsize=64)
+def _stable_form(name: str, arity: int) -> Any:
+    """What code computes for an atom, in opaque arguments x0, x1: SymPy would rearrange real ones with the form."""
+    atom = ATOMS[name]
+    return (atom.stable or atom.definition)(*(sp.Symbol(f"x{i}", real=True) for i in range(arity)))
 
+
+def _erf(x: Any, name: str) -> Any:
     function = math.erf if name == "erf" else math.erfc
     if np.iscomplexobj(x):  # first order in the imaginary part, all that a complex step asks for
         sign = 1 if name == "erf" else -1

@@ -128,6 +128,8 @@ class _Compiler:
             return lambda _: delta
         if isinstance(e, sp.Piecewise):
             return self.piecewise(e, indices)
+        if e.is_Add and (rest := _complement(e)) is not None:
+            return self.node(rest, indices)
         arguments = [self.node(a, indices) for a in e.args]
         if e.is_Add:
             return lambda frame: _fold(iv.add, arguments, frame)
@@ -207,6 +209,18 @@ class _Compiler:
             if isinstance(c, sp.Or):
                 return lambda frame: not _every(parts, frame, False)
         raise OracleError(f"the oracle knows no condition such as {c}; use comparisons, And, Or and Not")
+
+
+def _complement(e: Any) -> Any:
+    """1 - 1/(1 + x) as x/(1 + x), an identity that spares the digits of 1/x; None for any other sum."""
+    for sign in (1, -1):
+        inverse = sp.expand_mul(sign - e) if len(e.args) == 2 else e
+        inverse = sign * inverse
+        if inverse.is_Pow and inverse.exp == -1 and inverse.base.is_Add and len(inverse.base.args) == 2:
+            x = inverse.base - 1
+            if not x.is_Add:
+                return sp.Mul(sign, x, inverse, evaluate=False)
+    return None
 
 
 def _every(parts: Iterable[Condition], frame: Frame, wanted: bool) -> bool:

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from mpmath import libmp
-from mpmath.libmp import fzero
 from numpy.typing import NDArray
 
 from . import intervals as iv
@@ -84,15 +83,17 @@ def pack(estimates: Sequence[Estimate | None]) -> Truth:
             kind[i], high[i] = UNDECIDED, np.nan
             continue
         centre, bound = estimate
-        if iv.is_infinite(centre):
+        # Beyond every format; such exponents may not even fit into an integer of NumPy's.
+        if iv.is_infinite(centre) or (centre[1] and iv.magnitude(centre) > 1100):
             kind[i], high[i] = INFINITE, -1.0 if iv.is_negative(centre) else 1.0
             continue
-        if centre != fzero:
+        if centre[1] and iv.magnitude(centre) > -1200:
             exponent[i] = e = iv.magnitude(centre)
             mantissa = libmp.mpf_shift(centre, -e)
             high[i] = libmp.to_float(mantissa, rnd="n")
             low[i] = libmp.to_float(libmp.mpf_sub(mantissa, libmp.from_float(high[i]), 60, "n"), rnd="n")
-        radius[i] = libmp.to_float(libmp.mpf_shift(bound, -int(exponent[i])), rnd="u") if bound != fzero else 0.0
+        if bound[1] and iv.magnitude(bound) > -1200:
+            radius[i] = libmp.to_float(libmp.mpf_shift(bound, -int(exponent[i])), rnd="u")
     return Truth(kind, high, low, exponent, radius)
 
 

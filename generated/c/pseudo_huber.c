@@ -8,16 +8,48 @@
 #include <stddef.h>
 #include <stdint.h>
 
+static inline double maximum(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static inline float maximumf(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+static inline double minimum(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static inline float minimumf(float a, float b)
+{
+    return a < b ? a : b;
+}
+
+static inline double sign(double x)
+{
+    return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
+}
+
+static inline float signf(float x)
+{
+    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
+}
+
 void lossforge_pseudo_huber_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict loss)
 {
-    const double c0 = delta * delta;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
         const double t0 = r / delta;
-        loss[row] = w * (t0 / (1.0 + hypot(1.0, t0)) * t0 * c0);
+        const double t1 = fabs(t0);
+        const double t2 = minimum(1.0, t1);
+        const double t3 = 1.0 / maximum(1.0, t1);
+        loss[row] = w * (((t1 <= 1.0) ? t2 / (1.0 + hypot(1.0, t2)) : 1.0 / (t3 + hypot(1.0, t3))) * sign(t0) * (delta * r));
     }
 }
 
@@ -29,7 +61,9 @@ void lossforge_pseudo_huber_gradient_f64(size_t n, const double *restrict y, con
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
         const double t0 = r / delta;
-        gradient[row] = w * (delta * (t0 / hypot(1.0, t0)));
+        const double t1 = fabs(t0);
+        const double t2 = minimum(1.0, t1);
+        gradient[row] = w * (delta * (((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0)));
     }
 }
 
@@ -47,16 +81,21 @@ void lossforge_pseudo_huber_hessian_f64(size_t n, const double *restrict y, cons
 
 void lossforge_pseudo_huber_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict loss, double *restrict gradient)
 {
-    const double c0 = delta * delta;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
         const double t0 = r / delta;
-        const double t1 = hypot(1.0, t0);
-        loss[row] = w * (t0 / (1.0 + t1) * t0 * c0);
-        gradient[row] = w * (delta * (t0 / t1));
+        const double t1 = fabs(t0);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = hypot(1.0, t3);
+        const double t5 = 1.0 / maximum(1.0, t1);
+        const double t6 = hypot(1.0, t5);
+        const double t7 = sign(t0);
+        loss[row] = w * ((t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r));
+        gradient[row] = w * (delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7));
     }
 }
 
@@ -68,38 +107,48 @@ void lossforge_pseudo_huber_gradient_hessian_f64(size_t n, const double *restric
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
         const double t0 = r / delta;
-        const double t1 = hypot(1.0, t0);
-        gradient[row] = w * (delta * (t0 / t1));
-        hessian[row] = w * (1.0 / (t1 * t1 * t1));
+        const double t1 = fabs(t0);
+        const double t2 = minimum(1.0, t1);
+        const double t3 = hypot(1.0, t0);
+        gradient[row] = w * (delta * (((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0)));
+        hessian[row] = w * (1.0 / (t3 * t3 * t3));
     }
 }
 
 void lossforge_pseudo_huber_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
-    const double c0 = delta * delta;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
         const double t0 = r / delta;
-        const double t1 = hypot(1.0, t0);
-        loss[row] = w * (t0 / (1.0 + t1) * t0 * c0);
-        gradient[row] = w * (delta * (t0 / t1));
-        hessian[row] = w * (1.0 / (t1 * t1 * t1));
+        const double t1 = fabs(t0);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = hypot(1.0, t3);
+        const double t5 = 1.0 / maximum(1.0, t1);
+        const double t6 = hypot(1.0, t5);
+        const double t7 = sign(t0);
+        const double t8 = hypot(1.0, t0);
+        loss[row] = w * ((t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r));
+        gradient[row] = w * (delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7));
+        hessian[row] = w * (1.0 / (t8 * t8 * t8));
     }
 }
 
 void lossforge_pseudo_huber_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict loss)
 {
-    const float c0 = delta * delta;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
         const float t0 = r / delta;
-        loss[row] = w * (t0 / (1.0f + hypotf(1.0f, t0)) * t0 * c0);
+        const float t1 = fabsf(t0);
+        const float t2 = minimumf(1.0f, t1);
+        const float t3 = 1.0f / maximumf(1.0f, t1);
+        loss[row] = w * (((t1 <= 1.0f) ? t2 / (1.0f + hypotf(1.0f, t2)) : 1.0f / (t3 + hypotf(1.0f, t3))) * signf(t0) * (delta * r));
     }
 }
 
@@ -111,7 +160,9 @@ void lossforge_pseudo_huber_gradient_f32(size_t n, const float *restrict y, cons
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
         const float t0 = r / delta;
-        gradient[row] = w * (delta * (t0 / hypotf(1.0f, t0)));
+        const float t1 = fabsf(t0);
+        const float t2 = minimumf(1.0f, t1);
+        gradient[row] = w * (delta * (((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0)));
     }
 }
 
@@ -129,16 +180,21 @@ void lossforge_pseudo_huber_hessian_f32(size_t n, const float *restrict y, const
 
 void lossforge_pseudo_huber_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict loss, float *restrict gradient)
 {
-    const float c0 = delta * delta;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
         const float t0 = r / delta;
-        const float t1 = hypotf(1.0f, t0);
-        loss[row] = w * (t0 / (1.0f + t1) * t0 * c0);
-        gradient[row] = w * (delta * (t0 / t1));
+        const float t1 = fabsf(t0);
+        const int t2 = (t1 <= 1.0f);
+        const float t3 = minimumf(1.0f, t1);
+        const float t4 = hypotf(1.0f, t3);
+        const float t5 = 1.0f / maximumf(1.0f, t1);
+        const float t6 = hypotf(1.0f, t5);
+        const float t7 = signf(t0);
+        loss[row] = w * ((t2 ? t3 / (1.0f + t4) : 1.0f / (t5 + t6)) * t7 * (delta * r));
+        gradient[row] = w * (delta * ((t2 ? t3 / t4 : 1.0f / t6) * t7));
     }
 }
 
@@ -150,24 +206,32 @@ void lossforge_pseudo_huber_gradient_hessian_f32(size_t n, const float *restrict
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
         const float t0 = r / delta;
-        const float t1 = hypotf(1.0f, t0);
-        gradient[row] = w * (delta * (t0 / t1));
-        hessian[row] = w * (1.0f / (t1 * t1 * t1));
+        const float t1 = fabsf(t0);
+        const float t2 = minimumf(1.0f, t1);
+        const float t3 = hypotf(1.0f, t0);
+        gradient[row] = w * (delta * (((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0)));
+        hessian[row] = w * (1.0f / (t3 * t3 * t3));
     }
 }
 
 void lossforge_pseudo_huber_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
-    const float c0 = delta * delta;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
         const float t0 = r / delta;
-        const float t1 = hypotf(1.0f, t0);
-        loss[row] = w * (t0 / (1.0f + t1) * t0 * c0);
-        gradient[row] = w * (delta * (t0 / t1));
-        hessian[row] = w * (1.0f / (t1 * t1 * t1));
+        const float t1 = fabsf(t0);
+        const int t2 = (t1 <= 1.0f);
+        const float t3 = minimumf(1.0f, t1);
+        const float t4 = hypotf(1.0f, t3);
+        const float t5 = 1.0f / maximumf(1.0f, t1);
+        const float t6 = hypotf(1.0f, t5);
+        const float t7 = signf(t0);
+        const float t8 = hypotf(1.0f, t0);
+        loss[row] = w * ((t2 ? t3 / (1.0f + t4) : 1.0f / (t5 + t6)) * t7 * (delta * r));
+        gradient[row] = w * (delta * ((t2 ? t3 / t4 : 1.0f / t6) * t7));
+        hessian[row] = w * (1.0f / (t8 * t8 * t8));
     }
 }

@@ -8,19 +8,23 @@ import numpy as np
 
 
 def loss(y, f, delta):
-    c0 = delta * delta
     r = f - y
     t0 = r / delta
+    t1 = np.abs(t0)
+    t2 = np.minimum(1.0, t1)
+    t3 = 1.0 / np.maximum(1.0, t1)
     return (
-        t0 / (1.0 + np.hypot(1.0, t0)) * t0 * c0,
+        np.where((t1 <= 1.0), t2 / (1.0 + np.hypot(1.0, t2)), 1.0 / (t3 + np.hypot(1.0, t3))) * np.sign(t0) * (delta * r),
     )
 
 
 def gradient(y, f, delta):
     r = f - y
     t0 = r / delta
+    t1 = np.abs(t0)
+    t2 = np.minimum(1.0, t1)
     return (
-        delta * (t0 / np.hypot(1.0, t0)),
+        delta * (np.where((t1 <= 1.0), t2 / np.hypot(1.0, t2), 1.0 / np.hypot(1.0, 1.0 / np.maximum(1.0, t1))) * np.sign(t0)),
     )
 
 
@@ -33,33 +37,46 @@ def hessian(y, f, delta):
 
 
 def loss_gradient(y, f, delta):
-    c0 = delta * delta
     r = f - y
     t0 = r / delta
-    t1 = np.hypot(1.0, t0)
+    t1 = np.abs(t0)
+    t2 = (t1 <= 1.0)
+    t3 = np.minimum(1.0, t1)
+    t4 = np.hypot(1.0, t3)
+    t5 = 1.0 / np.maximum(1.0, t1)
+    t6 = np.hypot(1.0, t5)
+    t7 = np.sign(t0)
     return (
-        t0 / (1.0 + t1) * t0 * c0,
-        delta * (t0 / t1),
+        np.where(t2, t3 / (1.0 + t4), 1.0 / (t5 + t6)) * t7 * (delta * r),
+        delta * (np.where(t2, t3 / t4, 1.0 / t6) * t7),
     )
 
 
 def gradient_hessian(y, f, delta):
     r = f - y
     t0 = r / delta
-    t1 = np.hypot(1.0, t0)
+    t1 = np.abs(t0)
+    t2 = np.minimum(1.0, t1)
+    t3 = np.hypot(1.0, t0)
     return (
-        delta * (t0 / t1),
-        1.0 / (t1 * t1 * t1),
+        delta * (np.where((t1 <= 1.0), t2 / np.hypot(1.0, t2), 1.0 / np.hypot(1.0, 1.0 / np.maximum(1.0, t1))) * np.sign(t0)),
+        1.0 / (t3 * t3 * t3),
     )
 
 
 def loss_gradient_hessian(y, f, delta):
-    c0 = delta * delta
     r = f - y
     t0 = r / delta
-    t1 = np.hypot(1.0, t0)
+    t1 = np.abs(t0)
+    t2 = (t1 <= 1.0)
+    t3 = np.minimum(1.0, t1)
+    t4 = np.hypot(1.0, t3)
+    t5 = 1.0 / np.maximum(1.0, t1)
+    t6 = np.hypot(1.0, t5)
+    t7 = np.sign(t0)
+    t8 = np.hypot(1.0, t0)
     return (
-        t0 / (1.0 + t1) * t0 * c0,
-        delta * (t0 / t1),
-        1.0 / (t1 * t1 * t1),
+        np.where(t2, t3 / (1.0 + t4), 1.0 / (t5 + t6)) * t7 * (delta * r),
+        delta * (np.where(t2, t3 / t4, 1.0 / t6) * t7),
+        1.0 / (t8 * t8 * t8),
     )

@@ -10,8 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import derive as derive
     from .codegen.compile import compile_loss as compile
+    from .derive.compare import compare as diff
+    from .derive.derivation import derive as derive
     from .runtime import ArtifactError, DomainViolation, EnvironmentLacking, LossFunction, ParameterError, losses
     from .spec.algebra import combine as combine
     from .spec.declare import loss as loss
@@ -30,6 +31,7 @@ _HOMES = {
     "combine": ("spec.algebra", "combine"),
     "compile": ("codegen.compile", "compile_loss"),
     "derive": ("derive", None),
+    "diff": ("derive.compare", "compare"),
     "load": ("spec.file", "load"),
     "loss": ("spec.declare", "loss"),
     "losses": ("runtime", "losses"),
@@ -38,7 +40,7 @@ _HOMES = {
 
 __all__ = [
     "ArtifactError", "DomainViolation", "EnvironmentLacking", "LossFunction", "ParameterError", "__version__",
-    "combine", "compile", "derive", "load", "loss", "losses", "parse",
+    "combine", "compile", "derive", "diff", "load", "loss", "losses", "parse",
 ]  # fmt: skip
 
 

@@ -1,0 +1,121 @@
+"""Does the verifier notice every wrong derivative, and never a right one?
+
+Each output of every loss in the catalogue is spoilt in every way that
+`planted` knows. A mutant that the verifier does not catch must be the same
+function: the oracle compares it with the original, exactly, at many points.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy as sp
+from mpmath.libmp import from_float
+from planted import mutants
+
+from lossforge.derive.derivation import derive
+from lossforge.spec.catalog import CATALOG
+from lossforge.spec.model import Loss
+from lossforge.verify import intervals as iv
+from lossforge.verify.floats import evaluate
+from lossforge.verify.oracle import Oracle
+from lossforge.verify.points import Batch, points
+from lossforge.verify.report import compare, is_caught
+from lossforge.verify.truth import OUTPUTS, TruthTable, truth_table
+from lossforge.verify.ulps import FLOAT64
+
+SCALAR = sorted(name for name, loss in CATALOG.items() if loss.size is None and len(loss.predictions) == 1)
+
+
+@lru_cache(maxsize=None)
+def prepared(name: str) -> tuple[TruthTable, dict[str, sp.Expr]]:
+    """Exact values at moderate points, and the right expressions in the arguments themselves.
+
+    Here the formula is evaluated as it stands, without the care that generated code takes of
+    overflow on the way: so no inputs beyond 1e100.
+    """
+    loss = CATALOG[name]
+    batches = []
+    for b in points(loss, 500):
+        sizes = np.max(np.abs(np.column_stack([a for a in b.arguments.values()])), axis=1)
+        keep = (sizes <= 1e100) & ~b.rounded
+        batches.append(Batch(b.parameters, {k: v[keep] for k, v in b.arguments.items()}, b.single[keep], b.rounded[keep]))
+    derivation = derive(loss)
+    expressions = dict(zip(OUTPUTS, (derivation.stable, derivation.gradient, derivation.hessian), strict=True))
+    return truth_table(loss, batches), expressions
+
+
+def values(table: TruthTable, expression: sp.Expr) -> list[np.ndarray[Any, Any]]:
+    """The expression in float64 at every point of the table."""
+    loss, found = table.loss, []
+    for batch in table.batches:
+        known: dict[str, Any] = {**batch.arguments, **batch.parameters}
+        for definition in loss.definitions:
+            known[str(definition.symbol)] = evaluate(definition.meaning, known)
+        found.append(np.broadcast_to(evaluate(expression, known).astype(np.float64), (len(batch),)))
+    return found
+
+
+def is_same_function(table: TruthTable, right: sp.Expr, wrong: sp.Expr) -> bool:
+    """Whether both expressions have the same exact value at every point of the table, kinks included."""
+    loss = table.loss
+    variables = [a.symbol for a in loss.arguments] + [p.symbol for p in loss.parameters]
+    meaning = {d.symbol: d.meaning for d in loss.definitions}
+    oracles = [Oracle(e.xreplace(meaning), variables) for e in (right, wrong)]
+    for batch in table.batches:
+        for point in dict.fromkeys(table.coordinates(batch)):
+            if not np.isfinite(point).all():
+                continue
+            at = [iv.point(from_float(c)) for c in point]
+            a, b = (oracle.value(at) for oracle in oracles)
+            if a is None or b is None:
+                continue
+            if _apart(a, b):
+                return False
+    return True
+
+
+def _apart(a: iv.Interval, b: iv.Interval) -> bool:
+    try:
+        return iv.compare(a, b) != 0
+    except iv.AmbiguousError:
+        return False
+
+
+@pytest.mark.parametrize("name", SCALAR)
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_right_code_raises_no_alarm(name: str, output: str) -> None:
+    table, expressions = prepared(name)
+    row, findings = compare(table, output, values(table, expressions[output]), FLOAT64)
+    assert findings == []
+    assert row.undecided == 0
+
+
+CAUGHT: Counter[str] = Counter()
+
+
+@pytest.mark.parametrize("name", SCALAR)
+def test_planted_errors_are_caught(name: str) -> None:
+    table, expressions = prepared(name)
+    loss: Loss = table.loss
+    missed = []
+    for output, right in expressions.items():
+        for kind, wrong in mutants(right, [p.symbol for p in loss.parameters]):
+            if is_caught(table, output, values(table, wrong), FLOAT64):
+                CAUGHT[kind] += 1
+            elif is_same_function(table, right, wrong):
+                CAUGHT["equivalent"] += 1
+            else:
+                missed.append(f"{output}, {kind}: {wrong}")
+    assert missed == []
+
+
+def test_enough_errors_were_planted() -> None:
+    count = sum(len(mutants(e, [p.symbol for p in CATALOG[name].parameters]))
+                for name in SCALAR for e in prepared(name)[1].values())  # fmt: skip
+    assert count >= 400
+    print(f"{count} planted, {dict(CAUGHT)}")
