@@ -82,10 +82,11 @@ def _two_way(e: Basic) -> Expr:
             result = _nest(condition, _two_way(branch), result)
         return result
     if isinstance(e, Max | Min):
-        first, *others = sorted(e.args, key=sp.default_sort_key)
-        rest = _two_way(type(e)(*others))
-        first = _two_way(first)
-        return choice(first > rest if isinstance(e, Max) else first < rest, first, rest)
+        first, second, *others = sorted(e.args, key=sp.default_sort_key)
+        condition = first > second if isinstance(e, Max) else first < second
+        # Round by round, so that every condition compares two of the author's own terms.
+        rounds = (_two_way(type(e)(winner, *others)) if others else _two_way(winner) for winner in (first, second))
+        return choice(condition, *rounds)
     return e.func(*(_two_way(a) for a in e.args))
 
 
@@ -167,27 +168,41 @@ def tidy(e: Expr) -> Expr:
 
 
 def roots(u: Expr, x: Symbol) -> tuple[Expr, ...] | None:
-    """Every real root of u in x, when u is affine in x and in |x - a|; otherwise None."""
+    """Every real root of u in x, when u is affine or a pure square in x and in |x - a|; otherwise None."""
     u = u.replace(lambda n: isinstance(n, Abs) and n.has(x), lambda n: side(n.args[0]) * n.args[0])
     sides = sorted((n for n in u.atoms(side)), key=sp.default_sort_key)
     found: list[Expr] = []
     for signs in itertools.product((1, -1), repeat=len(sides)):
         smooth = sp.expand(u.xreplace(dict(zip(sides, map(Integer, signs), strict=True))))
-        slope = smooth.coeff(x, 1)
-        rest = smooth.coeff(x, 0)
-        if smooth.has(side) or sp.expand(smooth - slope * x - rest) != 0:
+        here = None if smooth.has(side) else _polynomial_roots(smooth, x)
+        if here is None:
             return None
-        if slope == 0:
-            continue
-        if slope.is_nonzero is not True and not slope.is_Number and slope.is_zero is not False:
-            return None
-        root = tidy(sp.cancel(-rest / slope))
-        on_its_side = [sign_of(s.args[0].subs(x, root)) for s in sides]
-        if any(actual is not None and actual not in (0, s) for actual, s in zip(on_its_side, signs, strict=True)):
-            continue
-        if root not in found:
-            found.append(root)
+        for root in here:
+            on_its_side = [sign_of(s.args[0].subs(x, root)) for s in sides]
+            if any(actual is not None and actual not in (0, s) for actual, s in zip(on_its_side, signs, strict=True)):
+                continue
+            if root not in found:
+                found.append(root)
     return tuple(sorted(found, key=sp.default_sort_key))
+
+
+def _polynomial_roots(u: Expr, x: Symbol) -> list[Expr] | None:
+    """The real roots of a*x + b and of a*x**2 + b; None for anything else and for coefficients of unknown sign."""
+    square, slope, rest = (u.coeff(x, n) for n in (2, 1, 0))
+    if sp.expand(u - square * x**2 - slope * x - rest) != 0 or (square != 0 and slope != 0):
+        return None
+    leading = slope if square == 0 else square
+    if leading == 0:
+        return []
+    if leading.is_zero is not False and not leading.is_Number:
+        return None
+    value = tidy(sp.cancel(-rest / leading))
+    if square == 0:
+        return [value]
+    sign = sign_of(value)
+    if sign is None:
+        return None
+    return {-1: [], 0: [sp.S.Zero], 1: [sp.sqrt(value), -sp.sqrt(value)]}[sign]
 
 
 def sign_of(e: Expr) -> int | None:

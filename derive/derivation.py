@@ -16,7 +16,7 @@ from sympy import Expr, Matrix, Symbol
 from ..spec.domains import FiniteSet
 from ..spec.model import Argument, Definition, Loss
 from .branches import DerivationError, differentiate, map_leaves, settle, tidy, to_tree
-from .kinks import Kink, find_kinks
+from .kinks import Kink, find_kinks, meeting_points, mend
 from .properties import Claim, properties
 from .recognise import recognise, vanishing_weights
 from .vector import VectorDerivation, derive_vector
@@ -80,13 +80,15 @@ def derive(loss: Loss) -> Derivation:
     hessians: list[Expr] = []
     for a, prediction in enumerate(loss.predictions):
         x, slope = variables[a]
-        first = differentiate(to_tree(stable_in, x), x)
-        gradients.append(_chain(settle(first, x), slope))
+        tree = to_tree(stable_in, x)
+        points = meeting_points(tree, x)
+        first = differentiate(tree, x)
+        gradients.append(_chain(mend(settle(first, x), first, x, points), slope))
         for b in range(a, len(variables)):
             other, other_slope = variables[b]
             if a == b:
-                second = settle(differentiate(first, x), x)
-                hessians.append(_chain(second, _squared(slope, loss)))
+                second = differentiate(first, x)
+                hessians.append(_chain(mend(settle(second, x), second, x, points), _squared(slope, loss)))
             else:
                 mixed = settle(differentiate(to_tree(settle(first, x), other), other), other)
                 hessians.append(_chain(mixed, slope * other_slope))

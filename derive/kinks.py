@@ -12,7 +12,7 @@ import sympy as sp
 from sympy import Expr, Piecewise, Symbol
 from sympy.core.relational import Relational
 
-from .branches import differentiate, magnitude, roots, side, sign_of, to_tree
+from .branches import at_point, choice, differentiate, magnitude, roots, side, sign_of, to_tree
 
 MAX_ORDER = 3
 
@@ -61,6 +61,27 @@ def find_kinks(expression: Expr, x: Symbol) -> tuple[tuple[Kink, ...], tuple[Exp
                         found.append(Kink(point, order, left, right, sp.factor_terms(value)))
                     break
     return tuple(sorted(found, key=_position)), tuple(dict.fromkeys(unsolved))
+
+
+def mend(settled: Expr, tree: Expr, x: Symbol, points: tuple[Expr, ...]) -> Expr:
+    """A settled derivative with its value at each point checked to be the mean of both sides, and put right if not.
+
+    Where several switches meet in one point, the choices between them do not
+    average as the branches do.
+    """
+    for point in points:
+        left, right = (approach(tree, x, point, direction) for direction in (-1, 1))
+        if left is None or right is None:
+            continue
+        mean = sp.factor_terms(sp.expand((left + right) / 2))
+        if sp.simplify(at_point(settled, x, point) - mean) != 0:
+            settled = choice(sp.Eq(x, point), mean, settled)
+    return settled
+
+
+def meeting_points(tree: Expr, x: Symbol) -> tuple[Expr, ...]:
+    """Every point in which branches of a tree meet, as far as they are found."""
+    return tuple(dict.fromkeys(p for switch in switches(tree, x) for p in roots(switch, x) or ()))
 
 
 def _position(kink: Kink) -> tuple[float, str]:

@@ -226,9 +226,12 @@ def _is_element(by: Expr, f: Expr) -> bool:
 
 def define_atoms(expression: Expr) -> Expr:
     """Replace every atom by its exact definition; what the oracle evaluates."""
-    return expression.replace(
-        lambda e: isinstance(e, AtomFunction), lambda e: define_atoms(ATOMS[e.func.__name__].definition(*e.args))
-    )
+    if not expression.has(AtomFunction):
+        return expression
+    arguments = [define_atoms(a) for a in expression.args]
+    if isinstance(expression, AtomFunction):
+        return define_atoms(ATOMS[expression.func.__name__].definition(*arguments))
+    return expression.func(*arguments)
 
 
 # What an author may write, in Python and in text; name -> SymPy function.

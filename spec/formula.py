@@ -14,6 +14,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import sympy as sp
@@ -103,7 +104,7 @@ class _Builder:
                 return power(base, exponent)
             case "compare":
                 sides = [self.number(child) for child in node.children]
-                for a, b in zip(sides, sides[1:], strict=False):
+                for a, b in pairwise(sides):
                     if not (a.free_symbols or b.free_symbols):  # SymPy may not come back from comparing them
                         raise self.error("this compares two constants, so it decides nothing; write a variable", node)
                 for side, child in zip(sides, node.children, strict=True):
@@ -181,7 +182,7 @@ class _Builder:
         if len(conditions) >= MAX_CHOICES:
             raise self.error(f"one if has fewer than {MAX_CHOICES} branches, got {len(conditions) + 1}", node)
         branches = [self.number(v) for v in values]
-        return Piecewise(*zip(branches, [*conditions, S.true], strict=True))
+        return _settled(Piecewise(*zip(branches, [*conditions, S.true], strict=True)))
 
     def check(self, value: Any) -> None:
         """Refuse what is not a real number, or too large; each part is looked at once."""
@@ -242,7 +243,7 @@ def _terms(expression: Any, exponent: Rational = S.One) -> int:
 
 
 def _settled(expression: Expr) -> Expr:
-    """Abs and roots leave parts such as -(a - b) and Abs(1/x), which SymPy itself writes otherwise once rebuilt."""
+    """Abs, roots and Piecewise leave parts such as -(a - b) and Abs(1/x), which SymPy itself writes otherwise once rebuilt."""
     result: Expr = bottom_up(expression, lambda e: e.func(*e.args) if e.args else e)
     return result
 

@@ -279,7 +279,7 @@ class _Parser:
             raise TextError(f"nested more than {MAX_DEPTH} deep", self.source, token.start, token.end)
         start = self.peek().start  # of a parenthesis, where there is one
         left = self.prefix()
-        if (sign := self.take("**")) is not None:
+        if self.take("**") is not None:
             left = self.node("power", start, ("**",), (left, self.expression(_NEGATIVE)))
         if level <= _PRODUCT:
             left = self.chain("product", start, left, ("*", "/"), _NEGATIVE)
@@ -293,7 +293,7 @@ class _Parser:
             left = self.chain("or", start, left, ("or",), _AND)
         if level <= _IF:
             parts = [left]
-            while (sign := self.take("if")) is not None:
+            while self.take("if") is not None:
                 parts.append(self.expression(_OR))
                 if self.take("else") is None:
                     raise self.fail("else (a formula has a value everywhere: A if C else B)")

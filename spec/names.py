@@ -31,8 +31,9 @@ _C_KEYWORDS = """
 """
 _MATH_FUNCTIONS = """
     acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh drem erf erfc exp exp10 exp2 expm1 fabs fdim
-    finite floor fma fmax fmaximum fmin fminimum fmod frexp gamma hypot ilogb j0 j1 jn ldexp lgamma lgamma_r llogb llrint
-    llround log log10 log1p log2 logb lrint lround modf nan nearbyint nextafter nextdown nexttoward nextup pow pow10
+    finite floor fma fmax fmaximum fmin fminimum fmod frexp gamma hypot ilogb j0 j1 jn ldexp lgamma lgamma_r llogb
+    llrint llround lrint lround log log10 log1p log2 logb modf nan nearbyint
+    nextafter nextdown nexttoward nextup pow pow10
     powr rint rootn round roundeven remainder remquo rsqrt scalb scalbln scalbn significand sin sincos sinh sinpi cospi
     tanpi sqrt tan tanh tgamma trunc y0 y1 yn canonicalize compoundn pown getpayload setpayload totalorder
 """

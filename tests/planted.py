@@ -91,7 +91,8 @@ def _pieces(e: sp.Piecewise) -> Iterator[tuple[str, Any]]:
             yield kind, put((value, wrong))
         if i + 1 < len(pairs):
             following = pairs[i + 1]
-            yield "pieces exchanged", sp.Piecewise(*pairs[:i], (following[0], condition), (value, following[1]), *pairs[i + 2 :])
+            exchanged = ((following[0], condition), (value, following[1]))
+            yield "pieces exchanged", sp.Piecewise(*pairs[:i], *exchanged, *pairs[i + 2 :])
             yield "value at the kink" if isinstance(condition, sp.Eq) else "dropped piece", put()
 
 

@@ -8,7 +8,7 @@ function: the oracle compares it with the original, exactly, at many points.
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,17 @@ from lossforge.derive.derivation import derive
 from lossforge.spec.catalog import CATALOG
 from lossforge.spec.model import Loss
 from lossforge.verify import intervals as iv
+from lossforge.verify.compare import compare, is_caught
 from lossforge.verify.floats import evaluate
 from lossforge.verify.oracle import Oracle
 from lossforge.verify.points import Batch, points
-from lossforge.verify.report import compare, is_caught
 from lossforge.verify.truth import OUTPUTS, TruthTable, truth_table
 from lossforge.verify.ulps import FLOAT64
 
 SCALAR = sorted(name for name, loss in CATALOG.items() if loss.size is None and len(loss.predictions) == 1)
 
 
-@lru_cache(maxsize=None)
+@cache
 def prepared(name: str) -> tuple[TruthTable, dict[str, sp.Expr]]:
     """Exact values at moderate points, and the right expressions in the arguments themselves.
 
@@ -41,9 +41,10 @@ def prepared(name: str) -> tuple[TruthTable, dict[str, sp.Expr]]:
     loss = CATALOG[name]
     batches = []
     for b in points(loss, 500):
-        sizes = np.max(np.abs(np.column_stack([a for a in b.arguments.values()])), axis=1)
+        sizes = np.max(np.abs(np.column_stack(list(b.arguments.values()))), axis=1)
         keep = (sizes <= 1e100) & ~b.rounded
-        batches.append(Batch(b.parameters, {k: v[keep] for k, v in b.arguments.items()}, b.single[keep], b.rounded[keep]))
+        kept = {name: column[keep] for name, column in b.arguments.items()}
+        batches.append(Batch(b.parameters, kept, b.single[keep], b.rounded[keep]))
     derivation = derive(loss)
     expressions = dict(zip(OUTPUTS, (derivation.stable, derivation.gradient, derivation.hessian), strict=True))
     return truth_table(loss, batches), expressions
@@ -112,6 +113,13 @@ def test_planted_errors_are_caught(name: str) -> None:
             else:
                 missed.append(f"{output}, {kind}: {wrong}")
     assert missed == []
+
+
+@pytest.mark.parametrize("name", ["huber", "logistic", "binary_cross_entropy", "focal"])
+def test_a_small_relative_error_is_caught(name: str) -> None:
+    table, expressions = prepared(name)
+    off = [v * (1 + 2.0**-38) for v in values(table, expressions["gradient"])]
+    assert is_caught(table, "gradient", off, FLOAT64)
 
 
 def test_enough_errors_were_planted() -> None:

@@ -13,12 +13,24 @@ nonzero value over an exact 0 is an infinity of the numerator's sign.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 from mpmath import libmp
-from mpmath.libmp import finf, fnan, fninf, fone, from_int, from_man_exp, fzero, mpf_add, mpf_cmp, mpf_div, mpf_mul, mpf_neg
+from mpmath.libmp import (
+    finf,
+    fnan,
+    fninf,
+    fone,
+    from_int,
+    from_man_exp,
+    fzero,
+    mpf_add,
+    mpf_cmp,
+    mpf_div,
+    mpf_mul,
+    mpf_neg,
+)
 
 Raw = tuple[int, int, int, int]
 Interval = tuple[Raw, Raw]
@@ -232,7 +244,8 @@ def _reduced_exp(value: Raw, precision: int, rounding: str) -> Raw:
     log_2 = libmp.mpf_ln2(working)
     n = int(libmp.to_int(mpf_div(value, log_2, working), "f"))
     rest = libmp.mpf_sub(value, mpf_mul(log_2, from_int(n), working), working)
-    return libmp.mpf_shift(libmp.mpf_exp(rest, precision, rounding), n)
+    result: Raw = libmp.mpf_shift(libmp.mpf_exp(rest, precision, rounding), n)
+    return result
 
 
 def sinh(x: Interval, precision: int) -> Interval:
@@ -273,8 +286,8 @@ def sin(x: Interval, precision: int) -> Interval:
 
 def middle(x: Interval) -> Raw:
     """The middle of a finite interval, exactly."""
-    total = mpf_add(x[0], x[1])
-    return libmp.mpf_shift(total, -1)
+    result: Raw = libmp.mpf_shift(mpf_add(x[0], x[1]), -1)
+    return result
 
 
 def magnitude(value: Raw) -> int:
@@ -298,17 +311,20 @@ def is_narrow(x: Interval, bits: int) -> bool:
     return magnitude(width) <= min(magnitude(low), magnitude(high)) - 1 - bits
 
 
-def _least(values: Any) -> Raw:
-    result = None
-    for value in values:
-        if result is None or mpf_cmp(value, result) < 0:
+def _least(values: Sequence[Raw]) -> Raw:
+    result = values[0]
+    for value in values[1:]:
+        if mpf_cmp(value, result) < 0:
             result = value
-    assert result is not None
     return result
 
 
-def _greatest(values: Any) -> Raw:
-    return mpf_neg(_least([mpf_neg(v) for v in values]))
+def _greatest(values: Sequence[Raw]) -> Raw:
+    result = values[0]
+    for value in values[1:]:
+        if mpf_cmp(value, result) > 0:
+            result = value
+    return result
 
 
 def _widened(function: Callable[..., Raw], value: Raw, precision: int) -> Interval:
@@ -346,7 +362,8 @@ def _guarded(function: Callable[..., Raw]) -> Callable[..., Raw]:
 
     def guarded(value: Raw, precision: int, rounding: str) -> Raw:
         if value[1] and magnitude(value) > _LARGEST_EXPONENT:
-            return fninf if value[0] and function is libmp.mpf_sinh else finf
+            infinite: Raw = fninf if value[0] and function is libmp.mpf_sinh else finf
+            return infinite
         return function(value, precision, rounding)
 
     return guarded

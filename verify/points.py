@@ -25,7 +25,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from ..spec.domains import Box, Domain, FiniteSet, Integers, Interval, OneHot, Simplex
-from ..spec.model import Argument, Loss, Parameter
+from ..spec.model import Argument, Loss, Parameter, Role
 from .floats import FloatError, evaluate
 
 Floats = NDArray[np.float64]
@@ -34,7 +34,8 @@ KinkHints = Callable[[Mapping[str, float]], Iterable[float]]
 # exp overflows at 709.78 and 88.72, underflows at -745.13 and -103.97; sigmoid tails vanish at 36.7 and 16.6.
 THRESHOLDS = (709.5, 709.78, 710.0, 744.5, 745.2, 746.0, 88.5, 88.72, 89.0, 103.5, 104.0, 87.3, 36.5, 37.0, 16.5, 17.0)
 MAGNITUDES = (0.0, 5e-324, 1.4e-45, 2.2250738585072014e-308, 1.17549435e-38, 1e-300, 1e-160, 1e-20, 1e-8, 1e-4, 0.5,
-              1.0, 2.0, 10.0, 40.0, 100.0, 1e4, 1e8, 1e20, 1e150, 1e154, 1.5e154, 1e300, 3.4028235e38, 1.7976931348623157e308)  # fmt: skip
+              1.0, 2.0, 10.0, 40.0, 100.0, 1e4, 1e8,
+              1e20, 1e150, 1e154, 1.5e154, 1e300, 3.4028235e38, 1.7976931348623157e308)  # fmt: skip
 CLASS_COUNTS = (2, 3, 5)
 
 
@@ -241,7 +242,8 @@ def _scalar_batch(loss: Loss, parameters: dict[str, float], n: int, hints: KinkH
                 near = [k / held[0] for k in kinks]
             else:
                 near = [*kinks, *switch_roots(loss.full_expression, prediction.name, {**parameters, **others})]
-            close = [v for v in (*_around(near, np.float64), *_around(near, np.float32)) if _inside(prediction.domain, v)]
+            close = [v for dtype in (np.float64, np.float32) for v in _around(near, dtype)
+                     if _inside(prediction.domain, v)]  # fmt: skip
             # All special values for the first other values; then a quarter of them, in turn.
             chosen = special[prediction.name] if held in first else special[prediction.name][len(rows) % 4 :: 4]
             for v in dict.fromkeys((*close, *chosen)):
@@ -267,7 +269,7 @@ def _scalar_batch(loss: Loss, parameters: dict[str, float], n: int, hints: KinkH
     return Batch(parameters, {a.name: table[:, i] for i, a in enumerate(arguments)}, single_rows, rounded)
 
 
-def _first(loss: Loss, role: str) -> int:
+def _first(loss: Loss, role: Role) -> int:
     return [a.role for a in loss.arguments].index(role)
 
 

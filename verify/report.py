@@ -1,94 +1,30 @@
 """Is the code of a loss right, and how exact is it?
 
 `check` compares every output of every back end, in both precisions, with the
-exact values. What rounding explains is an error in ulps; what it does not is a
-finding: a NaN or a wrong infinity for finite input, a value at an infinite
-input that is neither the limit nor NaN, a NaN that gets lost, or an error
-beyond
-
-    64 ulp + 16 * sum over the inputs x of |change of the output when x moves by an ulp|
-           + the smallest normal number
-
-(the second term is what any backward stable computation may lose; an input
-that stands exactly at a kink is not moved, so the value there must be right;
-the third is what underflow on the way may lose).
-A second, independent check compares the code's gradient and Hessian with
-central differences of the code's own loss and gradient.
+exact values. What rounding explains (`compare`) is an error in ulps; what it
+does not is a finding: a NaN or a wrong infinity for finite input, a value at
+an infinite input that is neither the limit nor NaN, a NaN that gets lost, or
+an error beyond the bound. A second, independent check compares the code's
+gradient and Hessian with central differences of the code's own loss and
+gradient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from mpmath import libmp
-from numpy.typing import NDArray
 
-from . import intervals as iv
+from ..spec.domains import OneHot
+from ..spec.model import Loss
+from .compare import REPORTED, Factory, Finding, Row, arrays, compare, evaluate, given, selection
 from .naive import NaiveRow, naive_rows
 from .points import Batch, KinkHints
 from .truth import OUTPUTS, TruthTable, truth_table
-from .ulps import FINITE, FORMATS, INFINITE, Floats, Format, Truth, errors
-
-# Rounding of a few dozen operations; what exceeds it must be explained by the inputs' own rounding.
-ULP_BOUND = 64.0
-CONDITION_FACTOR = 16.0
-# So many suspicious entries of one row are looked at, the worst first and spread over the others.
-_EXAMINED = 40
-_REPORTED = 5
-
-
-class Evaluator(Protocol):
-    """What is checked: a loss with its parameters bound, as the runtime's LossFunction."""
-
-    def loss_gradient_hessian(self, y: Any, f: Any, *, check_domain: bool = ...) -> tuple[Any, Any, Any]: ...
-
-
-Factory = Callable[[Mapping[str, float]], Evaluator]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The errors of one output of one back end in one precision.
-
-    `max_ulp` is the largest error as it is, also next to roots of the output,
-    where it is unbounded for every method; `scaled_ulp` leaves out what the
-    rounding of the inputs explains. `rounded_ulp` is the largest among points
-    whose residual is rounded.
-    """
-
-    output: str
-    backend: str
-    precision: str
-    points: int
-    max_ulp: float
-    scaled_ulp: float
-    rounded_ulp: float
-    worst: dict[str, Any]
-    failures: int
-    undecided: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that rounding does not explain, with the input that shows it."""
-
-    kind: str
-    output: str
-    backend: str
-    precision: str
-    given: dict[str, Any]
-    computed: float
-    expected: float
-    ulps: float
-
-    @property
-    def message(self) -> str:
-        given = ", ".join(f"{k}={v!r}" for k, v in self.given.items())
-        return (f"{self.backend} {self.precision} {self.output}: {self.kind} at {given}: "
-                f"computed {self.computed!r}, expected {self.expected!r}")  # fmt: skip
+from .ulps import FORMATS, Floats, Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +53,15 @@ class Report:
     def lines(self) -> Iterator[str]:
         """The report as lines of plain text."""
         yield f"{self.loss}: {self.points} points, {len(self.findings)} finding{'s' * (len(self.findings) != 1)}"
-        yield f"  {'output':14} {'backend':8} {'precision':10} {'max ulp':>10} {'scaled':>8} {'rounded':>8} " \
-              f"{'failed':>6} {'open':>5}  worst at"  # fmt: skip
+        heads = (f"{'max ulp':>10}", f"{'scaled':>8}", f"{'rounded':>8}", f"{'failed':>6}", f"{'open':>5}", " worst at")
+        yield f"  {'output':9} {'backend':13} {'precision':9} {' '.join(heads)}"
         for r in self.rows:
             worst = ", ".join(f"{k}={v}" for k, v in r.worst.items())
-            yield f"  {r.output:14} {r.backend:8} {r.precision:10} {r.max_ulp:10.3g} {r.scaled_ulp:8.3g} " \
-                  f"{r.rounded_ulp:8.3g} {r.failures:6d} {r.undecided:5d}  {worst}"  # fmt: skip
+            numbers = f"{r.max_ulp:10.3g} {r.scaled_ulp:8.3g} {r.rounded_ulp:8.3g} {r.failures:6d} {r.undecided:5d}"
+            yield f"  {r.output:9} {r.backend:13} {r.precision:9} {numbers}  {worst}"
         for d in self.differences:
-            yield f"  {d.output:14} {d.method:30} relative error: median {d.median:.1e}, worst {d.worst:.1e}, " \
-                  f"beyond 1e-6 at {d.share_wrong:.0%}"  # fmt: skip
+            spread = f"median {d.median:.1e}, worst {d.worst:.1e}, beyond 1e-6 at {d.share_wrong:.0%}"
+            yield f"  {d.output:9} {d.method:30} relative error: {spread}"
         for f in self.findings:
             yield f"  FINDING {f.message}"
 
@@ -133,8 +69,9 @@ class Report:
         return "\n".join(self.lines())
 
 
-def check(loss: Any, backends: Mapping[str, Factory], *, n: int = 1600, kinks: KinkHints | None = None, jobs: int = 1,
-          table: TruthTable | None = None, formats: Sequence[Format] = FORMATS, naive: bool = True) -> Report:  # fmt: skip
+def check(loss: Loss, backends: Mapping[str, Factory], *, n: int = 1600, kinks: KinkHints | None = None, jobs: int = 1,
+          table: TruthTable | None = None, formats: Sequence[Format] = FORMATS, naive: bool = True
+          ) -> Report:  # fmt: skip
     """Check the code of a loss.
 
     `backends` maps a name such as "c" to a function that binds parameters:
@@ -149,189 +86,17 @@ def check(loss: Any, backends: Mapping[str, Factory], *, n: int = 1600, kinks: K
     findings: list[Finding] = []
     for name, factory in backends.items():
         for format_ in formats:
-            results = [evaluate(table, batch, factory(batch.parameters), format_) for batch in table.batches]
-            for output in OUTPUTS:
-                row, found = compare(table, output, [r[output] for r in results], format_, name)
-                rows.append(row)
-                findings += found
+            for labels in (False, True) if isinstance(table.loss.targets[0].domain, OneHot) else (False,):
+                results = [evaluate(table, b, factory(b.parameters), format_, labels) for b in table.batches]
+                for output in OUTPUTS:
+                    backend = name + " labels" * labels
+                    row, found = compare(table, output, [r[output] for r in results], format_, backend)
+                    rows.append(row)
+                    findings += found
             findings += _lost_nans(table, factory, format_, name)
         findings += _inconsistent(table, factory, name)
     differences = tuple(naive_rows(table)) if naive else ()
     return Report(table.loss.name, table.count, tuple(rows), differences, tuple(findings))
-
-
-def evaluate(table: TruthTable, batch: Batch, function: Evaluator, format_: Format) -> dict[str, NDArray[Any]]:
-    """Every output at the batch's points, flat; float32 sees the single points only."""
-    which = selection(batch, format_)
-    y, f = arrays(table, batch, format_)
-    if not which.any():
-        return {output: np.empty(0, format_.dtype) for output in OUTPUTS}
-    with np.errstate(all="ignore"):
-        found = function.loss_gradient_hessian(y, f, check_domain=False)
-    return {output: np.asarray(a).reshape(-1) for output, a in zip(OUTPUTS, found, strict=True)}
-
-
-def selection(batch: Batch, format_: Format) -> NDArray[np.bool_]:
-    return batch.single if format_.bits < 53 else np.ones(len(batch), np.bool_)
-
-
-def arrays(table: TruthTable, batch: Batch, format_: Format) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Targets and predictions as the public functions take them; several of a kind stand on the last axis."""
-    which = selection(batch, format_)
-
-    def stacked(names: Sequence[str]) -> NDArray[Any]:
-        parts = [batch.arguments[name][which].astype(format_.dtype) for name in names]
-        return parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
-
-    return stacked([a.name for a in table.loss.targets]), stacked([a.name for a in table.loss.predictions])
-
-
-def compare(table: TruthTable, output: str, computed: Sequence[NDArray[Any]], format_: Format, backend: str = "",
-            limit: int = _REPORTED) -> tuple[Row, list[Finding]]:  # fmt: skip
-    """Errors and findings of one output; `computed` has a flat array for each batch."""
-    findings: list[Finding] = []
-    worst, scaled, rounded, failures, undecided, count = 0.0, 0.0, 0.0, 0, 0, 0
-    worst_given: dict[str, Any] = {}
-    for number, (batch, values) in enumerate(zip(table.batches, computed, strict=True)):
-        truth, where, entry = _entries(table, number, output, format_)
-        if not len(truth):
-            continue
-        error = _judged(table, batch, truth, where, values, format_)
-        known = ~np.isnan(error)
-        count, undecided = count + len(error), undecided + int(np.sum(truth.kind > INFINITE))
-        excused = known & (error <= ULP_BOUND)
-        explained: dict[int, float] = {}
-        for i, share in _explanations(table, batch, output, truth, where, entry, values, error, format_):
-            explained[i] = share
-            if share <= 1:
-                excused[i] = True
-            elif len(findings) < limit:
-                findings.append(_finding(table, batch, output, backend, format_, int(where[i]), int(entry[i]),
-                                         float(values[i]), truth.take([i]), float(error[i])))  # fmt: skip
-        failures += int(np.sum(known & ~np.isfinite(error) & ~excused))
-        small = known & (error <= ULP_BOUND)
-        scaled = max([scaled, *error[small].tolist(), *(ULP_BOUND * s for s in explained.values())])
-        finite = np.where(known & np.isfinite(error), error, 0.0)
-        rounded = max(rounded, float(np.max(np.where(batch.rounded[where], finite, 0.0))))
-        if (top := float(finite.max())) > worst:
-            at = int(finite.argmax())
-            worst, worst_given = top, given(table, batch, int(where[at]), output, int(entry[at]))
-    return Row(output, backend, format_.name, count, worst, scaled, rounded, worst_given, failures, undecided), findings
-
-
-def is_caught(table: TruthTable, output: str, computed: Sequence[NDArray[Any]], format_: Format) -> bool:
-    """Whether `compare` would find anything; stops at the first finding."""
-    for number, (batch, values) in enumerate(zip(table.batches, computed, strict=True)):
-        truth, where, entry = _entries(table, number, output, format_)
-        if len(truth):
-            error = _judged(table, batch, truth, where, values, format_)
-            found = _explanations(table, batch, output, truth, where, entry, values, error, format_)
-            if any(share > 1 for _, share in found):
-                return True
-    return False
-
-
-def _judged(table: TruthTable, batch: Batch, truth: Truth, where: NDArray[np.int64], values: NDArray[Any],
-            format_: Format) -> Floats:  # fmt: skip
-    """Errors in ulps; NaN where nothing is known, and where an infinite input gave NaN, which it may."""
-    may_be_nan = _touches_infinity(table, batch)[where] & np.isnan(values)
-    return np.where(may_be_nan, np.nan, errors(truth, values, format_))
-
-
-def _entries(table: TruthTable, number: int, output: str, format_: Format
-             ) -> tuple[Truth, NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
-    """The exact values that `format_` is compared with, and the point and entry each belongs to."""
-    batch, truth = table.batches[number], table.truths[number][output]
-    width = len(truth) // len(batch)
-    which = np.repeat(selection(batch, format_), width)
-    everything = np.arange(len(truth))[which]
-    return truth.take(which), everything // width, everything % width
-
-
-def _touches_infinity(table: TruthTable, batch: Batch) -> NDArray[np.bool_]:
-    return np.asarray(~np.isfinite(np.array(table.coordinates(batch))).all(axis=1))
-
-
-def _explanations(table: TruthTable, batch: Batch, output: str, truth: Truth, where: NDArray[np.int64],
-                  entry: NDArray[np.int64], values: NDArray[Any], error: Floats, format_: Format
-                  ) -> Iterator[tuple[int, float]]:  # fmt: skip
-    """Of suspicious entries, the error as a share of what rounding may explain (above 1: it does not)."""
-    suspicious = np.flatnonzero(~np.isnan(error) & (error > ULP_BOUND))
-    if len(suspicious) > _EXAMINED:
-        order = suspicious[np.argsort(-error[suspicious], kind="stable")]
-        chosen = np.concatenate([order[: _EXAMINED // 2], order[:: max(1, 2 * len(order) // _EXAMINED)]])
-        suspicious = np.unique(chosen)
-    coordinates = table.coordinates(batch)
-    for i in suspicious.tolist():
-        point, component = coordinates[where[i]], int(entry[i])
-        if truth.kind[i] == INFINITE or np.isnan(values[i]) or not np.isfinite(point).all():
-            yield i, np.inf
-            continue
-        moved = condition(table, batch, output, component, point, format_)
-        ulp = 2.0 ** float(np.maximum(truth.exponent[i] - format_.bits, format_.tiniest))
-        allowed = CONDITION_FACTOR * moved
-        if np.isinf(values[i]) or truth.exponent[i] > format_.largest:
-            # One of the two is an infinity: the other may be as far from the largest number as inputs explain.
-            finite = abs(float(truth.take([i]).values()[0])) if np.isinf(values[i]) else abs(float(values[i]))
-            within = allowed >= float(np.finfo(format_.dtype).max) - finite
-            yield i, 1.0 if within and np.signbit(values[i]) == np.signbit(truth.high[i]) else np.inf
-            continue
-        smallest_normal = float(np.finfo(format_.dtype).tiny)
-        yield i, float(error[i]) / (ULP_BOUND + (allowed + smallest_normal) / ulp)
-
-
-def condition(table: TruthTable, batch: Batch, output: str, entry: int, point: Sequence[float], format_: Format
-              ) -> float:  # fmt: skip
-    """How much the exact output changes in all when each input moves by an ulp; kinks and ends are not moved from."""
-    setting = table.setting(batch)
-    here = setting.component(output, entry, tuple(point))
-    if here is None or iv.is_infinite(here[0]):
-        return 0.0
-    exact = {a.name for a in table.loss.targets} if table.loss.base == "residual" else set()
-    smooth = setting.point(tuple(point))
-    total = 0.0
-    for slot, name in enumerate(setting.oracle.coordinates):
-        if name.partition("[")[0] in exact or not smooth.is_smooth(slot):
-            continue
-        largest = 0.0
-        for direction in (-np.inf, np.inf):
-            with np.errstate(all="ignore"):
-                neighbour = float(np.nextafter(format_.dtype(point[slot]), format_.dtype(direction)))
-            if not np.isfinite(neighbour):
-                continue
-            there = setting.component(output, entry, (*point[:slot], neighbour, *point[slot + 1 :]))
-            if there is not None and not iv.is_infinite(there[0]):
-                largest = max(largest, abs(libmp.to_float(libmp.mpf_sub(there[0], here[0], 60, "n"))))
-        total += largest
-    return total
-
-
-def given(table: TruthTable, batch: Batch, index: int, output: str = "loss", entry: int = 0) -> dict[str, Any]:
-    """The input at one point, by name, as plain numbers; of a vector output also the entry, counted from 0."""
-    found: dict[str, Any] = {}
-    for a in table.loss.arguments:
-        value = batch.arguments[a.name][index]
-        found[a.name] = value.tolist()
-    found.update(batch.parameters)
-    p = len(table.setting(batch).axes)
-    if p > 1 and output != "loss":
-        found["entry"] = entry if output == "gradient" else [entry // p, entry % p]
-    return found
-
-
-def _finding(table: TruthTable, batch: Batch, output: str, backend: str, format_: Format, index: int, entry: int,
-             computed: float, truth: Truth, error: float) -> Finding:  # fmt: skip
-    infinite = not np.isfinite(table.coordinates(batch)[index]).all()
-    if np.isnan(computed):
-        kind = "not a number"
-    elif infinite:
-        kind = "wrong limit"
-    elif np.isinf(computed) or truth.kind[0] != FINITE:
-        kind = "wrong infinity"
-    else:
-        kind = "wrong value"
-    return Finding(kind, output, backend, format_.name, given(table, batch, index, output, entry), computed,
-                   float(truth.values()[0]), error)  # fmt: skip
 
 
 def _lost_nans(table: TruthTable, factory: Factory, format_: Format, backend: str) -> list[Finding]:
@@ -348,7 +113,8 @@ def _lost_nans(table: TruthTable, factory: Factory, format_: Format, backend: st
         for output, values in zip(OUTPUTS, found, strict=True):
             truth = table.truths[number][output].values()
             constant = np.unique(truth[~np.isnan(truth)]).size <= 1 or (output == "hessian" and _is_stepwise(truth))
-            if not constant and not np.isnan(values).all():
+            # Of a vector, entries without weight (0/p) may stay 0.
+            if not constant and not np.isnan(values).any():
                 name = table.loss.predictions[0].name
                 findings.append(Finding("a lost NaN", output, backend, format_.name,
                                         {name: float("nan"), **batch.parameters},
@@ -385,7 +151,7 @@ def _inconsistent(table: TruthTable, factory: Factory, backend: str) -> list[Fin
                 claimed = np.asarray(steps[2][order], np.float64)
                 off = domain & np.isfinite(tolerance) & np.isfinite(claimed) & (np.abs(claimed - near) > tolerance)
                 off[off] = [_is_smooth(table, batch, int(i), 3 * float(h[i])) for i in np.flatnonzero(off)]
-                for i in np.flatnonzero(off)[: _REPORTED - len(findings)]:
+                for i in np.flatnonzero(off)[: REPORTED - len(findings)]:
                     findings.append(Finding("inconsistent with differences of its own values", OUTPUTS[order], backend,
                                             "float64", given(table, batch, int(i)), float(claimed[i]), float(near[i]),
                                             float("nan")))  # fmt: skip

@@ -82,7 +82,7 @@ class TruthTable:
     truths: tuple[dict[str, Truth], ...]
 
     def setting(self, batch: Batch) -> Setting:
-        return _setting(self.loss, batch.size)
+        return setting_of(self.loss, batch.size)
 
     def coordinates(self, batch: Batch) -> list[Coordinates]:
         return coordinates(self.loss, batch)
@@ -93,7 +93,8 @@ class TruthTable:
 
 
 @lru_cache(maxsize=64)
-def _setting(loss: Loss, size: int | None) -> Setting:
+def setting_of(loss: Loss, size: int | None) -> Setting:
+    """`Setting.of`, remembered."""
     return Setting.of(loss, size)
 
 
@@ -135,11 +136,11 @@ Key = tuple[int | None, Coordinates]
 
 
 def _compute(loss: Loss, keys: Sequence[Key]) -> list[tuple[Key, list[Estimate | None]]]:
-    return [(key, _setting(loss, key[0]).estimates(key[1])) for key in keys]
+    return [(key, setting_of(loss, key[0]).estimates(key[1])) for key in keys]
 
 
 def _batch_truths(loss: Loss, batch: Batch, estimates: Sequence[list[Estimate | None]]) -> dict[str, Truth]:
-    p = len(_setting(loss, batch.size).axes)
+    p = len(setting_of(loss, batch.size).axes)
     upper = {(a, b): 1 + p + i for i, (a, b) in enumerate((a, b) for a in range(p) for b in range(a, p))}
     full = [upper[min(a, b), max(a, b)] for a in range(p) for b in range(p)]
     return {

@@ -1,0 +1,171 @@
+"""Are errors measured in the right unit, points chosen the same way each time, and findings told apart?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy as sp
+from mpmath.libmp import finf, from_float, from_rational, fzero
+
+from lossforge.spec.catalog import CATALOG
+from lossforge.spec.domains import REALS
+from lossforge.spec.model import Argument, Loss
+from lossforge.verify.points import Batch, points
+from lossforge.verify.report import check
+from lossforge.verify.truth import TruthTable, truth_table
+from lossforge.verify.ulps import FLOAT32, FLOAT64, error
+
+
+class Hinge:
+    """The hinge loss by hand, right unless `spoil` says otherwise."""
+
+    def __init__(self, spoil: str = "") -> None:
+        self.spoil = spoil
+
+    def loss_gradient_hessian(self, y: Any, f: Any, *, check_domain: bool = True) -> tuple[Any, Any, Any]:
+        m = y * f
+        loss = np.maximum(0, 1 - m).astype(f.dtype)
+        at_kink = -y / 2 if self.spoil != "kink" else -y
+        gradient = np.where(m < 1, -y, np.where(m == 1, at_kink, np.where(np.isnan(m), m, 0 * y)))
+        if self.spoil == "nan":
+            gradient = np.where(m > 1e4, np.nan, gradient)
+        if self.spoil == "limit":
+            gradient = np.where(np.isinf(m) & (m < 0), 0, gradient)
+        if self.spoil == "lost":
+            gradient = np.where(np.isnan(m), 0, gradient)
+        if self.spoil == "scale":
+            loss = 2 * loss
+        return loss, gradient.astype(f.dtype), np.zeros_like(f)
+
+
+@pytest.fixture(scope="module")
+def table() -> TruthTable:
+    return truth_table(CATALOG["hinge"], n=400)
+
+
+def hinge(spoil: str) -> Any:
+    def bind(parameters: Mapping[str, float]) -> Hinge:
+        return Hinge(spoil)
+
+    return bind
+
+
+def test_right_code_has_no_finding(table: TruthTable) -> None:
+    report = check(table.loss, {"numpy": hinge("")}, table=table)
+    assert report.findings == ()
+    assert all(row.max_ulp <= 1 and row.failures == 0 and row.undecided == 0 for row in report.rows)
+    assert {(r.output, r.precision) for r in report.rows} == {
+        (o, p) for o in ("loss", "gradient", "hessian") for p in ("float64", "float32")}  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "kind", "output"), [
+    ("kink", "wrong value", "gradient"), ("nan", "not a number", "gradient"), ("limit", "wrong limit", "gradient"),
+    ("lost", "a lost NaN", "gradient"), ("scale", "wrong value", "loss"),
+    ("scale", "inconsistent with differences of its own values", "gradient"),
+])  # fmt: skip
+def test_each_kind_of_finding(table: TruthTable, spoil: str, kind: str, output: str) -> None:
+    report = check(table.loss, {"numpy": hinge(spoil)}, table=table)
+    assert (kind, output) in {(f.kind, f.output) for f in report.findings}
+    assert not report.ok
+
+
+def test_the_report_is_plain_data_and_text(table: TruthTable) -> None:
+    report = check(table.loss, {"numpy": hinge("nan")}, table=table)
+    data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert data["loss"] == "hinge"
+    assert data["findings"][0]["message"] in report.text()
+
+
+def test_processes_do_not_change_the_result() -> None:
+    one, two = (truth_table(CATALOG["pseudo_huber"], n=120, jobs=jobs) for jobs in (1, 2))
+    for a, b in zip(one.truths, two.truths, strict=True):
+        for output, truth in a.items():
+            assert np.array_equal(truth.high, b[output].high, equal_nan=True)
+            assert np.array_equal(truth.low, b[output].low)
+
+
+@pytest.mark.parametrize("name", sorted(CATALOG))
+def test_points_are_the_same_each_time_and_in_the_domain(name: str) -> None:
+    first, second = points(CATALOG[name], 300), points(CATALOG[name], 300)
+    for a, b in zip(first, second, strict=True):
+        assert a.parameters == b.parameters
+        for argument in a.arguments:
+            assert np.array_equal(a.arguments[argument], b.arguments[argument])
+            assert not np.isnan(a.arguments[argument]).any()
+        singles = np.column_stack([v[a.single].reshape(int(a.single.sum()), -1) for v in a.arguments.values()])
+        assert np.array_equal(singles, singles.astype(np.float32).astype(np.float64))
+
+
+def test_kinks_and_their_neighbours_are_among_the_points() -> None:
+    default = points(CATALOG["huber"], 300)[0].arguments["f"]
+    for r in (1.0, -1.0):
+        assert {r, np.nextafter(r, 9), np.nextafter(r, -9)} <= set(default.tolist())
+
+
+THIRD = (from_rational(1, 3, 300, "n"), fzero)
+
+
+def test_ulps_of_a_third() -> None:
+    assert error(THIRD, 1 / 3) == pytest.approx(1 / 3, rel=1e-12)  # 1/3 = 0x1.5555…p-2, 1/3 ulp above the float
+    assert error(THIRD, float(np.nextafter(1 / 3, 1))) == pytest.approx(2 / 3, rel=1e-12)
+    assert error(THIRD, float(np.float32(1) / np.float32(3)), FLOAT32) == pytest.approx(1 / 3, rel=1e-6)
+
+
+def test_ulps_of_subnormals_and_zero() -> None:
+    assert error((from_float(5e-324), fzero), 0.0) == 1
+    assert error((from_rational(1, 10**400, 300, "n"), fzero), 0.0) == pytest.approx(0, abs=1e-50)
+    assert error((fzero, fzero), 1.5e-323) == 3
+    assert error((fzero, fzero), -0.0) == 0
+    assert error((from_float(2.0**-149), fzero), 0.0, FLOAT32) == 1
+
+
+def test_ulps_of_infinities_and_nan() -> None:
+    infinite = float("inf")
+    assert error((finf, fzero), infinite) == 0
+    assert error((finf, fzero), -infinite) == infinite
+    assert error((finf, fzero), 1.0) == infinite
+    assert error((from_float(1.0), fzero), infinite) == infinite
+    assert error((from_float(1.0), fzero), float("nan")) == infinite
+    assert error((from_float(1e39), fzero), infinite, FLOAT32) == 0
+    assert error((from_float(1e39), fzero), infinite, FLOAT64) == infinite
+    largest = float(np.finfo(np.float64).max)
+    assert error((from_float(largest), fzero), infinite) == 1
+    assert error((from_float(largest), fzero), largest) == 0
+    assert np.isnan(error(None, 1.0))
+
+
+def test_the_radius_is_taken_off() -> None:
+    assert error((from_float(1.0), from_float(2.0**-50)), 1 + 2.0**-52) == 0
+
+
+class Gaussian:
+    """Two predictions, mean and log scale: exp(-2 s) (m - y)**2/2 + s, right unless the mixed derivative is spoilt."""
+
+    def __init__(self, mixed: float) -> None:
+        self.mixed = mixed
+
+    def loss_gradient_hessian(self, y: Any, f: Any, *, check_domain: bool = True) -> tuple[Any, Any, Any]:
+        r, s = f[..., 0] - y, f[..., 1]
+        w = np.exp(-2 * s)
+        loss, gradient = w * r * r / 2 + s, np.stack([w * r, 1 - w * r * r], axis=-1)
+        mixed = self.mixed * w * r
+        hessian = np.stack([np.stack([w, mixed], axis=-1), np.stack([mixed, 2 * w * r * r], axis=-1)], axis=-1)
+        return loss, gradient, hessian
+
+
+@pytest.mark.parametrize(("mixed", "right"), [(-2.0, True), (-1.0, False)])
+def test_two_predictions(mixed: float, right: bool) -> None:
+    y, m, s = sp.symbols("y m s", real=True)
+    loss = Loss("gaussian", "", "", sp.exp(-2 * s) * (m - y) ** 2 / 2 + s,
+                (Argument(y, "target", REALS), Argument(m, "prediction", REALS), Argument(s, "prediction", REALS)))  # fmt: skip
+    table = truth_table(loss, n=200)
+    keep = [np.max(np.abs(np.column_stack(list(b.arguments.values()))), axis=1) < 30 for b in table.batches]
+    moderate = truth_table(loss, [Batch(b.parameters, {a: v[k] for a, v in b.arguments.items()}, b.single[k], b.rounded[k])
+                                  for b, k in zip(table.batches, keep, strict=True)])  # fmt: skip
+    report = check(loss, {"numpy": lambda _: Gaussian(mixed)}, table=moderate)
+    wrong = {(f.output, tuple(f.given["entry"])) for f in report.findings}
+    assert wrong == (set() if right else {("hessian", (0, 1)), ("hessian", (1, 0))})
