@@ -1,0 +1,1 @@
+"""How is lossforge used from a shell? See `main`."""

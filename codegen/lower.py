@@ -70,6 +70,9 @@ class Lowering:
             return number(e)
         if isinstance(e, Add):
             return self._add(e, recur)
+        if isinstance(e, Mul) and (delta := next((a for a in e.args if isinstance(a, KroneckerDelta)), None)):
+            # A choice, not a product: off the diagonal the other factors may be infinite.
+            return Select(self._same_class(delta), recur(e / delta), ZERO)
         if isinstance(e, Mul):
             spread = _spread_scale(e)
             return _multiply(spread, recur) if isinstance(spread, Mul) else recur(spread)
@@ -178,8 +181,7 @@ class Lowering:
             case Indexed():
                 return Elem(str(e.base), e.indices[0].name)
             case KroneckerDelta():
-                first, second = (self._class(a) for a in sorted(e.args, key=str))
-                return Select(Cmp("==", first, second), ONE, ZERO)
+                return Select(self._same_class(e), ONE, ZERO)
             case Sum():
                 return Reduce("sum", e.limits[0][0].name, recur(e.function))
             case atoms.softmax():
@@ -193,6 +195,10 @@ class Lowering:
     def _class(self, index: Expr) -> Node:
         return Var(index.name) if index == self.label else Index(index.name)
 
+    def _same_class(self, delta: Expr) -> Node:
+        first, second = (self._class(a) for a in sorted(delta.args, key=str))
+        return Cmp("==", first, second)
+
     def _complement_of(self, total: Expr, probability: Expr) -> Node:
         """total - softmax(f)[k], where total is 1 or a Kronecker delta: no digit is lost where p is near 1."""
         name, index = str(probability.args[0]), probability.args[1].name
@@ -202,8 +208,7 @@ class Lowering:
         complement = Select(largest, Bin("/", rest, Bin("+", ONE, rest)), Bin("-", ONE, p))
         if total == 1:
             return complement
-        first, second = (self._class(a) for a in sorted(total.args, key=str))
-        return Select(Cmp("==", first, second), complement, Neg(p))
+        return Select(self._same_class(total), complement, Neg(p))
 
 
 def _complement(e: Add) -> tuple[Expr, Expr, Expr] | None:

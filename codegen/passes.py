@@ -117,6 +117,9 @@ def _canonical(node: Node) -> Node:
             return _canonical(Neg(_canonical(Bin(op, a, b))))
         case Bin("*", Const(a), Bin("*", Const(b), c)):
             return _canonical(Bin("*", Const(a * b), c))
+        case Bin("*", Const(c), Bin("*", a, b)) if a == b and 0 < abs(c) < 1 and c.denominator & (c.denominator - 1) == 0:
+            # c*(a*a) would overflow before its value does; scaling by a power of two first is exact.
+            return _canonical(Bin("*", a, _canonical(Bin("*", Const(c), a))))
         case Bin("+" | "*" as op, a, b) if _key(b) < _key(a):
             return Bin(op, b, a)
         case Select(_, a, b) if a == b:

@@ -58,9 +58,10 @@ def render(kernels: Iterable[Kernel], target_name: str, header: Header) -> Artif
     ready = [optimise(k, eager_select=target.eager_select) for k in kernels]
     for kernel in ready:
         refuse_unknown(kernel, target)
+    say = _in_c_comment if target.name == "c" else _in_docstring
     context: dict[str, Any] = {
-        "title": header.title,
-        "formula": header.formula.replace("*/", "* /"),
+        "title": say(header.title),
+        "formula": say(header.formula),
         "regenerate": header.regenerate,
         "version": header.version,
     }
@@ -70,6 +71,16 @@ def render(kernels: Iterable[Kernel], target_name: str, header: Header) -> Artif
         context |= _numpy_file(ready, target)
     text = _environment().get_template(target.template).render(context)
     return Artifact(f"{target.name}/{header.name}{target.extension}", text)
+
+
+def _in_c_comment(text: str) -> str:
+    """Text that can neither end a comment, start one, nor be read as a trigraph or a continued line."""
+    return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("\\", "/")
+
+
+def _in_docstring(text: str) -> str:
+    """Text that can neither end a docstring nor be read as an escape."""
+    return text.replace("\\", "/").replace('"', "'")
 
 
 def _uses(kernel: Kernel) -> frozenset[str]:

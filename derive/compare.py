@@ -17,7 +17,9 @@ from sympy import Expr, Rational, Symbol
 from ..spec.atoms import define_atoms, sigmoid, softplus
 from ..spec.domains import Domain, FiniteSet, Integers, Interval
 from ..spec.model import Loss, SpecError
+from .branches import at_point, side, to_tree
 from .recognise import recognise
+from .signs import cells
 
 Verdict = Literal["equal", "proportional", "different", "undecided"]
 
@@ -53,12 +55,13 @@ def compare(first: Loss, second: Loss) -> Comparison:
     """
     a, symbols = _formula(first, None)
     b, _ = _formula(second, symbols)
-    if _same(a, b):
+    x = symbols["prediction"][0]
+    if _same(a, b, x):
         return Comparison("equal")
     ratios = [r for r in (_ratio(a, b, point) for point in _points(symbols)) if r is not None]
     if ratios:
         candidate = sp.nsimplify(ratios[0], rational=True, tolerance=Rational(1, 10**20))
-        if candidate.q < 10**6 and candidate != 0 and _same(a, candidate * b):
+        if candidate.q < 10**6 and candidate != 0 and _same(a, candidate * b, x):
             return Comparison("proportional", factor=str(candidate))
     for point in _points(symbols):
         left, right = a.xreplace(point), b.xreplace(point)
@@ -94,7 +97,7 @@ def _formula(loss: Loss, matched: dict[str, tuple[Symbol, Domain]] | None) -> tu
     return define_atoms(loss.full_expression).xreplace(replaced), symbols
 
 
-def _same(a: Expr, b: Expr) -> bool:
+def _same(a: Expr, b: Expr, x: Symbol) -> bool:
     """Whether two formulas are shown to be equal by exact rewriting; False proves nothing."""
     if sp.expand(a - b) == 0:
         return True
@@ -102,10 +105,19 @@ def _same(a: Expr, b: Expr) -> bool:
     if difference == 0:
         return True
     if difference.has(sp.Max, sp.Min):
-        return bool(sp.expand(difference.rewrite(sp.Abs)) == 0)
+        return sp.expand(difference.rewrite(sp.Abs)) == 0 or _same_by_cells(a, b, x)
     if difference.has(sp.Piecewise, sp.Abs):
-        return False
+        return _same_by_cells(a, b, x)
     return bool(sp.simplify(define_atoms(difference)) == 0)
+
+
+def _same_by_cells(a: Expr, b: Expr, x: Symbol) -> bool:
+    """Whether two piecewise formulas in x agree on every cell of both, and where cells meet."""
+    tree = to_tree(recognise(a) - recognise(b), x)
+    parts = cells(tree, x)
+    if parts is None or any(sp.simplify(part.leaf.replace(side, lambda u: sp.sign(u))) != 0 for part in parts):
+        return False
+    return all(sp.simplify(at_point(tree, x, part.low)) == 0 for part in parts[1:])
 
 
 def _one_sided(e: Expr) -> Expr:

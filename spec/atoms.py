@@ -41,6 +41,9 @@ class AtomFunction(Function):  # type: ignore[misc]
     def fdiff(self, argindex: int = 1) -> Expr:
         return ATOMS[self.func.__name__].derivatives[argindex - 1](*self.args)
 
+    def _eval_evalf(self, prec: int) -> Expr:
+        return define_atoms(self)._eval_evalf(prec)
+
 
 class PositiveAtom(AtomFunction):
     is_positive = True

@@ -243,7 +243,7 @@ def _terms(expression: Any, exponent: Rational = S.One) -> int:
 
 
 def _settled(expression: Expr) -> Expr:
-    """Abs, roots and Piecewise leave parts such as -(a - b) and Abs(1/x), which SymPy itself writes otherwise once rebuilt."""
+    """Abs, roots and Piecewise leave parts such as -(a - b), which SymPy writes otherwise once they are rebuilt."""
     result: Expr = bottom_up(expression, lambda e: e.func(*e.args) if e.args else e)
     return result
 

@@ -62,13 +62,19 @@ def values(table: TruthTable, expression: sp.Expr) -> list[np.ndarray[Any, Any]]
 
 
 def is_same_function(table: TruthTable, right: sp.Expr, wrong: sp.Expr) -> bool:
-    """Whether both expressions have the same exact value at every point of the table, kinks included."""
+    """Whether both have the same exact value at every point of the table, kinks included, and at points it lacks."""
     loss = table.loss
     variables = [a.symbol for a in loss.arguments] + [p.symbol for p in loss.parameters]
     meaning = {d.symbol: d.meaning for d in loss.definitions}
     oracles = [Oracle(e.xreplace(meaning), variables) for e in (right, wrong)]
     for batch in table.batches:
-        for point in dict.fromkeys(table.coordinates(batch)):
+        rng = np.random.default_rng(7)
+        fresh = points(loss, 600)[0]
+        others = {a.name: rng.permutation(fresh.arguments[a.name])[: len(batch)] for a in loss.arguments}
+        count = min(len(batch), *(len(v) for v in others.values()))
+        elsewhere = Batch(batch.parameters, {name: v[:count] for name, v in others.items()},
+                          np.ones(count, np.bool_), np.zeros(count, np.bool_))  # fmt: skip
+        for point in dict.fromkeys((*table.coordinates(batch), *table.coordinates(elsewhere))):
             if not np.isfinite(point).all():
                 continue
             at = [iv.point(from_float(c)) for c in point]

@@ -160,12 +160,14 @@ class Gaussian:
 @pytest.mark.parametrize(("mixed", "right"), [(-2.0, True), (-1.0, False)])
 def test_two_predictions(mixed: float, right: bool) -> None:
     y, m, s = sp.symbols("y m s", real=True)
-    loss = Loss("gaussian", "", "", sp.exp(-2 * s) * (m - y) ** 2 / 2 + s,
-                (Argument(y, "target", REALS), Argument(m, "prediction", REALS), Argument(s, "prediction", REALS)))  # fmt: skip
-    table = truth_table(loss, n=200)
-    keep = [np.max(np.abs(np.column_stack(list(b.arguments.values()))), axis=1) < 30 for b in table.batches]
-    moderate = truth_table(loss, [Batch(b.parameters, {a: v[k] for a, v in b.arguments.items()}, b.single[k], b.rounded[k])
-                                  for b, k in zip(table.batches, keep, strict=True)])  # fmt: skip
-    report = check(loss, {"numpy": lambda _: Gaussian(mixed)}, table=moderate)
+    arguments = (Argument(y, "target", REALS), Argument(m, "prediction", REALS), Argument(s, "prediction", REALS))
+    loss = Loss("gaussian", "", "", sp.exp(-2 * s) * (m - y) ** 2 / 2 + s, arguments)
+    batches = []
+    for b in points(loss, 200):
+        keep = np.max(np.abs(np.column_stack(list(b.arguments.values()))), axis=1) < 30
+        moderate = {name: column[keep] for name, column in b.arguments.items()}
+        batches.append(Batch(b.parameters, moderate, b.single[keep], b.rounded[keep]))
+    table = truth_table(loss, batches)
+    report = check(loss, {"numpy": lambda _: Gaussian(mixed)}, table=table)
     wrong = {(f.output, tuple(f.given["entry"])) for f in report.findings}
     assert wrong == (set() if right else {("hessian", (0, 1)), ("hessian", (1, 0))})

@@ -42,7 +42,7 @@ void lossforge_categorical_cross_entropy_hessian_f64(size_t n, size_t K, const d
         const double w = weight ? weight[row] : 1.0;
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = w * (((j == k_2) ? 1.0 : 0.0) * ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]));
+                hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
             }
         }
     }
@@ -76,7 +76,7 @@ void lossforge_categorical_cross_entropy_gradient_hessian_f64(size_t n, size_t K
         }
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = w * (((j == k_2) ? 1.0 : 0.0) * ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]));
+                hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
             }
         }
     }
@@ -98,7 +98,7 @@ void lossforge_categorical_cross_entropy_loss_gradient_hessian_f64(size_t n, siz
         }
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = w * (((j == k_2) ? 1.0 : 0.0) * ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]));
+                hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
             }
         }
     }
@@ -138,7 +138,7 @@ void lossforge_categorical_cross_entropy_hessian_f32(size_t n, size_t K, const f
         const float w = weight ? weight[row] : 1.0f;
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = w * (((j == k_2) ? 1.0f : 0.0f) * ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]));
+                hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
             }
         }
     }
@@ -172,7 +172,7 @@ void lossforge_categorical_cross_entropy_gradient_hessian_f32(size_t n, size_t K
         }
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = w * (((j == k_2) ? 1.0f : 0.0f) * ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]));
+                hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
             }
         }
     }
@@ -194,7 +194,7 @@ void lossforge_categorical_cross_entropy_loss_gradient_hessian_f32(size_t n, siz
         }
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = w * (((j == k_2) ? 1.0f : 0.0f) * ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]));
+                hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
             }
         }
     }

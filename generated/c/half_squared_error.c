@@ -15,7 +15,7 @@ void lossforge_half_squared_error_loss_f64(size_t n, const double *restrict y, c
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
-        loss[row] = w * (0.5 * (r * r));
+        loss[row] = w * (r * (0.5 * r));
     }
 }
 
@@ -47,7 +47,7 @@ void lossforge_half_squared_error_loss_gradient_f64(size_t n, const double *rest
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
-        loss[row] = w * (0.5 * (r * r));
+        loss[row] = w * (r * (0.5 * r));
         gradient[row] = w * r;
     }
 }
@@ -71,7 +71,7 @@ void lossforge_half_squared_error_loss_gradient_hessian_f64(size_t n, const doub
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
-        loss[row] = w * (0.5 * (r * r));
+        loss[row] = w * (r * (0.5 * r));
         gradient[row] = w * r;
         hessian[row] = w * ((r == r) ? 1.0 : r);
     }
@@ -84,7 +84,7 @@ void lossforge_half_squared_error_loss_f32(size_t n, const float *restrict y, co
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
-        loss[row] = w * (0.5f * (r * r));
+        loss[row] = w * (r * (0.5f * r));
     }
 }
 
@@ -116,7 +116,7 @@ void lossforge_half_squared_error_loss_gradient_f32(size_t n, const float *restr
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
-        loss[row] = w * (0.5f * (r * r));
+        loss[row] = w * (r * (0.5f * r));
         gradient[row] = w * r;
     }
 }
@@ -140,7 +140,7 @@ void lossforge_half_squared_error_loss_gradient_hessian_f32(size_t n, const floa
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
-        loss[row] = w * (0.5f * (r * r));
+        loss[row] = w * (r * (0.5f * r));
         gradient[row] = w * r;
         hessian[row] = w * ((r == r) ? 1.0f : r);
     }

@@ -27,7 +27,7 @@ void lossforge_huber_loss_f64(size_t n, const double *restrict y, const double *
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        loss[row] = w * ((t0 <= delta) ? 0.5 * (r * r) : delta * (t0 - c0));
+        loss[row] = w * ((t0 <= delta) ? r * (0.5 * r) : delta * (t0 - c0));
     }
 }
 
@@ -64,7 +64,7 @@ void lossforge_huber_loss_gradient_f64(size_t n, const double *restrict y, const
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 <= delta);
-        loss[row] = w * (t1 ? 0.5 * (r * r) : delta * (t0 - c0));
+        loss[row] = w * (t1 ? r * (0.5 * r) : delta * (t0 - c0));
         gradient[row] = w * (t1 ? r : delta * sign(r));
     }
 }
@@ -92,7 +92,7 @@ void lossforge_huber_loss_gradient_hessian_f64(size_t n, const double *restrict 
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 <= delta);
-        loss[row] = w * (t1 ? 0.5 * (r * r) : delta * (t0 - c0));
+        loss[row] = w * (t1 ? r * (0.5 * r) : delta * (t0 - c0));
         gradient[row] = w * (t1 ? r : delta * sign(r));
         hessian[row] = w * ((r == r) ? ((t0 < delta) ? 1.0 : ((delta < t0) ? 0.0 : 0.5)) : r);
     }
@@ -107,7 +107,7 @@ void lossforge_huber_loss_f32(size_t n, const float *restrict y, const float *re
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
-        loss[row] = w * ((t0 <= delta) ? 0.5f * (r * r) : delta * (t0 - c0));
+        loss[row] = w * ((t0 <= delta) ? r * (0.5f * r) : delta * (t0 - c0));
     }
 }
 
@@ -144,7 +144,7 @@ void lossforge_huber_loss_gradient_f32(size_t n, const float *restrict y, const 
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const int t1 = (t0 <= delta);
-        loss[row] = w * (t1 ? 0.5f * (r * r) : delta * (t0 - c0));
+        loss[row] = w * (t1 ? r * (0.5f * r) : delta * (t0 - c0));
         gradient[row] = w * (t1 ? r : delta * signf(r));
     }
 }
@@ -172,7 +172,7 @@ void lossforge_huber_loss_gradient_hessian_f32(size_t n, const float *restrict y
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const int t1 = (t0 <= delta);
-        loss[row] = w * (t1 ? 0.5f * (r * r) : delta * (t0 - c0));
+        loss[row] = w * (t1 ? r * (0.5f * r) : delta * (t0 - c0));
         gradient[row] = w * (t1 ? r : delta * signf(r));
         hessian[row] = w * ((r == r) ? ((t0 < delta) ? 1.0f : ((delta < t0) ? 0.0f : 0.5f)) : r);
     }

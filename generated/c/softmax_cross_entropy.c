@@ -217,7 +217,7 @@ void lossforge_softmax_cross_entropy_gradient_index_f64(size_t n, size_t K, cons
             t2 += ((c == t1) ? 0.0 : exp(f_i[c] - t0));
         }
         for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * ((1.0 - ((j == y_i) ? 1.0 : 0.0)) * (exp(f_i[j] - t0) / (1.0 + t2)) - ((j == t1) ? t2 / (1.0 + t2) : 1.0 - exp(f_i[j] - t0) / (1.0 + t2)) * ((j == y_i) ? 1.0 : 0.0));
+            gradient[row * K + j] = w * ((1.0 - ((j == y_i) ? 1.0 : 0.0)) * (exp(f_i[j] - t0) / (1.0 + t2)) - ((j == y_i) ? ((j == t1) ? t2 / (1.0 + t2) : 1.0 - exp(f_i[j] - t0) / (1.0 + t2)) : 0.0));
         }
     }
 }
@@ -268,7 +268,7 @@ void lossforge_softmax_cross_entropy_loss_gradient_index_f64(size_t n, size_t K,
         }
         loss[row] = w * (log1p(t2) - (f_i[y_i] - t1));
         for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * ((1.0 - ((j == y_i) ? 1.0 : 0.0)) * (exp(f_i[j] - t1) / (1.0 + t2)) - ((j == t0) ? t2 / (1.0 + t2) : 1.0 - exp(f_i[j] - t1) / (1.0 + t2)) * ((j == y_i) ? 1.0 : 0.0));
+            gradient[row * K + j] = w * ((1.0 - ((j == y_i) ? 1.0 : 0.0)) * (exp(f_i[j] - t1) / (1.0 + t2)) - ((j == y_i) ? ((j == t0) ? t2 / (1.0 + t2) : 1.0 - exp(f_i[j] - t1) / (1.0 + t2)) : 0.0));
         }
     }
 }
@@ -292,7 +292,7 @@ void lossforge_softmax_cross_entropy_gradient_hessian_index_f64(size_t n, size_t
             t2 += ((c == t1) ? 0.0 : exp(f_i[c] - t0));
         }
         for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * ((1.0 - ((j == y_i) ? 1.0 : 0.0)) * (exp(f_i[j] - t0) / (1.0 + t2)) - ((j == t1) ? t2 / (1.0 + t2) : 1.0 - exp(f_i[j] - t0) / (1.0 + t2)) * ((j == y_i) ? 1.0 : 0.0));
+            gradient[row * K + j] = w * ((1.0 - ((j == y_i) ? 1.0 : 0.0)) * (exp(f_i[j] - t0) / (1.0 + t2)) - ((j == y_i) ? ((j == t1) ? t2 / (1.0 + t2) : 1.0 - exp(f_i[j] - t0) / (1.0 + t2)) : 0.0));
         }
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
@@ -322,7 +322,7 @@ void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f64(size_t n, s
         }
         loss[row] = w * (log1p(t2) - (f_i[y_i] - t1));
         for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * ((1.0 - ((j == y_i) ? 1.0 : 0.0)) * (exp(f_i[j] - t1) / (1.0 + t2)) - ((j == t0) ? t2 / (1.0 + t2) : 1.0 - exp(f_i[j] - t1) / (1.0 + t2)) * ((j == y_i) ? 1.0 : 0.0));
+            gradient[row * K + j] = w * ((1.0 - ((j == y_i) ? 1.0 : 0.0)) * (exp(f_i[j] - t1) / (1.0 + t2)) - ((j == y_i) ? ((j == t0) ? t2 / (1.0 + t2) : 1.0 - exp(f_i[j] - t1) / (1.0 + t2)) : 0.0));
         }
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
@@ -563,7 +563,7 @@ void lossforge_softmax_cross_entropy_gradient_index_f32(size_t n, size_t K, cons
             t2 += ((c == t1) ? 0.0f : expf(f_i[c] - t0));
         }
         for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * ((1.0f - ((j == y_i) ? 1.0f : 0.0f)) * (expf(f_i[j] - t0) / (1.0f + t2)) - ((j == t1) ? t2 / (1.0f + t2) : 1.0f - expf(f_i[j] - t0) / (1.0f + t2)) * ((j == y_i) ? 1.0f : 0.0f));
+            gradient[row * K + j] = w * ((1.0f - ((j == y_i) ? 1.0f : 0.0f)) * (expf(f_i[j] - t0) / (1.0f + t2)) - ((j == y_i) ? ((j == t1) ? t2 / (1.0f + t2) : 1.0f - expf(f_i[j] - t0) / (1.0f + t2)) : 0.0f));
         }
     }
 }
@@ -614,7 +614,7 @@ void lossforge_softmax_cross_entropy_loss_gradient_index_f32(size_t n, size_t K,
         }
         loss[row] = w * (log1pf(t2) - (f_i[y_i] - t1));
         for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * ((1.0f - ((j == y_i) ? 1.0f : 0.0f)) * (expf(f_i[j] - t1) / (1.0f + t2)) - ((j == t0) ? t2 / (1.0f + t2) : 1.0f - expf(f_i[j] - t1) / (1.0f + t2)) * ((j == y_i) ? 1.0f : 0.0f));
+            gradient[row * K + j] = w * ((1.0f - ((j == y_i) ? 1.0f : 0.0f)) * (expf(f_i[j] - t1) / (1.0f + t2)) - ((j == y_i) ? ((j == t0) ? t2 / (1.0f + t2) : 1.0f - expf(f_i[j] - t1) / (1.0f + t2)) : 0.0f));
         }
     }
 }
@@ -638,7 +638,7 @@ void lossforge_softmax_cross_entropy_gradient_hessian_index_f32(size_t n, size_t
             t2 += ((c == t1) ? 0.0f : expf(f_i[c] - t0));
         }
         for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * ((1.0f - ((j == y_i) ? 1.0f : 0.0f)) * (expf(f_i[j] - t0) / (1.0f + t2)) - ((j == t1) ? t2 / (1.0f + t2) : 1.0f - expf(f_i[j] - t0) / (1.0f + t2)) * ((j == y_i) ? 1.0f : 0.0f));
+            gradient[row * K + j] = w * ((1.0f - ((j == y_i) ? 1.0f : 0.0f)) * (expf(f_i[j] - t0) / (1.0f + t2)) - ((j == y_i) ? ((j == t1) ? t2 / (1.0f + t2) : 1.0f - expf(f_i[j] - t0) / (1.0f + t2)) : 0.0f));
         }
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
@@ -668,7 +668,7 @@ void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f32(size_t n, s
         }
         loss[row] = w * (log1pf(t2) - (f_i[y_i] - t1));
         for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * ((1.0f - ((j == y_i) ? 1.0f : 0.0f)) * (expf(f_i[j] - t1) / (1.0f + t2)) - ((j == t0) ? t2 / (1.0f + t2) : 1.0f - expf(f_i[j] - t1) / (1.0f + t2)) * ((j == y_i) ? 1.0f : 0.0f));
+            gradient[row * K + j] = w * ((1.0f - ((j == y_i) ? 1.0f : 0.0f)) * (expf(f_i[j] - t1) / (1.0f + t2)) - ((j == y_i) ? ((j == t0) ? t2 / (1.0f + t2) : 1.0f - expf(f_i[j] - t1) / (1.0f + t2)) : 0.0f));
         }
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {

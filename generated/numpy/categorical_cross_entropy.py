@@ -21,10 +21,9 @@ def gradient(y, p):
 
 
 def hessian(y, p):
-    dtype = y.dtype.type
     classes = np.arange(p.shape[1])
     return (
-        np.where((classes[:, None] == classes), dtype(1.0), 0.0) * np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 0.0, np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None]))) / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, p[:, :, None])),
+        np.where((classes[:, None] == classes), np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 0.0, np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None]))) / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, p[:, :, None])), 0.0),
     )
 
 
@@ -37,20 +36,18 @@ def loss_gradient(y, p):
 
 
 def gradient_hessian(y, p):
-    dtype = y.dtype.type
     classes = np.arange(p.shape[1])
     return (
         -np.where((y == 0.0), 0.0, y / np.where((y == 0.0), 1.0, p)),
-        np.where((classes[:, None] == classes), dtype(1.0), 0.0) * np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 0.0, np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None]))) / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, p[:, :, None])),
+        np.where((classes[:, None] == classes), np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 0.0, np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None]))) / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, p[:, :, None])), 0.0),
     )
 
 
 def loss_gradient_hessian(y, p):
-    dtype = y.dtype.type
     classes = np.arange(p.shape[1])
     t0 = np.sum(np.where((y == 0.0), 0.0, np.log(np.where((y == 0.0), 1.0, p)) * y), axis=1, keepdims=True)
     return (
         (-t0)[:, 0],
         -np.where((y == 0.0), 0.0, y / np.where((y == 0.0), 1.0, p)),
-        np.where((classes[:, None] == classes), dtype(1.0), 0.0) * np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 0.0, np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None]))) / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, p[:, :, None])),
+        np.where((classes[:, None] == classes), np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 0.0, np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None]))) / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, p[:, :, None])), 0.0),
     )

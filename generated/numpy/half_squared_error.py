@@ -10,7 +10,7 @@ import numpy as np
 def loss(y, f):
     r = f - y
     return (
-        0.5 * (r * r),
+        r * (0.5 * r),
     )
 
 
@@ -30,7 +30,7 @@ def hessian(y, f):
 def loss_gradient(y, f):
     r = f - y
     return (
-        0.5 * (r * r),
+        r * (0.5 * r),
         r,
     )
 
@@ -46,7 +46,7 @@ def gradient_hessian(y, f):
 def loss_gradient_hessian(y, f):
     r = f - y
     return (
-        0.5 * (r * r),
+        r * (0.5 * r),
         r,
         np.where((r == r), 1.0, r),
     )

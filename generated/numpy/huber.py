@@ -13,7 +13,7 @@ def loss(y, f, delta):
     t0 = (np.abs(r) <= delta)
     t1 = np.where(t0, r, delta)
     return (
-        np.where(t0, 0.5 * (t1 * t1), delta * (np.abs(np.where(t0, delta, r)) - c0)),
+        np.where(t0, 0.5 * t1 * t1, delta * (np.abs(np.where(t0, delta, r)) - c0)),
     )
 
 
@@ -41,7 +41,7 @@ def loss_gradient(y, f, delta):
     t1 = np.where(t0, r, delta)
     t2 = np.where(t0, delta, r)
     return (
-        np.where(t0, 0.5 * (t1 * t1), delta * (np.abs(t2) - c0)),
+        np.where(t0, 0.5 * t1 * t1, delta * (np.abs(t2) - c0)),
         np.where(t0, r, delta * np.sign(t2)),
     )
 
@@ -66,7 +66,7 @@ def loss_gradient_hessian(y, f, delta):
     t2 = np.where(t1, r, delta)
     t3 = np.where(t1, delta, r)
     return (
-        np.where(t1, 0.5 * (t2 * t2), delta * (np.abs(t3) - c0)),
+        np.where(t1, 0.5 * t2 * t2, delta * (np.abs(t3) - c0)),
         np.where(t1, r, delta * np.sign(t3)),
         np.where((r == r), np.where((t0 < delta), 1.0, np.where((delta < t0), dtype(0.0), 0.5)), r),
     )

@@ -91,7 +91,7 @@ def gradient_index(y, f):
     t1 = np.argmax(f, axis=1, keepdims=True)
     t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
     return (
-        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (np.exp(f - t0) / (1.0 + t2)) - np.where((classes == t1), t2 / (1.0 + t2), 1.0 - np.exp(f - t0) / (1.0 + t2)) * np.where((classes == y[:, None]), dtype(1.0), 0.0),
+        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (np.exp(f - t0) / (1.0 + t2)) - np.where((classes == y[:, None]), np.where((classes == t1), t2 / (1.0 + t2), 1.0 - np.exp(f - t0) / (1.0 + t2)), 0.0),
     )
 
 
@@ -113,7 +113,7 @@ def loss_gradient_index(y, f):
     t2 = np.sum(np.where((classes == t0), 0.0, np.exp(f - t1)), axis=1, keepdims=True)
     return (
         (np.log1p(t2) - (np.take_along_axis(f, y[:, None], axis=1) - t1))[:, 0],
-        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (np.exp(f - t1) / (1.0 + t2)) - np.where((classes == t0), t2 / (1.0 + t2), 1.0 - np.exp(f - t1) / (1.0 + t2)) * np.where((classes == y[:, None]), dtype(1.0), 0.0),
+        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (np.exp(f - t1) / (1.0 + t2)) - np.where((classes == y[:, None]), np.where((classes == t0), t2 / (1.0 + t2), 1.0 - np.exp(f - t1) / (1.0 + t2)), 0.0),
     )
 
 
@@ -124,7 +124,7 @@ def gradient_hessian_index(y, f):
     t1 = np.argmax(f, axis=1, keepdims=True)
     t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
     return (
-        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (np.exp(f - t0) / (1.0 + t2)) - np.where((classes == t1), t2 / (1.0 + t2), 1.0 - np.exp(f - t0) / (1.0 + t2)) * np.where((classes == y[:, None]), dtype(1.0), 0.0),
+        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (np.exp(f - t0) / (1.0 + t2)) - np.where((classes == y[:, None]), np.where((classes == t1), t2 / (1.0 + t2), 1.0 - np.exp(f - t0) / (1.0 + t2)), 0.0),
         np.exp(f[:, :, None] - t0[:, :, None]) / (1.0 + t2[:, :, None]) * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t2[:, :, None] / (1.0 + t2[:, :, None]), 1.0 - np.exp(f[:, None, :] - t0[:, :, None]) / (1.0 + t2[:, :, None])), -(np.exp(f[:, None, :] - t0[:, :, None]) / (1.0 + t2[:, :, None]))),
     )
 
@@ -137,7 +137,7 @@ def loss_gradient_hessian_index(y, f):
     t2 = np.sum(np.where((classes == t0), 0.0, np.exp(f - t1)), axis=1, keepdims=True)
     return (
         (np.log1p(t2) - (np.take_along_axis(f, y[:, None], axis=1) - t1))[:, 0],
-        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (np.exp(f - t1) / (1.0 + t2)) - np.where((classes == t0), t2 / (1.0 + t2), 1.0 - np.exp(f - t1) / (1.0 + t2)) * np.where((classes == y[:, None]), dtype(1.0), 0.0),
+        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (np.exp(f - t1) / (1.0 + t2)) - np.where((classes == y[:, None]), np.where((classes == t0), t2 / (1.0 + t2), 1.0 - np.exp(f - t1) / (1.0 + t2)), 0.0),
         np.exp(f[:, :, None] - t1[:, :, None]) / (1.0 + t2[:, :, None]) * np.where((classes[:, None] == classes), np.where((classes == t0[:, :, None]), t2[:, :, None] / (1.0 + t2[:, :, None]), 1.0 - np.exp(f[:, None, :] - t1[:, :, None]) / (1.0 + t2[:, :, None])), -(np.exp(f[:, None, :] - t1[:, :, None]) / (1.0 + t2[:, :, None]))),
     )
 
