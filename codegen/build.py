@@ -32,7 +32,9 @@ class Drift:
         return bool(self.missing or self.extra or self.changed)
 
 
-def artifacts(loss: Loss, regenerate: str = "lossforge build", targets: Sequence[str] = ("numpy", "c")) -> list[Artifact]:
+def artifacts(
+    loss: Loss, regenerate: str = "lossforge build", targets: Sequence[str] = ("numpy", "c")
+) -> list[Artifact]:
     """The files of one loss: code for each target, and the facts."""
     derivation = derive(loss)
     lowered = kernels(derivation)

@@ -29,6 +29,7 @@ def facts(derivation: Derivation, kernels: Iterable[Kernel] = ()) -> Facts:
     loss = derivation.loss
     names = [p.name for p in loss.predictions]
     gradient: dict[str, Any]
+    hessian: dict[str, Any]
     if len(names) == 1:
         gradient, hessian = formula(presented(derivation.gradients[0])), formula(presented(derivation.hessians[0]))
     else:

@@ -103,6 +103,8 @@ class Interpreter:
             case Bin(op, left, right):
                 a, b = self._run(left, env, memo), self._run(right, env, memo)
                 return self._arithmetic(op, a, b)
+            case Call("infinity", ()):
+                return Value(mp.inf, mpf(0))
             case Call("abs", (operand,)):
                 x = self._run(operand, env, memo)
                 return Value(abs(x.exact), x.error)
@@ -131,8 +133,8 @@ class Interpreter:
         if isinstance(node, BoolOp):
             parts = [self._condition(o, env, memo) for o in node.operands]
             truths = [t for t, _ in parts]
-            truth = {"and": all, "or": any, "not": lambda t: not t[0]}[node.op](truths)
-            return bool(truth), all(s for _, s in parts)
+            truth = all(truths) if node.op == "and" else any(truths) if node.op == "or" else not truths[0]
+            return truth, all(s for _, s in parts)
         if isinstance(node, Cmp):
             a, b = self._run(node.left, env, memo), self._run(node.right, env, memo)
             margin = a.error + b.error

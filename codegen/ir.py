@@ -261,6 +261,4 @@ def rewrite(node: Node, rule: Callable[[Node], Node], memo: dict[Node, Node] | N
 
 def variables(node: Node) -> frozenset[str]:
     """The names of variables and vectors in a tree."""
-    return frozenset(
-        n.name if isinstance(n, Var) else n.vector for n in walk(node) if isinstance(n, Var | Elem)
-    )
+    return frozenset(n.name if isinstance(n, Var) else n.vector for n in walk(node) if isinstance(n, Var | Elem))

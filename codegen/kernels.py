@@ -6,6 +6,8 @@ over K classes have a second set for targets given as class numbers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sympy as sp
 from sympy import Expr, KroneckerDelta, Symbol
 
@@ -50,7 +52,9 @@ def _scalar_kernels(derivation: Derivation) -> tuple[Kernel, ...]:
     variables = tuple(base_variable(loss, p)[0] for p in loss.predictions)
     definitions = {d.symbol: d for d in kept_definitions(derivation)}
     result = [
-        _kernel(derivation, name, {o: e for part in parts for o, e in expressions[part].items()}, variables, definitions)
+        _kernel(
+            derivation, name, {o: e for part in parts for o, e in expressions[part].items()}, variables, definitions
+        )
         for name, parts in PARTS.items()
     ]
     if derivation.inverse_link is not None:
@@ -72,14 +76,16 @@ def _kernel(
     name: str,
     outputs: dict[str, Expr],
     variables: tuple[Symbol, ...],
-    definitions: dict[Symbol, object],
+    definitions: Mapping[Symbol, object],
 ) -> Kernel:
     loss = derivation.loss
     lowering = Lowering(branching=variables)
     assigned = tuple(Assign(o, lowering(e)) for o, e in outputs.items())
     used = set().union(*(e.free_symbols for e in outputs.values()))
     body = tuple(
-        Assign(d.symbol.name, lowering(d.meaning)) for d in loss.definitions if d.symbol in definitions and d.symbol in used
+        Assign(d.symbol.name, lowering(d.meaning))
+        for d in loss.definitions
+        if d.symbol in definitions and d.symbol in used
     )
     return Kernel(
         name,

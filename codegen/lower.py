@@ -15,7 +15,7 @@ from typing import Any
 import sympy as sp
 from sympy import Add, Dummy, Expr, Indexed, KroneckerDelta, Mul, Piecewise, Pow, S, Sum, Symbol
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import And, Boolean, BooleanFalse, BooleanTrue, Not, Or
+from sympy.logic.boolalg import ITE, And, Boolean, BooleanFalse, BooleanTrue, Not, Or
 
 from ..derive.branches import roots
 from ..spec import atoms
@@ -112,6 +112,9 @@ class Lowering:
                 return BoolOp(name, tuple(self.condition(a, bound) for a in ordered))  # type: ignore[arg-type]
             case Not():
                 return BoolOp("not", (self.condition(e.args[0], bound),))
+            case ITE():
+                asked, yes, no = e.args
+                return self.condition(Or(And(asked, yes), And(Not(asked), no)), bound)
         raise LoweringError(f"the condition {e} has no form in generated code")
 
     def _pivot(self, e: Relational, node: Node) -> None:
@@ -166,10 +169,15 @@ class Lowering:
             return inner if rest == 0 else Bin("+", recur(rest), inner)
         # Positive terms first: the sum then starts with a term, not with a minus.
         terms = sorted(e.args, key=lambda t: t.could_extract_minus_sign())
+        growth = next((t for t in terms if isinstance(t, sp.exp)), None)
         result = recur(terms[0])
         for term in terms[1:]:
             if term.could_extract_minus_sign():
-                result = Bin("-", result, recur(-term))
+                taken = recur(-term)
+                if growth is not None and isinstance(-term, Mul):
+                    # exp(f) - y*f: where both overflow the exponential is the larger by far; oo - oo would be NaN.
+                    taken = Select(Cmp("==", recur(growth), Call("infinity", ())), ZERO, taken)
+                result = Bin("-", result, taken)
             else:
                 result = Bin("+", result, recur(term))
         return result

@@ -12,7 +12,23 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from .ir import (
-    Assign, Bin, BoolOp, Call, Cmp, Const, Elem, Index, Kernel, Neg, Node, Reduce, Select, Var, rewrite, variables, walk,
+    Assign,
+    Bin,
+    BoolOp,
+    Call,
+    Cmp,
+    Const,
+    Elem,
+    Index,
+    Kernel,
+    Neg,
+    Node,
+    Reduce,
+    Select,
+    Var,
+    rewrite,
+    variables,
+    walk,
 )  # fmt: skip
 
 ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
@@ -45,9 +61,7 @@ def _everywhere(kernel: Kernel, change: Callable[[Node], Node]) -> Kernel:
         dataclasses.replace(p, condition=rewrite(p.condition, change, memo), point=rewrite(p.point, change, memo))
         for p in kernel.pivots
     )
-    return dataclasses.replace(
-        kernel, outputs=assigned(kernel.outputs), body=assigned(kernel.body), pivots=pivots
-    )
+    return dataclasses.replace(kernel, outputs=assigned(kernel.outputs), body=assigned(kernel.body), pivots=pivots)
 
 
 def expand_small_powers(kernel: Kernel) -> Kernel:
@@ -117,7 +131,9 @@ def _canonical(node: Node) -> Node:
             return _canonical(Neg(_canonical(Bin(op, a, b))))
         case Bin("*", Const(a), Bin("*", Const(b), c)):
             return _canonical(Bin("*", Const(a * b), c))
-        case Bin("*", Const(c), Bin("*", a, b)) if a == b and 0 < abs(c) < 1 and c.denominator & (c.denominator - 1) == 0:
+        case Bin("*", Const(c), Bin("*", a, b)) if (
+            a == b and 0 < abs(c) < 1 and c.denominator & (c.denominator - 1) == 0
+        ):
             # c*(a*a) would overflow before its value does; scaling by a power of two first is exact.
             return _canonical(Bin("*", a, _canonical(Bin("*", Const(c), a))))
         case Bin("+" | "*" as op, a, b) if _key(b) < _key(a):
@@ -152,23 +168,16 @@ def propagate_nan(kernel: Kernel) -> Kernel:
     if kernel.is_vector:
         return kernel
     outputs = []
-    used = sorted(set().union(*(variables(o.value) for o in kernel.outputs)))
-    defined = {a.name: a for a in kernel.body}
-    inputs = [name for name in kernel.inputs if name in kernel_predictions(kernel)]
-    watched = [n for n in used if n in defined] or inputs
+    defined = {a.name for a in kernel.body}
     for output in kernel.outputs:
+        # A definition such as r = f - y carries the NaN of all that it is made of.
+        used = sorted(variables(output.value) & (defined or set(kernel.inputs)))
+        lost = [name for name in used or kernel.inputs if not _passes_nan(output.value, name)]
         value = output.value
-        mentioned = [n for n in watched if n in variables(value)] or watched
-        for name in mentioned:
-            if not _passes_nan(value, name):
-                value = Select(Cmp("==", Var(name), Var(name)), value, Var(name))
+        for name in lost:
+            value = Select(Cmp("==", Var(name), Var(name)), value, Var(name))
         outputs.append(Assign(output.name, value))
     return dataclasses.replace(kernel, outputs=tuple(outputs))
-
-
-def kernel_predictions(kernel: Kernel) -> tuple[str, ...]:
-    """The inputs through which a NaN is let in: all of them; the boundary refuses it in targets."""
-    return kernel.inputs
 
 
 def _passes_nan(node: Node, name: str) -> bool:
@@ -187,9 +196,7 @@ def _passes_nan(node: Node, name: str) -> bool:
 
 def _compares(condition: Node, name: str) -> bool:
     """Whether the condition is false for NaN: an order or equality with a side that passes NaN on."""
-    return isinstance(condition, Cmp) and condition.op != "!=" and any(
-        _passes_nan(c, name) for c in condition.children
-    )
+    return isinstance(condition, Cmp) and condition.op != "!=" and any(_passes_nan(c, name) for c in condition.children)
 
 
 # What can raise an invalid operation, or overflow on the way to one.

@@ -113,9 +113,7 @@ def _c_file(kernels: list[Kernel], target: Target, header: Header) -> dict[str, 
         if isinstance(n, Call)
     }
     helpers = [
-        text.format(
-            t=p.c_type, s=p.function_suffix, zero=f"0.0{p.literal_suffix}", one=f"1.0{p.literal_suffix}"
-        )
+        text.format(t=p.c_type, s=p.function_suffix, zero=f"0.0{p.literal_suffix}", one=f"1.0{p.literal_suffix}")
         for name, text in _HELPERS.items()
         if name in called
         for p in target.precisions
@@ -139,14 +137,10 @@ def _c_function(kernel: Kernel, precision: Precision, target: Target, loss: str)
     if kernel.index_target:
         indices[kernel.index_target] = local[kernel.index_target]
     weight = allocate("w")
-    printer = Printer(
-        target, precision, names, lambda v, i: f"{local[v]}[{indices[i]}]", lambda i: indices[i]
-    )
+    printer = Printer(target, precision, names, lambda v, i: f"{local[v]}[{indices[i]}]", lambda i: indices[i])
     uses = _uses(kernel)
     signature = ["size_t n"] + ["size_t K"] * kernel.is_vector
-    signature += [
-        f"const {'int64_t' if n == kernel.index_target else t} *restrict {array[n]}" for n in kernel.inputs
-    ]
+    signature += [f"const {'int64_t' if n == kernel.index_target else t} *restrict {array[n]}" for n in kernel.inputs]
     signature += [f"const {t} *restrict weight"] * kernel.weighted
     signature += [f"{t} {names[p]}" for p in kernel.parameters]
     signature += [f"{t} *restrict {out[o.name]}" for o in kernel.outputs]
@@ -209,7 +203,10 @@ def _c_step(assign: Assign, printer: Printer, name: str, indices: dict[str, str]
     if value.op == "max":
         # A NaN stays: no comparison with it holds, so it is taken when it comes and kept after.
         update = f"{name} = {body} <= {name} || {name} != {name} ? {name} : {body};"
-        return step | {"declare": f"{t} {name} = -HUGE_VAL{printer.precision.function_suffix.upper()};", "advance": update}
+        return step | {
+            "declare": f"{t} {name} = -HUGE_VAL{printer.precision.function_suffix.upper()};",
+            "advance": update,
+        }
     assert isinstance(value.body, Elem)
     best = printer.element(value.body.vector, value.body.index).replace(f"[{index}]", f"[{name}]")
     return step | {

@@ -37,7 +37,7 @@ FLOAT32 = Precision("f32", "float", "f", "f")
 class Target:
     """One language.
 
-    `calls` are formats of the printed arguments and of the function suffix {s};
+    `calls` are formats of the printed arguments and of the function suffix {s} (in capitals {S});
     `typed` gives a literal the precision of the kernel where no array beside it does.
     """
 
@@ -108,7 +108,8 @@ class Printer:
                 return self.target.select.format(c=c, a=a, b=b), _ATOMIC
             case Call(function, arguments):
                 texts = [self(a) for a in arguments]
-                return self.target.calls[function].format(*texts, s=self.precision.function_suffix), _ATOMIC
+                suffix = self.precision.function_suffix
+                return self.target.calls[function].format(*texts, s=suffix, S=suffix.upper()), _ATOMIC
         raise TargetError(f"{self.target.name} cannot print {type(node).__name__}")
 
 

@@ -14,8 +14,9 @@ import itertools
 import sympy as sp
 from sympy import Abs, Add, Basic, Dummy, Eq, Expr, Function, Integer, Max, Min, Mul, Piecewise, S, Symbol
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import And, Boolean, Not, Or
+from sympy.logic.boolalg import ITE, And, Boolean, Not, Or
 
+from ..spec.atoms import exact_values
 from ..spec.model import SpecError
 
 _STRICT = {"<=": sp.StrictLessThan, "<": sp.StrictLessThan, ">=": sp.StrictGreaterThan, ">": sp.StrictGreaterThan}
@@ -26,7 +27,7 @@ class DerivationError(SpecError):
     """The formula is outside what can be derived; the message says which part."""
 
 
-class side(Function):  # type: ignore[misc]
+class side(Function):
     """The side of zero on which u lies: -1 or 1. Its derivative is 0 on either side."""
 
     is_real = True
@@ -40,7 +41,7 @@ class side(Function):  # type: ignore[misc]
         return self if exponent.is_odd else None
 
 
-class magnitude(Function):  # type: ignore[misc]
+class magnitude(Function):
     """|u|, with a derivative that stays free of DiracDelta."""
 
     is_real = True
@@ -103,6 +104,9 @@ def _nest(condition: Boolean, then: Expr, otherwise: Expr) -> Expr:
             return choice(first, then, _nest(Or(*others), then, otherwise))
         case Not():
             return _nest(condition.args[0], otherwise, then)
+        case ITE():
+            asked, yes, no = condition.args
+            return _nest(asked, _nest(yes, then, otherwise), _nest(no, then, otherwise))
     return choice(condition, then, otherwise)
 
 
@@ -123,9 +127,7 @@ def _pull_out(e: Expr, x: Symbol) -> Expr:
     # Outermost first: an inner choice may stand inside another one's condition.
     inner = next(n for n in sp.preorder_traversal(e) if isinstance(n, Piecewise))
     (then, condition), (otherwise, _) = inner.args
-    return choice(
-        condition, _pull_out(e.xreplace({inner: then}), x), _pull_out(e.xreplace({inner: otherwise}), x)
-    )
+    return choice(condition, _pull_out(e.xreplace({inner: then}), x), _pull_out(e.xreplace({inner: otherwise}), x))
 
 
 def map_leaves(function: object, tree: Expr) -> Expr:
@@ -205,8 +207,21 @@ def _polynomial_roots(u: Expr, x: Symbol) -> list[Expr] | None:
     return {-1: [], 0: [sp.S.Zero], 1: [sp.sqrt(value), -sp.sqrt(value)]}[sign]
 
 
+# Above this many operations SymPy's expansion and assumptions can take minutes; the answer is then "not shown".
+LARGEST = 60
+
+
+def is_zero(e: Expr) -> bool:
+    """Whether an expression is shown to be 0 everywhere; False shows nothing."""
+    if sp.count_ops(e) > 4 * LARGEST:
+        return bool(e == 0)
+    return sp.expand(e) == 0 or (sp.count_ops(e) <= LARGEST and sp.simplify(e) == 0)
+
+
 def sign_of(e: Expr) -> int | None:
     """-1, 0 or 1 when the assumptions on the symbols prove it; otherwise None."""
+    if sp.count_ops(e) > LARGEST:
+        return None
     e = sp.factor_terms(sp.expand(e))
     if e.is_zero:
         return 0
@@ -233,7 +248,7 @@ def _settle_boundary(condition: Relational, then: Expr, otherwise: Expr, x: Symb
     at = roots(condition.lhs - condition.rhs, x)
     solved = _solved(condition, at, x)
     meeting = None if at is None else [(at_point(then, x, b), at_point(otherwise, x, b)) for b in at]
-    if meeting is not None and all(sp.simplify(a - b) == 0 for a, b in meeting):
+    if meeting is not None and all(is_zero(a - b) for a, b in meeting):
         return choice(solved, then, otherwise)
     mean = tidy((then + otherwise) / 2)
     if meeting is not None:
@@ -253,7 +268,7 @@ def at_point(tree: Expr, x: Symbol, point: Expr) -> Expr:
         if truth is None:
             return choice(condition.subs(x, point), at_point(then, x, point), at_point(otherwise, x, point))
         return at_point(then if truth else otherwise, x, point)
-    return tree.subs(x, point)
+    return exact_values(tree.subs(x, point))
 
 
 def holds(condition: Boolean, x: Symbol, point: Expr) -> bool | None:

@@ -75,7 +75,9 @@ def compare(first: Loss, second: Loss) -> Comparison:
     return Comparison("undecided")
 
 
-def _formula(loss: Loss, matched: dict[str, tuple[Symbol, Domain]] | None) -> tuple[Expr, dict[str, tuple[Symbol, Domain]]]:
+def _formula(
+    loss: Loss, matched: dict[str, tuple[Symbol, Domain]] | None
+) -> tuple[Expr, dict[str, tuple[Symbol, Domain]]]:
     """The exact formula; with symbols of the first loss where a second one is matched to it."""
     if loss.size is not None or len(loss.predictions) != 1 or len(loss.targets) != 1:
         raise SpecError(f"{loss.name}: only losses with one scalar prediction and target are compared")

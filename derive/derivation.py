@@ -54,7 +54,7 @@ class Derivation:
         if len(self.hessians) == 1:
             return self.hessians[0]
         size = len(self.gradients)
-        upper = {pair: h for pair, h in zip(upper_triangle(size), self.hessians, strict=True)}
+        upper = dict(zip(upper_triangle(size), self.hessians, strict=True))
         return Matrix(size, size, lambda a, b: upper[min(a, b), max(a, b)])
 
 
@@ -78,7 +78,7 @@ def derive(loss: Loss) -> Derivation:
     stable_in = _put_in(stable, loss, variables)
     gradients: list[Expr] = []
     hessians: list[Expr] = []
-    for a, prediction in enumerate(loss.predictions):
+    for a, _prediction in enumerate(loss.predictions):
         x, slope = variables[a]
         tree = to_tree(stable_in, x)
         points = meeting_points(tree, x)

@@ -12,7 +12,8 @@ import sympy as sp
 from sympy import Expr, Piecewise, Symbol
 from sympy.core.relational import Relational
 
-from .branches import at_point, choice, differentiate, magnitude, roots, side, sign_of, to_tree
+from ..spec.atoms import define_atoms, exact_values
+from .branches import at_point, choice, differentiate, is_zero, magnitude, roots, side, sign_of, to_tree
 
 MAX_ORDER = 3
 
@@ -55,12 +56,28 @@ def find_kinks(expression: Expr, x: Symbol) -> tuple[tuple[Kink, ...], tuple[Exp
                 unsolved.append(switch)
                 break
             for order, (left, right) in enumerate(sides):
-                if sp.simplify(left - right) != 0:
+                jumps = _differs(left, right)
+                if jumps is None:
+                    unsolved.append(switch)
+                    break
+                if jumps:
                     value = expression.subs(x, point) if order == 0 else (left + right) / 2
                     if all(kink.at != point for kink in found):
                         found.append(Kink(point, order, left, right, sp.factor_terms(value)))
                     break
     return tuple(sorted(found, key=_position)), tuple(dict.fromkeys(unsolved))
+
+
+def _differs(left: Expr, right: Expr) -> bool | None:
+    """Whether two values differ: False when their difference simplifies to 0, True when it is not 0 at a sample."""
+    difference = left - right
+    if is_zero(difference):
+        return False
+    for sample in (sp.Rational(3, 7), sp.Rational(2, 9), sp.Rational(5, 3)):
+        number = sp.N(define_atoms(difference).subs(dict.fromkeys(difference.free_symbols, sample)), 30)
+        if number.is_number and abs(number) > sp.Rational(1, 10**20):
+            return True
+    return None
 
 
 def mend(settled: Expr, tree: Expr, x: Symbol, points: tuple[Expr, ...]) -> Expr:
@@ -74,7 +91,7 @@ def mend(settled: Expr, tree: Expr, x: Symbol, points: tuple[Expr, ...]) -> Expr
         if left is None or right is None:
             continue
         mean = sp.factor_terms(sp.expand((left + right) / 2))
-        if sp.simplify(at_point(settled, x, point) - mean) != 0:
+        if not is_zero(at_point(settled, x, point) - mean):
             settled = choice(sp.Eq(x, point), mean, settled)
     return settled
 
@@ -141,7 +158,7 @@ def approach(tree: Expr, x: Symbol, point: Expr, direction: int, substitute: boo
         tree = tree.xreplace({node: sp.Integer(sign) if isinstance(node, side) else sign * node.args[0]})
     if not substitute:
         return tree
-    value = tree.subs(x, point)
+    value = exact_values(tree.subs(x, point))
     if value.has(sp.nan, sp.zoo):
         return None
     return sp.factor_terms(sp.expand(value))

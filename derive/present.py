@@ -14,7 +14,6 @@ from ..spec import atoms
 from ..spec.atoms import ATOMS, sigmoid, xdivy, xlog1py, xlogy
 from .branches import choice
 
-
 # Names that no textbook has; a reader wants to see the root or the fraction.
 _SPELLED_OUT = (
     atoms.algebraic_sigmoid, atoms.half_tangent, atoms.hypot1m1, atoms.hypot1, atoms.hypot,

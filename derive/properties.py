@@ -102,7 +102,9 @@ def _convex(chart: _Chart) -> Claim:
             return _refuted_jump(chart, kink)
         jump = sign_of(kink.right - kink.left)
         if kink.order == 1 and jump == -1:
-            return Claim("convex", "refuted", witness=((str(chart.x), str(kink.at)),), reason="the slope falls at a kink")
+            return Claim(
+                "convex", "refuted", witness=((str(chart.x), str(kink.at)),), reason="the slope falls at a kink"
+            )
         if kink.order == 1 and jump is None:
             return Claim("convex", "undecided", reason=f"the sign of the jump at {kink.at} is not decided")
     signs = [weak_sign_on(cell, chart.x, chart.domains) for cell in chart.second]
@@ -111,13 +113,17 @@ def _convex(chart: _Chart) -> Claim:
     for cell in chart.second:
         if sign_on(cell, chart.x, chart.domains) == -1:
             at = {"low": str(cell.low), "high": str(cell.high)}
-            return Claim("convex", "refuted", witness=tuple(at.items()), reason="the second derivative is negative on a cell")
+            return Claim(
+                "convex", "refuted", witness=tuple(at.items()), reason="the second derivative is negative on a cell"
+            )
     return Claim("convex", "undecided", reason="the sign of the second derivative is not decided on every cell")
 
 
 def _refuted_jump(chart: _Chart, kink: Kink) -> Claim:
     """A convex function is continuous inside its domain; the witness is a chord that runs below the graph."""
-    left, right = (limit_of(c.leaf, chart.x, kink.at + d) for c, d in zip(_beside(chart.loss, kink.at), (-1, 1), strict=True))
+    left, right = (
+        limit_of(c.leaf, chart.x, kink.at + d) for c, d in zip(_beside(chart.loss, kink.at), (-1, 1), strict=True)
+    )
     reason = "the loss jumps inside its domain"
     if left is None or right is None or sign_of(kink.value - (left + right) / 2) != 1:
         return Claim("convex", "refuted", witness=(("at", str(kink.at)),), reason=reason)

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import sympy as sp
 from sympy import Expr, Symbol, oo
 
 from ..spec import atoms
 from ..spec.domains import Domain, FiniteSet, Integers, Interval
-from .branches import roots, sign_of, to_tree
+from .branches import LARGEST, roots, sign_of, to_tree
 from .kinks import approach, switches
 
 
@@ -90,8 +91,9 @@ def sign_on(cell: Cell, x: Symbol, domains: Domains) -> int | None:
 def weak_sign_on(cell: Cell, x: Symbol, domains: Domains) -> int | None:
     """-1 for <= 0, 1 for >= 0 (0 when both) throughout the open cell, else None."""
     possible = {-1, 1}
-    for e in _mapped(cell.leaf, cell, x, domains):
-        e = _normal(e)
+    for e in map(_normal, _mapped(cell.leaf, cell, x, domains)):
+        if sp.count_ops(e) > LARGEST:
+            return None
         if not e.is_nonnegative and _sign(e) not in (0, 1):
             possible.discard(1)
         if not e.is_nonpositive and _sign(e) not in (0, -1):
@@ -106,11 +108,11 @@ def _sign(e: Expr) -> int | None:
 
 def _normal(e: Expr) -> Expr:
     """One fraction with factored numerator and denominator; atoms are its generators."""
-    return sp.factor(sp.together(e))
+    return sp.factor(sp.together(e)) if sp.count_ops(e) <= LARGEST else e
 
 
 def _mapped(e: Expr, cell: Cell, x: Symbol, domains: Domains) -> list[Expr]:
-    """The expression with x and every bounded variable replaced by positive ones; closed ends are cases of their own."""
+    """The expression with x and bounded variables replaced by positive ones; closed ends are cases of their own."""
     e = e.replace(atoms.xdivy, lambda a, b: a / b)
     t = Symbol("t_x", positive=True)
     if cell.low == -oo and cell.high == oo:
@@ -144,28 +146,32 @@ def _values(symbol: Symbol, domain: Domain) -> list[Expr]:
     return [symbol]
 
 
+_AT_INFINITY: dict[Any, Callable[[Expr], Expr | None]] = {
+    sp.sign: sp.sign, atoms.tanh: sp.sign, atoms.algebraic_sigmoid: sp.sign, atoms.half_tangent: sp.sign,
+    sp.atan: lambda u: sp.sign(u) * sp.pi / 2,
+    atoms.sech: lambda u: sp.S.Zero, atoms.lorentzian: lambda u: sp.S.Zero, atoms.lorentzian_odd: lambda u: sp.S.Zero,
+    atoms.sigmoid: lambda u: sp.S.One if u == oo else sp.S.Zero,
+    sp.exp: lambda u: oo if u == oo else sp.S.Zero,
+    atoms.softplus: lambda u: oo if u == oo else sp.S.Zero,
+    sp.Abs: lambda u: oo, atoms.hypot1: lambda u: oo, atoms.hypot1m1: lambda u: oo, atoms.log_cosh: lambda u: oo,
+    atoms.log1p_square: lambda u: oo, atoms.log1p: lambda u: oo if u == oo else None,
+}  # fmt: skip
+
+
 def limit_of(leaf: Expr, x: Symbol, end: Expr) -> Expr | None:
     """The limit of a leaf at an end of its cell, in the extended reals; None when the arithmetic is not determined."""
     if not leaf.has(x):
         return leaf
     if end not in (oo, -oo):
-        value = leaf.replace(atoms.xdivy, lambda a, b: a / b).subs(x, end)
+        value = atoms.exact_values(leaf.replace(atoms.xdivy, lambda a, b: a / b).subs(x, end))
         return None if value.has(sp.nan, sp.zoo, oo) else value
     if leaf == x:
         return end
     parts = [limit_of(a, x, end) for a in leaf.args]
     if any(p is None for p in parts):
         return None
-    known = {
-        atoms.tanh: lambda u: sp.sign(u), atoms.algebraic_sigmoid: lambda u: sp.sign(u),
-        atoms.sech: lambda u: sp.S.Zero, atoms.sigmoid: lambda u: sp.S.One if u == oo else sp.S.Zero,
-        atoms.softplus: lambda u: oo if u == oo else sp.S.Zero, sp.Abs: lambda u: oo, atoms.hypot1: lambda u: oo,
-        atoms.hypot1m1: lambda u: oo, atoms.log_cosh: lambda u: oo, atoms.log1p: lambda u: oo if u == oo else None,
-        sp.sign: lambda u: sp.sign(u), sp.atan: lambda u: sp.sign(u) * sp.pi / 2,
-        sp.exp: lambda u: oo if u == oo else sp.S.Zero,
-    }  # fmt: skip
-    if leaf.func in known and parts[0] in (oo, -oo):
-        return known[leaf.func](parts[0])
+    if leaf.func in _AT_INFINITY and parts[0] in (oo, -oo):
+        return _AT_INFINITY[leaf.func](parts[0])
     if isinstance(leaf, sp.Add | sp.Mul | sp.Pow):
         # Infinite times a parameter keeps the parameter's sign only where that sign is known.
         value = leaf.func(*parts)

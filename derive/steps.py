@@ -30,13 +30,21 @@ def steps(derivation: Derivation) -> list[Step]:
     base = proved_base(loss)
     if base is not None:
         variable = {"residual": "r = f - y", "margin": "m = y*f"}[base]
-        result.append(Step(f"The formula depends on y and f only through the {base}", variable, variable.replace("*", "")))
+        result.append(
+            Step(f"The formula depends on y and f only through the {base}", variable, variable.replace("*", ""))
+        )
     if derivation.stable != loss.expression:
         result.append(_step("In functions that keep their accuracy", "L", derivation.stable))
     if derivation.vector is not None:
         name = loss.predictions[0].name
-        result.append(_step(f"Differentiate by {name}[j]; the sums over Kronecker deltas collapse",
-                            f"dL/d{name}[j]", derivation.gradients[0], rf"\partial L/\partial {name}_j"))
+        result.append(
+            _step(
+                f"Differentiate by {name}[j]; the sums over Kronecker deltas collapse",
+                f"dL/d{name}[j]",
+                derivation.gradients[0],
+                rf"\partial L/\partial {name}_j",
+            )
+        )
         result.append(_step(f"Differentiate by {name}[k]", f"d2L/d{name}[j]d{name}[k]", derivation.hessians[0],
                             rf"\partial^2 L/\partial {name}_j \partial {name}_k"))  # fmt: skip
         return result

@@ -24,7 +24,9 @@ def combine(losses: Mapping[str, Loss], name: str = "combination") -> Loss:
     predictions or of vectors.
     """
     if not losses:
-        raise SpecError("a combination needs at least one loss; pass a mapping such as {'height': huber, 'class': logistic}")
+        raise SpecError(
+            "a combination needs at least one loss; pass a mapping such as {'height': huber, 'class': logistic}"
+        )
     arguments: list[Argument] = []
     parameters: list[Parameter] = []
     definitions: list[Definition] = []

@@ -33,7 +33,7 @@ class Atom:
     stable: Callable[..., Expr] | None = None
 
 
-class AtomFunction(Function):  # type: ignore[misc]
+class AtomFunction(Function):
     """A SymPy function whose derivative is looked up in the table of atoms."""
 
     is_real = True
@@ -136,7 +136,7 @@ def _exp_minus(x: Expr) -> Expr:
 
 
 def _odd(x: Expr, near: Callable[[Expr], Expr], far: Callable[[Expr], Expr]) -> Expr:
-    """An odd function from its form in |x| up to 1, and in 1/|x| beyond, where no square overflows and oo is a number."""
+    """An odd function by its form in |x| up to 1, and in 1/|x| beyond: no square overflows, and oo has a value."""
     a = Abs(x)
     return sp.sign(x) * Piecewise((near(Min(a, 1)), a <= 1), (far(1 / Max(a, 1)), True))
 
@@ -151,53 +151,141 @@ ATOMS: dict[str, Atom] = {
         Atom("log1p", log1p, lambda x: log(1 + x), (lambda x: 1 / (1 + x),), "(-1, oo)"),
         Atom("expm1", expm1, lambda x: exp(x) - 1, (lambda x: exp(x),), "(-oo, oo)"),
         Atom("tanh", tanh, lambda x: sp.tanh(x), (lambda x: sech(x) ** 2,), "(-oo, oo)"),
-        Atom("hypot", hypot, lambda x, y: sqrt(x**2 + y**2),
-             (lambda x, y: x / hypot(x, y), lambda x, y: y / hypot(x, y)), "(-oo, oo)"),
-        Atom("softplus", softplus, lambda x: log(1 + exp(x)), (lambda x: sigmoid(x),), "(-oo, oo)",
-             lambda x: Max(x, 0) + log1p(_exp_minus(x))),
-        Atom("sigmoid", sigmoid, lambda x: 1 / (1 + exp(-x)), (lambda x: sigmoid(x) * sigmoid(-x),), "(-oo, oo)",
-             lambda x: Piecewise((Integer(1), x >= 0), (_exp_minus(x), True)) / (1 + _exp_minus(x))),
-        Atom("sech", sech, lambda x: 1 / sp.cosh(x), (lambda x: -sech(x) * tanh(x),), "(-oo, oo)",
-             lambda x: 2 * _exp_minus(x) / (1 + _exp_minus(x) ** 2)),
+        Atom(
+            "hypot",
+            hypot,
+            lambda x, y: sqrt(x**2 + y**2),
+            (lambda x, y: x / hypot(x, y), lambda x, y: y / hypot(x, y)),
+            "(-oo, oo)",
+        ),
+        Atom(
+            "softplus",
+            softplus,
+            lambda x: log(1 + exp(x)),
+            (lambda x: sigmoid(x),),
+            "(-oo, oo)",
+            lambda x: Max(x, 0) + log1p(_exp_minus(x)),
+        ),
+        Atom(
+            "sigmoid",
+            sigmoid,
+            lambda x: 1 / (1 + exp(-x)),
+            (lambda x: sigmoid(x) * sigmoid(-x),),
+            "(-oo, oo)",
+            lambda x: Piecewise((Integer(1), x >= 0), (_exp_minus(x), True)) / (1 + _exp_minus(x)),
+        ),
+        Atom(
+            "sech",
+            sech,
+            lambda x: 1 / sp.cosh(x),
+            (lambda x: -sech(x) * tanh(x),),
+            "(-oo, oo)",
+            lambda x: 2 * _exp_minus(x) / (1 + _exp_minus(x) ** 2),
+        ),
         # Below 1 the sum of large terms would cancel; there log cosh = log1p(sinh^2)/2.
-        Atom("log_cosh", log_cosh, lambda x: log(sp.cosh(x)), (lambda x: tanh(x),), "(-oo, oo)",
-             lambda x: Piecewise((log1p(sp.sinh(Min(Abs(x), 1)) ** 2) * _HALF, Abs(x) <= 1),
-                                 (Abs(x) - log(2) + log1p(_exp_minus(x) ** 2), True))),
-        Atom("hypot1", hypot1, lambda x: sqrt(1 + x**2), (lambda x: algebraic_sigmoid(x),), "(-oo, oo)",
-             lambda x: hypot(1, x)),
+        Atom(
+            "log_cosh",
+            log_cosh,
+            lambda x: log(sp.cosh(x)),
+            (lambda x: tanh(x),),
+            "(-oo, oo)",
+            lambda x: Piecewise(
+                (log1p(sp.sinh(Min(Abs(x), 1)) ** 2) * _HALF, Abs(x) <= 1),
+                (Abs(x) - log(2) + log1p(_exp_minus(x) ** 2), True),
+            ),
+        ),
+        Atom(
+            "hypot1",
+            hypot1,
+            lambda x: sqrt(1 + x**2),
+            (lambda x: algebraic_sigmoid(x),),
+            "(-oo, oo)",
+            lambda x: hypot(1, x),
+        ),
         # x*(x/(1 + h)), not x**2/(1 + h): the square would overflow.
-        Atom("hypot1m1", hypot1m1, lambda x: sqrt(1 + x**2) - 1, (lambda x: algebraic_sigmoid(x),), "(-oo, oo)",
-             lambda x: x * half_tangent(x)),
-        Atom("half_tangent", half_tangent, lambda x: x / (1 + sqrt(1 + x**2)),
-             (lambda x: 1 / (hypot1(x) * (1 + hypot1(x))),), "(-oo, oo)", lambda x: _odd(x, lambda a: a / (1 + hypot(1, a)), lambda v: 1 / (v + hypot(1, v)))),
-        Atom("algebraic_sigmoid", algebraic_sigmoid, lambda x: x / sqrt(1 + x**2),
-             (lambda x: 1 / hypot1(x) ** 3,), "(-oo, oo)",
-             lambda x: _odd(x, lambda a: a / hypot(1, a), lambda v: 1 / hypot(1, v))),
+        Atom(
+            "hypot1m1",
+            hypot1m1,
+            lambda x: sqrt(1 + x**2) - 1,
+            (lambda x: algebraic_sigmoid(x),),
+            "(-oo, oo)",
+            lambda x: x * half_tangent(x),
+        ),
+        Atom(
+            "half_tangent",
+            half_tangent,
+            lambda x: x / (1 + sqrt(1 + x**2)),
+            (lambda x: 1 / (hypot1(x) * (1 + hypot1(x))),),
+            "(-oo, oo)",
+            lambda x: _odd(x, lambda a: a / (1 + hypot(1, a)), lambda v: 1 / (v + hypot(1, v))),
+        ),
+        Atom(
+            "algebraic_sigmoid",
+            algebraic_sigmoid,
+            lambda x: x / sqrt(1 + x**2),
+            (lambda x: 1 / hypot1(x) ** 3,),
+            "(-oo, oo)",
+            lambda x: _odd(x, lambda a: a / hypot(1, a), lambda v: 1 / hypot(1, v)),
+        ),
         # x**2 overflows long before log(1 + x**2) = 2*log|x| does; 1/x takes its place beyond 1.
-        Atom("log1p_square", log1p_square, lambda x: log(1 + x**2), (lambda x: 2 * lorentzian_odd(x),), "(-oo, oo)",
-             lambda x: Piecewise((log1p(Min(Abs(x), 1) ** 2), Abs(x) <= 1),
-                                 (log1p(Max(Abs(x), 1) ** -2) + 2 * log(Max(Abs(x), 1)), True))),
-        Atom("lorentzian", lorentzian, lambda x: 1 / (1 + x**2), (lambda x: -2 * lorentzian(x) * lorentzian_odd(x),),
-             "(-oo, oo)", lambda x: Piecewise((1 / (1 + Min(Abs(x), 1) ** 2), Abs(x) <= 1),
-                                              (Max(Abs(x), 1) ** -2 / (1 + Max(Abs(x), 1) ** -2), True))),
+        Atom(
+            "log1p_square",
+            log1p_square,
+            lambda x: log(1 + x**2),
+            (lambda x: 2 * lorentzian_odd(x),),
+            "(-oo, oo)",
+            lambda x: Piecewise(
+                (log1p(Min(Abs(x), 1) ** 2), Abs(x) <= 1), (log1p(Max(Abs(x), 1) ** -2) + 2 * log(Max(Abs(x), 1)), True)
+            ),
+        ),
+        Atom(
+            "lorentzian",
+            lorentzian,
+            lambda x: 1 / (1 + x**2),
+            (lambda x: -2 * lorentzian(x) * lorentzian_odd(x),),
+            "(-oo, oo)",
+            lambda x: Piecewise(
+                (1 / (1 + Min(Abs(x), 1) ** 2), Abs(x) <= 1), (Max(Abs(x), 1) ** -2 / (1 + Max(Abs(x), 1) ** -2), True)
+            ),
+        ),
         # (1 - x**2)/(1 + x**2)**2 without a square that could overflow.
-        Atom("lorentzian_odd", lorentzian_odd, lambda x: x / (1 + x**2),
-             (lambda x: lorentzian(x) * (2 * lorentzian(x) - 1),), "(-oo, oo)",
-             lambda x: _odd(x, lambda a: a / (1 + a**2), lambda v: v / (1 + v**2))),
-        Atom("xlogy", xlogy, lambda x, y: _zero_if_zero(x, x * log(y)),
-             (lambda x, y: log(y), lambda x, y: xdivy(x, y)), "[0, oo)",
-             lambda x, y: _zero_if_zero(x, x * log(y))),
-        Atom("xlog1py", xlog1py, lambda x, y: _zero_if_zero(x, x * log(1 + y)),
-             (lambda x, y: log1p(y), lambda x, y: xdivy(x, 1 + y)), "[0, oo)",
-             lambda x, y: _zero_if_zero(x, x * log1p(y))),
-        Atom("xdivy", xdivy, lambda x, y: _zero_if_zero(x, x / y),
-             (lambda x, y: 1 / y, lambda x, y: -xdivy(xdivy(x, y), y)), "(-oo, oo)",
-             lambda x, y: _zero_if_zero(x, x / y)),
+        Atom(
+            "lorentzian_odd",
+            lorentzian_odd,
+            lambda x: x / (1 + x**2),
+            (lambda x: lorentzian(x) * (2 * lorentzian(x) - 1),),
+            "(-oo, oo)",
+            lambda x: _odd(x, lambda a: a / (1 + a**2), lambda v: v / (1 + v**2)),
+        ),
+        Atom(
+            "xlogy",
+            xlogy,
+            lambda x, y: _zero_if_zero(x, x * log(y)),
+            (lambda x, y: log(y), lambda x, y: xdivy(x, y)),
+            "[0, oo)",
+            lambda x, y: _zero_if_zero(x, x * log(y)),
+        ),
+        Atom(
+            "xlog1py",
+            xlog1py,
+            lambda x, y: _zero_if_zero(x, x * log(1 + y)),
+            (lambda x, y: log1p(y), lambda x, y: xdivy(x, 1 + y)),
+            "[0, oo)",
+            lambda x, y: _zero_if_zero(x, x * log1p(y)),
+        ),
+        Atom(
+            "xdivy",
+            xdivy,
+            lambda x, y: _zero_if_zero(x, x / y),
+            (lambda x, y: 1 / y, lambda x, y: -xdivy(xdivy(x, y), y)),
+            "(-oo, oo)",
+            lambda x, y: _zero_if_zero(x, x / y),
+        ),
     )
 }
 
 
-class VectorAtom(Function):  # type: ignore[misc]
+class VectorAtom(Function):
     """A function of a whole vector of scores and an index into it."""
 
     is_real = True
@@ -235,6 +323,13 @@ def define_atoms(expression: Expr) -> Expr:
     if isinstance(expression, AtomFunction):
         return define_atoms(ATOMS[expression.func.__name__].definition(*arguments))
     return expression.func(*arguments)
+
+
+def exact_values(expression: Expr) -> Expr:
+    """Replace the atoms of numbers by their exact values: hypot1(0) is 1."""
+    return expression.replace(
+        lambda e: isinstance(e, AtomFunction) and all(a.is_number for a in e.args), lambda e: define_atoms(e)
+    )
 
 
 # What an author may write, in Python and in text; name -> SymPy function.

@@ -20,7 +20,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints, overload
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints, overload
 
 from sympy import Expr, IndexedBase, Symbol, sympify
 
@@ -55,10 +55,25 @@ class Shorthand:
 K = size_symbol("K")
 j, k = (Symbol(name, integer=True, positive=True) for name in "jk")
 
-if TYPE_CHECKING:
-    Residual = Margin = Score = Logit = Probability = Scores = Probabilities = Any
-    RealTarget = NonNegativeTarget = UnitTarget = BinaryTarget = ClassTarget = SimplexTarget = Any
-    RealParameter = Positive = NonNegative = OpenUnit = ClosedUnit = Any
+if TYPE_CHECKING:  # in a body, these are SymPy expressions
+    Residual: TypeAlias = Any
+    Margin: TypeAlias = Any
+    Score: TypeAlias = Any
+    Logit: TypeAlias = Any
+    Probability: TypeAlias = Any
+    Scores: TypeAlias = Any
+    Probabilities: TypeAlias = Any
+    RealTarget: TypeAlias = Any
+    NonNegativeTarget: TypeAlias = Any
+    UnitTarget: TypeAlias = Any
+    BinaryTarget: TypeAlias = Any
+    ClassTarget: TypeAlias = Any
+    SimplexTarget: TypeAlias = Any
+    RealParameter: TypeAlias = Any
+    Positive: TypeAlias = Any
+    NonNegative: TypeAlias = Any
+    OpenUnit: TypeAlias = Any
+    ClosedUnit: TypeAlias = Any
 else:
     Residual = Shorthand("(-oo, oo)", lambda y, f: f - y, "regression")
     Margin = Shorthand("{-1, 1}", lambda y, f: y * f, "binary")

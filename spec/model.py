@@ -9,7 +9,7 @@ variable stands for, and `full_expression` puts it in.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from sympy import Expr, Symbol
 from sympy.tensor.indexed import IndexedBase
@@ -17,7 +17,7 @@ from sympy.tensor.indexed import IndexedBase
 from .domains import Box, Domain, OneHot, Simplex
 
 Role = Literal["prediction", "target", "weight"]
-Variable = Symbol | IndexedBase
+Variable: TypeAlias = Symbol | IndexedBase
 
 
 class SpecError(ValueError):

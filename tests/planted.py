@@ -82,6 +82,7 @@ def _here(e: Any) -> Iterator[tuple[str, Any]]:
 def _pieces(e: sp.Piecewise) -> Iterator[tuple[str, Any]]:
     pairs = [(value, condition) for value, condition in e.args]
     for i, (value, condition) in enumerate(pairs):
+
         def put(*new: tuple[Any, Any], at: int = i) -> sp.Expr:
             return sp.Piecewise(*pairs[:at], *new, *pairs[at + 1 :])
 

@@ -14,7 +14,9 @@ A = make_parameter("a", "(0, oo)", "3/2")
 B = make_parameter("b", "(0, 1)", "1/4")
 
 _constants = st.sampled_from([1, 2, 3, Rational(1, 2), Rational(3, 4), A.symbol, B.symbol, 1 - B.symbol])
-_leaves = st.one_of(st.just(R), st.just(R), st.builds(lambda c: c * R, _constants), st.builds(lambda c: R - c, _constants))
+_leaves = st.one_of(
+    st.just(R), st.just(R), st.builds(lambda c: c * R, _constants), st.builds(lambda c: R - c, _constants)
+)
 
 
 def _positive(e: Expr) -> Expr:
@@ -46,10 +48,8 @@ def _grow(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
         bounded,
         st.builds(lambda a, c: sp.Max(a, c), inner, _constants),
         st.builds(lambda a, b: sp.Min(a, b), inner, inner),
-        st.builds(
-            lambda a, b, c: sp.Piecewise((a, sp.Abs(R) <= c), (b, True)), inner, inner, _constants
-        ),
-        st.builds(lambda a, b, c: sp.Piecewise((a, R > c), (b, True)), inner, inner, _constants),
+        st.builds(lambda a, b, c: sp.Piecewise((a, sp.Abs(R) <= c), (b, True)), inner, inner, _constants),
+        st.builds(lambda a, b, c: sp.Piecewise((a, c < R), (b, True)), inner, inner, _constants),
     )
 
 

@@ -63,7 +63,10 @@ def run_c(library: ctypes.CDLL, name: str, dtype: type[np.floating]) -> tuple[np
     function = getattr(library, f"lossforge_{name}_loss_gradient_hessian_{suffix}")
     y, f = Y.astype(dtype), F.astype(dtype)
     outs = tuple(np.empty_like(f) for _ in OUTPUTS)
-    pointer = lambda a: ctypes.c_void_p(a.ctypes.data)
+
+    def pointer(a):
+        return ctypes.c_void_p(a.ctypes.data)
+
     function(ctypes.c_size_t(f.size), pointer(y), pointer(f), None, *(scalar(p) for p in PARAMETERS),
              *(pointer(o) for o in outs))  # fmt: skip
     return outs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import sympy as sp
 from sympy import Abs, Max, Min, Piecewise, Rational, S, Symbol, exp, log, sqrt
@@ -31,7 +33,9 @@ def test_atom_derivatives_are_those_of_the_definitions(name: str) -> None:
     point = dict(zip(symbols, (Rational(3, 7), Rational(5, 4)), strict=False))
     for symbol, derivative in zip(symbols, atom.derivatives, strict=True):
         h = sp.Rational(1, 10**25)
-        ahead, behind = (define_atoms(atom.definition(*symbols)).subs(symbol, symbol + s * h).subs(point) for s in (1, -1))
+        ahead, behind = (
+            define_atoms(atom.definition(*symbols)).subs(symbol, symbol + s * h).subs(point) for s in (1, -1)
+        )
         expected = sp.N((ahead - behind) / (2 * h), 30, maxn=400)
         assert abs(sp.N(define_atoms(derivative(*symbols)).subs(point), 30) - expected) < 1e-18
 
@@ -65,13 +69,24 @@ def test_derivatives_are_those_of_the_formula(loss: object) -> None:
     definitions = {d.symbol: d.meaning for d in loss.definitions}
     parameters = {p.symbol: p.default for p in loss.parameters}
     unit = f.domain.text == "[0, 1]"
-    targets = y.domain.values if isinstance(y.domain, FiniteSet) else (S.Zero, S.One) if unit or "1]" in y.domain.text else (S.One * 2,)
+    targets = (
+        y.domain.values
+        if isinstance(y.domain, FiniteSet)
+        else (S.Zero, S.One)
+        if unit or "1]" in y.domain.text
+        else (S.One * 2,)
+    )
     h = Rational(1, 10**15)
     for target in targets:
-        for at in (Rational(1, 7), Rational(6, 7)) if unit else (Rational(-17, 5), Rational(-1, 7), Rational(3, 5), Rational(13, 3)):
+        for at in (
+            (Rational(1, 7), Rational(6, 7))
+            if unit
+            else (Rational(-17, 5), Rational(-1, 7), Rational(3, 5), Rational(13, 3))
+        ):
             fixed = {y.symbol: target, **parameters}
-            value = lambda v: numeric(loss.full_expression.subs({f.symbol: v, **fixed}))
-            low, middle, high = value(at - h), value(at), value(at + h)
+            low, middle, high = (
+                numeric(loss.full_expression.subs({f.symbol: v, **fixed})) for v in (at - h, at, at + h)
+            )
             first, second = (high - low) / (2 * h), (high - 2 * middle + low) / h**2
             for derived, expected in ((derivation.gradients[0], first), (derivation.hessians[0], second)):
                 exact = numeric(derived.subs(definitions).subs({f.symbol: at, **fixed}))
@@ -140,13 +155,18 @@ def test_base_is_proved_from_the_formula() -> None:
         assert proved_base(loss) == loss.base
     assert proved_base(parse("(f - y)**2 + abs(y - f)")) == "residual"
     assert proved_base(parse("f**2 - y*f")) is None
-    assert proved_base(parse("log(1 + exp(-y*f))", arguments={"y": {"role": "target", "domain": "{-1, 1}"}})) == "margin"
+    assert (
+        proved_base(parse("log(1 + exp(-y*f))", arguments={"y": {"role": "target", "domain": "{-1, 1}"}})) == "margin"
+    )
     assert proved_base(parse("exp(-f) + y", arguments={"y": {"role": "target", "domain": "{-1, 1}"}})) is None
 
 
 def test_claims_that_must_not_be_made() -> None:
     """What reference tables and SymPy get wrong."""
-    claim = lambda source, name, **parameters: derive(parse(source, parameters=parameters)).properties[name].verdict
+
+    def claim(source, name, **parameters):
+        return derive(parse(source, parameters=parameters)).properties[name].verdict
+
     assert derive(CATALOG["log_cosh"]).properties["strongly_convex"].verdict == "refuted"
     assert derive(CATALOG["zero_one"]).properties["convex"].verdict == "refuted"
     assert derive(CATALOG["zero_one"]).properties["lipschitz"].verdict == "refuted"
@@ -180,7 +200,7 @@ def test_proved_claims_survive_sampling(loss: object) -> None:
                 assert all(b <= (a + c) / 2 + 1e-12 for a, b, c in zip(values, values[1:], values[2:], strict=False))
             if claims["lipschitz"].verdict == "proved":
                 bound = float(sp.N(define_atoms(claims["lipschitz"].value).subs(fixed)))
-                steps_ = [abs(b - a) / float(grid[1] - grid[0]) for a, b in zip(values, values[1:], strict=False)]
+                steps_ = [abs(b - a) / float(grid[1] - grid[0]) for a, b in itertools.pairwise(values)]
                 assert max(steps_) <= bound + 1e-12
                 assert unit or max(steps_) > 0.9 * bound or loss.name == "pinball"
 

@@ -97,7 +97,9 @@ TORCH = {
     "hinge": (SIGNS, F, {}, lambda t, f, y: t.relu(1 - y * f)),
     "squared_hinge": (SIGNS, F, {}, lambda t, f, y: t.relu(1 - y * f) ** 2),
     "perceptron": (SIGNS, F + 0.01, {}, lambda t, f, y: t.relu(-y * f)),
-    "binary_cross_entropy": (BINARY, UNIT, {}, lambda t, f, y: t.nn.functional.binary_cross_entropy(f, y, reduction="none")),
+    "binary_cross_entropy": (
+        BINARY, UNIT, {}, lambda t, f, y: t.nn.functional.binary_cross_entropy(f, y, reduction="none")
+    ),
     "binary_cross_entropy_logits": (
         UNIT, F, {}, lambda t, f, y: t.nn.functional.binary_cross_entropy_with_logits(f, y, reduction="none")
     ),

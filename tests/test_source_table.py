@@ -158,7 +158,9 @@ def test_huber_is_the_moreau_envelope() -> None:
 
 def test_choosing() -> None:
     """MSE where outliers matter, MAE where they are corruption, Huber between: from derived properties."""
-    influence = {n: derive(CATALOG[n]).properties["bounded_influence"] for n in ("squared_error", "absolute_error", "huber")}
+    influence = {
+        n: derive(CATALOG[n]).properties["bounded_influence"] for n in ("squared_error", "absolute_error", "huber")
+    }
     assert [c.verdict for c in influence.values()] == ["refuted", "proved", "proved"]
     assert verdict("absolute_error", "differentiable") == "refuted"
     assert verdict("huber", "differentiable") == "proved"

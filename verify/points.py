@@ -128,6 +128,7 @@ def switch_roots(expression: sp.Expr, variable: str, values: Mapping[str, float]
     grid = np.unique(np.concatenate([-positive, [0.0], positive]))
     roots: list[float] = []
     for switch in relevant:
+
         def at(x: Any, switch: sp.Expr = switch) -> Any:
             return np.sign(evaluate(switch, {**values, variable: x}))
 

@@ -26,6 +26,7 @@ C = Target(
     template="kernel.c.j2",
     calls={
         **{f: f"{f}{{s}}({{0}})" for f in _LIBM},
+        "infinity": "HUGE_VAL{S}",
         "abs": "fabs{s}({0})",
         "hypot": "hypot{s}({0}, {1})",
         "pow": "pow{s}({0}, {1})",

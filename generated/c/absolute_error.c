@@ -70,7 +70,7 @@ void lossforge_absolute_error_gradient_hessian_f64(size_t n, const double *restr
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
         gradient[row] = w * sign(r);
-        hessian[row] = w * ((r == r) ? 0.0 : r);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
 
@@ -83,7 +83,7 @@ void lossforge_absolute_error_loss_gradient_hessian_f64(size_t n, const double *
         const double r = f_i - y_i;
         loss[row] = w * fabs(r);
         gradient[row] = w * sign(r);
-        hessian[row] = w * ((r == r) ? 0.0 : r);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
 
@@ -139,7 +139,7 @@ void lossforge_absolute_error_gradient_hessian_f32(size_t n, const float *restri
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
         gradient[row] = w * signf(r);
-        hessian[row] = w * ((r == r) ? 0.0f : r);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }
 
@@ -152,6 +152,6 @@ void lossforge_absolute_error_loss_gradient_hessian_f32(size_t n, const float *r
         const float r = f_i - y_i;
         loss[row] = w * fabsf(r);
         gradient[row] = w * signf(r);
-        hessian[row] = w * ((r == r) ? 0.0f : r);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }

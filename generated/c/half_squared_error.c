@@ -60,7 +60,7 @@ void lossforge_half_squared_error_gradient_hessian_f64(size_t n, const double *r
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
         gradient[row] = w * r;
-        hessian[row] = w * ((r == r) ? 1.0 : r);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 1.0 : y_i) : f_i);
     }
 }
 
@@ -73,7 +73,7 @@ void lossforge_half_squared_error_loss_gradient_hessian_f64(size_t n, const doub
         const double r = f_i - y_i;
         loss[row] = w * (r * (0.5 * r));
         gradient[row] = w * r;
-        hessian[row] = w * ((r == r) ? 1.0 : r);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 1.0 : y_i) : f_i);
     }
 }
 
@@ -129,7 +129,7 @@ void lossforge_half_squared_error_gradient_hessian_f32(size_t n, const float *re
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
         gradient[row] = w * r;
-        hessian[row] = w * ((r == r) ? 1.0f : r);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 1.0f : y_i) : f_i);
     }
 }
 
@@ -142,6 +142,6 @@ void lossforge_half_squared_error_loss_gradient_hessian_f32(size_t n, const floa
         const float r = f_i - y_i;
         loss[row] = w * (r * (0.5f * r));
         gradient[row] = w * r;
-        hessian[row] = w * ((r == r) ? 1.0f : r);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 1.0f : y_i) : f_i);
     }
 }

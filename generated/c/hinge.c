@@ -69,9 +69,8 @@ void lossforge_hinge_gradient_hessian_f64(size_t n, const double *restrict y, co
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
-        const int t0 = (m == m);
-        gradient[row] = w * (t0 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? -y_i : -(0.5 * y_i))) : m);
-        hessian[row] = w * (t0 ? 0.0 : m);
+        gradient[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? -y_i : -(0.5 * y_i))) : m);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
 
@@ -82,10 +81,9 @@ void lossforge_hinge_loss_gradient_hessian_f64(size_t n, const double *restrict 
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
-        const int t0 = (m == m);
         loss[row] = w * maximum(0.0, 1.0 - m);
-        gradient[row] = w * (t0 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? -y_i : -(0.5 * y_i))) : m);
-        hessian[row] = w * (t0 ? 0.0 : m);
+        gradient[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? -y_i : -(0.5 * y_i))) : m);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
 
@@ -140,9 +138,8 @@ void lossforge_hinge_gradient_hessian_f32(size_t n, const float *restrict y, con
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
-        const int t0 = (m == m);
-        gradient[row] = w * (t0 ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? -y_i : -(0.5f * y_i))) : m);
-        hessian[row] = w * (t0 ? 0.0f : m);
+        gradient[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? -y_i : -(0.5f * y_i))) : m);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }
 
@@ -153,9 +150,8 @@ void lossforge_hinge_loss_gradient_hessian_f32(size_t n, const float *restrict y
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
-        const int t0 = (m == m);
         loss[row] = w * maximumf(0.0f, 1.0f - m);
-        gradient[row] = w * (t0 ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? -y_i : -(0.5f * y_i))) : m);
-        hessian[row] = w * (t0 ? 0.0f : m);
+        gradient[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? -y_i : -(0.5f * y_i))) : m);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }

@@ -77,9 +77,8 @@ void lossforge_pinball_gradient_hessian_f64(size_t n, const double *restrict y, 
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
-        const int t0 = (r == r);
-        gradient[row] = w * (t0 ? ((r < 0.0) ? -tau : ((0.0 < r) ? c0 : c1)) : r);
-        hessian[row] = w * (t0 ? 0.0 : r);
+        gradient[row] = w * ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? c0 : c1)) : r);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
 
@@ -92,10 +91,9 @@ void lossforge_pinball_loss_gradient_hessian_f64(size_t n, const double *restric
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
-        const int t1 = (r == r);
         loss[row] = w * maximum(-(r * tau), r * t0);
-        gradient[row] = w * (t1 ? ((r < 0.0) ? -tau : ((0.0 < r) ? t0 : c1)) : r);
-        hessian[row] = w * (t1 ? 0.0 : r);
+        gradient[row] = w * ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? t0 : c1)) : r);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
 
@@ -158,9 +156,8 @@ void lossforge_pinball_gradient_hessian_f32(size_t n, const float *restrict y, c
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
-        const int t0 = (r == r);
-        gradient[row] = w * (t0 ? ((r < 0.0f) ? -tau : ((0.0f < r) ? c0 : c1)) : r);
-        hessian[row] = w * (t0 ? 0.0f : r);
+        gradient[row] = w * ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? c0 : c1)) : r);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }
 
@@ -173,9 +170,8 @@ void lossforge_pinball_loss_gradient_hessian_f32(size_t n, const float *restrict
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
-        const int t1 = (r == r);
         loss[row] = w * maximumf(-(r * tau), r * t0);
-        gradient[row] = w * (t1 ? ((r < 0.0f) ? -tau : ((0.0f < r) ? t0 : c1)) : r);
-        hessian[row] = w * (t1 ? 0.0f : r);
+        gradient[row] = w * ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? t0 : c1)) : r);
+        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }

@@ -14,7 +14,8 @@ void lossforge_poisson_log_link_loss_f64(size_t n, const double *restrict y, con
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        loss[row] = w * (exp(f_i) - f_i * y_i);
+        const double t0 = exp(f_i);
+        loss[row] = w * ((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
     }
 }
 
@@ -45,7 +46,7 @@ void lossforge_poisson_log_link_loss_gradient_f64(size_t n, const double *restri
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = exp(f_i);
-        loss[row] = w * (t0 - f_i * y_i);
+        loss[row] = w * ((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
         gradient[row] = w * (t0 - y_i);
     }
 }
@@ -69,7 +70,7 @@ void lossforge_poisson_log_link_loss_gradient_hessian_f64(size_t n, const double
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = exp(f_i);
-        loss[row] = w * (t0 - f_i * y_i);
+        loss[row] = w * ((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
         gradient[row] = w * (t0 - y_i);
         hessian[row] = w * t0;
     }
@@ -89,7 +90,8 @@ void lossforge_poisson_log_link_loss_f32(size_t n, const float *restrict y, cons
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        loss[row] = w * (expf(f_i) - f_i * y_i);
+        const float t0 = expf(f_i);
+        loss[row] = w * ((y_i == y_i) ? t0 - ((t0 == HUGE_VALF) ? 0.0f : f_i * y_i) : y_i);
     }
 }
 
@@ -120,7 +122,7 @@ void lossforge_poisson_log_link_loss_gradient_f32(size_t n, const float *restric
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = expf(f_i);
-        loss[row] = w * (t0 - f_i * y_i);
+        loss[row] = w * ((y_i == y_i) ? t0 - ((t0 == HUGE_VALF) ? 0.0f : f_i * y_i) : y_i);
         gradient[row] = w * (t0 - y_i);
     }
 }
@@ -144,7 +146,7 @@ void lossforge_poisson_log_link_loss_gradient_hessian_f32(size_t n, const float 
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = expf(f_i);
-        loss[row] = w * (t0 - f_i * y_i);
+        loss[row] = w * ((y_i == y_i) ? t0 - ((t0 == HUGE_VALF) ? 0.0f : f_i * y_i) : y_i);
         gradient[row] = w * (t0 - y_i);
         hessian[row] = w * t0;
     }

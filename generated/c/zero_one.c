@@ -46,9 +46,8 @@ void lossforge_zero_one_loss_gradient_f64(size_t n, const double *restrict y, co
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
-        const int t0 = (m == m);
-        loss[row] = w * (t0 ? ((m <= 0.0) ? 1.0 : 0.0) : m);
-        gradient[row] = w * (t0 ? 0.0 : m);
+        loss[row] = w * ((m == m) ? ((m <= 0.0) ? 1.0 : 0.0) : m);
+        gradient[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
 
@@ -71,11 +70,10 @@ void lossforge_zero_one_loss_gradient_hessian_f64(size_t n, const double *restri
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
-        const int t0 = (m == m);
-        const double t1 = (t0 ? 0.0 : m);
-        loss[row] = w * (t0 ? ((m <= 0.0) ? 1.0 : 0.0) : m);
-        gradient[row] = w * t1;
-        hessian[row] = w * t1;
+        const double t0 = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        loss[row] = w * ((m == m) ? ((m <= 0.0) ? 1.0 : 0.0) : m);
+        gradient[row] = w * t0;
+        hessian[row] = w * t0;
     }
 }
 
@@ -117,9 +115,8 @@ void lossforge_zero_one_loss_gradient_f32(size_t n, const float *restrict y, con
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
-        const int t0 = (m == m);
-        loss[row] = w * (t0 ? ((m <= 0.0f) ? 1.0f : 0.0f) : m);
-        gradient[row] = w * (t0 ? 0.0f : m);
+        loss[row] = w * ((m == m) ? ((m <= 0.0f) ? 1.0f : 0.0f) : m);
+        gradient[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }
 
@@ -142,10 +139,9 @@ void lossforge_zero_one_loss_gradient_hessian_f32(size_t n, const float *restric
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
-        const int t0 = (m == m);
-        const float t1 = (t0 ? 0.0f : m);
-        loss[row] = w * (t0 ? ((m <= 0.0f) ? 1.0f : 0.0f) : m);
-        gradient[row] = w * t1;
-        hessian[row] = w * t1;
+        const float t0 = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        loss[row] = w * ((m == m) ? ((m <= 0.0f) ? 1.0f : 0.0f) : m);
+        gradient[row] = w * t0;
+        hessian[row] = w * t0;
     }
 }

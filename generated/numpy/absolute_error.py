@@ -39,7 +39,7 @@ def gradient_hessian(y, f):
     r = f - y
     return (
         np.sign(r),
-        np.where((r == r), 0.0, r),
+        np.where((f == f), np.where((y == y), 0.0, y), f),
     )
 
 
@@ -48,5 +48,5 @@ def loss_gradient_hessian(y, f):
     return (
         np.abs(r),
         np.sign(r),
-        np.where((r == r), 0.0, r),
+        np.where((f == f), np.where((y == y), 0.0, y), f),
     )

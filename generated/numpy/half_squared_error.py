@@ -39,7 +39,7 @@ def gradient_hessian(y, f):
     r = f - y
     return (
         r,
-        np.where((r == r), 1.0, r),
+        np.where((f == f), np.where((y == y), 1.0, y), f),
     )
 
 
@@ -48,5 +48,5 @@ def loss_gradient_hessian(y, f):
     return (
         r * (0.5 * r),
         r,
-        np.where((r == r), 1.0, r),
+        np.where((f == f), np.where((y == y), 1.0, y), f),
     )

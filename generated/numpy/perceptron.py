@@ -37,18 +37,16 @@ def loss_gradient(y, f):
 
 def gradient_hessian(y, f):
     m = f * y
-    t0 = (m == m)
     return (
-        np.where(t0, np.where((0.0 < m), 0.0, np.where((m < 0.0), -y, -(0.5 * y))), m),
-        np.where(t0, 0.0, m),
+        np.where((m == m), np.where((0.0 < m), 0.0, np.where((m < 0.0), -y, -(0.5 * y))), m),
+        np.where((f == f), np.where((y == y), 0.0, y), f),
     )
 
 
 def loss_gradient_hessian(y, f):
     m = f * y
-    t0 = (m == m)
     return (
         np.maximum(0.0, -m),
-        np.where(t0, np.where((0.0 < m), 0.0, np.where((m < 0.0), -y, -(0.5 * y))), m),
-        np.where(t0, 0.0, m),
+        np.where((m == m), np.where((0.0 < m), 0.0, np.where((m < 0.0), -y, -(0.5 * y))), m),
+        np.where((f == f), np.where((y == y), 0.0, y), f),
     )

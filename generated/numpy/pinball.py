@@ -44,10 +44,9 @@ def gradient_hessian(y, f, tau):
     c0 = 1.0 - tau
     c1 = 0.5 - tau
     r = f - y
-    t0 = (r == r)
     return (
-        np.where(t0, np.where((r < 0.0), -tau, np.where((0.0 < r), c0, c1)), r),
-        np.where(t0, 0.0, r),
+        np.where((r == r), np.where((r < 0.0), -tau, np.where((0.0 < r), c0, c1)), r),
+        np.where((f == f), np.where((y == y), 0.0, y), f),
     )
 
 
@@ -55,9 +54,8 @@ def loss_gradient_hessian(y, f, tau):
     t0 = 1.0 - tau
     c1 = 0.5 - tau
     r = f - y
-    t1 = (r == r)
     return (
         np.maximum(-(r * tau), r * t0),
-        np.where(t1, np.where((r < 0.0), -tau, np.where((0.0 < r), t0, c1)), r),
-        np.where(t1, 0.0, r),
+        np.where((r == r), np.where((r < 0.0), -tau, np.where((0.0 < r), t0, c1)), r),
+        np.where((f == f), np.where((y == y), 0.0, y), f),
     )

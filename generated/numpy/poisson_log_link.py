@@ -8,8 +8,9 @@ import numpy as np
 
 
 def loss(y, f):
+    t0 = np.exp(f)
     return (
-        np.exp(f) - f * y,
+        np.where((y == y), t0 - np.where((t0 == np.inf), 0.0, f * y), y),
     )
 
 
@@ -28,7 +29,7 @@ def hessian(y, f):
 def loss_gradient(y, f):
     t0 = np.exp(f)
     return (
-        t0 - f * y,
+        np.where((y == y), t0 - np.where((t0 == np.inf), 0.0, f * y), y),
         t0 - y,
     )
 
@@ -44,7 +45,7 @@ def gradient_hessian(y, f):
 def loss_gradient_hessian(y, f):
     t0 = np.exp(f)
     return (
-        t0 - f * y,
+        np.where((y == y), t0 - np.where((t0 == np.inf), 0.0, f * y), y),
         t0 - y,
         t0,
     )

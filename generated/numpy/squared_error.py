@@ -39,7 +39,7 @@ def gradient_hessian(y, f):
     r = f - y
     return (
         2.0 * r,
-        np.where((r == r), 2.0, r),
+        np.where((f == f), np.where((y == y), 2.0, y), f),
     )
 
 
@@ -48,5 +48,5 @@ def loss_gradient_hessian(y, f):
     return (
         r * r,
         2.0 * r,
-        np.where((r == r), 2.0, r),
+        np.where((f == f), np.where((y == y), 2.0, y), f),
     )

@@ -30,10 +30,9 @@ def hessian(y, f):
 def loss_gradient(y, f):
     dtype = y.dtype.type
     m = f * y
-    t0 = (m == m)
     return (
-        np.where(t0, np.where((m <= 0.0), dtype(1.0), 0.0), m),
-        np.where(t0, 0.0, m),
+        np.where((m == m), np.where((m <= 0.0), dtype(1.0), 0.0), m),
+        np.where((f == f), np.where((y == y), 0.0, y), f),
     )
 
 
@@ -48,10 +47,9 @@ def gradient_hessian(y, f):
 def loss_gradient_hessian(y, f):
     dtype = y.dtype.type
     m = f * y
-    t0 = (m == m)
-    t1 = np.where(t0, 0.0, m)
+    t0 = np.where((f == f), np.where((y == y), 0.0, y), f)
     return (
-        np.where(t0, np.where((m <= 0.0), dtype(1.0), 0.0), m),
-        t1,
-        t1,
+        np.where((m == m), np.where((m <= 0.0), dtype(1.0), 0.0), m),
+        t0,
+        t0,
     )

@@ -83,8 +83,13 @@ def exponential(m: Margin) -> Expr:
 
 @loss(
     family="binary",
-    equivalents=("torch.nn.functional.binary_cross_entropy", "tf.keras.losses.BinaryCrossentropy (without its clipping)"),
-    remarks=("0*log(0) counts as 0. At p = 0 with y > 0, and at p = 1 with y < 1, the loss is infinite; nothing is clipped.",),
+    equivalents=(
+        "torch.nn.functional.binary_cross_entropy",
+        "tf.keras.losses.BinaryCrossentropy (without its clipping)",
+    ),
+    remarks=(
+        "0*log(0) counts as 0. At p = 0 with y > 0, and at p = 1 with y < 1, the loss is infinite; nothing is clipped.",
+    ),
 )
 def binary_cross_entropy(y: UnitTarget, p: Probability) -> Expr:
     """Cross entropy between a label and a predicted probability.

@@ -27,9 +27,7 @@ def half_squared_error(r: Residual) -> Expr:
 
 @loss(
     equivalents=("sklearn._loss.AbsoluteError", "torch.nn.functional.l1_loss"),
-    remarks=(
-        "At r = 0 the gradient is 0, the mean of -1 and 1; PyTorch chooses the same, scikit-learn's gradient is -1 there.",
-    ),
+    remarks=("At r = 0 the gradient is 0, the mean of -1 and 1; PyTorch does the same, scikit-learn gives -1 there.",),
 )
 def absolute_error(r: Residual) -> Expr:
     """The size of the residual; elicits the median, with a gradient of constant size.
@@ -42,8 +40,10 @@ def absolute_error(r: Residual) -> Expr:
 @loss(
     equivalents=("sklearn._loss.HuberLoss", "torch.nn.functional.huber_loss"),
     remarks=(
-        "At |r| = delta the second derivative jumps from 1 to 0; the convention gives 1/2, where scikit-learn's "
-        "HuberLoss and PyTorch's double backward give 1.",
+        (
+            "At |r| = delta the second derivative jumps from 1 to 0; the convention gives 1/2, where scikit-learn's "
+            "HuberLoss and PyTorch's double backward give 1."
+        ),
     ),
 )
 def huber(r: Residual, delta: Positive = 1) -> Expr:
@@ -74,9 +74,7 @@ def log_cosh(r: Residual) -> Expr:
 
 @loss(
     equivalents=("sklearn._loss.PinballLoss", "sklearn.metrics.mean_pinball_loss (per sample)"),
-    remarks=(
-        "At r = 0 the gradient is 1/2 - tau, the mean of -tau and 1 - tau; scikit-learn's PinballLoss gives -tau there.",
-    ),
+    remarks=("At r = 0 the gradient is 1/2 - tau, the mean of -tau and 1 - tau; scikit-learn gives -tau there.",),
 )
 def pinball(r: Residual, tau: OpenUnit = "1/2") -> Expr:
     """The check function of quantile regression; elicits the tau-quantile.
