@@ -57,6 +57,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], _Derivative]] = {
     "sin": (mp.sin, lambda x: (mp.cos(x),)),
     "cos": (mp.cos, lambda x: (-mp.sin(x),)),
     "atan": (mp.atan, lambda x: (1 / (1 + x * x),)),
+    "arctan": (mp.atan, lambda x: (1 / (1 + x * x),)),
     "erf": (mp.erf, lambda x: (2 * mp.exp(-x * x) / mp.sqrt(mp.pi),)),
     "hypot": (mp.hypot, lambda x, y: (1, 1)),
     "pow": (

@@ -41,6 +41,7 @@ def optimise(kernel: Kernel, *, eager_select: bool) -> Kernel:
     """All passes. `eager_select`: the target evaluates both branches of a Select."""
     kernel = expand_small_powers(kernel)
     kernel = canonical_order(kernel)
+    kernel = scale_before_squaring(kernel)
     kernel = propagate_nan(kernel)
     if eager_select:
         kernel = guard_branches(kernel)
@@ -131,11 +132,6 @@ def _canonical(node: Node) -> Node:
             return _canonical(Neg(_canonical(Bin(op, a, b))))
         case Bin("*", Const(a), Bin("*", Const(b), c)):
             return _canonical(Bin("*", Const(a * b), c))
-        case Bin("*", Const(c), Bin("*", a, b)) if (
-            a == b and 0 < abs(c) < 1 and c.denominator & (c.denominator - 1) == 0
-        ):
-            # c*(a*a) would overflow before its value does; scaling by a power of two first is exact.
-            return _canonical(Bin("*", a, _canonical(Bin("*", Const(c), a))))
         case Bin("+" | "*" as op, a, b) if _key(b) < _key(a):
             return Bin(op, b, a)
         case Select(_, a, b) if a == b:
@@ -161,6 +157,20 @@ def _form(node: Node) -> str:
             return f"#{name}"
     label = getattr(node, "op", None) or getattr(node, "function", None) or type(node).__name__
     return f"{label}({','.join(_form(c) for c in node.children)})"
+
+
+def scale_before_squaring(kernel: Kernel) -> Kernel:
+    """c*(x*x) as x*(c*x), for a constant or a parameter c: x*x overflows before c*x*x does."""
+    fixed = frozenset(kernel.parameters)
+
+    def scale(node: Node) -> Node:
+        match node:
+            case Bin("*", c, Bin("*", a, b)) | Bin("*", Bin("*", a, b), c) if a == b and not variables(a) <= fixed:
+                if variables(c) <= fixed:
+                    return _canonical(Bin("*", a, _canonical(Bin("*", c, a))))
+        return node
+
+    return _everywhere(kernel, scale)
 
 
 def propagate_nan(kernel: Kernel) -> Kernel:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import sympy as sp
-from sympy import Expr, Rational, Symbol
+from sympy import Expr, Rational, Symbol, oo
 
 from ..spec.atoms import define_atoms, sigmoid, softplus
-from ..spec.domains import Domain, FiniteSet, Integers, Interval
+from ..spec.domains import REALS, Domain, FiniteSet, Integers, Interval, contains
 from ..spec.model import Loss, SpecError
 from .branches import at_point, side, to_tree
 from .recognise import recognise
@@ -42,6 +42,18 @@ class Comparison:
     witness: Witness | None = None
 
 
+def _comparable(a: Domain, b: Domain) -> bool:
+    """Whether one domain holds the other: then the smaller one is where both losses are defined."""
+    if isinstance(a, FiniteSet) and isinstance(b, FiniteSet):
+        return set(a.values) <= set(b.values) or set(b.values) <= set(a.values)
+    if isinstance(b, FiniteSet):
+        a, b = b, a
+    if isinstance(a, FiniteSet):
+        # Margins in {-1, 1} and real residuals share points, but not a meaning.
+        return isinstance(b, Interval) and b.low != -oo and all(contains(b, v) for v in a.values)
+    return True
+
+
 _GRID = tuple(Rational(n, 4) for n in (-22, -10, -7, -3, -1, 1, 2, 5, 9, 14, 30))
 _DIGITS = 40
 
@@ -53,6 +65,12 @@ def compare(first: Loss, second: Loss) -> Comparison:
     of them has is taken at its default. Raises SpecError for vector losses and
     for parameters without a default.
     """
+    for ours, theirs in ((first.targets, second.targets), (first.predictions, second.predictions)):
+        if ours and theirs and ours[0].domain != theirs[0].domain and not _comparable(ours[0].domain, theirs[0].domain):
+            raise SpecError(
+                f"{first.name} and {second.name} cannot be compared: the {ours[0].role} lies in {ours[0].domain.text} "
+                f"for the one and in {theirs[0].domain.text} for the other; compare losses of the same kind of data"
+            )
     a, symbols = _formula(first, None)
     b, _ = _formula(second, symbols)
     x = symbols["prediction"][0]
@@ -95,6 +113,10 @@ def _formula(
         else:
             replaced[parameter.symbol] = parameter.default
     if matched is not None:
+        for role in ("prediction", "target"):
+            # Points are drawn where both losses are defined.
+            if isinstance(symbols[role][1], FiniteSet) or matched[role][1] == REALS:
+                matched[role] = (matched[role][0], symbols[role][1])
         replaced |= {symbol: matched[name][0] for name, (symbol, _) in symbols.items() if name in matched}
     return define_atoms(loss.full_expression).xreplace(replaced), symbols
 

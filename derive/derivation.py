@@ -7,8 +7,9 @@ length K in `vector`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import sympy as sp
 from sympy import Expr, Matrix, Symbol
@@ -30,7 +31,6 @@ class Derivation:
     prediction; `hessians` the upper triangle, row by row. For K classes there
     is one entry each: element j of the gradient, element (j, k) of the Hessian.
     `unsolved` are switches whose kinks the assumptions do not decide.
-    `properties` are the claims about losses of one scalar prediction.
     """
 
     loss: Loss
@@ -41,7 +41,11 @@ class Derivation:
     unsolved: tuple[Expr, ...] = ()
     inverse_link: Expr | None = None
     vector: VectorDerivation | None = None
-    properties: Mapping[str, Claim] = field(default_factory=dict)
+
+    @property
+    def properties(self) -> Mapping[str, Claim]:
+        """The claims about a loss of one scalar prediction, by name of property; proved when first asked for."""
+        return _claims(self)
 
     @property
     def gradient(self) -> Expr | Matrix:
@@ -99,7 +103,6 @@ def derive(loss: Loss) -> Derivation:
         kinks += found
         unsolved += left
     link = None if loss.inverse_link is None else recognise(loss.inverse_link)
-    claims = properties(loss, stable_in, variables[0][0], tuple(kinks), tuple(unsolved)) if len(variables) == 1 else {}
     return Derivation(
         loss,
         stable_in,
@@ -108,8 +111,16 @@ def derive(loss: Loss) -> Derivation:
         tuple(kinks),
         tuple(dict.fromkeys(unsolved)),
         link,
-        properties=claims,
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _claims(derivation: Derivation) -> Mapping[str, Claim]:
+    loss = derivation.loss
+    if derivation.vector is not None or len(loss.predictions) != 1:
+        return {}
+    x, _ = base_variable(loss, loss.predictions[0])
+    return properties(loss, derivation.stable, x, derivation.kinks, derivation.unsolved)
 
 
 def base_variable(loss: Loss, prediction: Argument) -> tuple[Symbol, Expr]:

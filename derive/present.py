@@ -17,7 +17,7 @@ from .branches import choice
 # Names that no textbook has; a reader wants to see the root or the fraction.
 _SPELLED_OUT = (
     atoms.algebraic_sigmoid, atoms.half_tangent, atoms.hypot1m1, atoms.hypot1, atoms.hypot,
-    atoms.log1p_square, atoms.lorentzian, atoms.lorentzian_odd,
+    atoms.log1p_square, atoms.lorentzian, atoms.lorentzian_odd, atoms.arctan,
 )  # fmt: skip
 
 

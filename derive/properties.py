@@ -15,6 +15,7 @@ from typing import Any, Literal
 import sympy as sp
 from sympy import Expr, S, Symbol, oo
 
+from ..spec import atoms
 from ..spec.atoms import define_atoms
 from ..spec.domains import Interval
 from ..spec.model import Loss
@@ -65,7 +66,13 @@ def properties(
     if chart is None:
         names = ("convex", "strongly_convex", "continuous", "differentiable", "lipschitz")
         return {n: Claim(n, "undecided", reason="the cells of the formula are not decided") for n in names}
-    found = [_convex(chart), _strongly_convex(chart), _continuous(chart), _differentiable(chart), _lipschitz(chart)]
+    ends = _regular_ends(loss, chart)
+    found = [_convex(chart), _strongly_convex(chart)]
+    if ends is None:
+        found += [_continuous(chart), _differentiable(chart)]
+    else:
+        found += [Claim(name, "undecided", reason=ends) for name in ("continuous", "differentiable")]
+    found.append(_lipschitz(chart))
     if loss.base == "residual":
         found.append(_bounded_influence(found[-1]))
     if loss.base == "margin":
@@ -94,6 +101,26 @@ def _chart(loss: Loss, stable: Expr, x: Symbol, kinks: tuple[Kink, ...]) -> _Cha
     domains = {a.symbol: a.domain for a in loss.targets} | {p.symbol: p.domain for p in loss.parameters}
     a, b, c = (tuple(chart) for chart in common if chart is not None)
     return _Chart(x, a, b, c, kinks, domains, tuple(t.symbol for t in loss.targets))
+
+
+def _regular_ends(loss: Loss, chart: _Chart) -> str | None:
+    """None when the loss is finite at the ends that belong to its domain; otherwise what stands in the way."""
+    domain = loss.predictions[0].domain
+    if not isinstance(domain, Interval) or chart.x != loss.predictions[0].symbol:
+        return None
+    for end, open_, cell in (
+        (domain.low, domain.low_open, chart.loss[0]),
+        (domain.high, domain.high_open, chart.loss[-1]),
+    ):
+        if not open_ and limit_of(_plain_logarithms(cell.leaf), chart.x, end) in (None, oo, -oo):
+            return f"the loss is not shown to be finite at {chart.x} = {end}, which belongs to its domain"
+    return None
+
+
+def _plain_logarithms(leaf: Expr) -> Expr:
+    """xlogy(y, p) as y*log(p), which is infinite at p = 0 for the y that matter."""
+    leaf = leaf.replace(atoms.xlogy, lambda a, b: a * sp.log(b))
+    return leaf.replace(atoms.xlog1py, lambda a, b: a * sp.log(1 + b))
 
 
 def _convex(chart: _Chart) -> Claim:
@@ -166,7 +193,8 @@ def _differentiable(chart: _Chart) -> Claim:
     orders = [k.order for k in chart.kinks]
     if orders and min(orders) <= 1:
         at = next(k.at for k in chart.kinks if k.order == min(orders))
-        return Claim("differentiable", "refuted", witness=(("at", str(at)),), reason="the first derivative jumps")
+        what = "the first derivative" if min(orders) == 1 else "the loss"
+        return Claim("differentiable", "refuted", witness=(("at", str(at)),), reason=f"{what} jumps")
     return Claim("differentiable", "proved", value=sp.Integer(min(orders) - 1) if orders else oo,
                  reason="the value is the k of C^k")  # fmt: skip
 
@@ -176,20 +204,24 @@ def _lipschitz(chart: _Chart) -> Claim:
     name = "lipschitz"
     if any(k.order == 0 for k in chart.kinks):
         return Claim(name, "refuted", reason="the loss jumps")
-    candidates: list[Expr] = []
+    ends: list[Expr] = []
+    for slope in chart.first:
+        for end in (slope.low, slope.high):
+            value = limit_of(slope.leaf, chart.x, end)
+            if value in (oo, -oo):
+                return Claim(name, "refuted", reason=f"the slope is unbounded towards {end}")
+            if value is None:
+                return Claim(name, "undecided", reason=f"the limit of the slope at {end} is not determined")
+            ends.append(value)
     for slope, second in zip(chart.first, chart.second, strict=True):
         if slope.leaf.has(chart.x) and weak_sign_on(second, chart.x, chart.domains) is None:
             return Claim(name, "undecided", reason="the slope is not shown to be monotone on every cell")
-        for end in (slope.low, slope.high):
-            value = limit_of(slope.leaf, chart.x, end)
-            if value is None:
-                return Claim(name, "undecided", reason=f"the limit of the slope at {end} is not determined")
-            if value in (oo, -oo):
-                return Claim(name, "refuted", reason=f"the slope is unbounded towards {end}")
-            at_targets = _over_targets(value, chart)
-            if at_targets is None:
-                return Claim(name, "undecided", reason="the largest slope over the targets is not found")
-            candidates += [_magnitude(v, chart) for v in at_targets]
+    candidates: list[Expr] = []
+    for value in ends:
+        at_targets = _over_targets(value, chart)
+        if at_targets is None:
+            return Claim(name, "undecided", reason="the largest slope over the targets is not found")
+        candidates += [_magnitude(v, chart) for v in at_targets]
     largest = sp.Max(*dict.fromkeys(candidates))
     return Claim(name, "proved", value=largest, reason="the slope is monotone on every cell; this is its largest size")
 

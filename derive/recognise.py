@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 
 import sympy as sp
 from sympy import Add, Expr, Mul, Pow, S, exp, log
-from sympy.functions.elementary.hyperbolic import HyperbolicFunction
 
 from ..spec import atoms
 from ..spec.domains import FiniteSet, Interval
@@ -195,8 +194,10 @@ def _pairs(e: Add) -> Iterator[tuple[Expr, Expr, list[Expr]]]:
                     yield number, other, [a for a in e.args if a is not number and a is not other]
 
 
-def _hyperbolic(e: Expr) -> Expr | None:
-    return atoms.tanh(e.args[0]) if isinstance(e, HyperbolicFunction) and isinstance(e, sp.tanh) else None
+def _same_function(e: Expr) -> Expr | None:
+    """SymPy's own functions whose derivatives cancel or overflow, as atoms whose derivatives do not."""
+    atom = {sp.tanh: atoms.tanh, sp.atan: atoms.arctan}.get(e.func)
+    return None if atom is None else atom(*e.args)
 
 
-_RULES: tuple[Rule, ...] = (_log, _power, _mul, _add, _hyperbolic)
+_RULES: tuple[Rule, ...] = (_log, _power, _mul, _add, _same_function)

@@ -148,7 +148,7 @@ def _values(symbol: Symbol, domain: Domain) -> list[Expr]:
 
 _AT_INFINITY: dict[Any, Callable[[Expr], Expr | None]] = {
     sp.sign: sp.sign, atoms.tanh: sp.sign, atoms.algebraic_sigmoid: sp.sign, atoms.half_tangent: sp.sign,
-    sp.atan: lambda u: sp.sign(u) * sp.pi / 2,
+    atoms.arctan: lambda u: sp.sign(u) * sp.pi / 2,
     atoms.sech: lambda u: sp.S.Zero, atoms.lorentzian: lambda u: sp.S.Zero, atoms.lorentzian_odd: lambda u: sp.S.Zero,
     atoms.sigmoid: lambda u: sp.S.One if u == oo else sp.S.Zero,
     sp.exp: lambda u: oo if u == oo else sp.S.Zero,

@@ -69,6 +69,10 @@ class tanh(AtomFunction):
     """The hyperbolic tangent, with a derivative that does not cancel."""
 
 
+class arctan(AtomFunction):
+    """The inverse tangent, with a derivative whose square does not overflow."""
+
+
 class sech(PositiveAtom):
     """1/cosh(x)."""
 
@@ -151,6 +155,7 @@ ATOMS: dict[str, Atom] = {
         Atom("log1p", log1p, lambda x: log(1 + x), (lambda x: 1 / (1 + x),), "(-1, oo)"),
         Atom("expm1", expm1, lambda x: exp(x) - 1, (lambda x: exp(x),), "(-oo, oo)"),
         Atom("tanh", tanh, lambda x: sp.tanh(x), (lambda x: sech(x) ** 2,), "(-oo, oo)"),
+        Atom("arctan", arctan, lambda x: sp.atan(x), (lambda x: lorentzian(x),), "(-oo, oo)"),
         Atom(
             "hypot",
             hypot,
@@ -335,7 +340,7 @@ def exact_values(expression: Expr) -> Expr:
 # What an author may write, in Python and in text; name -> SymPy function.
 FUNCTIONS: dict[str, Any] = {
     "exp": sp.exp, "log": sp.log, "sqrt": sp.sqrt, "abs": sp.Abs, "sign": sp.sign, "min": sp.Min, "max": sp.Max,
-    "sin": sp.sin, "cos": sp.cos, "atan": sp.atan, "sinh": sp.sinh, "cosh": sp.cosh, "erf": sp.erf,
+    "sin": sp.sin, "cos": sp.cos, "atan": sp.atan, "arctan": arctan, "sinh": sp.sinh, "cosh": sp.cosh, "erf": sp.erf,
     "log1p": log1p, "expm1": expm1, "tanh": tanh, "sech": sech, "softplus": softplus, "sigmoid": sigmoid,
     "log_cosh": log_cosh, "xlogy": xlogy, "xlog1py": xlog1py, "hypot": hypot,
     "hypot1": hypot1, "hypot1m1": hypot1m1, "half_tangent": half_tangent, "log1p_square": log1p_square,

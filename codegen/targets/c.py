@@ -27,6 +27,7 @@ C = Target(
     calls={
         **{f: f"{f}{{s}}({{0}})" for f in _LIBM},
         "infinity": "HUGE_VAL{S}",
+        "arctan": "atan{s}({0})",
         "abs": "fabs{s}({0})",
         "hypot": "hypot{s}({0}, {1})",
         "pow": "pow{s}({0}, {1})",

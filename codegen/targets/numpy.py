@@ -23,6 +23,7 @@ NUMPY = Target(
         **{f: f"np.{f}({{0}}{', {1}' if f == 'hypot' else ''})" for f in _SAME_NAME},
         "infinity": "np.inf",
         "atan": "np.arctan({0})",
+        "arctan": "np.arctan({0})",
         "pow": "np.power({0}, {1})",
         "max": "np.maximum({0}, {1})",
         "min": "np.minimum({0}, {1})",

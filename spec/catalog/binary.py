@@ -54,7 +54,7 @@ def squared_hinge(m: Margin) -> Expr:
     return Max(0, 1 - m) ** 2
 
 
-@loss
+@loss(title="Modified Huber")
 def modified_huber(m: Margin) -> Expr:
     """Squared hinge above -1, linear below: robust to gross errors.
 
@@ -63,7 +63,7 @@ def modified_huber(m: Margin) -> Expr:
     return Piecewise((Max(0, 1 - m) ** 2, m >= -1), (-4 * m, True))
 
 
-@loss(inverse_link=probability_of, equivalents=("torch.nn.functional.soft_margin_loss",))
+@loss(title="Logistic", inverse_link=probability_of, equivalents=("torch.nn.functional.soft_margin_loss",))
 def logistic(m: Margin) -> Expr:
     """The negative log-likelihood of logistic regression with labels -1 and 1.
 
@@ -100,6 +100,7 @@ def binary_cross_entropy(y: UnitTarget, p: Probability) -> Expr:
 
 
 @loss(
+    title="Binary cross entropy on logits",
     family="binary",
     inverse_link=probability_of,
     equivalents=("torch.nn.functional.binary_cross_entropy_with_logits", "sklearn._loss.HalfBinomialLoss"),
@@ -113,7 +114,7 @@ def binary_cross_entropy_logits(y: UnitTarget, z: Logit) -> Expr:
     return -(y * log(p) + (1 - y) * log(1 - p))
 
 
-@loss(family="binary", inverse_link=probability_of, equivalents=("torchvision.ops.sigmoid_focal_loss",))
+@loss(title="Focal", family="binary", inverse_link=probability_of, equivalents=("torchvision.ops.sigmoid_focal_loss",))
 def focal(y: BinaryTarget, z: Logit, gamma: NonNegative = 2, alpha: ClosedUnit = "1/4") -> Expr:
     """Cross entropy that plays down what is already classified well.
 

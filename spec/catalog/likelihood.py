@@ -7,7 +7,9 @@ from sympy import Expr, exp
 from ..declare import NonNegativeTarget, Score, loss
 
 
-@loss(family="likelihood", inverse_link=exp, equivalents=("sklearn._loss.HalfPoissonLoss",))
+@loss(
+    title="Poisson with log link", family="likelihood", inverse_link=exp, equivalents=("sklearn._loss.HalfPoissonLoss",)
+)
 def poisson_log_link(y: NonNegativeTarget, f: Score) -> Expr:
     """Poisson regression: counts with mean exp(f).
 

@@ -54,7 +54,7 @@ def huber(r: Residual, delta: Positive = 1) -> Expr:
     return Piecewise((r**2 / 2, Abs(r) <= delta), (delta * (Abs(r) - delta / 2), True))
 
 
-@loss(equivalents=("scipy.special.pseudo_huber",))
+@loss(title="Pseudo-Huber", equivalents=("scipy.special.pseudo_huber",))
 def pseudo_huber(r: Residual, delta: Positive = 1) -> Expr:
     """A smooth Huber loss: quadratic near zero, linear in the tails, with all derivatives.
 
@@ -63,7 +63,7 @@ def pseudo_huber(r: Residual, delta: Positive = 1) -> Expr:
     return delta**2 * (sqrt(1 + (r / delta) ** 2) - 1)
 
 
-@loss
+@loss(title="Log-cosh")
 def log_cosh(r: Residual) -> Expr:
     """The logarithm of the hyperbolic cosine: quadratic near zero, |r| - log 2 in the tails.
 
