@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .losses import parameter_option, resolve, spec_errors
+from .losses import parameter_option, refuse_unneeded, resolve, spec_errors
 from .status import Finding
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,19 +16,26 @@ ROOT = Path(__file__).resolve().parent.parent
 @click.command("build", short_help="Write NumPy and C code and facts.")
 @click.argument("loss", required=False)
 @parameter_option
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.  [default: lossforge_NAME]"
+)
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 when the files are not up to date.")
 def command(loss: str | None, parameters: dict[str, str], out: Path | None, only_check: bool) -> None:
-    """Write the NumPy and C code and the facts of LOSS; without LOSS, of the whole catalogue."""
+    """Write the NumPy and C code and the facts of LOSS; without LOSS, of the whole catalogue.
+
+    The folder gets c/, numpy/ and facts/. Without LOSS it is that of lossforge's own generated files.
+    """
+    refuse_unneeded(parameters, *([loss] if loss else []))
     from ..codegen.build import artifacts, catalogue_artifacts, compare, remove_extra, write
 
     if loss is None:
         root = out or ROOT / "generated"
         made = catalogue_artifacts()
     else:
-        root = out or Path()
-        with spec_errors(loss):
-            made = artifacts(resolve(loss, parameters))
+        with spec_errors():
+            found = resolve(loss, parameters)
+            made = artifacts(found)
+        root = out or Path(f"lossforge_{found.name}")
     if not only_check:
         write(made, root)
         # Only where every file is ours: in a folder that the user names, other files are the user's.
@@ -37,11 +44,11 @@ def command(loss: str | None, parameters: dict[str, str], out: Path | None, only
         return
     drift = compare(made, root)
     kinds = ("missing", "changed", "extra") if loss is None and out is None else ("missing", "changed")
-    found = [f"{kind:<8} {path}" for kind in kinds for path in getattr(drift, kind)]
-    if not found:
+    lines = [f"{kind:<8} {path}" for kind in kinds for path in getattr(drift, kind)]
+    if not lines:
         click.echo(f"{len(made)} files are up to date")
         return
-    click.echo("\n".join(found))
+    click.echo("\n".join(lines))
     options = [f"-p{name}={domain}" for name, domain in parameters.items()] + (["--out", str(out)] if out else [])
     again = shlex.join(["lossforge", "build", *([loss] if loss else []), *options])
-    raise Finding(f"{len(found)} files in {root} are not what would be written; mend them with: {again}")
+    raise Finding(f"{len(lines)} files in {root} are not what would be written; mend them with: {again}")

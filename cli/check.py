@@ -5,19 +5,34 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from .facts import catalogue
-from .losses import parameter_option, resolve, spec_errors
+from .losses import parameter_option, refuse_unneeded, resolve, spec_errors
 from .status import Finding, Lacking
 
 if TYPE_CHECKING:
-    from ..runtime import LossFunction
     from ..spec.model import Loss
+    from ..verify.report import Report
+
+
+def check_loss(loss: Loss, *, n: int = 1600, backends: Sequence[str] = (), jobs: int = 1) -> Report:
+    """Compare the code of a loss with exact values at about `n` points; `lf.check`.
+
+    `backends` names some of "c" and "numpy"; by default it is all that this
+    machine has. `jobs` processes compute the exact values. The report's `ok`
+    says whether rounding explains every difference, `text()` shows the rest.
+    Raises TypeError for what is no Loss, EnvironmentLacking for a back end that
+    cannot be had.
+    """
+    from ..codegen.compile import bindings
+    from ..spec.model import expect_loss
+    from ..verify.report import check
+
+    return check(expect_loss(loss, "lf.check"), bindings(loss, backends), n=n, jobs=jobs)
 
 
 @click.command("check", short_help="Compare code with exact values.")
@@ -41,21 +56,39 @@ def command(
 
     Both back ends are checked in float64 and float32: of a catalogue loss the files in generated/, of
     any other loss what `build` would write.
+
+    \b
+    The columns, errors in ulps (units in the last place):
+      max ulp  the largest error as it is, also next to roots of the output
+      scaled   the largest error, leaving out what the rounding of the inputs
+               explains; above 64 it is a finding
+      rounded  the largest error where the residual f - y is itself rounded
+      failed   results that are NaN or infinite where the exact value is not,
+               or the other way round
+      open     results compared with nothing: the exact value stayed undecided
+
+    Exit status 1 means that a loss has a finding, an error that rounding does not explain. Each is
+    shown with the input that gives it.
     """
     if bool(losses) == everything:
         raise click.UsageError("name the losses to check, or say --all for the whole catalogue")
-    from ..verify.report import check
+    refuse_unneeded(parameters, *losses)
+    from ..codegen.compile import available
+    from ..runtime.errors import EnvironmentLacking
 
-    backends = chosen or _available()
+    backends = chosen or available()
+    if not chosen and "c" not in backends:
+        click.echo("Only the NumPy code is checked: there is no C compiler; see `lossforge doctor`.", err=True)
     reports = []
     for number, name in enumerate(losses or catalogue(), 1):
         if sys.stderr.isatty():
             click.echo(f"\r\033[K{number}/{len(losses or catalogue())} {name}", nl=False, err=True)
         loss = resolve(name, parameters)
-        with spec_errors(name):
-            bind = _factory(loss, name in catalogue())
-            given = {backend: partial(bind, backend) for backend in backends}
-            reports.append(check(loss, given, n=points, jobs=jobs or os.cpu_count() or 1))
+        try:
+            with spec_errors():
+                reports.append(check_loss(loss, n=points, backends=backends, jobs=jobs or os.cpu_count() or 1))
+        except EnvironmentLacking as error:
+            raise Lacking(str(error)) from None
         if sys.stderr.isatty():
             click.echo("\r\033[K", nl=False, err=True)
         if not as_json:
@@ -66,36 +99,3 @@ def command(
     wrong = [report.loss for report in reports if not report.ok]
     if wrong:
         raise Finding(f"{len(wrong)} of {len(reports)} losses have findings: {', '.join(wrong)}")
-
-
-def _available() -> list[str]:
-    """Both back ends; without a C compiler NumPy alone, and a word about it."""
-    from ..runtime.errors import EnvironmentLacking
-    from ..runtime.native import compiler
-
-    try:
-        compiler()
-    except EnvironmentLacking as error:
-        click.echo(f"Only the NumPy code is checked: {error}.", err=True)
-        return ["numpy"]
-    return ["c", "numpy"]
-
-
-def _factory(loss: Loss, catalogued: bool) -> Callable[[str, Mapping[str, float]], LossFunction]:
-    """What binds the loss's parameters: of the files in generated/, or of what would be written."""
-    from ..codegen.build import artifacts
-    from ..runtime import LossFunction
-    from ..runtime.errors import EnvironmentLacking
-
-    texts = {} if catalogued else {a.path.partition("/")[0]: a.text for a in artifacts(loss)}
-    facts = {} if catalogued else json.loads(texts["facts"])
-
-    def bind(backend: str, parameters: Mapping[str, float]) -> LossFunction:
-        try:
-            if catalogued:
-                return LossFunction.from_catalogue(loss.name, parameters, backend)
-            return LossFunction.from_artifacts(facts, texts["numpy"], texts["c"], parameters, backend)
-        except EnvironmentLacking as error:
-            raise Lacking(str(error)) from None
-
-    return bind

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from .losses import parameter_option, resolve, spec_errors
+from .losses import parameter_option, refuse_unneeded, resolve, spec_errors
 from .page import FORMATS
 
 
@@ -18,12 +18,13 @@ from .page import FORMATS
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text", show_default=True)
 def command(loss: str, parameters: dict[str, str], with_steps: bool, as_json: bool, form: str) -> None:
     """Derive gradient, Hessian and kinks anew from the formula."""
+    refuse_unneeded(parameters, loss)
     found = resolve(loss, parameters)
     from ..codegen.facts import facts
     from ..derive.derivation import derive
     from ..derive.steps import steps
 
-    with spec_errors(loss):
+    with spec_errors():
         derivation = derive(found)
         known = facts(derivation)
         chain = steps(derivation) if with_steps else []

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from .losses import parameter_option, resolve, spec_errors
+from .losses import parameter_option, refuse_unneeded, resolve, spec_errors
 from .page import table
 from .status import Finding
 
@@ -22,10 +22,11 @@ def command(a: str, b: str, parameters: dict[str, str], as_json: bool) -> None:
 
     Different losses come with a witness: a point at which their values differ.
     """
+    refuse_unneeded(parameters, a, b)
     first, second = resolve(a, parameters), resolve(b, parameters)
     from ..derive.compare import compare
 
-    with spec_errors(a):
+    with spec_errors():
         found = compare(first, second)
     if as_json:
         document = {"schema": 1, "a": a, "b": b} | asdict(found)

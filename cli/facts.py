@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 Facts = dict[str, Any]
-FACTS = Path(__file__).resolve().parent.parent / "generated" / "facts"
+GENERATED = Path(__file__).resolve().parent.parent / "generated"
+FACTS = GENERATED / "facts"
+ACCURACY = GENERATED / "accuracy.json"  # measured, not derived: written by docs/accuracy.py
 
 
 def catalogue() -> dict[str, Facts]:
@@ -22,4 +24,7 @@ def facts(name: str) -> Facts | None:
     if name not in catalogue():
         return None
     known: Facts = json.loads((FACTS / f"{name}.json").read_text(encoding="utf-8"))
+    if ACCURACY.exists():
+        measured = json.loads(ACCURACY.read_text(encoding="utf-8"))
+        known["accuracy"] = measured["losses"].get(name, {})
     return known

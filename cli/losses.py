@@ -7,7 +7,8 @@ generated/facts; `resolve` returns the `Loss` itself and imports SymPy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .facts import Facts, facts
+from .facts import Facts, catalogue, facts
 from .status import BadInput
 
 if TYPE_CHECKING:
@@ -43,23 +44,29 @@ parameter_option = click.option(
 )
 
 
+def refuse_unneeded(parameters: Mapping[str, str], *given: str) -> None:
+    """Raise BadInput for parameters where no formula stands that they could belong to."""
+    if not parameters or any(not _is_path(text) and text not in catalogue() for text in given):
+        return
+    option = f"-p {next(iter(parameters))!r}"
+    said = " and ".join(f"{text} has its own" for text in given) or "the catalogue's losses have their own"
+    raise BadInput(f"parameters are declared only for formulas given as text, and {said}; leave out {option}")
+
+
 def _is_path(text: str) -> bool:
     return text.endswith(".toml") or (len(text) < 256 and "\n" not in text and Path(text).is_file())
 
 
 @contextmanager
-def spec_errors(given: str) -> Iterator[None]:
+def spec_errors() -> Iterator[None]:
     """Report what the spec refuses as wrong input, not as a traceback."""
     from ..spec.domains import DomainError
-    from ..spec.grammar import TextError
     from ..spec.model import SpecError
 
     try:
         yield
     except (SpecError, DomainError) as error:
-        formula = isinstance(error, TextError) and not _is_path(given)
-        hint = "\nHere, parameters are declared so: -p 'delta=(0, oo)'" if formula and "parameter" in str(error) else ""
-        raise BadInput(f"{error}{hint}") from None
+        raise BadInput(f"{error}") from None
 
 
 def resolve(text: str, parameters: Mapping[str, str] | None = None) -> Loss:
@@ -72,22 +79,50 @@ def resolve(text: str, parameters: Mapping[str, str] | None = None) -> Loss:
 
     if text in CATALOG:
         return CATALOG[text]
-    with spec_errors(text):
+    with spec_errors():
         if _is_path(text):
             from ..spec.file import load
 
-            return load(Path(text))
+            try:
+                return load(Path(text))
+            except FileNotFoundError:
+                raise BadInput(_absent(text, CATALOG)) from None
+            except OSError as error:
+                raise BadInput(f"the loss file {text!r} cannot be read: {error.strerror}") from None
         if text.isidentifier() and len(text) > 1:  # one letter is a formula, such as r
             near = get_close_matches(text, CATALOG, n=3)
             hint = f"Did you mean {' or '.join(near)}?" if near else "`lossforge list` shows the catalogue."
             raise BadInput(f"no catalogue loss and no file is named {text!r}. {hint}")
+        if (call := _CALL.fullmatch(text)) and call["name"] in CATALOG:
+            raise BadInput(_called(CATALOG[call["name"]]))
         from ..spec.text import parse
 
-        return parse(text, parameters=dict(parameters) if parameters else None)
+        return parse(text, parameters=dict(parameters) if parameters else None, form="shell")
+
+
+_CALL = re.compile(r"\s*(?P<name>\w+)\s*\(.*\)\s*", re.DOTALL)
+
+
+def _called(loss: Loss) -> str:
+    """What to say of a catalogue loss written as a call, such as huber(delta=2)."""
+    values = ", ".join(f"{p.name}={p.default if p.default is not None else '...'}" for p in loss.parameters)
+    where = f". Parameters are chosen in Python, as in lf.losses.{loss.name}({values})" if loss.parameters else ""
+    return f"a catalogue loss takes no arguments here; write {loss.name!r} alone{where}"
+
+
+def _absent(path: str, names: Iterable[str]) -> str:
+    """What to say of a loss file that is not there: what is named nearly so, or how to begin one."""
+    folder, stem = Path(path).parent, Path(path).stem
+    files = {file.stem: str(file) for file in sorted(folder.glob("*.toml"))} if folder.is_dir() else {}
+    near = [files[name] for name in get_close_matches(stem, files, n=2)]
+    near += [f"the catalogue loss {name}" for name in get_close_matches(stem, names, n=1)]
+    hint = f"Did you mean {' or '.join(near)}?" if near else "`lossforge new NAME` begins a loss file."
+    return f"there is no loss file {path!r}. {hint}"
 
 
 def ask(text: str, parameters: Mapping[str, str] | None = None) -> Facts:
     """The facts of a loss: read for the catalogue, derived for everything else."""
+    refuse_unneeded(parameters or {}, text)
     if (known := facts(text)) is not None:
         return known
     loss = resolve(text, parameters)
@@ -95,6 +130,6 @@ def ask(text: str, parameters: Mapping[str, str] | None = None) -> Facts:
     from ..codegen.kernels import kernels
     from ..derive.derivation import derive
 
-    with spec_errors(text):
+    with spec_errors():
         derivation = derive(loss)
         return write_facts(derivation, kernels(derivation))

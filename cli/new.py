@@ -16,7 +16,7 @@ def command(name: str) -> None:
     from ..spec.file import template
     from .losses import spec_errors
 
-    with spec_errors(name):
+    with spec_errors():
         content = template(name)
     path = Path(f"{name}.toml")
     try:

@@ -11,6 +11,7 @@ from typing import Any
 from .facts import Facts
 
 PARTS = {"formula": "loss", "gradient": "gradient", "hessian": "Hessian", "inverse_link": "inverse link"}
+INDICES = {"gradient": "[j]", "hessian": "[j, k]", "inverse_link": "[k]"}  # of K classes, an entry is shown
 ORDINALS = {0: "value", 1: "slope", 2: "second derivative"}
 
 
@@ -21,10 +22,10 @@ def formulas(facts: Facts, form: str) -> Iterator[tuple[str, str]]:
         if entry is None:
             continue
         if form in entry:
-            yield label, entry[form]
+            yield label + (INDICES.get(part, "") if facts.get("size") else ""), entry[form]
         else:
             for name, single in entry.items():
-                yield f"{label} {name}", single[form]
+                yield f"{label} by {name}", single[form]
 
 
 def variables(facts: Facts) -> list[tuple[str, str, str]]:
@@ -50,6 +51,8 @@ def claims(facts: Facts) -> list[tuple[str, str]]:
     rows = []
     for name, claim in facts.get("properties", {}).items():
         value = f" = {claim['value']}" if claim.get("value") is not None else ""
+        if name == "differentiable" and value:  # how often, and continuously so
+            value = f", C^{str(claim['value']).replace('oo', '∞')}"
         condition = f" if {claim['condition']}" if claim.get("condition") else ""
         rows.append((name.replace("_", " "), f"{claim['verdict']}{value}{condition}"))
     return rows
@@ -88,7 +91,7 @@ def markdown(facts: Facts) -> str:
     lines += ["", "| role | name | domain |", "|---|---|---|"]
     lines += [f"| {role} | `{name}` | {domain} |" for role, name, domain in variables(facts)]
     for label, formula in formulas(facts, "latex"):
-        lines += ["", f"**{label.capitalize() if label.islower() else label}**", "", f"$$\n{formula}\n$$"]
+        lines += ["", f"**{label[0].upper() + label[1:]}**", "", f"$$\n{formula}\n$$"]
     for heading, items in (
         ("Kinks", [kink(facts, entry) for entry in facts["kinks"]]),
         ("Properties", [f"{name}: {verdict}" for name, verdict in claims(facts)]),

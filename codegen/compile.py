@@ -3,19 +3,59 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
+from ..runtime.errors import EnvironmentLacking
 from ..runtime.function import LossFunction
-from ..spec.model import Loss
+from ..runtime.native import compiler
+from ..spec.catalog import CATALOG
+from ..spec.model import Loss, expect_loss
 from .build import artifacts
+
+Binder = Callable[[Mapping[str, Any]], LossFunction]
 
 
 def compile_loss(loss: Loss, backend: Literal["auto", "c", "numpy"] = "auto", **parameters: Any) -> LossFunction:
     """Derive, generate and load a loss; the result is used like one of `lf.losses`.
 
     `parameters` are the loss's own; those without a default must be given.
-    Raises DerivationError or TargetError when the formula cannot be derived or
-    written, ParameterError for parameters that do not fit.
+    Raises TypeError for what is no Loss, DerivationError or TargetError when the
+    formula cannot be derived or written, ParameterError for parameters that do
+    not fit.
     """
+    return _binder(expect_loss(loss, "lf.compile"))(backend, parameters)
+
+
+def available() -> tuple[str, ...]:
+    """The back ends of this machine: `c` where there is a compiler, and `numpy`."""
+    try:
+        compiler()
+    except EnvironmentLacking:
+        return ("numpy",)
+    return ("c", "numpy")
+
+
+def bindings(loss: Loss, backends: Sequence[str] = ()) -> dict[str, Binder]:
+    """For each back end, by default for all available ones, what binds the parameters of a loss.
+
+    Of a catalogue loss the files in generated/ are loaded; any other loss is
+    derived and generated, once.
+    """
+    bind = partial(_catalogued, loss.name) if CATALOG.get(loss.name) == loss else _binder(loss)
+    return {backend: partial(bind, backend) for backend in backends or available()}
+
+
+def _catalogued(name: str, backend: str, parameters: Mapping[str, Any]) -> LossFunction:
+    return LossFunction.from_catalogue(name, parameters, backend)
+
+
+def _binder(loss: Loss) -> Callable[[str, Mapping[str, Any]], LossFunction]:
     texts = {a.path.split("/")[0]: a.text for a in artifacts(loss, regenerate="lossforge build FILE")}
-    return LossFunction.from_artifacts(json.loads(texts["facts"]), texts["numpy"], texts["c"], parameters, backend)
+    facts = json.loads(texts["facts"])
+
+    def bind(backend: str, parameters: Mapping[str, Any]) -> LossFunction:
+        return LossFunction.from_artifacts(facts, texts["numpy"], texts["c"], parameters, backend)
+
+    return bind

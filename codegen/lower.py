@@ -281,7 +281,18 @@ def _multiply(e: Mul, recur: Callable[[Expr], Node]) -> Node:
         else:
             below.remove(partner)
             nodes.append(_power(Bin("/", recur(base), recur(partner.as_base_exp()[0])), power, recur))
-    return _quotient(coefficient, nodes, [recur(b) for b in below])
+    return _quotient(coefficient, _before_underflow(above, nodes), [recur(b) for b in below])
+
+
+def _before_underflow(factors: list[Expr], nodes: list[Node]) -> list[Node]:
+    """In P(r)*exp(-r**2), P may overflow where the exponential is already 0: P counts as 0 there, for oo*0 is NaN."""
+    decay = next((n for f, n in zip(factors, nodes, strict=False) if isinstance(f, sp.exp)), None)
+    if decay is None or len(factors) != len(nodes):
+        return nodes
+    return [
+        Select(Cmp("==", decay, ZERO), ZERO, n) if isinstance(f, Add | Pow) and f.free_symbols else n
+        for f, n in zip(factors, nodes, strict=True)
+    ]
 
 
 def _quotient(coefficient: Expr, above: list[Node], below: list[Node]) -> Node:

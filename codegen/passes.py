@@ -7,6 +7,7 @@ them, in order.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
@@ -41,6 +42,7 @@ def optimise(kernel: Kernel, *, eager_select: bool) -> Kernel:
     """All passes. `eager_select`: the target evaluates both branches of a Select."""
     kernel = expand_small_powers(kernel)
     kernel = canonical_order(kernel)
+    kernel = parameters_first(kernel)
     kernel = scale_before_squaring(kernel)
     kernel = propagate_nan(kernel)
     if eager_select:
@@ -157,6 +159,36 @@ def _form(node: Node) -> str:
             return f"#{name}"
     label = getattr(node, "op", None) or getattr(node, "function", None) or type(node).__name__
     return f"{label}({','.join(_form(c) for c in node.children)})"
+
+
+def parameters_first(kernel: Kernel) -> Kernel:
+    """2*r*d as (2*d)*r: what is constant over the elements is multiplied once, and 2*r does not overflow before d."""
+    fixed = frozenset(kernel.parameters)
+
+    def gather(node: Node) -> Node:
+        factors = _factors(node)
+        constant = [f for f in factors if variables(f) <= fixed and not _mentions_element(f)]
+        varying = [f for f in factors if f not in constant]
+        if len(constant) < 2 or not varying:
+            return node
+        return Bin("*", functools.reduce(_times, constant), functools.reduce(_times, varying))
+
+    return _everywhere(kernel, gather)
+
+
+def _factors(node: Node) -> list[Node]:
+    match node:
+        case Bin("*", a, b):
+            return [*_factors(a), *_factors(b)]
+    return [node]
+
+
+def _times(a: Node, b: Node) -> Node:
+    return _canonical(Bin("*", a, b))
+
+
+def _mentions_element(node: Node) -> bool:
+    return any(isinstance(n, Index | Reduce) for n in walk(node))
 
 
 def scale_before_squaring(kernel: Kernel) -> Kernel:

@@ -21,9 +21,10 @@ class _Callable(ModuleType):
     """A module that is also a function."""
 
     def __call__(self, loss: Loss) -> Derivation:
+        from ..spec.model import expect_loss
         from .derivation import derive
 
-        return derive(loss)
+        return derive(expect_loss(loss, "lf.derive"))
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -16,7 +16,7 @@ from sympy import Expr, Rational, Symbol, oo
 
 from ..spec.atoms import define_atoms, sigmoid, softplus
 from ..spec.domains import REALS, Domain, FiniteSet, Integers, Interval, contains
-from ..spec.model import Loss, SpecError
+from ..spec.model import Loss, SpecError, expect_loss
 from .branches import at_point, side, to_tree
 from .recognise import recognise
 from .signs import cells
@@ -65,6 +65,7 @@ def compare(first: Loss, second: Loss) -> Comparison:
     of them has is taken at its default. Raises SpecError for vector losses and
     for parameters without a default.
     """
+    first, second = expect_loss(first, "lf.diff"), expect_loss(second, "lf.diff")
     for ours, theirs in ((first.targets, second.targets), (first.predictions, second.predictions)):
         if ours and theirs and ours[0].domain != theirs[0].domain and not _comparable(ours[0].domain, theirs[0].domain):
             raise SpecError(

@@ -12,7 +12,6 @@ from sympy import Expr, Piecewise, S
 
 from ..spec import atoms
 from ..spec.atoms import ATOMS, sigmoid, xdivy, xlog1py, xlogy
-from .branches import choice
 
 # Names that no textbook has; a reader wants to see the root or the fraction.
 _SPELLED_OUT = (
@@ -25,7 +24,9 @@ def presented(e: Expr) -> Expr:
     """The shortest of a few exact forms of an expression; for reading, never for computing."""
     if isinstance(e, Piecewise):
         (then, condition), (otherwise, _) = e.args
-        return choice(condition, presented(then), presented(otherwise))
+        otherwise = presented(otherwise)
+        rest = otherwise.args if isinstance(otherwise, Piecewise) else ((otherwise, True),)
+        return Piecewise((presented(then), condition), *rest, evaluate=False)
     plain = e.replace(xdivy, lambda x, y: x / y).replace(xlogy, lambda x, y: x * sp.log(y))
     plain = plain.replace(xlog1py, lambda x, y: x * sp.log(1 + y))
     for atom in _SPELLED_OUT:

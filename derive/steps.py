@@ -45,7 +45,7 @@ def steps(derivation: Derivation) -> list[Step]:
                 rf"\partial L/\partial {name}_j",
             )
         )
-        result.append(_step(f"Differentiate by {name}[k]", f"d2L/d{name}[j]d{name}[k]", derivation.hessians[0],
+        result.append(_step(f"Differentiate by {name}[k]", f"d2L/(d{name}[j] d{name}[k])", derivation.hessians[0],
                             rf"\partial^2 L/\partial {name}_j \partial {name}_k"))  # fmt: skip
         return result
     for prediction, gradient in zip(loss.predictions, derivation.gradients, strict=True):
@@ -59,7 +59,7 @@ def steps(derivation: Derivation) -> list[Step]:
     names = [p.name for p in loss.predictions]
     for (a, b), hessian in zip(upper_triangle(len(names)), derivation.hessians, strict=True):
         by = f"{names[a]}" if a == b else f"{names[a]} and {names[b]}"
-        left = f"d2L/d{names[a]}2" if a == b else f"d2L/d{names[a]}d{names[b]}"
+        left = f"d2L/d{names[a]}2" if a == b else f"d2L/(d{names[a]} d{names[b]})"
         symbols = [latex(p.symbol) for p in loss.predictions]
         tex = rf"\partial^2 L/\partial {symbols[a]}" + ("^2" if a == b else rf" \partial {symbols[b]}")
         result.append(_step(f"The second derivative by {by}", left, hessian, tex))

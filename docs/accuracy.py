@@ -1,6 +1,6 @@
 """How exact is the generated code? Measured on this machine, by `lossforge check --all`.
 
-    python docs/accuracy.py     write docs/accuracy.md, and its summary in README.md
+    python docs/accuracy.py     write docs/accuracy.md, its summary in README.md, and generated/accuracy.json
 
 The numbers depend on the compiler, the C library and NumPy, so nothing compares
 this page with a fresh one. Takes about half a minute.
@@ -127,12 +127,30 @@ def page(reports: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def data(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """Largest errors by loss, back end, precision and output, for `lossforge show --json`."""
+    losses: dict[str, Any] = {}
+    for report in reports:
+        found = losses.setdefault(report["loss"], {})
+        for backend in ("c", "numpy"):
+            for precision in ("float64", "float32"):
+                for output in OUTPUTS:
+                    rows = those(report, output, backend, precision)
+                    errors = {key: max(float(r[key]) for r in rows) for key in ("max_ulp", "scaled_ulp")}
+                    found.setdefault(backend, {}).setdefault(precision, {})[output] = {
+                        key: float(f"{value:.3g}") for key, value in errors.items()
+                    }
+    return {"schema": 1, "measured": str(datetime.date.today()), "machine": machine(), "losses": losses}
+
+
 def main(arguments: list[str]) -> int:
     if arguments:
         print(f"docs/accuracy.py takes no argument, got: {' '.join(arguments)}", file=sys.stderr)
         return 2
     reports = measured()
     (HERE / "accuracy.md").write_text(page(reports), encoding="utf-8")
+    accuracy = HERE.parent / "generated" / "accuracy.json"
+    accuracy.write_text(json.dumps(data(reports), indent=1) + "\n", encoding="utf-8")
     known = README.read_text(encoding="utf-8")
     count = sum(len(report["findings"]) for report in reports)
     stated = f"Findings: {count}" + (", listed in [accuracy](docs/accuracy.md)." if count else ".")

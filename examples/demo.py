@@ -10,9 +10,7 @@ six observations of twenty-four are wrong.
 from __future__ import annotations
 
 import csv
-import json
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +24,6 @@ import lossforge as lf
 from lossforge.codegen.build import artifacts, write
 from lossforge.codegen.facts import facts
 from lossforge.runtime import LossFunction
-from lossforge.spec.model import Loss
-from lossforge.verify.report import check
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "build" / "demo"
@@ -90,13 +86,6 @@ def picture(x: Array, y: Array, lines: dict[str, Array], height: int = 16, stret
     return "\n".join([*(a + "".join(row) for a, row in zip(left, grid, strict=True)), axis])
 
 
-def bound(loss: Loss, backend: str) -> Callable[[Mapping[str, float]], LossFunction]:
-    """What binds the parameters of a loss, for the checks."""
-    texts = {artifact.path.partition("/")[0]: artifact.text for artifact in artifacts(loss)}
-    known = json.loads(texts["facts"])
-    return lambda values: LossFunction.from_artifacts(known, texts["numpy"], texts["c"], values, backend)
-
-
 def main() -> None:
     console = Console(highlight=False)
     began = time.perf_counter()
@@ -120,7 +109,7 @@ def main() -> None:
     console.print(Rule("3  Is it true?"))
     # 400 points of a few parameter sets; the full check is: lossforge check examples/asymmetric_pseudo_huber.toml
     robust = lf.compile(loss, tau=0.1, c=0.25)
-    report = check(loss, {backend: bound(loss, backend) for backend in dict.fromkeys((robust.backend, "numpy"))}, n=400)
+    report = lf.check(loss, n=400)
     errors = Table("", "loss", "gradient", "Hessian", box=None, padding=(0, 2), title="largest error in ulps")
     for backend, precision in dict.fromkeys((row.backend, row.precision) for row in report.rows):
         rows = [row for row in report.rows if (row.backend, row.precision) == (backend, precision)]

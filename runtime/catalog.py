@@ -62,7 +62,9 @@ class Catalogue:
 def _factory(facts: Facts) -> Factory:
     name = facts["name"]
 
-    def factory(*, backend: str = "auto", **parameters: Any) -> LossFunction:
+    def factory(*unnamed: Any, backend: str = "auto", **parameters: Any) -> LossFunction:
+        if unnamed:
+            raise TypeError(_by_name(name, list(facts["parameters"]), unnamed))
         return LossFunction.from_catalogue(name, parameters, backend)
 
     factory.__name__ = name
@@ -70,6 +72,16 @@ def _factory(facts: Facts) -> Factory:
     factory.__doc__ = describe(facts)
     factory.__signature__ = _signature(facts)  # type: ignore[attr-defined]
     return factory
+
+
+def _by_name(name: str, known: list[str], unnamed: tuple[Any, ...]) -> str:
+    """What to say of parameters given without their names."""
+    given = ", ".join(f"{value!r}"[:40] for value in unnamed)
+    if len(unnamed) > len(known):
+        takes = f"{len(known)} parameter{'s' * (len(known) != 1)} ({', '.join(known)})" if known else "no parameters"
+        return f"lf.losses.{name} takes {takes}, got {given}; data go to its methods: lf.losses.{name}(...).loss(y, f)"
+    named = ", ".join(f"{parameter}={value!r}"[:60] for parameter, value in zip(known, unnamed, strict=False))
+    return f"lf.losses.{name} takes its parameters by name, got {given}; write lf.losses.{name}({named})"
 
 
 def _signature(facts: Facts) -> inspect.Signature:

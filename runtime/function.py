@@ -64,7 +64,8 @@ class LossFunction:
         self._artifacts = artifacts
         self._asked, self._requested = backend, requested_backend(backend)
         self._signature = Signature.of(artifacts.facts)
-        self._parameters = bind(artifacts.name, artifacts.facts["parameters"], parameters)
+        call = f"lf.losses.{artifacts.name}(" if artifacts.catalogued else "lf.compile(loss, "
+        self._parameters = bind(artifacts.name, artifacts.facts["parameters"], parameters, call)
         self._runs: dict[tuple[str, np.dtype[Any]], tuple[Run, list[str]]] = {}
         self._backend: Backend | None = choose(artifacts, "c") if self._requested == "c" else None
 

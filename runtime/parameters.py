@@ -30,8 +30,12 @@ def default_of(declared: Mapping[str, Any]) -> float | None:
     return number(default) if isinstance(default, str) else default
 
 
-def bind(loss: str, declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, float]:
+def bind(
+    loss: str, declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any], call: str = ""
+) -> dict[str, float]:
     """Every parameter's value, in the order of the declaration, checked.
+
+    `call` is how the loss was asked for, up to its parameters, for the advice to give more.
 
     Raises ParameterError when a name is unknown, a value is missing, is no
     real number, or lies outside the declared domain.
@@ -42,16 +46,16 @@ def bind(loss: str, declared: Mapping[str, Mapping[str, Any]], given: Mapping[st
             raise ParameterError(
                 f"{loss} has no parameter {name!r} (its parameters: {known}){nearest(name, list(declared))}"
             )
-    return {name: _value(loss, name, facts, given) for name, facts in declared.items()}
+    return {name: _value(loss, name, facts, given, call or f"{loss}(") for name, facts in declared.items()}
 
 
-def _value(loss: str, name: str, declared: Mapping[str, Any], given: Mapping[str, Any]) -> float:
+def _value(loss: str, name: str, declared: Mapping[str, Any], given: Mapping[str, Any], call: str) -> float:
     domain = read_domain(declared["domain"])
     value = given.get(name, default_of(declared))
     if value is None:
         raise ParameterError(
             f"{loss} needs its parameter {name!r}, a number in {domain.text}: it has no default; "
-            f"write {loss}({name}=...)"
+            f"write {call}{name}=...)"
         )
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise ParameterError(f"{loss}: {name} must be a real number in {domain.text}, got {value!r}")

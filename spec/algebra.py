@@ -12,7 +12,7 @@ from sympy import Add, Basic, Rational
 
 from .declare import make_parameter
 from .domains import scalar_symbol
-from .model import Argument, Definition, Loss, Parameter, SpecError
+from .model import Argument, Definition, Loss, Parameter, SpecError, expect_loss
 
 
 def combine(losses: Mapping[str, Loss], name: str = "combination") -> Loss:
@@ -21,17 +21,21 @@ def combine(losses: Mapping[str, Loss], name: str = "combination") -> Loss:
     `losses` maps an output's name to its loss. Output `a` brings the arguments
     y_a and f_a, the parameters of its loss as NAME_a, and the weight weight_a.
     Raises SpecError for fewer than one loss, and for losses of several
-    predictions or of vectors.
+    predictions or of vectors; TypeError for what is no Loss.
     """
-    if not losses:
-        raise SpecError(
-            "a combination needs at least one loss; pass a mapping such as {'height': huber, 'class': logistic}"
+    if not isinstance(losses, Mapping):
+        raise TypeError(
+            f"lf.combine takes a mapping of outputs to losses, got {type(losses).__name__}; "
+            'pass one such as {"height": lf.catalog["huber"]}'
         )
+    if not losses:
+        raise SpecError("a combination needs at least one loss; pass one such as {'height': lf.catalog['huber']}")
     arguments: list[Argument] = []
     parameters: list[Parameter] = []
     definitions: list[Definition] = []
     terms = []
-    for output, part in losses.items():
+    for output, given in losses.items():
+        part = expect_loss(given, f"lf.combine, for the output {output!r},")
         if part.size is not None or len(part.predictions) != 1 or len(part.targets) != 1:
             raise SpecError(f"output {output!r}: {part.name} must have one scalar prediction and one scalar target")
         weight = make_parameter(f"weight_{output}", "[0, oo)", Rational(1, len(losses)))

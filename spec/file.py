@@ -76,7 +76,7 @@ def loads(content: str, origin: str = "<text>") -> Loss:
             raise SpecError(f'{origin}: the key {key} is missing; add {key} = "{example}"')
     formula = table.pop("expression")
     try:
-        return parse(formula, **table)
+        return parse(formula, **table, form="file")
     except SpecError as error:
         raise _within(error, origin) from None
     except DomainError as error:

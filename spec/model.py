@@ -9,7 +9,7 @@ variable stands for, and `full_expression` puts it in.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from sympy import Expr, Symbol
 from sympy.tensor.indexed import IndexedBase
@@ -116,3 +116,24 @@ class Loss:
                 return parameter
         known = ", ".join(p.name for p in self.parameters) or "none"
         raise SpecError(f"{self.name} has no parameter {name!r}; its parameters: {known}")
+
+
+def expect_loss(given: Any, use: str) -> Loss:
+    """`given` itself if it is a Loss; otherwise a TypeError that says what to pass to `use`."""
+    if isinstance(given, Loss):
+        return given
+    owner, _, called = getattr(given, "__qualname__", "").rpartition(".")
+    facts = getattr(given, "facts", None)
+    if isinstance(given, str):
+        what, remedy = repr(given[:80]), f"of a formula, pass lf.parse({given[:80]!r})"
+    elif owner == "losses" and callable(given):
+        what, remedy = f"lf.losses.{called}", f'pass lf.catalog["{called}"], its formula'
+    elif isinstance(facts, dict) and "name" in facts:
+        what = f"the compiled function {facts['name']}"
+        remedy = f'pass the Loss it was made from; of a catalogue loss this is lf.catalog["{facts["name"]}"]'
+    else:
+        what, remedy = (
+            f"a value of type {type(given).__name__}",
+            'pass one such as lf.parse("r**2") or lf.catalog["huber"]',
+        )
+    raise TypeError(f"{use} takes a Loss, got {what}; {remedy}")

@@ -39,6 +39,19 @@ __all__ = ["Declared", "TextError", "parse", "parse_expression"]
 # What may declare a parameter or an argument: a domain, or a table of its properties.
 Declared = str | Mapping[str, Any]
 
+# Where declarations are written, and so how an error shows them.
+Form = Literal["python", "file", "shell"]
+_PARAMETER = {
+    "python": 'a parameter is declared with parameters={{"{name}": "(0, oo)"}}',
+    "file": 'a parameter is declared below [parameters], as {name} = {{ domain = "(0, oo)" }}',
+    "shell": 'a parameter is declared with -p "{name}=(0, oo)"',
+}
+_ARGUMENT = {
+    "python": 'declare both: arguments={{"{name}": {{"role": "prediction", "domain": "(-oo, oo)"}}, …}}',
+    "file": 'declare both below [arguments], such as {name} = {{ role = "prediction", domain = "(-oo, oo)" }}',
+    "shell": "declare both in a loss file (see lossforge new)",
+}
+
 MAX_DECLARED = 100  # parameters and arguments of one loss
 _LOSS_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _DEFAULT = re.compile(r"\s*[+-]?\d{1,40}(?:\.\d{0,40})?(?:[eE][+-]?\d{1,3})?(?:\s*/\s*\d{1,40})?\s*")
@@ -69,13 +82,14 @@ def parse(
     remarks: Iterable[str] = (),
     equivalents: Iterable[str] = (),
     inverse_link: str | None = None,
+    form: Form = "python",
 ) -> Loss:
     """Make a loss of a formula in text.
 
     `parameters` maps each parameter to its domain, `{"delta": "(0, oo)"}`, or to
     `{"domain": "(0, oo)", "default": 1}`. `arguments` overrides what the names of
     the variables say: `{"y": "[0, oo)"}` or
-    `{"mu": {"role": "prediction", "domain": "(-oo, oo)"}}`.
+    `{"mu": {"role": "prediction", "domain": "(-oo, oo)"}}`. `form` is how errors write declarations.
 
     Raises TextError (the formula), DomainError (a domain), SpecError (the rest).
     """
@@ -88,12 +102,12 @@ def parse(
         if wish in _TAKEN:
             raise SpecError(f"a parameter cannot be called {wish!r}: that is a variable of losses; choose another name")
     chosen = tuple(_parameter(wish, given) for wish, given in declared.items())
-    roles = _Roles(used, frozenset(declared), _declared("argument", arguments), text)
+    roles = _Roles(used, frozenset(declared), _declared("argument", arguments), text, form)
     args, definitions = roles.arguments()
     symbols: dict[str, Expr] = {p.name: p.symbol for p in chosen}
     symbols |= {str(a.symbol): a.symbol for a in args} if not definitions else {}
     symbols |= {str(d.symbol): d.symbol for d in definitions}
-    _refuse_unknown(used, symbols, text)
+    _refuse_unknown(used, symbols, text, form)
 
     expression = build(tree, text, symbols)
     everything = symbols | {a.name: a.symbol for a in args}
@@ -124,11 +138,17 @@ class _Roles:
     """Which variable is the target and which the prediction."""
 
     def __init__(
-        self, used: dict[str, Node], parameters: frozenset[str], declared: dict[str, Declared], source: str
+        self,
+        used: dict[str, Node],
+        parameters: frozenset[str],
+        declared: dict[str, Declared],
+        source: str,
+        form: Form,
     ) -> None:
         self.used = {n: node for n, node in used.items() if n not in parameters}
         self.declared = declared
         self.source = source
+        self.form = form
         if both := sorted(parameters & declared.keys()):
             raise SpecError(f"{both[0]!r} is declared both as a parameter and as an argument; keep one of them")
         for base in sorted(_ABBREVIATIONS.keys() & declared.keys()):
@@ -144,8 +164,8 @@ class _Roles:
             predictions = [n for n in _PREDICTIONS if n in self.used and n not in own]
             if len(predictions) > 1:
                 first, second = predictions[:2]
-                wish = f'arguments={{"{second}": {{"role": "prediction", "domain": "(-oo, oo)"}}, …}}'
-                problem = f"{first!r} and {second!r} are both predictions; use one, or declare both: {wish}"
+                wish = _ARGUMENT[self.form].format(name=second)
+                problem = f"{first!r} and {second!r} are both predictions; use one, or {wish}"
                 raise self.error(problem, second)
             if not predictions:
                 raise SpecError(
@@ -280,12 +300,13 @@ def _known_keys(what: str, given: Mapping[str, Any], keys: tuple[str, ...]) -> N
             raise SpecError(f"the {what} has no property {_show(key)}{hint}; it has {' and '.join(keys)}")
 
 
-def _refuse_unknown(used: dict[str, Node], symbols: Mapping[str, Expr], text: str) -> None:
+def _refuse_unknown(used: dict[str, Node], symbols: Mapping[str, Expr], text: str, form: Form) -> None:
     for name, node in sorted(used.items(), key=lambda item: item[1].start):
         if name not in symbols and name not in CONSTANTS and name not in FUNCTIONS:
             hint = nearest(name, {*symbols, *CONSTANTS})
-            declare = f'{"" if hint else ";"} a parameter is declared with parameters={{"{name}": "(0, oo)"}}'
-            raise TextError(f"unknown name {name!r}{hint}{declare}", text, node.start, node.end)
+            declare = _PARAMETER[form].format(name=name)
+            advice = f"{hint} {declare[0].upper()}{declare[1:]}" if hint else f"; {declare}"
+            raise TextError(f"unknown name {name!r}{advice}", text, node.start, node.end)
 
 
 def _link_symbols(args: tuple[Argument, ...], chosen: tuple[Parameter, ...]) -> set[Expr]:

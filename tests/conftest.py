@@ -1,11 +1,22 @@
-"""What do the tests share? How a peer library that may be absent is asked for."""
+"""What do the tests share? A cache folder of their own, and how a peer library that may be absent is asked for."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Libraries are compiled into a temporary folder, which the workers of a session share, not into the user's."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "lossforge-cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOSSFORGE_CACHE", str(folder))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -118,6 +118,31 @@ def test_steps_stand_in_the_json() -> None:
     assert steps
 
 
+TWO = """\
+name = "gauss"
+expression = "exp(-2*s)*(y - mu)**2/2 + s"
+[arguments]
+y = { role = "target" }
+mu = { role = "prediction" }
+s = { role = "prediction" }
+"""
+
+
+def test_several_predictions_and_classes_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "gauss.toml").write_text(TWO, encoding="utf-8")
+    shown = call("derive", tmp_path / "gauss.toml").stdout
+    assert "\n  gradient by mu     (mu - y)*exp(-2*s)\n" in shown
+    assert "\n  Hessian by mu, s  " in shown
+    assert (
+        "\n  gradient[j]      softmax(f)[j] - y[j]\n  Hessian[j, k]  " in call("derive", "softmax_cross_entropy").stdout
+    )
+
+
+def test_how_often_a_loss_is_differentiable_is_said_in_signs() -> None:
+    assert "\n  differentiable     proved, C^1\n" in call("show", "huber").stdout
+    assert "\n- differentiable: proved, C^∞\n" in call("show", "log_cosh", "--format", "markdown").stdout
+
+
 # new ---------------------------------------------------------------------------------------------
 
 
@@ -162,6 +187,15 @@ def test_build_writes_a_loss_and_check_sees_each_drift(tmp_path: Path) -> None:
     assert f"missing  {code}" in done.output
 
 
+def test_build_writes_into_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = call("build", EXAMPLE)
+    assert done.exit_code == 0, done.output
+    assert done.output == "3 files are written to lossforge_asymmetric_pseudo_huber\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["lossforge_asymmetric_pseudo_huber"]
+    assert call("build", EXAMPLE, "--check").exit_code == 0
+
+
 def test_the_built_module_runs_with_numpy_alone(tmp_path: Path) -> None:
     assert call("build", EXAMPLE, "--out", tmp_path).exit_code == 0
     (module,) = tmp_path.rglob("*.py")
@@ -193,6 +227,12 @@ def test_check_sees_a_planted_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.exit_code == 1
     (report,) = json.loads(done.stdout)["reports"]
     assert "wrong value" in {finding["kind"] for finding in report["findings"]}
+
+
+def test_check_explains_its_columns_and_its_status() -> None:
+    shown = call("check", "--help").stdout
+    assert all(f"\n    {column} " in shown for column in ("max ulp", "scaled", "rounded", "failed", "open"))
+    assert "Exit status 1 means" in shown
 
 
 def test_check_wants_losses() -> None:
@@ -238,7 +278,20 @@ def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         (["show", "nothing_like_it"], "lossforge list"),
         (["show", "absent.toml"], "absent.toml"),
         (["show", "r**"], "^"),
-        (["show", "delta*abs(r)"], "-p"),
+        (["show", "delta*abs(r)"], 'a parameter is declared with -p "delta=(0, oo)"'),
+        (["show", "r*dleta", "-p", "delta=(0, oo)"], "did you mean 'delta'? A parameter is declared with -p"),
+        (["show", "huber", "-p", "delta=(0, 1)"], "only for formulas given as text, and huber has its own"),
+        (["derive", str(EXAMPLE), "-p", "c=(0, 1)"], "only for formulas given as text"),
+        (["check", "huber", "-p", "x=(0, 1)"], "only for formulas given as text"),
+        (["check", "--all", "-p", "x=(0, 1)"], "only for formulas given as text"),
+        (["build", "-p", "x=(0, 1)"], "only for formulas given as text"),
+        (["diff", "huber", "hinge", "-p", "x=(0, 1)"], "only for formulas given as text"),
+        (["show", "huber(delta=2)"], "takes no arguments here; write 'huber' alone"),
+        (["show", "hinge(r)"], "takes no arguments here"),
+        (["check", "hubr.toml"], "there is no loss file 'hubr.toml'. Did you mean the catalogue loss huber?"),
+        (["check", "nofile.toml"], "`lossforge new NAME` begins a loss file"),
+        (["check", str(EXAMPLE).replace("asymmetric", "asymetric")], f"Did you mean {EXAMPLE}"),
+        (["check", "f**2 + z**2"], "declare both in a loss file"),
         (["show", "delta*abs(r)", "-p", "delta"], "NAME=DOMAIN"),
         (["show", "delta*abs(r)", "-p", "delta=(1, 0)"], "empty"),
         (["show", "__import__('os').system('true')"], "^"),
@@ -254,6 +307,13 @@ def test_wrong_input_is_answered_without_a_traceback(arguments: list[str], said:
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_folder_is_no_loss_file(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").mkdir()
+    done = call("show", tmp_path / "a.toml")
+    assert done.exit_code == 2
+    assert "a.toml' cannot be read: " in done.output
 
 
 def test_a_missing_package_is_the_environments_fault(tmp_path: Path) -> None:

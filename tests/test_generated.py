@@ -76,9 +76,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_c_compiles_without_a_warning(compiler: str) -> None:
     if shutil.which(compiler) is None:
-        if compiler == "gcc":
-            pytest.fail("gcc is not installed, and the tests need it")
-        pytest.skip("clang is not installed; gcc is tested")
+        if compiler == "gcc" or os.environ.get("CI"):
+            pytest.fail(f"{compiler} is not installed, and the tests need it")
+        pytest.skip("clang is not installed; the code is compiled by gcc only")
     subprocess.run([compiler, *STRICT, *map(str, sorted((GENERATED / "c").glob("*.c")))], check=True)
 
 

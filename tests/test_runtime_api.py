@@ -18,7 +18,8 @@ import pytest
 from sample_artifacts import HUBER, SAMPLES
 
 import lossforge
-from lossforge.runtime import ArtifactError, LossFunction, artifacts, catalog, doctor
+from lossforge.codegen.compile import available, bindings
+from lossforge.runtime import ArtifactError, LossFunction, artifacts, catalog, doctor, native
 
 ROOT = Path(__file__).resolve().parent
 
@@ -68,6 +69,15 @@ def test_catalogue(catalogue: catalog.Catalogue) -> None:
     with pytest.raises(KeyError, match="no loss 'zzz'; the catalogue has 4 losses"):
         catalogue["zzz"]
     assert not hasattr(catalogue, "__wrapped__")
+
+
+def test_parameters_go_by_name(catalogue: catalog.Catalogue) -> None:
+    with pytest.raises(TypeError, match=r"by name, got 2; write lf\.losses\.huber\(delta=2\)"):
+        catalogue.huber(2)
+    with pytest.raises(TypeError, match=r"lf\.losses\.huber takes 1 parameter \(delta\), got 0\.0, 1\.5; data go to"):
+        catalogue.huber(0.0, 1.5)
+    with pytest.raises(ValueError, match=r"write lf\.losses\.pair\(s=\.\.\.\)"):
+        catalogue.pair()
 
 
 def test_help_shows_formula_parameters_and_references(catalogue: catalog.Catalogue) -> None:
@@ -185,3 +195,44 @@ def test_names_of_the_package() -> None:
     assert set(dir(lossforge)) >= {"losses", "derive", "parse", "compile", "load", "loss", "combine"}
     with pytest.raises(AttributeError, match="has no attribute 'losess'"):
         lossforge.losess  # noqa: B018
+
+
+@pytest.mark.parametrize("use", ["compile", "derive", "check", "combine"])
+def test_what_is_no_loss_is_answered_with_what_to_pass(use: str) -> None:
+    def call(given: object) -> None:
+        getattr(lossforge, use)({"a": given} if use == "combine" else given)
+
+    for given, advice in [
+        ("r**2", r"got 'r\*\*2'; of a formula, pass lf\.parse\('r\*\*2'\)"),
+        (HUBER.function("numpy"), r'got the compiled function huber; .* lf\.catalog\["huber"\]'),
+        (lossforge.losses.huber, r'got lf\.losses\.huber; pass lf\.catalog\["huber"\]'),
+        (3, "got a value of type int; pass one such as lf.parse"),
+    ]:
+        with pytest.raises(TypeError, match=rf"lf\.{use}.* takes a Loss, {advice}"):
+            call(given)
+    with pytest.raises(TypeError, match=r"lf\.combine takes a mapping of outputs to losses, got list"):
+        lossforge.combine([lossforge.catalog["huber"]])  # type: ignore[arg-type]
+
+
+def test_the_catalogues_formulas_have_a_name() -> None:
+    assert set(lossforge.catalog) == set(lossforge.losses)
+    assert lossforge.derive(lossforge.catalog["squared_error"]).hessian == 2
+    assert {"catalog", "check"} <= set(lossforge.__all__)
+
+
+@pytest.mark.parametrize("formula", [None, "d*r**2/2"])
+def test_a_loss_is_checked_from_python(formula: str | None) -> None:
+    loss = lossforge.parse(formula, {"d": "[1, 2]"}) if formula else lossforge.catalog["huber"]
+    report = lossforge.check(loss, n=100)
+    assert {row.backend for row in report.rows} == set(available())
+    assert report.loss == loss.name
+    assert {row.backend for row in lossforge.check(loss, n=100, backends=["numpy"]).rows} == {"numpy"}
+
+
+def test_without_a_compiler_numpy_is_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert list(bindings(lossforge.catalog["huber"])) == ["numpy"]
+
+
+def test_tests_leave_the_users_cache_alone() -> None:
+    assert native.cache_folder() != Path.home() / ".cache" / "lossforge"

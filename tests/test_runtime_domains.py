@@ -144,7 +144,8 @@ def test_parameter_values() -> None:
         assert type(function.parameters["delta"]) in (int, float)
     function.parameters["delta"] = 7
     assert function.parameters == {"delta": 2}
-    with pytest.raises(ValueError, match=r"pair needs its parameter 's', a number in \[0, oo\): it has no default"):
+    advice = r"pair needs its parameter 's', .* it has no default; write lf\.compile\(loss, s=\.\.\.\)"
+    with pytest.raises(ValueError, match=advice):
         PAIR.function("numpy")
     facts = {**HUBER.facts, "parameters": {"delta": {"domain": "[1/3, oo)", "default": "1/3"}}}
     third = type(HUBER)(facts, HUBER.numpy_source, HUBER.c_source)

@@ -74,7 +74,7 @@ r + | 1:4 | expected a number, a name or (, got the end of the formula | ^
 r ^ 2 | 1:3 | powers are written with ** | ^
 (r + 1 | 1:1 | this ( is never closed | ^
 r + 1) | 1:6 | expected an operator or the end of the formula, got ')' | ^
-r*dleta | 1:3 | unknown name 'dleta'; did you mean 'delta'? | ^^^^^
+r*dleta | 1:3 | unknown name 'dleta'; did you mean 'delta'? A parameter is declared with | ^^^^^
 r + log(-1) | 1:5 | log(-1) is not a real number | ^^^^^^^
 r + 9**9**9**9 | 1:8 | a number in an exponent is at most 1000 | ^^^^^^^
 r/(1 - 1) | 1:3 | division by zero | ^^^^^^^
@@ -320,6 +320,12 @@ def test_errors_in_files_show_the_place(tmp_path: Path) -> None:
     with pytest.raises(TextError) as caught:
         loads('name = "a"\nexpression = "r + epx(r)"', "a.toml")
     assert str(caught.value).startswith("a.toml: line 1, column 5: unknown function 'epx'; did you mean 'exp'?\n")
+    with pytest.raises(TextError) as caught:
+        loads('name = "a"\nexpression = "capp*r**2"\n[parameters]\ncap = "(0, oo)"', "a.toml")
+    advice = "did you mean 'cap'? A parameter is declared below [parameters], as capp = { domain = \"(0, oo)\" }\n"
+    assert advice in str(caught.value)
+    with pytest.raises(TextError, match=r"declare both below \[arguments\], such as z = \{ role"):
+        loads('name = "a"\nexpression = "f**2 + z**2"')
     with pytest.raises(SpecError, match=r"a\.toml: not TOML: .*line 2.*\n  oops oops"):
         loads('name = "a"\noops oops', "a.toml")
     with pytest.raises(SpecError, match="did you mean 'expression'"):

@@ -23,8 +23,9 @@ from lossforge.verify.ulps import FLOAT32, FLOAT64, error
 class Hinge:
     """The hinge loss by hand, right unless `spoil` says otherwise."""
 
-    def __init__(self, spoil: str = "") -> None:
+    def __init__(self, spoil: str = "", known: Any = ()) -> None:
         self.spoil = spoil
+        self.known = known  # the predictions at which a loss spoilt between them is right
 
     def loss_gradient_hessian(self, y: Any, f: Any, *, check_domain: bool = True) -> tuple[Any, Any, Any]:
         m = y * f
@@ -37,8 +38,10 @@ class Hinge:
             gradient = np.where(np.isinf(m) & (m < 0), 0, gradient)
         if self.spoil == "lost":
             gradient = np.where(np.isnan(m), 0, gradient)
-        if self.spoil == "scale":
+        if self.spoil == "scale" or (self.spoil == "between" and not np.isin(f, self.known).all()):
             loss = 2 * loss
+        if self.spoil == "slope":
+            gradient = 2 * gradient
         return loss, gradient.astype(f.dtype), np.zeros_like(f)
 
 
@@ -65,12 +68,33 @@ def test_right_code_has_no_finding(table: TruthTable) -> None:
 @pytest.mark.parametrize(("spoil", "kind", "output"), [
     ("kink", "wrong value", "gradient"), ("nan", "not a number", "gradient"), ("limit", "wrong limit", "gradient"),
     ("lost", "a lost NaN", "gradient"), ("scale", "wrong value", "loss"),
-    ("scale", "inconsistent with differences of its own values", "gradient"),
+    ("slope", "not the formula's, and inconsistent with differences of its own loss", "gradient"),
 ])  # fmt: skip
 def test_each_kind_of_finding(table: TruthTable, spoil: str, kind: str, output: str) -> None:
     report = check(table.loss, {"numpy": hinge(spoil)}, table=table)
     assert (kind, output) in {(f.kind, f.output) for f in report.findings}
     assert not report.ok
+
+
+def test_a_right_gradient_is_not_blamed_for_a_wrong_loss(table: TruthTable) -> None:
+    report = check(table.loss, {"numpy": hinge("scale")}, table=table)
+    assert {f.output for f in report.findings} == {"loss"}
+
+
+def test_a_loss_that_is_wrong_between_the_points_is_seen(table: TruthTable) -> None:
+    known = np.unique(np.concatenate([b.arguments["f"] for b in table.batches]))
+    report = check(table.loss, {"numpy": lambda _: Hinge("between", known)}, table=table, formats=[FLOAT64])
+    assert {(f.kind, f.output) for f in report.findings} == {("its differences are not the formula's gradient", "loss")}
+    assert all(f.computed == 2 * f.expected for f in report.findings)
+
+
+def test_a_wrong_gradient_is_held_against_the_formula(table: TruthTable) -> None:
+    report = check(table.loss, {"numpy": hinge("slope")}, table=table)
+    found = [
+        f for f in report.findings if f.kind == "not the formula's, and inconsistent with differences of its own loss"
+    ]
+    assert found
+    assert all((f.output, f.computed) == ("gradient", 2 * f.expected) for f in found)
 
 
 def test_the_report_is_plain_data_and_text(table: TruthTable) -> None:

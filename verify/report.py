@@ -6,12 +6,12 @@ does not is a finding: a NaN or a wrong infinity for finite input, a value at
 an infinite input that is neither the limit nor NaN, a NaN that gets lost, or
 an error beyond the bound. A second, independent check compares the code's
 gradient and Hessian with central differences of the code's own loss and
-gradient.
+gradient; where they disagree, the exact values say which of both is wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from .compare import REPORTED, Factory, Finding, Row, arrays, compare, evaluate,
 from .naive import NaiveRow, naive_rows
 from .points import Batch, KinkHints
 from .truth import OUTPUTS, TruthTable, truth_table
-from .ulps import FORMATS, Floats, Format
+from .ulps import FLOAT64, FORMATS, Floats, Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ def check(loss: Loss, backends: Mapping[str, Factory], *, n: int = 1600, kinks: 
     rows: list[Row] = []
     findings: list[Finding] = []
     for name, factory in backends.items():
+        wrong: set[str] = set()
         for format_ in formats:
             for labels in (False, True) if isinstance(table.loss.targets[0].domain, OneHot) else (False,):
                 results = [evaluate(table, b, factory(b.parameters), format_, labels) for b in table.batches]
@@ -93,8 +94,9 @@ def check(loss: Loss, backends: Mapping[str, Factory], *, n: int = 1600, kinks: 
                     row, found = compare(table, output, [r[output] for r in results], format_, backend)
                     rows.append(row)
                     findings += found
+                    wrong |= {output} if found and format_ is FLOAT64 else set()
             findings += _lost_nans(table, factory, format_, name)
-        findings += _inconsistent(table, factory, name)
+        findings += _inconsistent(table, factory, name, wrong)
     differences = tuple(naive_rows(table)) if naive else ()
     return Report(table.loss.name, table.count, tuple(rows), differences, tuple(findings))
 
@@ -127,15 +129,19 @@ def _is_stepwise(values: Floats) -> bool:
     return bool(np.unique(values[np.isfinite(values)]).size <= 3)
 
 
-def _inconsistent(table: TruthTable, factory: Factory, backend: str) -> list[Finding]:
-    """The code's gradient and Hessian against central differences of the code's own loss and gradient."""
+def _inconsistent(table: TruthTable, factory: Factory, backend: str, wrong: Collection[str] = ()) -> list[Finding]:
+    """The code's gradient and Hessian against central differences of the code's own loss and gradient.
+
+    Where both disagree, the exact values say which of them is wrong. Differences of
+    values that were found `wrong` themselves are no further finding.
+    """
     if len(table.loss.predictions) != 1 or table.loss.size is not None:
         return []
     prediction, target = table.loss.predictions[0].name, [a.name for a in table.loss.targets]
     if len(target) != 1:
         return []
     findings: list[Finding] = []
-    for batch in table.batches:
+    for number, batch in enumerate(table.batches):
         f, y = batch.arguments[prediction], batch.arguments[target[0]]
         function = factory(batch.parameters)
         with np.errstate(all="ignore"):
@@ -151,11 +157,22 @@ def _inconsistent(table: TruthTable, factory: Factory, backend: str) -> list[Fin
                 claimed = np.asarray(steps[2][order], np.float64)
                 off = domain & np.isfinite(tolerance) & np.isfinite(claimed) & (np.abs(claimed - near) > tolerance)
                 off[off] = [_is_smooth(table, batch, int(i), 3 * float(h[i])) for i in np.flatnonzero(off)]
-                for i in np.flatnonzero(off)[: REPORTED - len(findings)]:
-                    findings.append(Finding("inconsistent with differences of its own values", OUTPUTS[order], backend,
-                                            "float64", given(table, batch, int(i)), float(claimed[i]), float(near[i]),
+                truth = table.truths[number][OUTPUTS[order]].values()
+                for i in np.flatnonzero(off):
+                    at = given(table, batch, int(i))
+                    if abs(claimed[i] - truth[i]) <= tolerance[i]:
+                        if OUTPUTS[order - 1] in wrong:
+                            continue
+                        kind, output = f"its differences are not the formula's {OUTPUTS[order]}", OUTPUTS[order - 1]
+                        computed, expected = near[i], truth[i]
+                    else:
+                        kind, output = f"inconsistent with differences of its own {OUTPUTS[order - 1]}", OUTPUTS[order]
+                        computed, expected = claimed[i], near[i]
+                        if np.isfinite(truth[i]):
+                            kind, expected = f"not the formula's, and {kind}", truth[i]
+                    findings.append(Finding(kind, output, backend, "float64", at, float(computed), float(expected),
                                             float("nan")))  # fmt: skip
-    return findings
+    return findings[:REPORTED]
 
 
 def _is_smooth(table: TruthTable, batch: Batch, index: int, reach: float) -> bool:

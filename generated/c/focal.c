@@ -35,56 +35,61 @@ void lossforge_focal_loss_f64(size_t n, const double *restrict y, const double *
 
 void lossforge_focal_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_2, double alpha, double *restrict gradient)
 {
-    const double t4 = 1.0 - alpha;
-    const double c1 = alpha * gamma_2;
+    const double t0 = 1.0 - alpha;
+    const double c2 = alpha * gamma_2;
+    const double c1 = gamma_2 * t0;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = exp(-fabs(z_i));
-        const double t1 = 1.0 + t0;
-        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
-        const double t3 = pow(t2, gamma_2);
-        const double t5 = 1.0 - y_i;
+        const double t1 = 1.0 - y_i;
+        const double t2 = exp(-fabs(z_i));
+        const double t3 = 1.0 + t2;
+        const double t4 = ((0.0 <= z_i) ? 1.0 : t2) / t3;
+        const double t5 = pow(t4, gamma_2);
         const double t6 = -z_i;
-        const double t7 = ((0.0 <= t6) ? 1.0 : t0) / t1;
-        const double t8 = log1p(t0);
+        const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
+        const double t8 = log1p(t2);
         const double t9 = pow(t7, gamma_2);
-        gradient[row] = w * (gamma_2 * t3 * t4 * t5 * t7 * (t8 + maximum(0.0, z_i)) + t4 * t3 * t5 * t2 - alpha * y_i * t9 * t7 - y_i * c1 * t9 * t2 * (t8 + maximum(0.0, t6)));
+        gradient[row] = w * (c1 * (t1 * t5 * t7 * (t8 + maximum(0.0, z_i))) + t0 * t5 * t1 * t4 - alpha * y_i * t9 * t7 - c2 * (y_i * t9 * t4 * (t8 + maximum(0.0, t6))));
     }
 }
 
 void lossforge_focal_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_2, double alpha, double *restrict hessian)
 {
-    const double t4 = 1.0 - alpha;
-    const double t9 = gamma_2 * gamma_2;
-    const double c2 = 2.0 * gamma_2;
+    const double t0 = 1.0 - alpha;
+    const double t13 = alpha * gamma_2;
     const double c3 = gamma_2 * (2.0 * alpha);
-    const double c4 = alpha * gamma_2;
+    const double c2 = 2.0 * gamma_2 * t0;
+    const double c4 = gamma_2 * gamma_2 * t0;
+    const double c5 = gamma_2 * t13;
+    const double c6 = gamma_2 * t0;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = exp(-fabs(z_i));
-        const double t1 = 1.0 + t0;
-        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
-        const double t3 = pow(t2, gamma_2);
-        const double t5 = 1.0 - y_i;
+        const double t1 = 1.0 - y_i;
+        const double t2 = exp(-fabs(z_i));
+        const double t3 = 1.0 + t2;
+        const double t4 = ((0.0 <= z_i) ? 1.0 : t2) / t3;
+        const double t5 = pow(t4, gamma_2);
         const double t6 = -z_i;
-        const double t7 = ((0.0 <= t6) ? 1.0 : t0) / t1;
-        const double t8 = pow(t7, gamma_2);
-        const double t10 = log1p(t0);
-        const double t11 = t10 + maximum(0.0, z_i);
-        const double t12 = alpha * y_i;
-        const double t13 = t10 + maximum(0.0, t6);
-        hessian[row] = w * (c2 * t3 * t4 * t5 * t2 * t7 + (y_i * c3 * t8 * t2 * t7 + (t9 * t3 * (t7 * t7) * t4 * t5 * t11 + (t12 * t9 * (t2 * t2) * t8 * t13 + (t4 * t3 * t5 * t2 * t7 + t12 * t8 * t2 * t7)))) - y_i * c4 * t8 * t2 * t7 * t13 - gamma_2 * t3 * t4 * t5 * t2 * t7 * t11);
+        const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
+        const double t8 = t1 * t5 * t4 * t7;
+        const double t9 = pow(t7, gamma_2);
+        const double t10 = y_i * t9 * t4 * t7;
+        const double t11 = log1p(t2);
+        const double t12 = t11 + maximum(0.0, z_i);
+        const double t14 = t11 + maximum(0.0, t6);
+        hessian[row] = w * (c2 * t8 + (c3 * t10 + (c4 * (t7 * t5 * t7 * t1 * t12) + (c5 * (y_i * t4 * t4 * t9 * t14) + (t0 * t5 * t1 * t4 * t7 + alpha * y_i * t9 * t4 * t7)))) - t13 * (t10 * t14) - c6 * (t8 * t12));
     }
 }
 
 void lossforge_focal_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_2, double alpha, double *restrict loss, double *restrict gradient)
 {
     const double t0 = 1.0 - alpha;
-    const double c1 = alpha * gamma_2;
+    const double c2 = alpha * gamma_2;
+    const double c1 = gamma_2 * t0;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
@@ -103,49 +108,54 @@ void lossforge_focal_loss_gradient_f64(size_t n, const double *restrict y, const
         const double t12 = alpha * y_i * t11;
         const double t13 = t7 + maximum(0.0, t9);
         loss[row] = w * (t6 * t8 + t12 * t13);
-        gradient[row] = w * (gamma_2 * t4 * t0 * t5 * t10 * t8 + t6 * t3 - t12 * t10 - y_i * c1 * t11 * t3 * t13);
+        gradient[row] = w * (c1 * (t5 * t4 * t10 * t8) + t6 * t3 - t12 * t10 - c2 * (y_i * t11 * t3 * t13));
     }
 }
 
 void lossforge_focal_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_2, double alpha, double *restrict gradient, double *restrict hessian)
 {
-    const double t4 = 1.0 - alpha;
-    const double c1 = alpha * gamma_2;
-    const double t17 = gamma_2 * gamma_2;
-    const double c3 = 2.0 * gamma_2;
+    const double t0 = 1.0 - alpha;
+    const double t15 = alpha * gamma_2;
     const double c4 = gamma_2 * (2.0 * alpha);
+    const double t1 = gamma_2 * t0;
+    const double c3 = 2.0 * gamma_2 * t0;
+    const double c5 = gamma_2 * gamma_2 * t0;
+    const double c6 = gamma_2 * t15;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = exp(-fabs(z_i));
-        const double t1 = 1.0 + t0;
-        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
-        const double t3 = pow(t2, gamma_2);
-        const double t5 = 1.0 - y_i;
-        const double t6 = gamma_2 * t3 * t4 * t5;
-        const double t7 = -z_i;
-        const double t8 = ((0.0 <= t7) ? 1.0 : t0) / t1;
-        const double t9 = log1p(t0);
-        const double t10 = t9 + maximum(0.0, z_i);
-        const double t11 = t4 * t3 * t5 * t2;
-        const double t12 = alpha * y_i;
-        const double t13 = pow(t8, gamma_2);
-        const double t14 = t12 * t13;
-        const double t15 = y_i * c1 * t13 * t2;
-        const double t16 = t9 + maximum(0.0, t7);
-        gradient[row] = w * (t6 * t8 * t10 + t11 - t14 * t8 - t15 * t16);
-        hessian[row] = w * (c3 * t3 * t4 * t5 * t2 * t8 + (y_i * c4 * t13 * t2 * t8 + (t17 * t3 * (t8 * t8) * t4 * t5 * t10 + (t12 * t17 * (t2 * t2) * t13 * t16 + (t11 * t8 + t14 * t2 * t8)))) - t15 * t8 * t16 - t6 * t2 * t8 * t10);
+        const double t2 = 1.0 - y_i;
+        const double t3 = exp(-fabs(z_i));
+        const double t4 = 1.0 + t3;
+        const double t5 = ((0.0 <= z_i) ? 1.0 : t3) / t4;
+        const double t6 = pow(t5, gamma_2);
+        const double t7 = t2 * t6;
+        const double t8 = -z_i;
+        const double t9 = ((0.0 <= t8) ? 1.0 : t3) / t4;
+        const double t10 = log1p(t3);
+        const double t11 = t10 + maximum(0.0, z_i);
+        const double t12 = t0 * t6 * t2 * t5;
+        const double t13 = pow(t9, gamma_2);
+        const double t14 = alpha * y_i * t13;
+        const double t16 = y_i * t13 * t5;
+        const double t17 = t10 + maximum(0.0, t8);
+        const double t18 = t7 * t5 * t9;
+        const double t19 = t16 * t9;
+        gradient[row] = w * (t1 * (t7 * t9 * t11) + t12 - t14 * t9 - t15 * (t16 * t17));
+        hessian[row] = w * (c3 * t18 + (c4 * t19 + (c5 * (t9 * t6 * t9 * t2 * t11) + (c6 * (y_i * t5 * t5 * t13 * t17) + (t12 * t9 + t14 * t5 * t9)))) - t15 * (t19 * t17) - t1 * (t18 * t11));
     }
 }
 
 void lossforge_focal_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_2, double alpha, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double t0 = 1.0 - alpha;
-    const double c1 = alpha * gamma_2;
-    const double t18 = gamma_2 * gamma_2;
-    const double c3 = 2.0 * gamma_2;
+    const double t17 = alpha * gamma_2;
     const double c4 = gamma_2 * (2.0 * alpha);
+    const double t14 = gamma_2 * t0;
+    const double c3 = 2.0 * gamma_2 * t0;
+    const double c5 = gamma_2 * gamma_2 * t0;
+    const double c6 = gamma_2 * t17;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
@@ -158,18 +168,19 @@ void lossforge_focal_loss_gradient_hessian_f64(size_t n, const double *restrict 
         const double t6 = t0 * t4 * t5;
         const double t7 = log1p(t1);
         const double t8 = t7 + maximum(0.0, z_i);
-        const double t9 = alpha * y_i;
-        const double t10 = -z_i;
-        const double t11 = ((0.0 <= t10) ? 1.0 : t1) / t2;
-        const double t12 = pow(t11, gamma_2);
-        const double t13 = t9 * t12;
-        const double t14 = t7 + maximum(0.0, t10);
-        const double t15 = gamma_2 * t4 * t0 * t5;
+        const double t9 = -z_i;
+        const double t10 = ((0.0 <= t9) ? 1.0 : t1) / t2;
+        const double t11 = pow(t10, gamma_2);
+        const double t12 = alpha * y_i * t11;
+        const double t13 = t7 + maximum(0.0, t9);
+        const double t15 = t5 * t4;
         const double t16 = t6 * t3;
-        const double t17 = y_i * c1 * t12 * t3;
-        loss[row] = w * (t6 * t8 + t13 * t14);
-        gradient[row] = w * (t15 * t11 * t8 + t16 - t13 * t11 - t17 * t14);
-        hessian[row] = w * (c3 * t4 * t0 * t5 * t3 * t11 + (y_i * c4 * t12 * t3 * t11 + (t18 * t4 * (t11 * t11) * t0 * t5 * t8 + (t9 * t18 * (t3 * t3) * t12 * t14 + (t16 * t11 + t13 * t3 * t11)))) - t17 * t11 * t14 - t15 * t3 * t11 * t8);
+        const double t18 = y_i * t11 * t3;
+        const double t19 = t15 * t3 * t10;
+        const double t20 = t18 * t10;
+        loss[row] = w * (t6 * t8 + t12 * t13);
+        gradient[row] = w * (t14 * (t15 * t10 * t8) + t16 - t12 * t10 - t17 * (t18 * t13));
+        hessian[row] = w * (c3 * t19 + (c4 * t20 + (c5 * (t10 * t4 * t10 * t5 * t8) + (c6 * (y_i * t3 * t3 * t11 * t13) + (t16 * t10 + t12 * t3 * t10)))) - t17 * (t20 * t13) - t14 * (t19 * t8));
     }
 }
 
@@ -201,56 +212,61 @@ void lossforge_focal_loss_f32(size_t n, const float *restrict y, const float *re
 
 void lossforge_focal_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_2, float alpha, float *restrict gradient)
 {
-    const float t4 = 1.0f - alpha;
-    const float c1 = alpha * gamma_2;
+    const float t0 = 1.0f - alpha;
+    const float c2 = alpha * gamma_2;
+    const float c1 = gamma_2 * t0;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = expf(-fabsf(z_i));
-        const float t1 = 1.0f + t0;
-        const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
-        const float t3 = powf(t2, gamma_2);
-        const float t5 = 1.0f - y_i;
+        const float t1 = 1.0f - y_i;
+        const float t2 = expf(-fabsf(z_i));
+        const float t3 = 1.0f + t2;
+        const float t4 = ((0.0f <= z_i) ? 1.0f : t2) / t3;
+        const float t5 = powf(t4, gamma_2);
         const float t6 = -z_i;
-        const float t7 = ((0.0f <= t6) ? 1.0f : t0) / t1;
-        const float t8 = log1pf(t0);
+        const float t7 = ((0.0f <= t6) ? 1.0f : t2) / t3;
+        const float t8 = log1pf(t2);
         const float t9 = powf(t7, gamma_2);
-        gradient[row] = w * (gamma_2 * t3 * t4 * t5 * t7 * (t8 + maximumf(0.0f, z_i)) + t4 * t3 * t5 * t2 - alpha * y_i * t9 * t7 - y_i * c1 * t9 * t2 * (t8 + maximumf(0.0f, t6)));
+        gradient[row] = w * (c1 * (t1 * t5 * t7 * (t8 + maximumf(0.0f, z_i))) + t0 * t5 * t1 * t4 - alpha * y_i * t9 * t7 - c2 * (y_i * t9 * t4 * (t8 + maximumf(0.0f, t6))));
     }
 }
 
 void lossforge_focal_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_2, float alpha, float *restrict hessian)
 {
-    const float t4 = 1.0f - alpha;
-    const float t9 = gamma_2 * gamma_2;
-    const float c2 = 2.0f * gamma_2;
+    const float t0 = 1.0f - alpha;
+    const float t13 = alpha * gamma_2;
     const float c3 = gamma_2 * (2.0f * alpha);
-    const float c4 = alpha * gamma_2;
+    const float c2 = 2.0f * gamma_2 * t0;
+    const float c4 = gamma_2 * gamma_2 * t0;
+    const float c5 = gamma_2 * t13;
+    const float c6 = gamma_2 * t0;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = expf(-fabsf(z_i));
-        const float t1 = 1.0f + t0;
-        const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
-        const float t3 = powf(t2, gamma_2);
-        const float t5 = 1.0f - y_i;
+        const float t1 = 1.0f - y_i;
+        const float t2 = expf(-fabsf(z_i));
+        const float t3 = 1.0f + t2;
+        const float t4 = ((0.0f <= z_i) ? 1.0f : t2) / t3;
+        const float t5 = powf(t4, gamma_2);
         const float t6 = -z_i;
-        const float t7 = ((0.0f <= t6) ? 1.0f : t0) / t1;
-        const float t8 = powf(t7, gamma_2);
-        const float t10 = log1pf(t0);
-        const float t11 = t10 + maximumf(0.0f, z_i);
-        const float t12 = alpha * y_i;
-        const float t13 = t10 + maximumf(0.0f, t6);
-        hessian[row] = w * (c2 * t3 * t4 * t5 * t2 * t7 + (y_i * c3 * t8 * t2 * t7 + (t9 * t3 * (t7 * t7) * t4 * t5 * t11 + (t12 * t9 * (t2 * t2) * t8 * t13 + (t4 * t3 * t5 * t2 * t7 + t12 * t8 * t2 * t7)))) - y_i * c4 * t8 * t2 * t7 * t13 - gamma_2 * t3 * t4 * t5 * t2 * t7 * t11);
+        const float t7 = ((0.0f <= t6) ? 1.0f : t2) / t3;
+        const float t8 = t1 * t5 * t4 * t7;
+        const float t9 = powf(t7, gamma_2);
+        const float t10 = y_i * t9 * t4 * t7;
+        const float t11 = log1pf(t2);
+        const float t12 = t11 + maximumf(0.0f, z_i);
+        const float t14 = t11 + maximumf(0.0f, t6);
+        hessian[row] = w * (c2 * t8 + (c3 * t10 + (c4 * (t7 * t5 * t7 * t1 * t12) + (c5 * (y_i * t4 * t4 * t9 * t14) + (t0 * t5 * t1 * t4 * t7 + alpha * y_i * t9 * t4 * t7)))) - t13 * (t10 * t14) - c6 * (t8 * t12));
     }
 }
 
 void lossforge_focal_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_2, float alpha, float *restrict loss, float *restrict gradient)
 {
     const float t0 = 1.0f - alpha;
-    const float c1 = alpha * gamma_2;
+    const float c2 = alpha * gamma_2;
+    const float c1 = gamma_2 * t0;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
@@ -269,49 +285,54 @@ void lossforge_focal_loss_gradient_f32(size_t n, const float *restrict y, const 
         const float t12 = alpha * y_i * t11;
         const float t13 = t7 + maximumf(0.0f, t9);
         loss[row] = w * (t6 * t8 + t12 * t13);
-        gradient[row] = w * (gamma_2 * t4 * t0 * t5 * t10 * t8 + t6 * t3 - t12 * t10 - y_i * c1 * t11 * t3 * t13);
+        gradient[row] = w * (c1 * (t5 * t4 * t10 * t8) + t6 * t3 - t12 * t10 - c2 * (y_i * t11 * t3 * t13));
     }
 }
 
 void lossforge_focal_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_2, float alpha, float *restrict gradient, float *restrict hessian)
 {
-    const float t4 = 1.0f - alpha;
-    const float c1 = alpha * gamma_2;
-    const float t17 = gamma_2 * gamma_2;
-    const float c3 = 2.0f * gamma_2;
+    const float t0 = 1.0f - alpha;
+    const float t15 = alpha * gamma_2;
     const float c4 = gamma_2 * (2.0f * alpha);
+    const float t1 = gamma_2 * t0;
+    const float c3 = 2.0f * gamma_2 * t0;
+    const float c5 = gamma_2 * gamma_2 * t0;
+    const float c6 = gamma_2 * t15;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = expf(-fabsf(z_i));
-        const float t1 = 1.0f + t0;
-        const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
-        const float t3 = powf(t2, gamma_2);
-        const float t5 = 1.0f - y_i;
-        const float t6 = gamma_2 * t3 * t4 * t5;
-        const float t7 = -z_i;
-        const float t8 = ((0.0f <= t7) ? 1.0f : t0) / t1;
-        const float t9 = log1pf(t0);
-        const float t10 = t9 + maximumf(0.0f, z_i);
-        const float t11 = t4 * t3 * t5 * t2;
-        const float t12 = alpha * y_i;
-        const float t13 = powf(t8, gamma_2);
-        const float t14 = t12 * t13;
-        const float t15 = y_i * c1 * t13 * t2;
-        const float t16 = t9 + maximumf(0.0f, t7);
-        gradient[row] = w * (t6 * t8 * t10 + t11 - t14 * t8 - t15 * t16);
-        hessian[row] = w * (c3 * t3 * t4 * t5 * t2 * t8 + (y_i * c4 * t13 * t2 * t8 + (t17 * t3 * (t8 * t8) * t4 * t5 * t10 + (t12 * t17 * (t2 * t2) * t13 * t16 + (t11 * t8 + t14 * t2 * t8)))) - t15 * t8 * t16 - t6 * t2 * t8 * t10);
+        const float t2 = 1.0f - y_i;
+        const float t3 = expf(-fabsf(z_i));
+        const float t4 = 1.0f + t3;
+        const float t5 = ((0.0f <= z_i) ? 1.0f : t3) / t4;
+        const float t6 = powf(t5, gamma_2);
+        const float t7 = t2 * t6;
+        const float t8 = -z_i;
+        const float t9 = ((0.0f <= t8) ? 1.0f : t3) / t4;
+        const float t10 = log1pf(t3);
+        const float t11 = t10 + maximumf(0.0f, z_i);
+        const float t12 = t0 * t6 * t2 * t5;
+        const float t13 = powf(t9, gamma_2);
+        const float t14 = alpha * y_i * t13;
+        const float t16 = y_i * t13 * t5;
+        const float t17 = t10 + maximumf(0.0f, t8);
+        const float t18 = t7 * t5 * t9;
+        const float t19 = t16 * t9;
+        gradient[row] = w * (t1 * (t7 * t9 * t11) + t12 - t14 * t9 - t15 * (t16 * t17));
+        hessian[row] = w * (c3 * t18 + (c4 * t19 + (c5 * (t9 * t6 * t9 * t2 * t11) + (c6 * (y_i * t5 * t5 * t13 * t17) + (t12 * t9 + t14 * t5 * t9)))) - t15 * (t19 * t17) - t1 * (t18 * t11));
     }
 }
 
 void lossforge_focal_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_2, float alpha, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float t0 = 1.0f - alpha;
-    const float c1 = alpha * gamma_2;
-    const float t18 = gamma_2 * gamma_2;
-    const float c3 = 2.0f * gamma_2;
+    const float t17 = alpha * gamma_2;
     const float c4 = gamma_2 * (2.0f * alpha);
+    const float t14 = gamma_2 * t0;
+    const float c3 = 2.0f * gamma_2 * t0;
+    const float c5 = gamma_2 * gamma_2 * t0;
+    const float c6 = gamma_2 * t17;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
@@ -324,18 +345,19 @@ void lossforge_focal_loss_gradient_hessian_f32(size_t n, const float *restrict y
         const float t6 = t0 * t4 * t5;
         const float t7 = log1pf(t1);
         const float t8 = t7 + maximumf(0.0f, z_i);
-        const float t9 = alpha * y_i;
-        const float t10 = -z_i;
-        const float t11 = ((0.0f <= t10) ? 1.0f : t1) / t2;
-        const float t12 = powf(t11, gamma_2);
-        const float t13 = t9 * t12;
-        const float t14 = t7 + maximumf(0.0f, t10);
-        const float t15 = gamma_2 * t4 * t0 * t5;
+        const float t9 = -z_i;
+        const float t10 = ((0.0f <= t9) ? 1.0f : t1) / t2;
+        const float t11 = powf(t10, gamma_2);
+        const float t12 = alpha * y_i * t11;
+        const float t13 = t7 + maximumf(0.0f, t9);
+        const float t15 = t5 * t4;
         const float t16 = t6 * t3;
-        const float t17 = y_i * c1 * t12 * t3;
-        loss[row] = w * (t6 * t8 + t13 * t14);
-        gradient[row] = w * (t15 * t11 * t8 + t16 - t13 * t11 - t17 * t14);
-        hessian[row] = w * (c3 * t4 * t0 * t5 * t3 * t11 + (y_i * c4 * t12 * t3 * t11 + (t18 * t4 * (t11 * t11) * t0 * t5 * t8 + (t9 * t18 * (t3 * t3) * t12 * t14 + (t16 * t11 + t13 * t3 * t11)))) - t17 * t11 * t14 - t15 * t3 * t11 * t8);
+        const float t18 = y_i * t11 * t3;
+        const float t19 = t15 * t3 * t10;
+        const float t20 = t18 * t10;
+        loss[row] = w * (t6 * t8 + t12 * t13);
+        gradient[row] = w * (t14 * (t15 * t10 * t8) + t16 - t12 * t10 - t17 * (t18 * t13));
+        hessian[row] = w * (c3 * t19 + (c4 * t20 + (c5 * (t10 * t4 * t10 * t5 * t8) + (c6 * (y_i * t3 * t3 * t11 * t13) + (t16 * t10 + t12 * t3 * t10)))) - t17 * (t20 * t13) - t14 * (t19 * t8));
     }
 }
 

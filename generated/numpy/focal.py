@@ -19,48 +19,53 @@ def loss(y, z, gamma, alpha):
 
 
 def gradient(y, z, gamma, alpha):
-    t4 = 1.0 - alpha
-    c1 = alpha * gamma
-    t0 = np.exp(-np.abs(z))
-    t1 = 1.0 + t0
-    t2 = np.where((0.0 <= z), 1.0, t0) / t1
-    t3 = np.power(t2, gamma)
-    t5 = 1.0 - y
-    t6 = -z
-    t7 = np.where((0.0 <= t6), 1.0, t0) / t1
-    t8 = np.log1p(t0)
-    t9 = np.power(t7, gamma)
+    t8 = 1.0 - alpha
+    c2 = alpha * gamma
+    c1 = gamma * t8
+    t0 = 1.0 - y
+    t1 = np.exp(-np.abs(z))
+    t2 = 1.0 + t1
+    t3 = np.where((0.0 <= z), 1.0, t1) / t2
+    t4 = np.power(t3, gamma)
+    t5 = -z
+    t6 = np.where((0.0 <= t5), 1.0, t1) / t2
+    t7 = np.log1p(t1)
+    t9 = np.power(t6, gamma)
     return (
-        gamma * t3 * t4 * t5 * t7 * (t8 + np.maximum(0.0, z)) + t4 * t3 * t5 * t2 - alpha * y * t9 * t7 - y * c1 * t9 * t2 * (t8 + np.maximum(0.0, t6)),
+        t0 * t4 * t6 * (t7 + np.maximum(0.0, z)) * c1 + t8 * t4 * t0 * t3 - alpha * y * t9 * t6 - y * t9 * t3 * (t7 + np.maximum(0.0, t5)) * c2,
     )
 
 
 def hessian(y, z, gamma, alpha):
-    t4 = 1.0 - alpha
-    t9 = gamma * gamma
-    c2 = 2.0 * gamma
+    t8 = 1.0 - alpha
+    t14 = alpha * gamma
     c3 = gamma * (2.0 * alpha)
-    c4 = alpha * gamma
-    t0 = np.exp(-np.abs(z))
-    t1 = 1.0 + t0
-    t2 = np.where((0.0 <= z), 1.0, t0) / t1
-    t3 = np.power(t2, gamma)
-    t5 = 1.0 - y
-    t6 = -z
-    t7 = np.where((0.0 <= t6), 1.0, t0) / t1
-    t8 = np.power(t7, gamma)
-    t10 = np.log1p(t0)
-    t11 = t10 + np.maximum(0.0, z)
-    t12 = alpha * y
-    t13 = t10 + np.maximum(0.0, t6)
+    c2 = 2.0 * gamma * t8
+    c4 = gamma * gamma * t8
+    c5 = gamma * t14
+    c6 = gamma * t8
+    t0 = 1.0 - y
+    t1 = np.exp(-np.abs(z))
+    t2 = 1.0 + t1
+    t3 = np.where((0.0 <= z), 1.0, t1) / t2
+    t4 = np.power(t3, gamma)
+    t5 = -z
+    t6 = np.where((0.0 <= t5), 1.0, t1) / t2
+    t7 = t0 * t4 * t3 * t6
+    t9 = np.power(t6, gamma)
+    t10 = y * t9 * t3 * t6
+    t11 = np.log1p(t1)
+    t12 = t11 + np.maximum(0.0, z)
+    t13 = t11 + np.maximum(0.0, t5)
     return (
-        c2 * t3 * t4 * t5 * t2 * t7 + (y * c3 * t8 * t2 * t7 + (t9 * t3 * (t7 * t7) * t4 * t5 * t11 + (t12 * t9 * (t2 * t2) * t8 * t13 + (t4 * t3 * t5 * t2 * t7 + t12 * t8 * t2 * t7)))) - y * c4 * t8 * t2 * t7 * t13 - gamma * t3 * t4 * t5 * t2 * t7 * t11,
+        t7 * c2 + (t10 * c3 + (t6 * t4 * t6 * t0 * t12 * c4 + (y * t3 * t3 * t9 * t13 * c5 + (t8 * t4 * t0 * t3 * t6 + alpha * y * t9 * t3 * t6)))) - t10 * t13 * t14 - t7 * t12 * c6,
     )
 
 
 def loss_gradient(y, z, gamma, alpha):
     t0 = 1.0 - alpha
-    c1 = alpha * gamma
+    c2 = alpha * gamma
+    c1 = gamma * t0
     t1 = np.exp(-np.abs(z))
     t2 = 1.0 + t1
     t3 = np.where((0.0 <= z), 1.0, t1) / t2
@@ -76,44 +81,49 @@ def loss_gradient(y, z, gamma, alpha):
     t13 = t7 + np.maximum(0.0, t9)
     return (
         t6 * t8 + t12 * t13,
-        gamma * t4 * t0 * t5 * t10 * t8 + t6 * t3 - t12 * t10 - y * c1 * t11 * t3 * t13,
+        t5 * t4 * t10 * t8 * c1 + t6 * t3 - t12 * t10 - y * t11 * t3 * t13 * c2,
     )
 
 
 def gradient_hessian(y, z, gamma, alpha):
-    t4 = 1.0 - alpha
-    c1 = alpha * gamma
-    t17 = gamma * gamma
-    c3 = 2.0 * gamma
+    t10 = 1.0 - alpha
+    t17 = alpha * gamma
     c4 = gamma * (2.0 * alpha)
-    t0 = np.exp(-np.abs(z))
-    t1 = 1.0 + t0
-    t2 = np.where((0.0 <= z), 1.0, t0) / t1
-    t3 = np.power(t2, gamma)
-    t5 = 1.0 - y
-    t6 = gamma * t3 * t4 * t5
-    t7 = -z
-    t8 = np.where((0.0 <= t7), 1.0, t0) / t1
-    t9 = np.log1p(t0)
-    t10 = t9 + np.maximum(0.0, z)
-    t11 = t4 * t3 * t5 * t2
-    t12 = alpha * y
-    t13 = np.power(t8, gamma)
-    t14 = t12 * t13
-    t15 = y * c1 * t13 * t2
-    t16 = t9 + np.maximum(0.0, t7)
+    t11 = gamma * t10
+    c3 = 2.0 * gamma * t10
+    c5 = gamma * gamma * t10
+    c6 = gamma * t17
+    t0 = 1.0 - y
+    t1 = np.exp(-np.abs(z))
+    t2 = 1.0 + t1
+    t3 = np.where((0.0 <= z), 1.0, t1) / t2
+    t4 = np.power(t3, gamma)
+    t5 = t0 * t4
+    t6 = -z
+    t7 = np.where((0.0 <= t6), 1.0, t1) / t2
+    t8 = np.log1p(t1)
+    t9 = t8 + np.maximum(0.0, z)
+    t12 = t10 * t4 * t0 * t3
+    t13 = np.power(t7, gamma)
+    t14 = alpha * y * t13
+    t15 = y * t13 * t3
+    t16 = t8 + np.maximum(0.0, t6)
+    t18 = t5 * t3 * t7
+    t19 = t15 * t7
     return (
-        t6 * t8 * t10 + t11 - t14 * t8 - t15 * t16,
-        c3 * t3 * t4 * t5 * t2 * t8 + (y * c4 * t13 * t2 * t8 + (t17 * t3 * (t8 * t8) * t4 * t5 * t10 + (t12 * t17 * (t2 * t2) * t13 * t16 + (t11 * t8 + t14 * t2 * t8)))) - t15 * t8 * t16 - t6 * t2 * t8 * t10,
+        t5 * t7 * t9 * t11 + t12 - t14 * t7 - t15 * t16 * t17,
+        t18 * c3 + (t19 * c4 + (t7 * t4 * t7 * t0 * t9 * c5 + (y * t3 * t3 * t13 * t16 * c6 + (t12 * t7 + t14 * t3 * t7)))) - t19 * t16 * t17 - t18 * t9 * t11,
     )
 
 
 def loss_gradient_hessian(y, z, gamma, alpha):
     t0 = 1.0 - alpha
-    c1 = alpha * gamma
-    t18 = gamma * gamma
-    c3 = 2.0 * gamma
+    t18 = alpha * gamma
     c4 = gamma * (2.0 * alpha)
+    t15 = gamma * t0
+    c3 = 2.0 * gamma * t0
+    c5 = gamma * gamma * t0
+    c6 = gamma * t18
     t1 = np.exp(-np.abs(z))
     t2 = 1.0 + t1
     t3 = np.where((0.0 <= z), 1.0, t1) / t2
@@ -122,19 +132,20 @@ def loss_gradient_hessian(y, z, gamma, alpha):
     t6 = t0 * t4 * t5
     t7 = np.log1p(t1)
     t8 = t7 + np.maximum(0.0, z)
-    t9 = alpha * y
-    t10 = -z
-    t11 = np.where((0.0 <= t10), 1.0, t1) / t2
-    t12 = np.power(t11, gamma)
-    t13 = t9 * t12
-    t14 = t7 + np.maximum(0.0, t10)
-    t15 = gamma * t4 * t0 * t5
+    t9 = -z
+    t10 = np.where((0.0 <= t9), 1.0, t1) / t2
+    t11 = np.power(t10, gamma)
+    t12 = alpha * y * t11
+    t13 = t7 + np.maximum(0.0, t9)
+    t14 = t5 * t4
     t16 = t6 * t3
-    t17 = y * c1 * t12 * t3
+    t17 = y * t11 * t3
+    t19 = t14 * t3 * t10
+    t20 = t17 * t10
     return (
-        t6 * t8 + t13 * t14,
-        t15 * t11 * t8 + t16 - t13 * t11 - t17 * t14,
-        c3 * t4 * t0 * t5 * t3 * t11 + (y * c4 * t12 * t3 * t11 + (t18 * t4 * (t11 * t11) * t0 * t5 * t8 + (t9 * t18 * (t3 * t3) * t12 * t14 + (t16 * t11 + t13 * t3 * t11)))) - t17 * t11 * t14 - t15 * t3 * t11 * t8,
+        t6 * t8 + t12 * t13,
+        t14 * t10 * t8 * t15 + t16 - t12 * t10 - t17 * t13 * t18,
+        t19 * c3 + (t20 * c4 + (t10 * t4 * t10 * t5 * t8 * c5 + (y * t3 * t3 * t11 * t13 * c6 + (t16 * t10 + t12 * t3 * t10)))) - t20 * t13 * t18 - t19 * t8 * t15,
     )
 
 

@@ -41,8 +41,8 @@ def absolute_error(r: Residual) -> Expr:
     equivalents=("sklearn._loss.HuberLoss", "torch.nn.functional.huber_loss"),
     remarks=(
         (
-            "At |r| = delta the second derivative jumps from 1 to 0; the convention gives 1/2, where scikit-learn's "
-            "HuberLoss and PyTorch's double backward give 1."
+            "At |r| = delta the second derivative jumps from 1 to 0; the convention gives 1/2. scikit-learn's "
+            "HuberLoss gives 1 there, PyTorch's double backward 0, its torch.func.hessian 1."
         ),
     ),
 )

@@ -1,5 +1,9 @@
 """What does a user type? `import lossforge as lf`, then these names.
 
+`losses.huber(delta=1.5)` is a function over arrays. The formula behind it is
+`catalog["huber"]`, a `Loss`; `parse`, `load`, `loss` and `combine` make more of
+these, and `derive`, `compile`, `check` and `diff` take them.
+
 Each is imported when first asked for: `lf.losses` and evaluation pay for NumPy
 alone, what works on formulas for SymPy, and `lossforge --help` for neither.
 """
@@ -10,11 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cli.check import check_loss as check
     from .codegen.compile import compile_loss as compile
     from .derive.compare import compare as diff
     from .derive.derivation import derive as derive
     from .runtime import ArtifactError, DomainViolation, EnvironmentLacking, LossFunction, ParameterError, losses
     from .spec.algebra import combine as combine
+    from .spec.catalog import CATALOG as catalog
     from .spec.declare import loss as loss
     from .spec.file import load as load
     from .spec.text import parse as parse
@@ -28,6 +34,8 @@ _HOMES = {
     "EnvironmentLacking": ("runtime", "EnvironmentLacking"),
     "LossFunction": ("runtime", "LossFunction"),
     "ParameterError": ("runtime", "ParameterError"),
+    "catalog": ("spec.catalog", "CATALOG"),
+    "check": ("cli.check", "check_loss"),
     "combine": ("spec.algebra", "combine"),
     "compile": ("codegen.compile", "compile_loss"),
     "derive": ("derive", None),
@@ -40,7 +48,7 @@ _HOMES = {
 
 __all__ = [
     "ArtifactError", "DomainViolation", "EnvironmentLacking", "LossFunction", "ParameterError", "__version__",
-    "combine", "compile", "derive", "diff", "load", "loss", "losses", "parse",
+    "catalog", "check", "combine", "compile", "derive", "diff", "load", "loss", "losses", "parse",
 ]  # fmt: skip
 
 
