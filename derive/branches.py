@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 
 import sympy as sp
-from sympy import Abs, Add, Basic, Dummy, Eq, Expr, Function, Integer, Max, Min, Mul, Piecewise, S, Symbol
+from sympy import Abs, Add, Basic, Dummy, Eq, Expr, Function, Integer, Max, Min, Mul, Piecewise, Pow, S, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import ITE, And, Boolean, Not, Or
 
@@ -83,10 +83,17 @@ def _two_way(e: Basic) -> Expr:
             result = _nest(condition, _two_way(branch), result)
         return result
     if isinstance(e, Max | Min):
-        first, second, *others = sorted(e.args, key=sp.default_sort_key)
+        arguments = [_two_way(a) for a in sorted(e.args, key=sp.default_sort_key)]
+        for i, argument in enumerate(arguments):
+            if isinstance(argument, Piecewise):
+                # Choose inside first: then every condition compares terms of the author's own, and can be solved.
+                (then, condition), (otherwise, _) = argument.args
+                others = arguments[:i] + arguments[i + 1 :]
+                return choice(condition, *(_two_way(type(e)(branch, *others)) for branch in (then, otherwise)))
+        first, second, *others = arguments
         condition = first > second if isinstance(e, Max) else first < second
-        # Round by round, so that every condition compares two of the author's own terms.
-        rounds = (_two_way(type(e)(winner, *others)) if others else _two_way(winner) for winner in (first, second))
+        # Round by round, for the same reason.
+        rounds = (_two_way(type(e)(winner, *others)) if others else winner for winner in (first, second))
         return choice(condition, *rounds)
     return e.func(*(_two_way(a) for a in e.args))
 
@@ -162,6 +169,8 @@ def tidy(e: Expr) -> Expr:
     """
     if not e.args or e.has(Piecewise):
         return e
+    if any(p.exp.free_symbols for p in e.atoms(Pow)):
+        e = e.replace(lambda n: isinstance(n, Mul), _merge_powers)
     candidates = [e, sp.factor_terms(e)]
     expanded = sp.expand(e, deep=False, power_base=False, power_exp=False, log=False, multinomial=False)
     if len(Add.make_args(expanded)) == 1:
@@ -205,6 +214,18 @@ def _polynomial_roots(u: Expr, x: Symbol) -> list[Expr] | None:
     if sign is None:
         return None
     return {-1: [], 0: [sp.S.Zero], 1: [sp.sqrt(value), -sp.sqrt(value)]}[sign]
+
+
+def _merge_powers(product: Mul) -> Expr:
+    """b**q/b as b**(q - 1), which SymPy leaves apart for a symbolic q: 0**q/0 is not a number."""
+    powers = [f.as_base_exp() for f in product.args]
+    for i, (base, exponent) in enumerate(powers):
+        if exponent.is_Number and exponent < 0:
+            for k, (other, symbolic) in enumerate(powers):
+                if other == base and symbolic.free_symbols:
+                    rest = [f for n, f in enumerate(product.args) if n not in (i, k)]
+                    return Mul(*rest, base ** sp.expand(symbolic + exponent))
+    return product
 
 
 # Above this many operations SymPy's expansion and assumptions can take minutes; the answer is then "not shown".
