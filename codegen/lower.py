@@ -285,14 +285,22 @@ def _multiply(e: Mul, recur: Callable[[Expr], Node]) -> Node:
 
 
 def _before_underflow(factors: list[Expr], nodes: list[Node]) -> list[Node]:
-    """In P(r)*exp(-r**2), P may overflow where the exponential is already 0: P counts as 0 there, for oo*0 is NaN."""
-    decay = next((n for f, n in zip(factors, nodes, strict=False) if isinstance(f, sp.exp)), None)
-    if decay is None or len(factors) != len(nodes):
+    """The factors of a product with an exponential, so that oo*0 is 0 and not NaN.
+
+    In P(r)*exp(-r**2) the polynomial may overflow where the exponential is
+    already 0, and counts as 0 there; in y*exp(-f) the exponential may overflow
+    where y is 0, and counts as 0 there.
+    """
+    at = next((i for i, f in enumerate(factors) if isinstance(f, sp.exp)), None)
+    if at is None or len(factors) != len(nodes):
         return nodes
-    return [
-        Select(Cmp("==", decay, ZERO), ZERO, n) if isinstance(f, Add | Pow) and f.free_symbols else n
-        for f, n in zip(factors, nodes, strict=True)
-    ]
+    exponential, result = nodes[at], list(nodes)
+    for i, factor in enumerate(factors):
+        if isinstance(factor, Add | Pow | Symbol) and factor.free_symbols & factors[at].free_symbols:
+            result[i] = Select(Cmp("==", exponential, ZERO), ZERO, nodes[i])
+        elif isinstance(factor, Symbol) and factor.is_zero is None:
+            result[at] = Select(Cmp("==", nodes[i], ZERO), ZERO, result[at])
+    return result
 
 
 def _quotient(coefficient: Expr, above: list[Node], below: list[Node]) -> Node:

@@ -257,16 +257,17 @@ def guard_branches(kernel: Kernel) -> Kernel:
                 inside = Select(condition, x, point)
                 outside = Select(condition, point, x)
                 return Select(condition, _guarded(then, x, inside), _guarded(otherwise, x, outside))
-            case Select(Cmp("==", x, c) as condition, then, otherwise) if c == ZERO and _risky(otherwise, x):
+            case Select(Cmp("==", weight, c) as condition, then, otherwise) if c == ZERO:
                 # xlogy and its kin: where the weight is 0 the other branch sees a harmless 1 in its logarithm.
-                return Select(condition, then, _guard_arguments(otherwise, condition))
+                if not isinstance(weight, Call) and _risky(otherwise):
+                    return Select(condition, then, _guard_arguments(otherwise, condition))
         return node
 
     return _everywhere(kernel, guard)
 
 
 def _guarded(branch: Node, x: Var, value: Node) -> Node:
-    return rewrite(branch, lambda n: value if n == x else n) if _risky(branch, x) else branch
+    return rewrite(branch, lambda n: value if n == x else n) if _risky(branch) else branch
 
 
 def _guard_arguments(branch: Node, condition: Node) -> Node:
@@ -283,7 +284,7 @@ def _guard_arguments(branch: Node, condition: Node) -> Node:
     return rewrite(branch, safe)
 
 
-def _risky(branch: Node, x: Node) -> bool:
+def _risky(branch: Node) -> bool:
     for node in walk(branch):
         match node:
             case Call(function, _) if function in _RISKY:

@@ -93,6 +93,17 @@ def test_products_keep_their_range() -> None:
     assert gradient == 2.0**-9 * 1.7e308
 
 
+def test_nothing_times_infinity_is_nothing() -> None:
+    gamma = lf.parse("f + y*exp(-f)", arguments={"y": "[0, oo)"})
+    welsch = lf.parse("1 - exp(-r**2)")
+    for backend in ("c", "numpy"):
+        outputs = lf.compile(gamma, backend=backend).loss_gradient_hessian([0.0, 2.0], [-1e4, -1e4])
+        assert [o[0] for o in outputs] == [-1e4, 1.0, 0.0]
+        assert [o[1] for o in outputs] == [np.inf, -np.inf, np.inf]
+        far = lf.compile(welsch, backend=backend).loss_gradient_hessian(0.0, [1e200, -1e308])
+        assert np.array_equal(far, [[1, 1], [0, 0], [0, 0]])
+
+
 def test_nan_passes_through_every_choice() -> None:
     step = Select(Cmp("<", x, constant(0)), constant(1), constant(2))
     value = propagate_nan(kernel(step)).outputs[0].value

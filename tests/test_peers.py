@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,6 @@ COUNTS = rng.poisson(2.0, F.size).astype(float)
 UNIT = rng.random(F.size)
 SCORES = rng.normal(0, 3, (50, 7))
 LABELS = rng.integers(0, 7, 50)
-
-
-def torch() -> Any:
-    """PyTorch; in CI it must be there."""
-    if os.environ.get("CI"):
-        import torch as module
-
-        return module
-    return pytest.importorskip("torch", reason="PyTorch is not installed; `python3 dev.py test --peers` installs it")
 
 
 def close(a: Any, b: Any, rtol: float = 1e-12) -> None:
@@ -112,9 +103,9 @@ TORCH = {
 
 
 @pytest.mark.parametrize("name", list(TORCH))
-def test_torch(name: str) -> None:
+def test_torch(name: str, torch: ModuleType) -> None:
     """Value, gradient and second derivative by automatic differentiation."""
-    t = torch()
+    t = torch
     y, f, parameters, function = TORCH[name]
     inside = np.abs(f) < 15 if name in ("focal", "log_cosh") else np.ones(f.size, dtype=bool)
     y, f = y[inside], f[inside]
@@ -130,8 +121,8 @@ def test_torch(name: str) -> None:
     np.testing.assert_allclose(hessian, second.detach().numpy(force=True), rtol=loose, atol=1e-12)
 
 
-def test_torch_categorical() -> None:
-    t = torch()
+def test_torch_categorical(torch: ModuleType) -> None:
+    t = torch
     scores = t.tensor(SCORES, requires_grad=True)
     theirs = t.nn.functional.cross_entropy(scores, t.tensor(LABELS), reduction="none")
     (first,) = t.autograd.grad(theirs.sum(), scores)

@@ -126,10 +126,10 @@ def test_errors_survive_pickling() -> None:
 
 @pytest.mark.parametrize("source", TEXTS, ids=lambda t: ascii(t)[:40])
 def test_hostile_text_is_refused_at_once(source: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises((SpecError, DomainError)) as caught:
         parse(source)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     message = str(caught.value)
     assert len(message) < 2_500
     assert all(c.isprintable() or c == "\n" for c in message)
@@ -137,10 +137,10 @@ def test_hostile_text_is_refused_at_once(source: str) -> None:
 
 @pytest.mark.parametrize("content", FILES, ids=lambda t: ascii(t)[-60:])
 def test_hostile_file_is_refused_at_once(content: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises((SpecError, DomainError), match=r"loss\.toml"):
         loads(content, "loss.toml")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_limits_can_be_reached() -> None:
