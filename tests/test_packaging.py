@@ -132,13 +132,14 @@ def test_a_virtual_environment_of_its_own(archives: Archives, tmp_path: Path) ->
     subprocess.run([base, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, capture_output=True)
     python = tmp_path / "venv" / "bin" / "python"
     install = [*pip, "--python", python, "install", "--no-deps", "--no-index", "--quiet", archives.wheel]
-    done = subprocess.run(install, capture_output=True, text=True)
+    # With the checkout on PYTHONPATH, pip would take lossforge as installed already.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(install, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     # The dependencies come from this environment, so that no network is needed.
     site = next((tmp_path / "venv" / "lib").glob("python*/site-packages"))
     dependencies = {str(Path(importlib.metadata.distribution(name).locate_file(""))) for name in ("numpy", "click")}
     (site / "dependencies.pth").write_text("\n".join(sorted(dependencies)), encoding="utf-8")
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     script = [tmp_path / "venv" / "bin" / "lossforge", "list"]
     done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
