@@ -8,43 +8,52 @@ from pathlib import Path
 import click
 
 from .losses import parameter_option, refuse_unneeded, resolve, spec_errors
+from .progress import progress
 from .status import Finding
 
 ROOT = Path(__file__).resolve().parent.parent
+GENERATED = ROOT / "generated"
 
 
-@click.command("build", short_help="Write NumPy and C code and facts.")
+@click.command("build", short_help="Write NumPy and C code, facts and proofs.")
 @click.argument("loss", required=False)
 @parameter_option
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.  [default: lossforge_NAME]"
 )
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 when the files are not up to date.")
-def command(loss: str | None, parameters: dict[str, str], out: Path | None, only_check: bool) -> None:
-    """Write the NumPy and C code and the facts of LOSS; without LOSS, of the whole catalogue.
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes that prove.  [default: one per processor]")
+def command(loss: str | None, parameters: dict[str, str], out: Path | None, only_check: bool, jobs: int | None) -> None:
+    """Write the NumPy and C code, the facts and the proofs of LOSS; without LOSS, of the whole catalogue.
 
-    The folder gets c/, numpy/ and facts/. Without LOSS it is that of lossforge's own generated files.
+    The folder gets c/, numpy/, facts/ and facts/certificates/. Without LOSS it is that of lossforge's own generated
+    files. A loss is proved anew only if its formula or the prover has changed since its certificates were written;
+    --check proves nothing, and names such certificates as changed.
     """
     refuse_unneeded(parameters, *([loss] if loss else []))
-    from ..codegen.build import artifacts, catalogue_artifacts, compare, remove_extra, write
+    from ..codegen.build import artifacts, catalogue_artifacts, drift, ledger, prove, remove_extra, write
+    from ..spec.catalog import CATALOG
 
-    if loss is None:
-        root = out or ROOT / "generated"
-        made = catalogue_artifacts()
-    else:
-        with spec_errors():
-            found = resolve(loss, parameters)
-            made = artifacts(found)
-        root = out or Path(f"lossforge_{found.name}")
+    with spec_errors():
+        found = None if loss is None else resolve(loss, parameters)
+        root = out or (GENERATED if found is None else Path(f"lossforge_{found.name}"))
+        known = ledger(CATALOG.values() if found is None else [found], root, GENERATED)
+        if known.stale and not only_check:
+            with progress("proving") as tell:
+                known = prove(known, root, jobs, tell)
+        if found is None:
+            made = catalogue_artifacts(known.proofs)
+        else:
+            made = artifacts(found, proofs=known.proofs.get(found.name))
     if not only_check:
         write(made, root)
         # Only where every file is ours: in a folder that the user names, other files are the user's.
         removed = remove_extra(made, root) if loss is None and out is None else ()
         click.echo(f"{len(made)} files are written to {root}" + (f", {len(removed)} removed" if removed else ""))
         return
-    drift = compare(made, root)
+    differs = drift(made, known, root)
     kinds = ("missing", "changed", "extra") if loss is None and out is None else ("missing", "changed")
-    lines = [f"{kind:<8} {path}" for kind in kinds for path in getattr(drift, kind)]
+    lines = [f"{kind:<8} {path}" for kind in kinds for path in getattr(differs, kind)]
     if not lines:
         click.echo(f"{len(made)} files are up to date")
         return

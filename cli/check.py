@@ -1,18 +1,20 @@
-"""Is the code of a loss right?"""
+"""Is the code of a loss right, and do its proofs hold?"""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .facts import catalogue
+from .facts import GENERATED, Facts, catalogue
 from .losses import parameter_option, refuse_unneeded, resolve, spec_errors
-from .status import Finding, Lacking
+from .status import BadInput, Finding, Lacking
 
 if TYPE_CHECKING:
     from ..spec.model import Loss
@@ -35,10 +37,11 @@ def check_loss(loss: Loss, *, n: int = 1600, backends: Sequence[str] = (), jobs:
     return check(expect_loss(loss, "lf.check"), bindings(loss, backends), n=n, jobs=jobs)
 
 
-@click.command("check", short_help="Compare code with exact values.")
+@click.command("check", short_help="Compare code with exact values; check proofs.")
 @click.argument("losses", metavar="LOSS...", nargs=-1)
 @parameter_option
 @click.option("--all", "everything", is_flag=True, help="Check the whole catalogue.")
+@click.option("--proofs", is_flag=True, help="Check the certificates of the properties instead of the code.")
 @click.option("--backend", "chosen", type=click.Choice(["c", "numpy"]), multiple=True, help="Default: both.")
 @click.option("--points", type=click.IntRange(min=50), default=1600, show_default=True, help="Points to compare at.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes to use.  [default: one per processor]")
@@ -47,6 +50,7 @@ def command(
     losses: tuple[str, ...],
     parameters: dict[str, str],
     everything: bool,
+    proofs: bool,
     chosen: tuple[str, ...],
     points: int,
     jobs: int | None,
@@ -69,9 +73,17 @@ def command(
 
     Exit status 1 means that a loss has a finding, an error that rounding does not explain. Each is
     shown with the input that gives it.
+
+    With --proofs, the certificates of the properties are checked, as they were written by `build`:
+    LOSS is a name of the catalogue or a folder that `build` wrote. The checker follows each
+    certificate on its own; exit status 1 means that it refused one, or that a property is said to be
+    decided without one.
     """
     if bool(losses) == everything:
         raise click.UsageError("name the losses to check, or say --all for the whole catalogue")
+    if proofs:
+        check_proofs(losses or tuple(catalogue()), as_json)
+        return
     refuse_unneeded(parameters, *losses)
     from ..codegen.compile import available
     from ..runtime.errors import EnvironmentLacking
@@ -99,3 +111,63 @@ def command(
     wrong = [report.loss for report in reports if not report.ok]
     if wrong:
         raise Finding(f"{len(wrong)} of {len(reports)} losses have findings: {', '.join(wrong)}")
+
+
+# Proofs ------------------------------------------------------------------------------------------
+
+
+def check_proofs(places: Sequence[str], as_json: bool) -> None:
+    """Check every certificate of these losses; raises Finding unless all decided claims are shown.
+
+    A place is a name of the catalogue or a folder that `build` wrote.
+    """
+    from ..derive.certificates import loads, review
+    from .progress import progress
+
+    began = time.perf_counter()
+    losses = [(place, *written) for place in places for written in _written(place)]
+    reviews = {}
+    with progress("checking") as tell:
+        for number, (place, facts, path) in enumerate(losses):
+            tell(number, len(losses))
+            made = loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+            name = facts["name"] if place in catalogue() else f"{place}/{facts['name']}"
+            reviews[name] = review(facts, made)
+    seconds = time.perf_counter() - began
+    total = {key: sum(getattr(r, key) for r in reviews.values()) for key in ("claims", "decided", "accepted")}
+    wrong = [name for name, r in reviews.items() if not r.ok]
+    if as_json:
+        found = {
+            name: {
+                "ok": r.ok, "claims": r.claims, "decided": r.decided, "accepted": r.accepted,
+                "problems": [{"property": p, "problem": what} for p, what in r.problems],
+            }
+            for name, r in reviews.items()
+        }  # fmt: skip
+        document = {"schema": 1, "ok": not wrong, **total, "seconds": round(seconds, 2), "losses": found}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        for name, r in reviews.items():
+            click.echo(f"{name}: {r.accepted} of {r.decided} decided claims shown, {r.claims - r.decided} undecided")
+            for p, what in r.problems:
+                click.echo(f"  {p.replace('_', ' ')}: {what}")
+        counted = ", ".join(f"{number} {what}" for what, number in total.items())
+        click.echo(f"{counted}; {seconds:.1f} s")
+    if wrong:
+        raise Finding(f"{len(wrong)} of {len(reviews)} losses have claims that are not shown: {', '.join(wrong)}")
+
+
+def _written(place: str) -> Iterator[tuple[Facts, Path]]:
+    """The facts of a catalogue loss, or of every loss in a folder, and where their certificates stand."""
+    root, names = (GENERATED, [place]) if place in catalogue() else (Path(place), [])
+    if not names:
+        if not (root / "facts").is_dir():
+            raise BadInput(f"{place!r} is neither a catalogue loss nor a folder that `lossforge build` wrote")
+        names = sorted(path.stem for path in (root / "facts").glob("*.json") if path.stem != "index")
+    for name in names:
+        path = root / "facts" / f"{name}.json"
+        try:
+            facts: Facts = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise BadInput(f"{path} is no JSON document: {error}") from None
+        yield facts, root / "facts" / "certificates" / f"{name}.json"

@@ -12,6 +12,7 @@ from .facts import Facts
 
 PARTS = {"formula": "loss", "gradient": "gradient", "hessian": "Hessian", "inverse_link": "inverse link"}
 INDICES = {"gradient": "[j]", "hessian": "[j, k]", "inverse_link": "[k]"}  # of K classes, an entry is shown
+SETS = ("range", "minimizer")  # properties whose value is a set or a point, not a constant
 ORDINALS = {0: "value", 1: "slope", 2: "second derivative"}
 
 
@@ -47,15 +48,31 @@ def kink(facts: Facts, entry: dict[str, Any]) -> str:
 
 
 def claims(facts: Facts) -> list[tuple[str, str]]:
-    """Name and verdict of every derived property, in words."""
+    """Name and verdict of every property, in words."""
     rows = []
     for name, claim in facts.get("properties", {}).items():
-        value = f" = {claim['value']}" if claim.get("value") is not None else ""
-        if name == "differentiable" and value:  # how often, and continuously so
-            value = f", C^{str(claim['value']).replace('oo', '∞')}"
-        condition = f" if {claim['condition']}" if claim.get("condition") else ""
-        rows.append((name.replace("_", " "), f"{claim['verdict']}{value}{condition}"))
+        said = claim["verdict"]
+        if name == "differentiable" and said == "proved":  # how often, and continuously so
+            said += f", C^{str(claim['value']).replace('oo', '∞')}"
+        elif (value := claim.get("value")) is not None:
+            named = isinstance(value, dict)  # a statistic, with its level and link
+            shown = ", ".join(v if k == "statistic" else f"{k} {v}" for k, v in value.items()) if named else value
+            said += f", {shown}" if named or name in SETS else f" = {shown}"
+        elif (bound := claim.get("bound")) is not None:
+            said += f", at {'least' if name == 'strongly_convex' else 'most'} {bound}"
+        if condition := claim.get("condition"):
+            said = said.replace("conditional", "proved", 1) + f" if {condition}"
+        if witness := claim.get("witness"):
+            said += f": {failure(witness)}"
+        rows.append((name.replace("_", " "), said))
     return rows
+
+
+def failure(witness: Facts) -> str:
+    """Where a property fails, and for which parameters and targets."""
+    at = witness["at"]
+    word = "as" if "->" in at else "at" if " = " in at else "for" if at.startswith("all") else "where"
+    return f"{witness['what']} {word} {at}" + (f", for {witness['for']}" if "for" in witness else "")
 
 
 def table(rows: list[tuple[str, ...]], indent: str = "  ") -> list[str]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .. import __version__
+from ..derive import certificates
+from ..derive.certificates import Document, Statement
 from ..derive.derivation import derive
+from ..derive.properties import statement_of
+from ..derive.proving import Tell, prove_losses
 from ..spec.catalog import CATALOG
 from ..spec.model import Loss
 from ..spec.notation import text
@@ -33,19 +37,25 @@ class Drift:
 
 
 def artifacts(
-    loss: Loss, regenerate: str = "lossforge build", targets: Sequence[str] = ("numpy", "c")
+    loss: Loss,
+    regenerate: str = "lossforge build",
+    targets: Sequence[str] = ("numpy", "c"),
+    proofs: Document | None = None,
 ) -> list[Artifact]:
-    """The files of one loss: code for each target, and the facts."""
+    """The files of one loss: code for each target, and the facts; with `proofs` also what is proved, and how."""
     derivation = derive(loss)
     lowered = kernels(derivation)
     header = Header(loss.name, loss.title, text(loss.expression), regenerate, __version__)
     files = [render(lowered, target, header) for target in targets]
-    return [*files, Artifact(f"facts/{loss.name}.json", dumps(facts(derivation, lowered)))]
+    about = statement_of(derivation)
+    shown = certificates.properties(about, proofs) if about is not None and proofs is not None else {}
+    files.append(Artifact(f"facts/{loss.name}.json", dumps(facts(derivation, lowered, shown))))
+    return files if proofs is None else [*files, _certificates(loss.name, proofs)]
 
 
-def catalogue_artifacts() -> list[Artifact]:
-    """The files of every loss of the catalogue, with an index for `list`."""
-    files = [a for loss in CATALOG.values() for a in artifacts(loss)]
+def catalogue_artifacts(proofs: Mapping[str, Document]) -> list[Artifact]:
+    """The files of every loss of the catalogue, with an index for `list`; `proofs` by name of the loss."""
+    files = [a for loss in CATALOG.values() for a in artifacts(loss, proofs=proofs.get(loss.name))]
     index = {
         loss.name: {
             "title": loss.title,
@@ -56,6 +66,71 @@ def catalogue_artifacts() -> list[Artifact]:
         for loss in CATALOG.values()
     }
     return [*files, Artifact("facts/index.json", dumps({"schema": 1, "losses": index}))]
+
+
+# Proofs ------------------------------------------------------------------------------------------
+
+
+def _certificates(name: str, proofs: Document) -> Artifact:
+    return Artifact(f"facts/certificates/{name}.json", certificates.dumps(proofs))
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What is proved about some losses, read from the files of a folder, and what has to be proved anew.
+
+    `proofs` are documents of certificates by the name of the loss; those of another formula or of another state of the
+    prover are `stale`, with the statements that are to be proved. Losses of vectors have neither.
+    """
+
+    proofs: dict[str, Document]
+    stale: dict[str, Statement]
+
+
+def ledger(losses: Iterable[Loss], *roots: Path) -> Ledger:
+    """The proofs of each loss: from the first folder that has fitting ones, else what the first folder has."""
+    found = Ledger({}, {})
+    for loss in losses:
+        about = statement_of(derive(loss))
+        if about is None:
+            continue
+        written = [_read(root / f"facts/certificates/{loss.name}.json") for root in roots]
+        fitting = [made for made in written if made is not None and certificates.fits(made, about)]
+        if not fitting:
+            found.stale[loss.name] = about
+        for made in fitting or written[:1]:
+            if made is not None:
+                found.proofs[loss.name] = made
+                break
+    return found
+
+
+def _read(path: Path) -> Document | None:
+    return certificates.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def prove(known: Ledger, root: Path, jobs: int | None = None, tell: Tell = lambda done, total: None) -> Ledger:
+    """Prove what is stale. Each loss is written down as soon as it is proved, so that no work is lost on the way."""
+    proofs = dict(known.proofs)
+    for name, claims in prove_losses(known.stale, jobs, tell):
+        proofs[name] = certificates.document(known.stale[name], claims)
+        write([_certificates(name, proofs[name])], root)
+    return Ledger(proofs, {})
+
+
+# Files -------------------------------------------------------------------------------------------
+
+
+def drift(made: Iterable[Artifact], known: Ledger, root: Path) -> Drift:
+    """How a folder differs from what would be written, where certificates that are stale count as changed."""
+    found = compare(made, root)
+    stale = {_certificates(name, {"claims": {}}).path for name in known.stale}
+    missing = {path for path in stale if not (root / path).is_file()}
+    return Drift(
+        tuple(sorted({*found.missing, *missing})),
+        tuple(path for path in found.extra if path not in stale),
+        tuple(sorted({*found.changed, *(stale - missing)})),
+    )
 
 
 def compare(made: Iterable[Artifact], root: Path) -> Drift:

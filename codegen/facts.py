@@ -6,7 +6,7 @@ Everything at run time reads these facts instead of deriving them again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sympy import Expr
@@ -14,7 +14,6 @@ from sympy import Expr
 from ..derive.derivation import Derivation, kept_definitions, upper_triangle
 from ..derive.forms import proved_base
 from ..derive.present import presented
-from ..derive.properties import as_data
 from ..spec.model import Parameter
 from ..spec.notation import latex, text
 from .ir import Kernel
@@ -24,8 +23,10 @@ SCHEMA = 1
 Facts = dict[str, Any]
 
 
-def facts(derivation: Derivation, kernels: Iterable[Kernel] = ()) -> Facts:
-    """The facts of one loss; `kernels` adds which kernels its files hold."""
+def facts(
+    derivation: Derivation, kernels: Iterable[Kernel] = (), properties: Mapping[str, Facts] | None = None
+) -> Facts:
+    """The facts of one loss; `kernels` adds which kernels its files hold, `properties` what is proved about it."""
     loss = derivation.loss
     names = [p.name for p in loss.predictions]
     gradient: dict[str, Any]
@@ -61,7 +62,7 @@ def facts(derivation: Derivation, kernels: Iterable[Kernel] = ()) -> Facts:
             {"at": text(k.at), "order": k.order, "left": text(k.left), "right": text(k.right), "value": text(k.value)}
             for k in derivation.kinks
         ],
-        "properties": {name: as_data(claim) for name, claim in derivation.properties.items()},
+        "properties": dict(properties or {}),
         "kernels": {k.name: [o.name for o in k.outputs] for k in kernels},
     }
 

@@ -216,6 +216,7 @@ class Kernel:
     outputs are named; an output of a K-class kernel has `axes` of its own, the
     indices it runs over (none for the loss, j for the gradient, j and k for the
     Hessian). `index_target` marks kernels whose target is a class number.
+    `predictions` are the inputs whose NaN every output passes on.
     """
 
     name: str
@@ -229,6 +230,7 @@ class Kernel:
     vectors: tuple[str, ...] = ()
     index_target: str | None = None
     weighted: bool = True
+    predictions: tuple[str, ...] = ()
 
     @property
     def is_vector(self) -> bool:

@@ -94,6 +94,7 @@ def _kernel(
         assigned,
         body=body,
         pivots=tuple(lowering.pivots),
+        predictions=tuple(p.name for p in loss.predictions),
     )
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 import sympy as sp
-from sympy import Add, Dummy, Expr, Indexed, KroneckerDelta, Mul, Piecewise, Pow, S, Sum, Symbol
+from sympy import Add, Dummy, Expr, Indexed, KroneckerDelta, Max, Mul, Piecewise, Pow, S, Sum, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import ITE, And, Boolean, BooleanFalse, BooleanTrue, Not, Or
 
@@ -142,12 +142,36 @@ class Lowering:
             return Call(row.name, tuple(arguments))
         if isinstance(e, atoms.log1p_square):
             return self._log_of_quotient(e, arguments[0])
+        if isinstance(e, atoms.hypot1_slope):
+            return self._lower(row.stable(*e.args), {})
+        if isinstance(e, atoms.hypot1_power | atoms.hypot1_box_cox):
+            return self._power_of_quotient(e, arguments)
         return self._written_out(row, arguments)
+
+    def _power_of_quotient(self, e: Expr, arguments: list[Node]) -> Node:
+        """(1 + (a/b)**2)**(p/2) where a/b may overflow and the power does not: |a|**p/b**p far out."""
+        plain = self._written_out(atoms.ATOMS[e.func.__name__], arguments)
+        a, b = _quotient_of(e.args[0])
+        if b.is_number:
+            return plain
+        p = arguments[1]
+        size, scale = Call("abs", (self._lower(a, {}),)), self._lower(b, {})
+        far = Cmp("<", Bin("*", Const(FAR), scale), size)
+        outside = Select(far, size, ONE)
+        power: Node = Bin("/", Call("pow", (outside, p)), Call("pow", (scale, p)))
+        if isinstance(e, atoms.hypot1_box_cox):
+            logarithm = Bin("-", Call("log", (outside,)), Call("log", (scale,)))
+            exponent = Bin("*", p, logarithm)
+            near = Bin("/", Call("expm1", (exponent,)), p)
+            is_near = Cmp("<", Call("abs", (exponent,)), ONE)
+            beyond = Bin("/", Bin("-", power, ONE), p)
+            power = Select(Cmp("==", p, ZERO), logarithm, Select(is_near, near, beyond))
+        return Select(far, power, plain)
 
     def _log_of_quotient(self, e: Expr, argument: Node) -> Node:
         """log(1 + (a/b)**2) where a/b may overflow and its logarithm does not: 2*(log|a| - log|b|) far out."""
         plain = self._written_out(atoms.ATOMS["log1p_square"], [argument])
-        a, b = e.args[0].as_numer_denom()
+        a, b = _quotient_of(e.args[0])
         if b.is_number:
             return plain
         size, scale = Call("abs", (self._lower(a, {}),)), Call("abs", (self._lower(b, {}),))
@@ -157,9 +181,14 @@ class Lowering:
         return Select(far, Bin("*", Const(Fraction(2)), guarded), plain)
 
     def _written_out(self, row: atoms.Atom, arguments: list[Node]) -> Node:
-        assert row.stable is not None
-        symbols = [Dummy(f"x{i}", real=True) for i in range(len(arguments))]
-        return self._lower(row.stable(*symbols), dict(zip(symbols, arguments, strict=True)))
+        # A number stays one: the form may depend on it, as that of 1 - (1 - x)**3 does on the 3.
+        values, form = _stable_form(row.name, tuple(self._exact(a) for a in arguments))
+        return self._lower(form, {v: a for v, a in zip(values, arguments, strict=True) if isinstance(v, Dummy)})
+
+    @staticmethod
+    def _exact(node: Node) -> Expr | None:
+        """The integer that a node is, when it is one."""
+        return sp.Integer(int(node.value)) if isinstance(node, Const) and node.value.denominator == 1 else None
 
     def _add(self, e: Add, recur: Callable[[Expr], Node]) -> Node:
         complement = _complement(e)
@@ -243,12 +272,43 @@ def _rest(vector: str) -> Node:
     return Reduce("sum", "c", Select(largest, ZERO, _exp_below_max(vector, "c")))
 
 
+def _quotient_of(u: Expr) -> tuple[Expr, Expr]:
+    """a and b with u = a/b; numbers go into b, so that a, when it is large, does not overflow by them."""
+    a, b = u.as_numer_denom()
+    number, rest = a.as_independent(*a.free_symbols, as_Add=False)
+    return (rest, b / number) if rest.free_symbols and number.is_positive else (a, b)
+
+
+@functools.cache
+def _stable_form(name: str, numbers: tuple[Expr | None, ...]) -> tuple[list[Expr], Expr]:
+    """The stable form of an atom, in the numbers given and in dummies where there is None; SymPy is slow to make it."""
+    stable = atoms.ATOMS[name].stable
+    assert stable is not None
+    values = [Dummy(f"x{i}", real=True) if n is None else n for i, n in enumerate(numbers)]
+    return values, stable(*values)
+
+
 def _spread_scale(e: Mul) -> Expr:
     """c**2*hypot1m1(x/c) as c*x*half_tangent(x/c), c*hypot1(x/c) as hypot(c, x): x/c may overflow, these do not."""
     factors: list[Expr] = []
     for factor in e.args:
         if isinstance(factor, atoms.hypot1m1):
             factors += [factor.args[0], atoms.half_tangent(factor.args[0])]
+        elif isinstance(factor, Pow) and isinstance(factor.base, atoms.hypot1) and factor.exp in (-2, -3):
+            # c**-1*hypot1(x/c)**-3 as hypot1(x/c)**-2/hypot(c, x): the cube overflows where the quotient is a number.
+            a, b = factor.base.args[0].as_numer_denom()
+            factors += [factor * factor.base, b / atoms.hypot(a, b)] if 1 / b in e.args else [factor]
+        elif isinstance(factor, atoms.exp_gap):
+            return atoms.exp_gap_scaled(factor.args[0], factor.args[1], e / factor)
+        elif isinstance(factor, atoms.expm1) and _may_overflow(factor.args[0]) and (e / factor).free_symbols:
+            return atoms.expm1_scaled(factor.args[0], e / factor)
+        elif isinstance(factor, atoms.softplus) and (t := factor.args[0].as_numer_denom()[1]) in e.args:
+            a = factor.args[0] * t
+            return Mul(e / factor / t, Max(a, 0) + t * atoms.log1p(sp.exp(-sp.Abs(a) / t)), evaluate=False)
+        elif isinstance(factor, atoms.log1p_gap):
+            return _with_ratio(e, factor, factor.args[0], atoms.log1p_gap_ratio(factor.args[0]))
+        elif isinstance(factor, atoms.power_gap) and factor.args[1].is_Integer and 1 < factor.args[1] <= 8:
+            return _with_ratio(e, factor, factor.args[0], atoms.power_gap_ratio(*factor.args))
         elif isinstance(factor, atoms.hypot1):
             a, b = factor.args[0].as_numer_denom()
             factors += [atoms.hypot(a, b), 1 / b]
@@ -259,17 +319,38 @@ def _spread_scale(e: Mul) -> Expr:
     return spread if sp.count_ops(spread) <= sp.count_ops(e) + 1 else e
 
 
+def _may_overflow(u: Expr) -> bool:
+    """Whether exp(u) of an author's own u, not one of the argument of an atom being written out, can be infinite."""
+    return not u.is_nonpositive and not isinstance(u, sp.Min) and not u.has(Dummy)
+
+
+def _with_ratio(e: Mul, gap: Expr, u: Expr, ratio: Expr) -> Expr:
+    """c*gap as (c*u)*(gap/u), where the scale cancels: u may overflow or underflow, c*u does not."""
+    scale = e / gap
+    scaled = scale * u
+    worth = sp.count_ops(scaled) <= sp.count_ops(scale) + 2
+    return Mul(scaled, ratio, evaluate=False) if worth else e
+
+
 def _multiply(e: Mul, recur: Callable[[Expr], Node]) -> Node:
     """Products and quotients; x**n/y**n becomes (x/y)**n, whose range is wider."""
     coefficient, factors = e.as_coeff_mul()
     above: list[Expr] = []
     below: list[Expr] = []
+    again: list[Expr] = []
+    if any(f.as_base_exp()[1].is_negative for f in factors):
+        factors, coefficient = _without_content(factors, coefficient)
     for factor in factors:
         base, power = factor.as_base_exp()
         if isinstance(factor, sp.exp):
             above.append(factor)
         elif power.could_extract_minus_sign():
-            below.append(base ** (-power))
+            # Of a sum that may overflow when squared, one factor after the other.
+            if power in (-2, -3) and _is_squared_badly(base, factors):
+                below.append(base)
+                again += [base] * (-int(power) - 1)
+            else:
+                below.append(base ** (-power))
         else:
             above.append(factor)
     nodes: list[Node] = []
@@ -281,7 +362,61 @@ def _multiply(e: Mul, recur: Callable[[Expr], Node]) -> Node:
         else:
             below.remove(partner)
             nodes.append(_power(Bin("/", recur(base), recur(partner.as_base_exp()[0])), power, recur))
-    return _quotient(coefficient, _before_underflow(above, nodes), [recur(b) for b in below])
+    nodes = _before_vanishing(above, _vanishing_coefficient(above, _before_underflow(above, nodes), recur))
+    bottom = [recur(b) for b in below]
+    if not again:
+        return _quotient(coefficient, nodes, bottom)
+    once = functools.reduce(lambda top, b: Bin("/", top, recur(b)), again, _quotient(S.One, nodes, bottom))
+    return once if coefficient == 1 else _quotient(coefficient, [once], [])
+
+
+def _without_content(factors: Iterable[Expr], coefficient: Expr) -> tuple[list[Expr], Expr]:
+    """Sums with their common number taken out: 2*f - 2*y overflows before f - y does."""
+    result: list[Expr] = []
+    for factor in factors:
+        content, primitive = factor.primitive() if isinstance(factor, Add) else (S.One, factor)
+        result.append(primitive)
+        coefficient *= content
+    return result, coefficient
+
+
+def _is_squared_badly(base: Expr, factors: Iterable[Expr]) -> bool:
+    """Whether x/base**2 is better divided twice: the square overflows or underflows where the quotient does not."""
+    others = [f for f in factors if f.as_base_exp()[0] != base]
+    return bool(others) and (
+        isinstance(base, Add) or any(isinstance(f, Add) and f.is_polynomial() and f.has(base) for f in others)
+    )
+
+
+def _vanishing_coefficient(factors: list[Expr], nodes: list[Node], recur: Callable[[Expr], Node]) -> list[Node]:
+    """(q - 1)*|r|**(q - 2) at q = 1 is 0, also where the power would be infinite: the exponent then is 0."""
+    result = list(nodes)
+    for zero in factors:
+        if isinstance(zero, Add) and len(factors) == len(nodes):
+            for i, power in enumerate(factors):
+                if (
+                    isinstance(power, Pow)
+                    and isinstance(node := nodes[i], Call)
+                    and node.function == "pow"
+                    and (power.exp - zero).is_number
+                    and not zero.free_symbols & power.base.free_symbols
+                ):
+                    base, exponent = node.arguments
+                    result[i] = Call("pow", (base, Select(Cmp("==", recur(zero), ZERO), ZERO, exponent)))
+    return result
+
+
+def _before_vanishing(factors: list[Expr], nodes: list[Node]) -> list[Node]:
+    """In (1 - g*softplus(z))*sigmoid(-z) the sum may overflow where the sigmoid is already 0, and counts as 0 there."""
+    if len(factors) != len(nodes):
+        return nodes
+    result = list(nodes)
+    for i, factor in enumerate(factors):
+        if isinstance(factor, Add) and (growing := sorted(factor.atoms(atoms.softplus), key=sp.default_sort_key)):
+            for vanishing, node in zip(factors, nodes, strict=True):
+                if isinstance(vanishing, atoms.sigmoid) and any(-g.args[0] == vanishing.args[0] for g in growing):
+                    result[i] = Select(Cmp("==", node, ZERO), ZERO, nodes[i])
+    return result
 
 
 def _before_underflow(factors: list[Expr], nodes: list[Node]) -> list[Node]:
@@ -292,6 +427,8 @@ def _before_underflow(factors: list[Expr], nodes: list[Node]) -> list[Node]:
     where y is 0, and counts as 0 there.
     """
     at = next((i for i, f in enumerate(factors) if isinstance(f, sp.exp)), None)
+    if at is None and len(factors) == len(nodes):
+        return _before_sigmoid(factors, nodes)
     if at is None or len(factors) != len(nodes):
         return nodes
     exponential, result = nodes[at], list(nodes)
@@ -300,6 +437,17 @@ def _before_underflow(factors: list[Expr], nodes: list[Node]) -> list[Node]:
             result[i] = Select(Cmp("==", exponential, ZERO), ZERO, nodes[i])
         elif isinstance(factor, Symbol) and factor.is_zero is None:
             result[at] = Select(Cmp("==", nodes[i], ZERO), ZERO, result[at])
+    return result
+
+
+def _before_sigmoid(factors: list[Expr], nodes: list[Node]) -> list[Node]:
+    """x**2*sigmoid(-x**2): the power may overflow where the sigmoid is already 0, and counts as 0 there."""
+    result = list(nodes)
+    for i, power in enumerate(factors):
+        if isinstance(power, Pow) and power.exp.is_Integer and power.base.is_Symbol:
+            for decay, node in zip(factors, nodes, strict=True):
+                if isinstance(decay, atoms.sigmoid) and decay.has(power.base):
+                    result[i] = Select(Cmp("==", node, ZERO), ZERO, result[i])
     return result
 
 

@@ -43,6 +43,7 @@ def optimise(kernel: Kernel, *, eager_select: bool) -> Kernel:
     kernel = expand_small_powers(kernel)
     kernel = canonical_order(kernel)
     kernel = parameters_first(kernel)
+    kernel = halve_exponents(kernel)
     kernel = scale_before_squaring(kernel)
     kernel = propagate_nan(kernel)
     if eager_select:
@@ -165,9 +166,20 @@ def parameters_first(kernel: Kernel) -> Kernel:
     """2*r*d as (2*d)*r: what is constant over the elements is multiplied once, and 2*r does not overflow before d."""
     fixed = frozenset(kernel.parameters)
 
+    def is_constant(node: Node) -> bool:
+        return variables(node) <= fixed and not _mentions_element(node)
+
     def gather(node: Node) -> Node:
+        match node:
+            case Bin("/", above, Bin("*") as below) if is_constant(above) and variables(above):
+                # q/(d*x) as (q/d)/x, for the same two reasons.
+                scale = [f for f in _factors(below) if is_constant(f)]
+                rest = [f for f in _factors(below) if f not in scale]
+                if scale and rest:
+                    return Bin("/", Bin("/", above, functools.reduce(_times, scale)), functools.reduce(_times, rest))
+                return node
         factors = _factors(node)
-        constant = [f for f in factors if variables(f) <= fixed and not _mentions_element(f)]
+        constant = [f for f in factors if is_constant(f)]
         varying = [f for f in factors if f not in constant]
         if len(constant) < 2 or not varying:
             return node
@@ -205,6 +217,24 @@ def scale_before_squaring(kernel: Kernel) -> Kernel:
     return _everywhere(kernel, scale)
 
 
+def halve_exponents(kernel: Kernel) -> Kernel:
+    """c*exp(x) as (c*exp(x/2))*exp(x/2), for a parameter c: exp(x) overflows before c*exp(x) does."""
+    fixed = frozenset(kernel.parameters)
+
+    def halve(node: Node) -> Node:
+        match node:
+            case Bin("*" | "/" as op, a, b):
+                growth, c = (a, b) if op == "/" or isinstance(a, Call) else (b, a)
+                match growth:
+                    case Call("exp", (x,)) if variables(c) and variables(c) <= fixed and not variables(x) <= fixed:
+                        root = Call("exp", (_canonical(Bin("*", Const(Fraction(1, 2)), x)),))
+                        scaled = Bin("/", root, c) if op == "/" else Bin("*", c, root)
+                        return Bin("*", scaled, root)
+        return node
+
+    return _everywhere(kernel, halve)
+
+
 def propagate_nan(kernel: Kernel) -> Kernel:
     """NaN in, NaN out: an output that a comparison with NaN could turn into a number is guarded."""
     if kernel.is_vector:
@@ -214,6 +244,8 @@ def propagate_nan(kernel: Kernel) -> Kernel:
     for output in kernel.outputs:
         # A definition such as r = f - y carries the NaN of all that it is made of.
         used = sorted(variables(output.value) & (defined or set(kernel.inputs)))
+        if used and not defined:  # such as 2/y**2, which does not know of the prediction
+            used = sorted({*used, *kernel.predictions})
         lost = [name for name in used or kernel.inputs if not _passes_nan(output.value, name)]
         value = output.value
         for name in lost:

@@ -16,8 +16,9 @@ from sympy import Abs, Add, Basic, Dummy, Eq, Expr, Function, Integer, Max, Min,
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import ITE, And, Boolean, Not, Or
 
-from ..spec.atoms import exact_values
+from ..spec.atoms import exact_values, sigmoid
 from ..spec.model import SpecError
+from .homogeneous import homogeneous
 
 _STRICT = {"<=": sp.StrictLessThan, "<": sp.StrictLessThan, ">=": sp.StrictGreaterThan, ">": sp.StrictGreaterThan}
 _OPPOSITE = {"<=": sp.StrictGreaterThan, "<": sp.StrictGreaterThan, ">=": sp.StrictLessThan, ">": sp.StrictLessThan}
@@ -175,7 +176,8 @@ def tidy(e: Expr) -> Expr:
     expanded = sp.expand(e, deep=False, power_base=False, power_exp=False, log=False, multinomial=False)
     if len(Add.make_args(expanded)) == 1:
         candidates.append(expanded)
-    return min(candidates, key=lambda c: (int(sp.count_ops(c)), str(c)))
+    shortest = min(candidates, key=lambda c: (int(sp.count_ops(c)), str(c)))
+    return shortest.replace(lambda n: homogeneous(n) is not None, homogeneous) if shortest.has(sigmoid) else shortest
 
 
 def roots(u: Expr, x: Symbol) -> tuple[Expr, ...] | None:
@@ -279,6 +281,9 @@ def _settle_boundary(condition: Relational, then: Expr, otherwise: Expr, x: Symb
         values = {tidy(sp.expand((a + b) / 2)) for a, b in meeting}
         if len(values) == 1:
             mean = values.pop()
+    if any(p.base.is_zero and not p.exp.is_nonnegative for p in mean.atoms(Pow)):
+        # 0**(g - 1): no limit that holds for every parameter; the author's side then says what stands there.
+        return choice(solved, then, otherwise)
     strict = _STRICT[solved.rel_op](*solved.args)
     opposite = _OPPOSITE[solved.rel_op](*solved.args)
     return choice(strict, then, choice(opposite, otherwise, mean))

@@ -7,6 +7,7 @@ not meet. What neither shows is undecided.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass
 from typing import Literal
@@ -17,9 +18,9 @@ from sympy import Expr, Rational, Symbol, oo
 from ..spec.atoms import define_atoms, sigmoid, softplus
 from ..spec.domains import REALS, Domain, FiniteSet, Integers, Interval, contains
 from ..spec.model import Loss, SpecError, expect_loss
-from .branches import at_point, side, to_tree
+from .branches import at_point, roots, side, sign_of, to_tree
+from .kinks import approach, switches
 from .recognise import recognise
-from .signs import cells
 
 Verdict = Literal["equal", "proportional", "different", "undecided"]
 
@@ -139,10 +140,32 @@ def _same(a: Expr, b: Expr, x: Symbol) -> bool:
 def _same_by_cells(a: Expr, b: Expr, x: Symbol) -> bool:
     """Whether two piecewise formulas in x agree on every cell of both, and where cells meet."""
     tree = to_tree(recognise(a) - recognise(b), x)
-    parts = cells(tree, x)
-    if parts is None or any(sp.simplify(part.leaf.replace(side, lambda u: sp.sign(u))) != 0 for part in parts):
+    points = _breakpoints(tree, x)
+    if points is None:
         return False
-    return all(sp.simplify(at_point(tree, x, part.low)) == 0 for part in parts[1:])
+    insides = [(a + b) / 2 for a, b in itertools.pairwise(points)]
+    insides = [points[0] - 1, *insides, points[-1] + 1] if points else [sp.S.Zero]
+    leaves = [approach(tree, x, inside, 1, substitute=False) for inside in insides]
+    if any(leaf is None or sp.simplify(leaf.replace(side, lambda u: sp.sign(u))) != 0 for leaf in leaves):
+        return False
+    return all(sp.simplify(at_point(tree, x, point)) == 0 for point in points)
+
+
+def _breakpoints(tree: Expr, x: Symbol) -> list[Expr] | None:
+    """Where branches meet, from left to right; None when the parameters' domains do not decide that."""
+    points: list[Expr] = []
+    for switch in switches(tree, x):
+        at = roots(switch, x)
+        if at is None:
+            return None
+        points += [p for p in at if not any(sp.expand(p - other) == 0 for other in points)]
+    if any(sign_of(b - a) is None for a, b in itertools.combinations(points, 2)):
+        return None
+    return sorted(points, key=functools.cmp_to_key(_order))
+
+
+def _order(a: Expr, b: Expr) -> int:
+    return sign_of(a - b) or 0
 
 
 def _one_sided(e: Expr) -> Expr:

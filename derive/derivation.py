@@ -18,8 +18,8 @@ from ..spec.domains import FiniteSet
 from ..spec.model import Argument, Definition, Loss
 from .branches import DerivationError, differentiate, map_leaves, settle, tidy, to_tree
 from .kinks import Kink, find_kinks, meeting_points, mend
-from .properties import Claim, properties
-from .recognise import recognise, vanishing_weights
+from .properties import Claim, Claims, statement_of
+from .recognise import recognise, shifts, vanishing_weights
 from .vector import VectorDerivation, derive_vector
 
 
@@ -44,7 +44,7 @@ class Derivation:
 
     @property
     def properties(self) -> Mapping[str, Claim]:
-        """The claims about a loss of one scalar prediction, by name of property; proved when first asked for."""
+        """The claims about a loss of one scalar prediction, by name of property, proved when first asked for."""
         return _claims(self)
 
     @property
@@ -67,6 +67,7 @@ def upper_triangle(size: int) -> list[tuple[int, int]]:
     return [(a, b) for a in range(size) for b in range(a, size)]
 
 
+@functools.lru_cache(maxsize=256)
 def derive(loss: Loss) -> Derivation:
     """Derive gradient, Hessian and kinks of a loss.
 
@@ -77,7 +78,7 @@ def derive(loss: Loss) -> Derivation:
         return Derivation(
             loss, vector.loss, (vector.gradient,), (vector.hessian,), inverse_link=vector.inverse_link, vector=vector
         )
-    stable = recognise(loss.expression, vanishing_weights(loss))
+    stable = recognise(loss.expression, vanishing_weights(loss), shifts(loss))
     variables = [base_variable(loss, prediction) for prediction in loss.predictions]
     stable_in = _put_in(stable, loss, variables)
     gradients: list[Expr] = []
@@ -116,11 +117,7 @@ def derive(loss: Loss) -> Derivation:
 
 @functools.lru_cache(maxsize=256)
 def _claims(derivation: Derivation) -> Mapping[str, Claim]:
-    loss = derivation.loss
-    if derivation.vector is not None or len(loss.predictions) != 1:
-        return {}
-    x, _ = base_variable(loss, loss.predictions[0])
-    return properties(loss, derivation.stable, x, derivation.kinks, derivation.unsolved)
+    return Claims(statement_of(derivation))
 
 
 def base_variable(loss: Loss, prediction: Argument) -> tuple[Symbol, Expr]:
@@ -145,8 +142,8 @@ def _put_in(stable: Expr, loss: Loss, variables: list[tuple[Symbol, Expr]]) -> E
 
 
 def kept_definitions(derivation: Derivation) -> tuple[Definition, ...]:
-    """The definitions that the derived expressions still use."""
-    expressions = (derivation.stable, *derivation.gradients, *derivation.hessians)
+    """The definitions that the formula and the derived expressions still use."""
+    expressions = (derivation.loss.expression, derivation.stable, *derivation.gradients, *derivation.hessians)
     used = set().union(*(e.free_symbols for e in expressions))
     return tuple(d for d in derivation.loss.definitions if d.symbol in used)
 

@@ -7,7 +7,7 @@ from typing import Literal
 import sympy as sp
 from sympy import Symbol
 
-from ..spec.domains import FiniteSet, Interval
+from ..spec.domains import REALS, FiniteSet, Interval
 from ..spec.model import Loss
 
 
@@ -27,7 +27,8 @@ def proved_base(loss: Loss) -> Literal["residual", "margin"] | None:
         m = Symbol("m", real=True)
         at = [expression.xreplace({f: v * m}).subs(y, v) for v in target.domain.values]
         return "margin" if sp.expand(at[0] - at[1]) == 0 else None
-    if isinstance(target.domain, Interval) and isinstance(prediction.domain, Interval):
+    # A residual ranges over all reals; (p - y)**2 of a probability is no loss of one.
+    if isinstance(target.domain, Interval) and prediction.domain == REALS:
         r = Symbol("r", real=True)
         moved = expression.xreplace({f: y + r})
         return "residual" if not moved.has(y) or not sp.expand(moved).has(y) else None

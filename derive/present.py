@@ -11,7 +11,7 @@ import sympy as sp
 from sympy import Expr, Piecewise, S
 
 from ..spec import atoms
-from ..spec.atoms import ATOMS, sigmoid, xdivy, xlog1py, xlogy
+from ..spec.atoms import ATOMS, WeightedAtom, sigmoid, xdivy, xlog1py, xlogy
 
 # Names that no textbook has; a reader wants to see the root or the fraction.
 _SPELLED_OUT = (
@@ -29,6 +29,7 @@ def presented(e: Expr) -> Expr:
         return Piecewise((presented(then), condition), *rest, evaluate=False)
     plain = e.replace(xdivy, lambda x, y: x / y).replace(xlogy, lambda x, y: x * sp.log(y))
     plain = plain.replace(xlog1py, lambda x, y: x * sp.log(1 + y))
+    plain = plain.replace(lambda n: isinstance(n, WeightedAtom), lambda n: n.unguarded())
     for atom in _SPELLED_OUT:
         plain = plain.replace(atom, ATOMS[atom.__name__].definition)
     best = plain

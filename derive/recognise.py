@@ -16,15 +16,17 @@ from sympy import Add, Expr, Mul, Pow, S, exp, log
 from ..spec import atoms
 from ..spec.domains import FiniteSet, Interval
 from ..spec.model import Loss
+from .homogeneous import homogeneous
 
 Rule = Callable[[Expr], Expr | None]
 
 
-def recognise(expression: Expr, weights: tuple[Expr, ...] = ()) -> Expr:
+def recognise(expression: Expr, weights: tuple[Expr, ...] = (), shifts: frozenset[Expr] = frozenset()) -> Expr:
     """The same function in atoms.
 
     `weights` are nonnegative factors that can be 0 while the logarithm beside
     them is infinite; weight*log(v) then becomes an atom with 0*log(0) = 0.
+    `shifts` are parameters between 0 and 1, by which a probability may be moved.
     """
 
     def rewrite(e: Expr) -> Expr:
@@ -34,14 +36,21 @@ def recognise(expression: Expr, weights: tuple[Expr, ...] = ()) -> Expr:
         if any(new is not old for new, old in zip(arguments, e.args, strict=True)):
             e = e.func(*arguments)
         for rule in _RULES:
-            new = rule(e)
+            new = rule(e, shifts) if rule is _shifted_sigmoid else rule(e)
             if new is not None and new != e:
                 return rewrite(new)
         if weights and isinstance(e, Mul):
-            return _vanishing_weight(e, weights) or e
+            e = _vanishing_weight(e, weights) or e
+            return _focal(e) or e
         return e
 
     return rewrite(expression)
+
+
+def shifts(loss: Loss) -> frozenset[Expr]:
+    """The parameters that lie between 0 and 1."""
+    bounds = {p.symbol: p.domain for p in loss.parameters if isinstance(p.domain, Interval)}
+    return frozenset(symbol for symbol, d in bounds.items() if d.low >= 0 and d.high <= 1)
 
 
 def vanishing_weights(loss: Loss) -> tuple[Expr, ...]:
@@ -74,6 +83,19 @@ def _vanishing_weight(e: Mul, weights: tuple[Expr, ...]) -> Expr | None:
                 if isinstance(factor, logarithm) and weight in e.args:
                     rest = [a for a in e.args if a not in (weight, factor)]
                     return Mul(*rest, atom(weight, factor.args[0]))
+    return None
+
+
+def _focal(e: Expr) -> Expr | None:
+    """w*(1 - p)**g*log(p) and w*p**g*log(1 - p), whose derivatives at the ends of [0, 1] are 0*oo term by term."""
+    for factor in Mul.make_args(e):
+        for power in Mul.make_args(e):
+            base, g = power.as_base_exp()
+            rest = [a for a in Mul.make_args(e) if a not in (factor, power)]
+            if isinstance(factor, atoms.xlogy) and not g.is_Integer and sp.expand(base + factor.args[1]) == 1:
+                return Mul(*rest, -atoms.focal_term(factor.args[0], g, factor.args[1]))
+            if isinstance(factor, atoms.xlog1py) and not g.is_Integer and sp.expand(base + factor.args[1]) == 0:
+                return Mul(*rest, -atoms.cofocal_term(factor.args[0], g, base))
     return None
 
 
@@ -132,6 +154,10 @@ def _power(e: Expr) -> Expr | None:
 
 def _sum_of_squares(base: Add, exponent: Expr) -> Expr | None:
     """Powers of a**2 + u**2 = a**2*(1 + (u/a)**2), for a positive and constant a."""
+    content, primitive = base.primitive()
+    if content != 1:
+        inside = _sum_of_squares(primitive, exponent)
+        return None if inside is None else content**exponent * inside
     for constant in sorted(base.args, key=lambda t: not t.is_number):
         a = _root(constant)
         rest = Add(*(t for t in base.args if t is not constant))
@@ -144,17 +170,27 @@ def _sum_of_squares(base: Add, exponent: Expr) -> Expr | None:
 
 
 def _root(square: Expr) -> Expr | None:
-    """u with u**2 == square, when every factor is an even power."""
+    """u with u**2 == square, when every factor is an even power, beside which positive scales may stand."""
     root: list[Expr] = []
+    scales: list[Expr] = []
     for factor in Mul.make_args(square):
         base, power = factor.as_base_exp()
         if factor.is_Rational and factor > 0 and sp.sqrt(factor).is_Rational:
             root.append(sp.sqrt(factor))
         elif power.is_Integer and power % 2 == 0:
             root.append(base ** (power / 2))
+        elif power.is_Integer and (isinstance(base, sp.Abs) or (_is_plain(base) and base.is_positive)):
+            scales.append(sp.sqrt(base) ** power)
         else:
             return None
-    return Mul(*root)
+    varying = set().union(*(u.free_symbols for u in root if u.is_positive is None))
+    if scales and (not varying or varying & set().union(*(s.free_symbols for s in scales))):
+        return None
+    return Mul(*root, *scales)
+
+
+def _is_plain(e: Expr) -> bool:
+    return bool(e.is_Symbol or e.is_Rational)
 
 
 def _mul(e: Expr) -> Expr | None:
@@ -200,4 +236,189 @@ def _same_function(e: Expr) -> Expr | None:
     return None if atom is None else atom(*e.args)
 
 
-_RULES: tuple[Rule, ...] = (_log, _power, _mul, _add, _same_function)
+def _gap(e: Expr) -> Expr | None:
+    """Differences that vanish to the first or second order at 0, as atoms that do not cancel there."""
+    if not isinstance(e, Add):
+        return None
+    for first, second, rest in _pairs(e):
+        c, body = second.as_coeff_Mul()
+        if first != -c:
+            continue
+        if isinstance(body, sp.cos):
+            turn = body.args[0] / (2 * sp.pi)
+            a, b = turn.as_numer_denom()
+            periodic = body.args[0].has(sp.pi) and not turn.has(sp.pi) and b.is_positive
+            return Add(*rest, first * (atoms.versine_turn(a, b) if periodic else atoms.versine(body.args[0])))
+        if isinstance(body, Pow) and body.exp.is_Integer and body.exp > 1 and _one_plus(body.base) is not None:
+            return Add(*rest, first * atoms.power_gap(1 - body.base, body.exp))
+        if isinstance(body, Mul) and len(body.args) == 2:
+            for decay, growth in (body.args, body.args[::-1]):
+                u = _exponent(decay)
+                if u is None or not u.is_nonpositive or _one_plus(growth) is None:
+                    continue
+                if sp.expand(growth - 1 + u) == 0:
+                    return Add(*rest, first * atoms.erlang_gap(-u))
+        if isinstance(body, atoms.hypot1_power):
+            u, p = body.args
+            return Add(*rest, c * p * atoms.hypot1_box_cox(u, p))
+    for term in e.args:
+        c, body = term.as_coeff_Mul()
+        factors = Mul.make_args(body)
+        for inner in factors:
+            if isinstance(inner, atoms.expm1 | atoms.log1p):
+                u, scale = inner.args[0], term / inner
+                partner = -scale * u
+                if partner in e.args:
+                    rest = [t for t in e.args if t not in (term, partner)]
+                    gap = atoms.expm1_gap if isinstance(inner, atoms.expm1) else atoms.log1p_gap
+                    return Add(*rest, (scale if gap is atoms.expm1_gap else -scale) * gap(u))
+    return None
+
+
+def _difference(e: Expr) -> Expr | None:
+    """Differences of two like functions, which cancel where their arguments are close."""
+    if not isinstance(e, Add):
+        return None
+    for kind in (atoms.softplus, atoms.log1p):
+        for plus in e.args:
+            for minus in e.args:
+                a, b = ([f for f in Mul.make_args(t) if isinstance(f, kind)] for t in (plus, minus))
+                if plus is minus or len(a) != 1 or len(b) != 1 or plus / a[0] != -minus / b[0]:
+                    continue
+                if kind is atoms.log1p and (plus / a[0]).could_extract_minus_sign():
+                    continue
+                new = _step(plus / a[0], a[0].args[0], b[0].args[0], kind)
+                if new is not None:
+                    return Add(new, *(t for t in e.args if t not in (plus, minus)))
+    return None
+
+
+def _step(scale: Expr, end: Expr, start: Expr, kind: object) -> Expr | None:
+    """scale*(kind(end) - kind(start)) as one atom."""
+    if kind is atoms.log1p:
+        return scale * atoms.log1p_ratio(end, start)
+    t = start.as_numer_denom()[1] * end.as_numer_denom()[1]
+    t = next((f for f in Mul.make_args(scale) if f.is_Symbol and f.is_positive and t.has(f)), S.One)
+    x, d = sp.expand(start * t), sp.expand((end - start) * t)
+    return scale / t * atoms.softplus_step(x, d, t) if d.is_nonnegative else None
+
+
+def _exp_gap(e: Expr) -> Expr | None:
+    """exp(u) - v for a variable v: near u = 0 and v = 1 the exponential alone would lose u."""
+    if isinstance(e, Add) and len(e.args) == 2:
+        for growth, other in (e.args, e.args[::-1]):
+            u = _exponent(growth)
+            if u is not None and (-other).is_Symbol and -other not in u.free_symbols:
+                return atoms.exp_gap(u, -other)
+    return None
+
+
+def _contrast(e: Expr) -> Expr | None:
+    """|x - y|/(|x| + y) for y > 0: the contrast of both where x is positive, and 1 elsewhere."""
+    if not isinstance(e, Mul):
+        return None
+    for size in e.args:
+        for inverse in e.args:
+            if not (isinstance(size, sp.Abs) and isinstance(inverse, Pow) and inverse.exp == -1):
+                continue
+            terms = Add.make_args(inverse.base)
+            moduli = [t for t in terms if isinstance(t, sp.Abs)]
+            if len(terms) != 2 or len(moduli) != 1:
+                continue
+            x, y = moduli[0].args[0], inverse.base - moduli[0]
+            if y.is_positive and sp.expand(size.args[0] ** 2 - (x - y) ** 2) == 0:
+                pieces = ((atoms.contrast(x, y), x > y), (atoms.contrast(y, x), x > 0), (S.One, True))
+                return e / size / inverse * sp.Piecewise(*pieces)
+    return None
+
+
+def _lorentzian_gap(e: Expr) -> Expr | None:
+    """u**2*lorentzian(u) -> lorentzian_gap(u)."""
+    if not isinstance(e, Mul):
+        return None
+    for factor in e.args:
+        if isinstance(factor, atoms.lorentzian):
+            u = factor.args[0]
+            scale = e / factor / u**2
+            if not scale.free_symbols & u.as_numer_denom()[0].free_symbols:
+                return scale * atoms.lorentzian_gap(u)
+    return None
+
+
+def _logistic_density(e: Expr) -> Expr | None:
+    """log(c*sigmoid(u)*sigmoid(-u)), split by `_log` into softplus, is log(c/4) - 2*log_cosh(u/2)."""
+    if not isinstance(e, log) or not isinstance(e.args[0], Mul):
+        return None
+    sigmoids = [a for a in e.args[0].args if isinstance(a, atoms.sigmoid)]
+    if len(sigmoids) == 2 and sp.expand(sigmoids[0].args[0] + sigmoids[1].args[0]) == 0:
+        rest = Mul(*(a for a in e.args[0].args if a not in sigmoids))
+        return log(rest / 4) - 2 * atoms.log_cosh(sigmoids[0].args[0] / 2)
+    return None
+
+
+def _hypot1_power(e: Expr) -> Expr | None:
+    """(1 + u**2)**q for a symbolic q: u**2 overflows before the power does."""
+    if isinstance(e, Pow) and e.exp.free_symbols and (w := _one_plus(e.base)) is not None:
+        u = _root(w)
+        return None if u is None or u.is_number else atoms.hypot1_power(u, 2 * e.exp)
+    return None
+
+
+def _arctan_of_square(e: Expr) -> Expr | None:
+    if isinstance(e, atoms.arctan):
+        u = _root(e.args[0])
+        return None if u is None or not e.args[0].free_symbols else atoms.arctan_square(u)
+    return None
+
+
+def _tanh_from_one(e: Expr) -> Expr | None:
+    """1 - tanh(u) -> 2*sigmoid(-2*u), and 1 + tanh(u) -> 2*sigmoid(2*u)."""
+    if isinstance(e, Add):
+        for first, second, rest in _pairs(e):
+            c, body = second.as_coeff_Mul()
+            if isinstance(body, atoms.tanh) and abs(c) == abs(first):
+                return Add(*rest, 2 * first * atoms.sigmoid(2 * sp.sign(c * first) * body.args[0]))
+    return None
+
+
+def _softplus_and_sigmoid(e: Expr) -> Expr | None:
+    """softplus(u) + c*sigmoid(u), which nearly cancels for c near -1 and small exp(u), without that cancellation."""
+    if not isinstance(e, Add):
+        return None
+    for first in e.args:
+        if isinstance(first, atoms.softplus):
+            for second in e.args:
+                c = second / atoms.sigmoid(*first.args)
+                if not c.has(atoms.sigmoid, *first.free_symbols) and not c.is_nonnegative:
+                    rest = [a for a in e.args if a is not first and a is not second]
+                    return Add(*rest, atoms.softplus_excess(*first.args), (1 + c) * atoms.sigmoid(*first.args))
+    return None
+
+
+def _shifted_sigmoid(e: Expr, shifts: frozenset[Expr] = frozenset()) -> Expr | None:
+    """Powers of sigmoid(u) - c, and log(c + sigmoid(-u)), for a constant 0 < c < 1: they have a root at logit(c)."""
+
+    def is_shift(c: Expr) -> bool:
+        return c in shifts or (c.is_Rational and 0 < c < 1)
+
+    if isinstance(e, log) and isinstance(e.args[0], Mul):
+        c = next((f for f in e.args[0].args if e.args[0] == f / (1 - f)), None)
+        return atoms.logit(c) if c is not None and is_shift(c) else None
+    if isinstance(e, log) and isinstance(e.args[0], Add):
+        for term in e.args[0].args:
+            c = e.args[0] - term
+            if isinstance(term, atoms.sigmoid) and is_shift(c):
+                return atoms.log_cosigmoid_plus(-term.args[0], c)
+    if isinstance(e, Pow) and isinstance(e.base, Add) and not e.exp.is_Integer:
+        for s in sorted(e.base.atoms(atoms.sigmoid), key=sp.default_sort_key):
+            c = sp.expand(e.base.xreplace({atoms.sigmoid(-s.args[0]): 1 - s}) - s)
+            if is_shift(-c):
+                return atoms.shifted_sigmoid(s.args[0], -c) ** e.exp
+    return None
+
+
+_RULES: tuple[Rule, ...] = (
+    _shifted_sigmoid, _logistic_density, _log, _power, _mul, _add, _same_function, _tanh_from_one,
+    _softplus_and_sigmoid, _gap, _difference, _exp_gap, _contrast, _lorentzian_gap, _arctan_of_square, _hypot1_power,
+    homogeneous,
+)  # fmt: skip

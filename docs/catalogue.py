@@ -7,6 +7,7 @@ python docs/catalogue.py --check   exit 1 when the table is not what would be wr
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ FACTS = ROOT / "generated" / "facts"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- catalogue: begin -->", "<!-- catalogue: end -->"
 WIDTH = 84  # of a formula in a table; a longer one is shown by the command line
+PIECES = re.compile(r"\bif\b|\b(?:abs|max|min|sign)\(")
 JUMPS = {0: "the loss", 1: "the gradient", 2: "the Hessian"}
 
 
@@ -26,11 +28,15 @@ def formula(loss: dict[str, Any], part: str) -> str:
 
 def kinks(loss: dict[str, Any]) -> str:
     """Where something jumps: place, what, and the value at the place."""
-    base = {"residual": "r", "margin": "m"}.get(loss["base"] or "", "")
+    prediction = next(name for name, argument in loss["arguments"].items() if argument["role"] == "prediction")
+    base = {"residual": "r", "margin": "m"}.get(loss["base"] or "", prediction)
     places = [
         f"`{base} = {k['at']}`: {JUMPS.get(k['order'], 'derivative ' + str(k['order']))}, `{k['value']}` there"
         for k in loss["kinks"]
     ]
+    if not places and loss["properties"].get("differentiable", {}).get("verdict") == "undecided":
+        # Without a case, a modulus or a maximum there is nothing to jump; with one, nothing was found is not none.
+        return "undecided" if PIECES.search(loss["formula"]["text"]) else "none"
     return "<br>".join(places) or "none"
 
 

@@ -18,6 +18,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 FACTS = HERE.parent / "generated" / "facts"
 Facts = dict[str, Any]
+BAR = "\\|"  # in a table
 
 # What the columns are called, and what they mean.
 MEANINGS = {
@@ -38,16 +39,24 @@ MEANINGS = {
         "influence",
         "how far a single observation can pull, up to a factor: the largest size of the slope in the residual",
     ),
+    "redescending": (
+        "redescending",
+        "the slope tends to 0 far out: what is far enough away hardly pulls",
+    ),
     "monotone": ("decreasing", "the loss never grows with the margin"),
     "upper_bounds_zero_one": ("bounds 0-1", "the loss is nowhere below the 0-1 loss"),
     "calibrated": (
         "calibrated",
         "with enough data, the least expected loss gives the decision with the fewest errors",
     ),
+    "strictly_proper": (
+        "strictly proper",
+        "the expected loss is least where the prediction is the true probability, and only there",
+    ),
 }
-REGRESSION = ("bounded_influence", "differentiable", "convex", "strongly_convex")
+REGRESSION = ("bounded_influence", "redescending", "differentiable", "convex", "strongly_convex")
 MARGIN = ("calibrated", "upper_bounds_zero_one", "convex", "monotone", "differentiable", "lipschitz")
-OTHER = ("convex", "strongly_convex", "differentiable", "lipschitz")
+OTHER = ("strictly_proper", "convex", "strongly_convex", "differentiable", "lipschitz")
 
 
 def read() -> list[Facts]:
@@ -57,7 +66,7 @@ def read() -> list[Facts]:
 
 
 def verdict(loss: Facts, claim: str) -> str:
-    return str(loss["properties"].get(claim, {}).get("verdict", "not examined"))
+    return str(loss["properties"].get(claim, {}).get("verdict", "–"))
 
 
 def code(given: Any) -> str:
@@ -65,8 +74,13 @@ def code(given: Any) -> str:
 
 
 def value(loss: Facts, claim: str) -> str | None:
-    found = loss["properties"].get(claim, {}).get("value")
-    return None if found is None else str(found)
+    """The constant of a property, or a bound of it; the influence is bounded by the largest slope."""
+    found = loss["properties"].get("lipschitz" if claim == "bounded_influence" else claim, {})
+    return next((str(found[key]) for key in ("value", "bound") if key in found), None)
+
+
+def condition(loss: Facts, claim: str) -> str:
+    return f"if {code(loss['properties'][claim]['condition'])}"
 
 
 def variable(loss: Facts) -> str:
@@ -91,6 +105,8 @@ def smoothness(loss: Facts) -> str:
             return f"jump at {', '.join(map(code, kinks(loss)))}"
         case "refuted", _:
             return f"kink at {', '.join(map(code, kinks(loss)))}"
+        case "conditional", _:
+            return f"C^1 {condition(loss, 'differentiable')}"
         case other, _:
             return other
 
@@ -99,6 +115,8 @@ def cell(loss: Facts, claim: str) -> str:
     """What a table says of one property of one loss."""
     if claim == "differentiable":
         return smoothness(loss)
+    if verdict(loss, claim) == "conditional":
+        return condition(loss, claim)
     number, stated = value(loss, claim), verdict(loss, claim)
     if claim in ("lipschitz", "bounded_influence"):
         known = "bounded" if number is None else f"at most {code(number)}"
@@ -127,8 +145,7 @@ def table(losses: list[Facts], claims: tuple[str, ...]) -> list[str]:
 
 
 def pulls(loss: Facts) -> str:
-    bound = value(loss, "bounded_influence")
-    return f"{name(loss)} (influence at most {code(bound)}, {smoothness(loss)})"
+    return f"{name(loss)} (influence {cell(loss, 'bounded_influence')}, {smoothness(loss)})"
 
 
 def regression(losses: list[Facts]) -> list[str]:
@@ -138,9 +155,10 @@ def regression(losses: list[Facts]) -> list[str]:
         return [x for x in losses if all(verdict(x, claim) == v for claim, v in wanted.items())]
 
     unbounded = those(bounded_influence="refuted")
-    sharp = those(bounded_influence="proved", differentiable="refuted")
-    between = those(bounded_influence="proved", differentiable="proved")
-    covered = {x["name"] for x in (*unbounded, *sharp, *between)}
+    sharp = those(bounded_influence="proved", differentiable="refuted", convex="proved")
+    between = those(bounded_influence="proved", differentiable="proved", convex="proved")
+    falling = those(bounded_influence="proved", convex="refuted")
+    covered = {x["name"] for x in (*unbounded, *sharp, *between, *falling)}
     out: list[str] = []
     if unbounded:
         out.append(
@@ -161,8 +179,13 @@ def regression(losses: list[Facts]) -> list[str]:
             f"- **Between the two**: {listed(map(pulls, between))}. The influence is bounded, and the first "
             "derivative is continuous, so the mean gradient vanishes at a minimum."
         )
+    if gone := those(redescending="proved"):
+        out.append(
+            f"- **Far residuals are to be forgotten**: {listed(map(name, gone))}. Their slope tends to 0 far out. The "
+            "price is that such a loss is not convex."
+        )
     if rest := [x for x in losses if x["name"] not in covered]:
-        out.append(f"- **Not decided**: {listed(map(name, rest))}.")
+        out.append(f"- **Undecided, or different for different parameters**: {listed(map(name, rest))}.")
     return out
 
 
@@ -181,7 +204,7 @@ def margins(losses: list[Facts]) -> list[str]:
                 f"Unbounded: {listed(wild)}."
             )
     for loss in those("calibrated", "refuted"):
-        out.append(f"- **Not calibrated**: {name(loss)}: {loss['properties']['calibrated']['reason']}.")
+        out.append(f"- **Not calibrated**: {name(loss)}: {failure(loss, 'calibrated')}.")
     for loss in those("continuous", "refuted"):
         out.append(
             f"- **Not continuous**: {name(loss)}. Its gradient is {code(loss['gradient']['text'])} wherever it exists: "
@@ -193,14 +216,18 @@ def margins(losses: list[Facts]) -> list[str]:
 
 
 def reasoned(loss: Facts) -> str:
-    claim = loss["properties"]["upper_bounds_zero_one"]
-    at = claim.get("witness", {})
-    return name(loss) + (f" ({code(at['loss'])} at `m = {at['m']}`)" if {"loss", "m"} <= at.keys() else "")
+    return f"{name(loss)} ({failure(loss, 'upper_bounds_zero_one')})"
+
+
+def failure(loss: Facts, claim: str) -> str:
+    """Where a property fails, and how."""
+    witness = loss["properties"][claim].get("witness")
+    return f"{witness['what']}, {code(witness['at'])}" if witness else "refuted"
 
 
 def undecided(losses: list[Facts]) -> list[str]:
     rows = [
-        f"| {name(loss)} | {claim.replace('_', ' ')} | {found.get('reason', '')} |"
+        f"| {name(loss)} | {claim.replace('_', ' ')} | {found.get('reason', '').replace('|', BAR)} |"
         for loss in losses
         for claim, found in loss["properties"].items()
         if found["verdict"] == "undecided"
@@ -208,7 +235,7 @@ def undecided(losses: list[Facts]) -> list[str]:
     silent = [loss for loss in losses if not loss["properties"]]
     out = ["| loss | property | why |", "| --- | --- | --- |", *rows] if rows else ["Nothing."]
     if silent:
-        out += ["", f"Properties are not derived yet for losses of vectors: {listed(map(name, silent))}."]
+        out += ["", f"Nothing is proved yet about losses of vectors: {listed(map(name, silent))}."]
     return out
 
 
@@ -222,9 +249,10 @@ def page(losses: list[Facts]) -> str:
         "",
         "<!-- Written by docs/choosing.py from generated/facts; do not edit. -->",
         "",
-        "This page is written by a program from properties that lossforge derived. *Yes* means proved for every",
-        "value of the parameters, *no* means refuted; what could not be decided is called undecided. The proofs come",
-        "without certificates that a second program could check; those are planned.",
+        "This page is written by a program from properties that lossforge proved. *Yes* means proved for every value",
+        "of the parameters, *no* means refuted for every one; what could not be decided is called undecided. The",
+        "claims are about the inside of the prediction's domain. Each has a certificate, which a second program",
+        "checks without knowing how the proof was found: `lossforge check --proofs --all`.",
         "",
         "## Regression",
         "",

@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sympy import Symbol
 
 import lossforge as lf
+from lossforge.spec.text import parse_expression
 
 HERE = Path(__file__).resolve().parent
 Array = NDArray[np.float64]
@@ -32,7 +34,7 @@ PALETTE = ("ink", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e0
 DARK = {"#0072b2": "#4f8fe6", "#009e73": "#2bb58c", "#d55e00": "#ec7014"}
 # Never colour alone: no two curves share colour or dashes.
 DASHES = ("", "", "7 4", "", "2 3", "10 3 2 3", "5 2")
-GREEK = {"delta": "δ", "tau": "τ"}
+GREEK = {"alpha": "α", "beta": "β", "delta": "δ", "epsilon": "ε", "gamma": "γ", "nu": "ν", "tau": "τ"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,12 @@ class Panel:
     y0: float
     y1: float
 
-    def x(self, value: float) -> float:
+    def x(self, value: Any) -> Any:
+        """Across the page, for a number or an array."""
         return self.left + (value - self.x0) / (self.x1 - self.x0) * self.width
 
-    def y(self, value: float) -> float:
+    def y(self, value: Any) -> Any:
+        """Down the page."""
         return self.top + (self.y1 - value) / (self.y1 - self.y0) * self.height
 
     @property
@@ -88,13 +92,12 @@ def line(x0: float, y0: float, x1: float, y1: float, kind: str) -> str:
     return f'<path class="{kind}" d="M{number(x0)} {number(y0)}L{number(x1)} {number(y1)}"/>'
 
 
-def axes(panel: Panel, xs: Iterable[float], ys: Iterable[float], x_name: str, numbers_right: bool = False) -> list[str]:
+def axes(panel: Panel, xs: Iterable[float], ys: Iterable[float], x_name: str) -> list[str]:
     """Grid lines with their numbers, outside the panel."""
     out = []
     for y in ys:
         out.append(line(panel.left, panel.y(y), panel.right, panel.y(y), "axis" if y == 0 else "grid"))
-        place = (panel.right + 8, "start") if numbers_right else (panel.left - 8, "end")
-        out.append(text(place[0], panel.y(y) + 4, sign(y), place[1], "faint"))
+        out.append(text(panel.left - 8, panel.y(y) + 4, sign(y), "end", "faint"))
     for x in xs:
         out.append(line(panel.x(x), panel.top, panel.x(x), panel.bottom, "axis" if x == 0 else "grid"))
         out.append(text(panel.x(x), panel.bottom + 18, sign(x), "middle", "faint"))
@@ -106,13 +109,13 @@ def sign(value: float) -> str:
     return f"{value:g}".replace("-", "−")
 
 
-def draw(panel: Panel, curves: Iterable[Curve], clip: str, samples: int = 400) -> list[str]:
+def draw(panel: Panel, curves: Iterable[Curve], clip: str, samples: int = 480) -> list[str]:
     """The curves, broken at jumps; a full dot is the value there, an empty one a limit."""
     out = [f'<g clip-path="url(#{clip})" class="curves">']
     dots: list[str] = []
     for curve in curves:
         jumps = [j for j in curve.jumps if panel.x0 < j[0] < panel.x1]
-        # Every corner of the catalogue at its defaults lies on a multiple of 1/2, and so on this grid.
+        # Nearly every corner that is drawn lies on a multiple of 1/2, and so on this grid.
         grid = np.linspace(panel.x0, panel.x1, samples + 1)
         ends = [panel.x0, *(j[0] for j in jumps), panel.x1]
         for i, (a, b) in enumerate(pairwise(ends)):
@@ -136,35 +139,25 @@ def dot(x: float, y: float, colour: int, kind: str) -> str:
     return f'<circle class="c{colour} {kind}" cx="{number(x)}" cy="{number(y)}" r="3.5"/>'
 
 
-def straightened(panel: Panel, x: Array, y: Array) -> list[tuple[float, float]]:
-    """The points without those in the middle of a straight stretch, and without what lies far outside."""
+def straightened(panel: Panel, x: Array, y: Array, tolerance: float = 0.08) -> list[tuple[float, float]]:
+    """The fewest points within `tolerance` of the page's units of the curve, without what lies far outside.
+
+    Douglas and Peucker (1973): of a stretch, keep the point farthest from its chord, while that is too far.
+    """
     span = panel.y1 - panel.y0
     near = (y > panel.y0 - span) & (y < panel.y1 + span)
-    points = list(zip(x[near].tolist(), y[near].tolist(), strict=True))
-    kept = points[:1]
-    for before, here, after in zip(points, points[1:], points[2:], strict=False):
-        bend = (after[1] - here[1]) * (here[0] - before[0]) - (here[1] - before[1]) * (after[0] - here[0])
-        if abs(bend) > 1e-9:
-            kept.append(here)
-    return kept + points[-1:]
-
-
-def labels(wishes: list[tuple[float, float, Curve]], x: float, anchor: str, gap: float = 19) -> list[str]:
-    """Names in a column at `x`, each as near to its curve's end (x, y) as the others allow, with a leader."""
-    order = sorted(wishes, key=lambda w: w[1])
-    places = [w[1] for w in order]
-    for _ in range(200):  # push neighbours apart, both the same way
-        for i in range(len(places) - 1):
-            if (lack := gap - (places[i + 1] - places[i])) > 1e-6:
-                places[i] -= lack / 2
-                places[i + 1] += lack / 2
-    out = []
-    towards = -1 if anchor == "start" else 1
-    for (end_x, end_y, curve), y in zip(order, places, strict=True):
-        elbow = x + towards * 8
-        out.append(f'<path class="leader" d="M{number(end_x)} {number(end_y)}L{number(elbow)} {number(y)}"/>')
-        out.append(text(x, y + 4, curve.label, anchor, f"t{curve.number}"))
-    return out
+    u, v = panel.x(x[near]), panel.y(y[near])
+    kept, stretches = {0, len(u) - 1}, [(0, len(u) - 1)]
+    while stretches:
+        first, last = stretches.pop()
+        du, dv = u[last] - u[first], v[last] - v[first]
+        inside = slice(first + 1, last)
+        away = np.abs((u[inside] - u[first]) * dv - (v[inside] - v[first]) * du) / (np.hypot(du, dv) or 1)
+        if len(away) and away.max() > tolerance:
+            middle = first + 1 + int(away.argmax())
+            kept.add(middle)
+            stretches += [(first, middle), (middle, last)]
+    return [(float(x[near][i]), float(y[near][i])) for i in sorted(kept)]
 
 
 def style() -> str:
@@ -177,7 +170,7 @@ def style() -> str:
     return (
         "<style>text{font:13px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2328}"
         ".faint{fill:#59636e;font-size:12px}.head{font-weight:600}"
-        ".grid{stroke:#8884;stroke-width:1}.axis{stroke:#8889;stroke-width:1.2}.leader{stroke:#888b;fill:none}"
+        ".grid{stroke:#8884;stroke-width:1}.axis{stroke:#8889;stroke-width:1.2}"
         "polyline{fill:none;stroke-width:2.2;stroke-linejoin:round}circle{stroke-width:1.8}.empty{fill:none}"
         f"{dashes}{rules(False)}"
         "@media (prefers-color-scheme:dark){text{fill:#e6edf3}.faint{fill:#9198a1}" + rules(True) + "}</style>"
@@ -204,23 +197,57 @@ def page(width: float, height: float, title: str, description: str, clips: dict[
     return "\n".join(lines) + "\n"
 
 
-def catalogue(base: str) -> list[lf.LossFunction]:
-    """The losses of the catalogue that are declared in the residual or in the margin, in the order drawn."""
+# Which losses stand in one panel, at most as many as there are colours; the first has the reader's ink.
+ORDER: dict[str, dict[str, tuple[str, ...]]] = {
+    "margin": {
+        "Convex, with corners": (
+            "hinge", "perceptron", "squared_hinge", "modified_huber", "smoothed_hinge", "binary_sparsemax", "unhinged",
+        ),
+        "Convex and smooth": (
+            "logistic", "log2_logistic", "exponential", "squared_margin", "distance_weighted_discrimination",
+        ),
+        "Bounded": ("zero_one", "ramp", "sigmoid_loss", "tanh_loss", "savage", "tangent"),
+    },
+    "residual": {
+        "The absolute and the squared error, and between": (
+            "squared_error", "half_squared_error", "absolute_error", "power_error", "epsilon_insensitive",
+            "squared_epsilon_insensitive", "tolerant",
+        ),
+        "Quadratic near zero, linear in the tails": (
+            "huber", "smooth_l1", "pseudo_huber", "charbonnier", "log_cosh", "logistic_distance", "fair",
+        ),
+        "Different on both sides": (
+            "pinball", "huber_pinball", "smooth_pinball", "expectile", "asymmetric_squared", "asymmetric_huber",
+            "linex",
+        ),
+        "Slower than linear in the tails": (
+            "cauchy", "student_t", "barron", "geman_mcclure", "welsch", "arctan_loss", "ramsay",
+        ),
+        "Other forms beyond a threshold": (
+            "truncated_squared", "tukey_biweight", "hampel", "andrews_wave", "dead_zone", "periodic",
+        ),
+    },
+}  # fmt: skip
+# Where the default does not show what the loss is for, or shows it outside the picture.
+SHOWN: dict[str, dict[str, float]] = {
+    **{name: {"tau": 0.75} for name in ("pinball", "smooth_pinball", "huber_pinball", "expectile", "asymmetric_huber")},
+    **{name: {"epsilon": 0.5} for name in ("epsilon_insensitive", "squared_epsilon_insensitive", "charbonnier")},
+    **{name: {"c": 1} for name in ("cauchy", "welsch", "andrews_wave")},
+    "smooth_l1": {"beta": 0.5}, "smooth_pinball": {"tau": 0.75, "alpha": 0.5}, "barron": {"alpha": 0},
+    "truncated_squared": {"c": 1.5}, "tukey_biweight": {"c": 2.5}, "hampel": {"a": 0.5, "b": 0.5, "c": 1},
+    "periodic": {"c": 2}, "ramsay": {"a": 1},
+}  # fmt: skip
+
+
+def catalogue(base: str) -> dict[str, list[lf.LossFunction]]:
+    """The losses of the catalogue that are declared in the residual or in the margin, by panel."""
     everything = {name: lf.losses[name](backend="numpy", **SHOWN.get(name, {})) for name in lf.losses}
     declared = {name for name, loss in everything.items() if loss.facts["base"] == base}
-    if declared != set(ORDER[base]):
-        raise SystemExit(f"docs/figures.py draws {ORDER[base]}, but the catalogue has {sorted(declared)}: mend ORDER")
-    return [everything[name] for name in ORDER[base]]
-
-
-# The order in which they are drawn; the first has the reader's ink.
-ORDER = {
-    "margin": ("zero_one", "squared_hinge", "modified_huber", "hinge", "logistic", "exponential", "perceptron"),
-    "residual": (
-        "squared_error", "half_squared_error", "absolute_error", "huber", "pinball", "log_cosh", "pseudo_huber",
-    ),
-}  # fmt: skip
-SHOWN = {"pinball": {"tau": 0.75}}  # at its default it is half the absolute error
+    drawn = sorted(name for names in ORDER[base].values() for name in names)
+    if sorted(declared) != drawn:
+        differing = ", ".join(sorted(declared ^ set(drawn)) or drawn)
+        raise SystemExit(f"docs/figures.py and the catalogue differ in {base} losses, {differing}: mend ORDER")
+    return {head: [everything[name] for name in names] for head, names in ORDER[base].items()}
 
 
 def name_of(loss: lf.LossFunction) -> str:
@@ -231,73 +258,84 @@ def name_of(loss: lf.LossFunction) -> str:
 def jumps(loss: lf.LossFunction, order: int, values: Callable[[Array], Array]) -> tuple[Jump, ...]:
     """Where the loss (order 0) or its slope (order 1) jumps: place, both limits, value.
 
-    The limits are read a little beside the place, which is exact for the piecewise linear losses that jump.
+    The limits are read a little beside the place; beyond a tenth of a pixel they are those of a jump.
     """
     found = []
+    symbols = {name: Symbol(name) for name in loss.parameters}
     for kink in loss.facts["kinks"]:
         if kink["order"] == order:
-            at = float(kink["at"])
+            place = parse_expression(kink["at"], symbols)
+            at = float(place.subs({symbols[k]: v for k, v in loss.parameters.items()}))
             left, value, right = values(np.array([at - 2.0**-30, at, at + 2.0**-30])).tolist()
-            found.append((at, left, right, value))
-    return tuple(found)
+            if abs(right - left) > 1e-3:
+                found.append((at, left, right, value))
+    return tuple(sorted(found))
+
+
+def curves_of(losses: list[lf.LossFunction], order: int, inputs: Callable[[Array], tuple[Array, Array]]) -> list[Curve]:
+    """The losses (order 0) or their gradients (order 1) of one panel."""
+    curves = []
+    for i, loss in enumerate(losses):
+
+        def values(x: Array, method: Callable[..., Any] = (loss.loss, loss.gradient)[order]) -> Array:
+            return np.array(method(*inputs(x)))
+
+        curves.append(Curve(name_of(loss), i, values, jumps(loss, order, values)))
+    return curves
+
+
+def legend(x: float, y: float, curves: Iterable[Curve]) -> list[str]:
+    """A piece of each line with its name, one under the other."""
+    out = []
+    for i, curve in enumerate(curves):
+        here = y + 19 * i
+        piece = f"{number(x)},{number(here)} {number(x + 34)},{number(here)}"
+        out.append(f'<polyline class="c{curve.number}" points="{piece}"/>')
+        out.append(text(x + 42, here + 4, curve.label, "start", f"t{curve.number}"))
+    return out
 
 
 def margin_losses() -> str:
-    curves = []
-    for i, loss in enumerate(catalogue("margin")):
-
-        def values(m: Array, loss: lf.LossFunction = loss) -> Array:
-            return np.asarray(loss.loss(np.ones_like(m), m))
-
-        curves.append(Curve(name_of(loss), i, values, jumps(loss, 0, values)))
-    whole = Panel(150, 50, 690, 500, -2, 3, 0, 9.25)
-    near = Panel(530, 106, 290, 250, -0.5, 1.5, 0, 2)
-    ends = [(whole.x(-2), whole.y(float(c.values(np.array([-2.0]))[0])), c) for c in curves]
-    body = [
-        text(whole.left, 24, "Margin losses: the loss over the margin m = y·f, for y ∈ {−1, 1}", kind="head"),
-        *axes(whole, range(-2, 4), range(10), "margin m = y·f", numbers_right=True),
-        *draw(whole, curves, "whole"),
-        text(whole.x(-1), whole.bottom + 38, "← wrong decision", "middle", "faint"),
-        text(whole.x(2.2), whole.bottom + 38, "right decision →", "middle", "faint"),
-        *labels(ends, whole.left - 26, "end"),
-        text(near.left, near.top - 12, "the same near the decision", kind="faint"),
-        *axes(near, (-0.5, 0, 0.5, 1, 1.5), (0, 0.5, 1, 1.5, 2), ""),
-        *draw(near, curves, "near"),
-    ]
-    description = "Curves over the margin from -2 to 3: " + ", ".join(c.label for c in curves) + "."
-    return page(880, 602, "Margin losses", description, {"whole": whole, "near": near}, body)
+    body = [text(28, 24, "Margin losses: the loss over the margin m = y·f, for y ∈ {−1, 1}", kind="head")]
+    clips: dict[str, Panel] = {}
+    names: list[str] = []
+    for i, (head, losses) in enumerate(catalogue("margin").items()):
+        panel = Panel(28 + 316 * i, 72, 284, 284, -2, 3, -0.5, 4.5)
+        curves = curves_of(losses, 0, lambda m: (np.ones_like(m), m))
+        names += [c.label for c in curves]
+        clips[f"panel{i}"] = panel
+        body += [
+            text(panel.left, panel.top - 14, head, kind="head"),
+            *axes(panel, range(-2, 4), range(5), "margin m = y·f"),
+            *draw(panel, curves, f"panel{i}"),
+            *legend(panel.left, panel.bottom + 66, curves),
+        ]
+    description = "Curves over the margin from -2 to 3: " + ", ".join(names) + "."
+    return page(960, 556, "Margin losses", description, clips, body)
 
 
 def regression_losses() -> str:
-    panels = (Panel(44, 62, 300, 380, -3, 3, 0, 4.5), Panel(560, 62, 300, 380, -3, 3, -3, 3))
-    heads = ("Loss over the residual r = f − y", "Gradient")
     body: list[str] = []
-    losses = catalogue("residual")
-    for order, panel in enumerate(panels):
-        curves = []
-        for i, loss in enumerate(losses):
-
-            def values(r: Array, method: Callable[..., Any] = (loss.loss, loss.gradient)[order]) -> Array:
-                return np.array(method(np.zeros_like(r), r))
-
-            curves.append(Curve(name_of(loss), i, values, jumps(loss, order, values)))
-        ys = range(5) if order == 0 else range(-3, 4)
-        body.append(text(panel.left, 22, heads[order], kind="head"))
-        body += axes(panel, range(-3, 4), ys, "residual r = f − y")
-        body += draw(panel, curves, f"panel{order}")
-        wishes = []
-        for curve in curves:
-            end = float(curve.values(np.array([panel.x1]))[0])
-            if end <= panel.y1:
-                wishes.append((panel.right, panel.y(end), curve))
-            else:  # it leaves through the top: its name stands there
-                x = np.linspace(panel.x0, panel.x1, 4001)
-                leaves = x[(x > 0) & (curve.values(x) <= panel.y1)].max()
-                body.append(text(panel.x(float(leaves)), panel.top - 8, curve.label, "middle", f"t{curve.number}"))
-        body += labels(wishes, panel.right + 30, "start")
-    description = "Losses and gradients over the residual from -3 to 3: " + ", ".join(map(name_of, losses)) + "."
-    clips = {f"panel{i}": p for i, p in enumerate(panels)}
-    return page(1050, 490, "Regression losses and their gradients", description, clips, body)
+    clips: dict[str, Panel] = {}
+    names: list[str] = []
+    rows = catalogue("residual")
+    for row, (head, losses) in enumerate(rows.items()):
+        top = 52 + 322 * row
+        panels = (Panel(32, top, 300, 225, -3, 3, 0, 4.5), Panel(376, top, 300, 225, -3, 3, -3, 3))
+        body.append(text(32, top - 30, head, kind="head"))
+        for order, panel in enumerate(panels):
+            curves = curves_of(losses, order, lambda r: (np.zeros_like(r), r))
+            clips[f"panel{row}{order}"] = panel
+            body += [
+                text(panel.left, panel.top - 10, ("loss", "gradient")[order], kind="faint"),
+                *axes(panel, range(-3, 4), range(5) if order == 0 else range(-3, 4), "residual r = f − y"),
+                *draw(panel, curves, f"panel{row}{order}"),
+            ]
+            if order == 1:
+                names += [c.label for c in curves]
+                body += legend(panel.right + 26, panel.top + 12, curves)
+    description = "Losses and gradients over the residual from -3 to 3: " + ", ".join(names) + "."
+    return page(1000, 322 * len(rows), "Regression losses and their gradients", description, clips, body)
 
 
 FIGURES = {"margin_losses.svg": margin_losses, "regression_losses.svg": regression_losses}

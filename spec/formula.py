@@ -95,10 +95,11 @@ class _Builder:
             case "call":
                 return self.call(node)
             case "negative" | "product":
-                return Mul(*self.product(node))
+                return _powers_of_fractions(Mul(*self.product(node)))
             case "sum":
                 terms = [self.number(child) for child in node.children]
-                return Add(*(-t if sign == "-" else t for sign, t in zip(node.words, terms, strict=True)))
+                signed = (-t if sign == "-" else t for sign, t in zip(node.words, terms, strict=True))
+                return _powers_of_fractions(Add(*signed))
             case "power":
                 base, exponent = (self.number(child) for child in node.children)
                 return power(base, exponent)
@@ -246,6 +247,14 @@ def _settled(expression: Expr) -> Expr:
     """Abs, roots and Piecewise leave parts such as -(a - b), which SymPy writes otherwise once they are rebuilt."""
     result: Expr = bottom_up(expression, lambda e: e.func(*e.args) if e.args else e)
     return result
+
+
+def _powers_of_fractions(expression: Expr) -> Expr:
+    """A product with (1/2)**a is one with 2**(-a) to SymPy, unless it comes from -(1 + (1/2)**a): one form for both."""
+    factors = [(term, Mul.make_args(term)) for term in Add.make_args(expression)]
+    if any(isinstance(f, Pow) and isinstance(f.base, Rational) and f.base.p == 1 for _, fs in factors for f in fs):
+        return Add(*(Mul(*fs) if len(fs) > 1 else term for term, fs in factors))
+    return expression
 
 
 def _check_exponent(exponent: Expr) -> None:

@@ -41,7 +41,7 @@ def test_light_commands_import_neither_sympy_nor_numpy(arguments: list[str]) -> 
     code = (
         "import sys\nfrom lossforge.cli.main import main\nsys.argv[0] = 'lossforge'\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        "sys.exit(str({'sympy', 'numpy', 'rich', 'jinja2'} & set(sys.modules) or ''))"
+        "sys.exit(str({'sympy', 'numpy', 'rich', 'jinja2', 'flint'} & set(sys.modules) or ''))"
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.returncode == 1  # sys.exit of a text
@@ -191,7 +191,7 @@ def test_build_writes_into_a_folder_of_its_own(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     done = call("build", EXAMPLE)
     assert done.exit_code == 0, done.output
-    assert done.output == "3 files are written to lossforge_asymmetric_pseudo_huber\n"
+    assert done.output == "4 files are written to lossforge_asymmetric_pseudo_huber\n"
     assert [path.name for path in tmp_path.iterdir()] == ["lossforge_asymmetric_pseudo_huber"]
     assert call("build", EXAMPLE, "--check").exit_code == 0
 

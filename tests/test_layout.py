@@ -19,7 +19,7 @@ PACKAGE = ROOT / "src" / "lossforge"
 # The stage, the other stages that it may import, and the packages that it may import.
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "spec": (set(), {"sympy"}),
-    "derive": ({"spec"}, {"sympy"}),
+    "derive": ({"spec"}, {"sympy", "flint"}),
     "codegen": ({"spec", "derive"}, {"sympy", "mpmath", "jinja2", "numpy"}),
     "generated": (set(), {"numpy"}),
     "runtime": ({"generated"}, {"numpy"}),

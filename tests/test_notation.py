@@ -191,6 +191,13 @@ def _formulas(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 FORMULAS = st.recursive(st.sampled_from(sorted(SYMBOLS)) | NUMBERS, _formulas, max_leaves=12)
 
 
+@pytest.mark.parametrize("source", ["-(1 + 0.5**a)", "1 - (1/2)**a", "-(1 + (2/3)**a)", "0.25**(1 + a)/3", "(x/2)**a"])
+def test_powers_of_fractions_read_back(source: str) -> None:
+    """SymPy writes (1/2)**a as 2**(-a) in a product, but leaves it in a sum that is negated."""
+    expression = parse_expression(source, SYMBOLS)
+    assert parse_expression(text(expression), SYMBOLS) == expression
+
+
 @settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(FORMULAS)
 def test_text_reads_back(source: str) -> None:

@@ -120,6 +120,8 @@ def test_points_are_the_same_each_time_and_in_the_domain(name: str) -> None:
         for argument in a.arguments:
             assert np.array_equal(a.arguments[argument], b.arguments[argument])
             assert not np.isnan(a.arguments[argument]).any()
+        if not a.single.any():  # parameters that are no float32
+            continue
         singles = np.column_stack([v[a.single].reshape(int(a.single.sum()), -1) for v in a.arguments.values()])
         assert np.array_equal(singles, singles.astype(np.float32).astype(np.float64))
 

@@ -209,6 +209,11 @@ def _explanations(table: TruthTable, batch: Batch, output: str, truth: Truth, wh
             yield i, 1.0 if within and np.signbit(values[i]) == np.signbit(truth.high[i]) else np.inf
             continue
         smallest_normal = float(np.finfo(format_.dtype).tiny)
+        if np.isinf(error[i]):
+            # Both are finite; beside an exact value of nearly 0 they are more ulps apart than a float can count.
+            gap = abs(float(values[i]) - float(truth.take([i]).values()[0]))
+            yield i, gap / (ULP_BOUND * ulp + allowed + smallest_normal)
+            continue
         yield i, float(error[i]) / (ULP_BOUND + (allowed + smallest_normal) / ulp)
 
 

@@ -80,7 +80,10 @@ def _derivative(point: Point, axes: tuple[Axis, ...]) -> Estimate | None:
         if found is not None:
             return found
     if all(inside(point, axis, units) for axis in axes):
-        found = _central(point, axes, {s: u - 6 * STEP_BITS for s, u in units.items()})
+        try:
+            found = _central(point, axes, {s: u - 6 * STEP_BITS for s, u in units.items()})
+        except ExhaustedError:  # as where both sides vanish: one side at a time may still be known
+            found = None
         if found is not None:
             return found
     return _combine([_diverging(point, axes, units, sides) for sides in sides_of(point, axes)])
@@ -205,7 +208,10 @@ def _diverging(point: Point, axes: tuple[Axis, ...], units: dict[int, int], side
                 continue
             except UndefinedError:
                 return None
-            if iv.is_narrow(quotient, 20) or iv.is_below(quotient, 2 * UNDERFLOW):
+            if iv.is_below(quotient, 2 * UNDERFLOW):  # of a constant side there is nothing left but rounding
+                trail.append(iv.ZERO)
+                break
+            if iv.is_narrow(quotient, 20):
                 trail.append(quotient)
                 break
         else:

@@ -24,7 +24,7 @@ Array = NDArray[Any]
 _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "exp": np.exp, "log": np.log, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "atan": np.arctan,
     "sin": np.sin, "cos": np.cos, "asinh": np.arcsinh, "log1p": np.log1p, "expm1": np.expm1, "sign": np.sign,
-    "sech": lambda x: 1 / np.cosh(x),
+    "sech": lambda x: 1 / np.cosh(x), "nearest": np.rint,
 }  # fmt: skip
 
 _RELATIONS: dict[Any, Callable[[Any, Any], Any]] = {
@@ -78,6 +78,8 @@ def evaluate(expression: Any, values: Mapping[str, Any], complex_step: bool = Fa
             return np.where(np.signbit(real(arguments[0])), -arguments[0], arguments[0])
         if e.func.__name__ == "hypot" and not complex_step:
             return np.hypot(*arguments)
+        if e.func.__name__ == "fmod" and not complex_step:
+            return np.fmod(*arguments)
         if e.func.__name__ in _FUNCTIONS:
             if complex_step and e.func.__name__ == "sign":
                 return np.sign(np.real(arguments[0]))

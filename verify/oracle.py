@@ -51,7 +51,10 @@ class Oracle:
         self.size = size
         sizes = {size_symbol: size} if size_symbol is not None and size is not None else {}
         slots = {name: i for i, name in enumerate(names)}
-        self._root = Compiler(slots, sizes).node(define_atoms(sp.sympify(expression)), {})
+        exact = define_atoms(sp.sympify(expression))
+        # A sine varies on its own scale, however large its argument is.
+        self.oscillates = exact.has(sp.sin, sp.cos)
+        self._root = Compiler(slots, sizes).node(exact, {})
 
     @classmethod
     def of(cls, loss: Loss, size: int | None = None) -> Oracle:

@@ -146,9 +146,13 @@ def _inconsistent(table: TruthTable, factory: Factory, backend: str, wrong: Coll
         function = factory(batch.parameters)
         with np.errstate(all="ignore"):
             h = 2.0**-17 * np.maximum(2.0 ** np.floor(np.log2(np.clip(np.abs(f), 2.0**-900, 2.0**1000))), 2.0**-6)
+            if oscillates := table.setting(batch).oracle.oscillates:
+                h = np.full_like(h, 2.0**-23)  # a step that grows with f would span whole periods
             steps = [function.loss_gradient_hessian(y, f + k * h, check_domain=False) for k in (-2, -1, 0, 1, 2)]
             domain = np.array([_in_domain(table, a) and _in_domain(table, b)
                                for a, b in zip(f - 2 * h, f + 2 * h, strict=True)])  # fmt: skip
+            if oscillates:
+                domain &= np.abs(f) <= 2.0**10  # beyond, rounding moves the step itself
             for order in (1, 2):
                 values = [np.asarray(s[order - 1], np.float64) for s in steps]
                 near, far = (values[3] - values[1]) / (2 * h), (values[4] - values[0]) / (4 * h)

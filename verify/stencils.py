@@ -81,7 +81,7 @@ class Point:
         value = self.raw[slot]
         exponent = iv.magnitude(value) if value[1] else -100
         if exponent > -60:
-            return exponent
+            return min(exponent, 0) if self.oracle.oscillates else exponent
         wide = list(self.values)
         reach = libmp.from_man_exp(1, -40)
         wide[slot] = (mpf_sub(value, reach), mpf_add(value, reach))

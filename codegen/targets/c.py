@@ -31,6 +31,8 @@ C = Target(
         "abs": "fabs{s}({0})",
         "hypot": "hypot{s}({0}, {1})",
         "pow": "pow{s}({0}, {1})",
+        "fmod": "fmod{s}({0}, {1})",
+        "nearest": "rint{s}({0})",
         "max": "maximum{s}({0}, {1})",
         "min": "minimum{s}({0}, {1})",
         "sign": "sign{s}({0})",

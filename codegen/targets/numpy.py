@@ -25,6 +25,8 @@ NUMPY = Target(
         "atan": "np.arctan({0})",
         "arctan": "np.arctan({0})",
         "pow": "np.power({0}, {1})",
+        "fmod": "np.fmod({0}, {1})",
+        "nearest": "np.rint({0})",
         "max": "np.maximum({0}, {1})",
         "min": "np.minimum({0}, {1})",
     },

@@ -1,0 +1,401 @@
+"""What is known of a loss on one cell? Places of its variables, the formula, its derivatives there, limits, signs.
+
+`Place` gives a variable its value on an interval or at a point, through a coordinate t > 0; `Cell` reads the formula
+there; `Case` holds the cells of one stratum side by side; `sign` proves a sign by one of the lemmas of docs/lemmas.md.
+The checker and the prover both stand on this module; it knows neither SymPy nor them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+from .tower import ONE, VARIABLES, Element, Sign, Tower, Unproved, times
+
+Limit = Element | int  # 2 stands for oo, -2 for -oo
+Signs = tuple[int, ...]
+NONNEGATIVE, POSITIVE, NONPOSITIVE, NEGATIVE, NULL = (0, 1, 2), (2,), (0, -1, -2), (-2,), (0,)
+
+
+def ends(domain: str) -> tuple[str, str, bool, bool]:
+    """The ends of "(a, b]", and whether each belongs to it."""
+    low, high = (x.strip() for x in domain.removeprefix("integers ")[1:-1].split(","))
+    return low, high, "[" in domain, domain.endswith("]")
+
+
+class Place:
+    """A point of a variable (low == high) or an interval of it, with the coordinate that runs through it."""
+
+    def __init__(self, name: str, low: str, high: str, chart: list[Any] | None = None, weak: bool = False) -> None:
+        self.name, self.low, self.high, self.weak = name, low, high, weak
+        self.kind: str
+        self.scale: str
+        self.flip: bool
+        self.kind, self.scale, self.flip = chart or ("linear", "1", False)
+        self.has_low, self.has_high = weak or low == high, low == high
+
+    def enter(self, tower: Tower, names: dict[str, Element]) -> None:
+        """Give the variable its value on this place, through a coordinate t in (0, oo) (lemma `charts`)."""
+        if self.low == self.high:
+            names[self.name] = tower.read(self.low, names)
+            return
+        if self.kind == "free" and (self.low, self.high, self.weak) == ("-oo", "oo", False):
+            names[self.name] = Element(tower, VARIABLES[tower.variable(self.name, None)])  # of any sign
+            return
+        index = tower.variable(self.name, 1 if self.weak else 2)
+        t, s = tower.element(tower.generators[index]), tower.read(self.scale, names)
+        low = None if self.low == "-oo" else tower.read(self.low, names)
+        high = None if self.high == "oo" else tower.read(self.high, names)
+        tower.positive(s, "the scale of a chart")
+        if self.weak and (self.flip or low is None or self.kind == "log"):
+            raise Unproved("this chart cannot hold its end")
+        t = 1 / t if self.flip else t
+        if self.kind == "log":
+            a, b = (None if end is None else tower.exp(end / s) for end in (low, high))
+            w = (
+                (t if b is None else b * t / (t + 1))
+                if a is None
+                else a * (t + 1)
+                if b is None
+                else (a + b * t) / (t + 1)
+            )
+            x = tower.log(w) * s
+        elif low is None and high is None:
+            x = {"hyperbolic": t - 1 / t}[self.kind] / 2 * s
+        else:
+            u = {"linear": t, "square": t * t, "hyperbolic": t * (t + 2) / (t + 1) / 2}[self.kind]
+            x = high - u * s if low is None else low + u * s if high is None else (low + high * u) / (u + 1)
+        names[self.name] = x
+
+
+def increasing(cell: Cell, bounds: list[str]) -> None:
+    """Show that b[0] < b[1] < ..., which may begin with -oo and end with oo."""
+    finite = [
+        b for i, b in enumerate(bounds) if not (i == 0 and b == "-oo") and not (i == len(bounds) - 1 and b == "oo")
+    ]
+    for a, b in itertools.pairwise(finite):
+        cell.tower.positive(cell.tower.read(b, cell.names) - cell.tower.read(a, cell.names), f"{b} - ({a})")
+
+
+def formula(loss: dict[str, Any], tower: Tower, names: dict[str, Element]) -> Element:
+    for name, text in loss["definitions"].items():
+        names[name] = tower.read(text, names)
+    return tower.read(loss["formula"], names)
+
+
+def need(found: Sign, allowed: Signs, what: str) -> None:
+    if found is None or found not in allowed:
+        raise Unproved(f"{what}: the sign is {found}, one of {allowed} was claimed")
+
+
+def less(e: Element, v: Element) -> Element:
+    return e - v
+
+
+def short_of(e: Element, v: Element) -> Element:
+    return v - e
+
+
+def plus(e: Element, v: Element) -> Element:
+    return e + v
+
+
+def minus(a: Limit, b: Limit) -> Limit:
+    if isinstance(a, int) or isinstance(b, int):
+        if isinstance(a, int) and isinstance(b, int) and a == b:
+            raise Unproved("oo - oo")
+        return a if isinstance(a, int) else -b
+    return a - b
+
+
+def limit(e: Element, t: int, start: bool, to: Tower, images: dict[int, Element]) -> Limit:
+    """The limit as the coordinate t tends to 0 (start) or to oo, as an element of a tower without t."""
+    try:
+        here, u, back = e.tower, t, images
+        if start:
+            try:  # t = 0 can often be put in
+                return e.tower.move(e, to, {**images, t: to.number(0)})
+            except Unproved:
+                here, u, back, e = turned(e, t, images)
+        found = here.limit(e, u)
+    except Unproved:
+        if start:
+            raise
+        here, u, back, e = turned(e, t, images)
+        return here.move(e, to, {**back, u: to.number(0)})
+    return found if isinstance(found, int) else here.move(found, to, dict(back))
+
+
+PARTS: tuple[Callable[[Element, Element], Element], ...] = (  # of a coordinate: below a, at it, above it
+    lambda a, w: a * w / (w + 1),
+    lambda a, w: a,
+    lambda a, w: a + w,
+)
+
+
+def turned(e: Element, t: int, images: dict[int, Element]) -> tuple[Tower, int, dict[int, Element], Element]:
+    """The expression in 1/t, in a tower of its own."""
+    here, own = e.tower.copy()
+    index = {i: here.names[n] for n, i in e.tower.names.items()}
+    return here, index[t], {index[i]: x for i, x in images.items()}, e.tower.move(e, here, {**own, t: 1 / own[t]})
+
+
+def sign(e: Element, proof: list[Any] | None) -> Sign:
+    """The sign of an expression for all values of its coordinates, by the lemma that the proof names."""
+    tower = e.tower
+    if proof is None:
+        return tower.sign(e)
+    lemma, *rest = proof
+    below = tower.sign(Element(tower, ONE, e.den))
+    if lemma == "factors":  # the proofs of the irreducible factors of the numerator, in the order of their text
+        content, factors = e.num.factor()
+        total = times(below, 2 if content > 0 else -2)
+        for i, (f, k) in enumerate(sorted(factors, key=lambda x: str(x[0]))):
+            s = sign(Element(tower, f), rest[0].get(str(i)))
+            total = times(total, s if k % 2 or s is None else 2 if abs(s) == 2 else 1)
+        return total
+    if lemma == "terms":  # a sum of terms of one sign, by the powers of one positive generator
+        index, inner = rest
+        shown = [
+            sign(tower.coefficient(e.num, index, k), inner.get(str(k)))
+            for k in range(int(e.num.degrees()[index]) + 1)
+            if not tower.coefficient(e.num, index, k).zero
+        ]
+        codes = [s for s in shown if s is not None]
+        if tower.generators[index].sign != 2 or len(codes) < len(shown) or min(codes) * max(codes) < 0:
+            raise Unproved("the terms are not of one sign")
+        return times(below, max(codes, key=abs))
+    if lemma == "square":  # a*v**2 + b*v + c where 4*a*c > b**2
+        if e.num.degrees()[rest[0]] != 2:
+            raise Unproved("not a quadratic")
+        c, b, a = (tower.coefficient(e.num, rest[0], k) for k in range(3))
+        need(sign(a * c * 4 - b * b, rest[1]), POSITIVE, "the discriminant")
+        return times(below, tower.sign(a))
+    if lemma == "slope":  # monotone in one coordinate, with the right sign at one end of it
+        name, (index, degree, power), end, inner, outer = rest
+        t, scale = tower.names[name], tower.number(1)
+        if index is not None:
+            scale = tower.coefficient(e.num, index, degree) * tower.value(tower.generators[index]) ** power
+        g = Element(tower, e.num) / scale
+        to, images = tower.copy(t)
+        edge = limit(g, t, end == "start", to, images)
+        at_end = edge if isinstance(edge, int) else sign(edge, outer)
+        reach = tower.generators[t].sign
+        slope = sign(tower.slope(g, t), inner)
+        way = slope if slope is None or end == "start" else -slope
+        if way is None or at_end is None or way * at_end < 0 or reach is None:
+            raise Unproved("the slope and the end disagree")
+        strict = max(way, at_end, key=abs) if reach == 2 else min(1, max(-1, way + at_end))  # t = 0 may be met
+        return times(times(below, tower.sign(scale)), strict)
+    if lemma == "cut":  # one coordinate below a value, at it, above it
+        name, at, inner = rest
+        t, found = tower.names[name], list[Sign]()
+        if tower.generators[t].sign is None:
+            raise Unproved("a coordinate of any sign cannot be cut")
+        for proof, part in zip(inner, PARTS, strict=True):
+            to, images = tower.copy()
+            a = to.read(at, {n: images[i] for n, i in tower.names.items() if n != name})
+            to.positive(a, "the place of a cut")
+            found.append(sign(tower.move(e, to, {**images, t: part(a, images[t])}), proof))
+        codes = [s for s in found if s is not None]
+        if len(codes) < 3 or min(codes) * max(codes) < 0:
+            raise Unproved("the sign changes at a cut")
+        return min(codes, key=abs) or (1 if max(codes) > 0 else -1 if min(codes) < 0 else 0)
+    raise Unproved(f"no lemma {lemma!r}")
+
+
+class Cell:
+    """The formula on one cell: the coordinates of parameters, targets and, last, of the prediction."""
+
+    def __init__(self, loss: dict[str, Any], path: list[Place], units: dict[str, int]) -> None:
+        self.tower = Tower(units)
+        self.names: dict[str, Element] = {}
+        for place in path:
+            place.enter(self.tower, self.names)
+        self.t: int = self.tower.names.get(loss["variable"], -1)
+        self.loss, self.derivatives = loss, list[Element]()
+        if self.t >= 0:
+            self.rate = self.tower.slope(self.names[loss["variable"]], self.t)
+            self.rising = self.tower.sign(self.rate) == 2
+            if self.tower.sign(self.rate) not in (2, -2):
+                raise Unproved("a chart is not monotone")
+
+    def derivative(self, k: int) -> Element:
+        if not self.derivatives:
+            self.derivatives.append(formula(self.loss, self.tower, dict(self.names)))
+        while len(self.derivatives) <= k:
+            self.derivatives.append(self.tower.slope(self.derivatives[-1], self.t) / self.rate)
+        return self.derivatives[k]
+
+
+class Case:
+    """One stratum of the parameters and targets, with the prediction cut into cells at points b[0] < b[1] < ..."""
+
+    def __init__(
+        self, loss: dict[str, Any], node: dict[str, Any], path: list[Place], units: dict[str, int], name: str = ""
+    ) -> None:
+        self.loss, self.node, self.path, self.units, self.name = loss, node, path, units, name
+        self.proofs, self.x = node.get("proofs", {}), loss["variable"]
+        self.here = Cell(loss, path, units)  # without the prediction
+        self.low, self.high = ends(loss["domain"])[:2]
+        self.at: list[str] = node["at"]
+        self.bounds = [self.low, *self.at, self.high]
+        increasing(self.here, self.bounds)
+        self.charts = node["charts"]
+        self.made: dict[str, Cell] = {}
+        self.smooth_at: dict[int, bool] = {}
+        self.cells = range(len(self.at) + 1)
+
+    def cell(self, i: int, chart: list[Any] | None = None) -> Cell:
+        chart = chart or self.charts[i]
+        key = json.dumps([i, chart])
+        if key not in self.made:
+            place = Place(self.x, self.bounds[i], self.bounds[i + 1], chart)
+            self.made[key] = Cell(self.loss, [*self.path, place], self.units)
+        return self.made[key]
+
+    def value(self, j: int) -> Element:
+        """f(b[j])."""
+        names = dict(self.here.names)
+        names[self.x] = self.here.tower.read(self.at[j], names)
+        return formula(self.loss, self.here.tower, names)
+
+    def read(self, text: str, cell: Cell | None = None) -> Element:
+        cell = cell or self.here
+        return cell.tower.read(text, cell.names)
+
+    def limit(self, k: int, i: int, side: str, what: Callable[[Cell], Element] | None = None) -> Limit:
+        """Of the k-th derivative (or another expression) at the "low" or "high" end of cell i."""
+        cell = self.cell(i, self.node.get("limits", {}).get(f"{k}{side}{i}"))
+        e = what(cell) if what else cell.derivative(k)
+        return limit(e, cell.t, (side == "low") == cell.rising, self.here.tower, self.carry(cell))
+
+    def carry(self, cell: Cell) -> dict[int, Element]:
+        """The coordinates of a cell, but for that of the prediction, as seen from the stratum."""
+        here = self.here.tower
+        return {i: here.element(here.generators[here.names[n]]) for n, i in cell.tower.names.items() if n != self.x}
+
+    def sign(self, e: Element | int, key: str) -> Sign:
+        if isinstance(e, int):
+            return e
+        return sign(e, self.proofs.get(key))
+
+    def signed(self, i: int, key: str, make: Callable[[Cell], Element]) -> Sign:
+        """The sign on cell i of an expression, in the chart that serves it."""
+        return self.sign(make(self.cell(i, self.node.get("using", {}).get(key))), key)
+
+    def every(
+        self, k: int, allowed: Signs, key: str = "", what: Any = None, goal: str | None = None, cells: Any = None
+    ) -> None:
+        """The sign of the k-th derivative, or of what is made of it and of the goal, on every cell."""
+
+        def make(cell: Cell) -> Element:
+            e = cell.derivative(k)
+            return what(e, self.read(str(goal), cell)) if what else e
+
+        for i in self.cells if cells is None else cells:
+            need(self.signed(i, f"{key}{k}@{i}", make), allowed, f"derivative {k} on cell {i}")
+
+    def jump(self, k: int, j: int) -> Limit:
+        return minus(self.limit(k, j + 1, "low"), self.limit(k, j, "high"))
+
+    def gap(self, j: int, side: str) -> Limit:
+        """The limit of f from one side of b[j], less f(b[j])."""
+        return minus(self.limit(0, j + (side == "right"), "low" if side == "right" else "high"), self.value(j))
+
+    def analytic(self, j: int) -> bool:
+        """Whether one formula without switches holds around b[j] (lemma `analytic`)."""
+        if j not in self.smooth_at:
+            cell = Cell(self.loss, [*self.path, Place(self.x, self.at[j], self.at[j])], self.units)
+            try:
+                cell.derivative(0)
+                self.smooth_at[j] = not cell.tower.loose
+            except Unproved:
+                self.smooth_at[j] = False
+        return self.smooth_at[j]
+
+    def seams(self) -> list[int]:
+        """The breakpoints at which the formula changes."""
+        return [j for j in range(len(self.at)) if not self.analytic(j)]
+
+    def continuous(self) -> None:
+        for j in self.seams():
+            for side in ("left", "right"):
+                need(self.sign(self.gap(j, side), f"gap {side} {j}"), NULL, f"the jump at {self.at[j]}")
+
+    def slopes_rise(self) -> None:
+        """No slope falls at a breakpoint (lemma `gluing`)."""
+        self.continuous()
+        for j in self.seams():
+            need(self.sign(self.jump(1, j), f"jump {j}"), NONNEGATIVE, f"the jump of the slope at {self.at[j]}")
+
+    def smooth_to(self, k: int) -> None:
+        self.continuous()
+        for n in range(1, k + 1):
+            for j in self.seams():
+                need(self.sign(self.jump(n, j), f"jump {n} {j}"), NULL, f"the jump of derivative {n} at {self.at[j]}")
+
+    def values(self, allowed: Signs, what: Callable[..., Element], goal: str, which: Any = None) -> None:
+        """The sign of what is made of f(b[j]) and the goal, at every breakpoint."""
+        for j in range(len(self.at)) if which is None else which:
+            e = what(self.value(j), self.read(goal))
+            need(self.sign(e, f"value {j}"), allowed, f"the value at {self.at[j]}")
+
+    def found(self, place: list[Any], k: int, what: Callable[[Element], Element] = lambda e: e) -> Limit:
+        """A derivative at a place: ["limit", cell, side], ["cell", cell], ["jump", j], ["gap", j, side], ["at", j]."""
+        kind, i, *side = place
+        if kind == "limit":
+            return self.limit(k, i, side[0], lambda cell: what(cell.derivative(k)))
+        if kind == "cell":
+            return what(self.cell(i).derivative(k))
+        if kind == "at":
+            return what(self.value(i))
+        if kind == "gap":
+            return self.gap(i, side[0])
+        if kind != "jump":
+            raise Unproved(f"no place {kind!r}")
+        return self.jump(k, i)
+
+    def reached(self, k: int, what: Callable[[Element, Element], Element], goal: str, place: str = "reached") -> bool:
+        """Whether the bound is attained, or approached, at the place that the certificate names."""
+        if place not in self.node:
+            return False
+        spot = self.node[place]
+        cell = self.cell(spot[1]) if spot[0] == "cell" else self.here
+        found = self.found(spot, k)
+        if isinstance(found, int):
+            raise Unproved("an infinite bound")
+        need(self.sign(what(found, self.read(goal, cell)), place), NULL, "the distance to the bound")
+        return True
+
+    def zero(self) -> int:
+        """The breakpoint 0."""
+        j = int(self.node["zero"])
+        if not self.read(self.at[j]).zero:
+            raise Unproved(f"{self.at[j]} is not 0")
+        return j
+
+    def formula_at(self, x: Element) -> Element:
+        return formula(self.loss, self.here.tower, {**self.here.names, self.x: x})
+
+    def formula_on(self, cell: Cell, at: str) -> Element:
+        """f at a point, seen from a cell."""
+        return formula(self.loss, cell.tower, {**cell.names, self.x: self.read(at, cell)})
+
+    def mirrored(self, cell: Cell) -> Element:
+        """f(x) - f(-x)."""
+        other = {**cell.names, self.x: -cell.names[self.x]}
+        return cell.derivative(0) - formula(self.loss, cell.tower, other)
+
+    def both_labels(self, i: int) -> tuple[Element, Element]:
+        """The derivative for the label 1, and for the label 0."""
+        cell, (label,) = self.cell(i), self.loss["inputs"]
+        values = (formula(self.loss, cell.tower, {**cell.names, label: cell.tower.number(n)}) for n in (1, 0))
+        one, zero = (cell.tower.slope(e, cell.t) / cell.rate for e in values)
+        return one, zero
+
+    def limit_of(self, e: Element, i: int, side: str) -> Limit:
+        cell = self.cell(i)
+        return limit(e, cell.t, (side == "low") == cell.rising, self.here.tower, self.carry(cell))

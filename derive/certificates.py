@@ -1,0 +1,142 @@
+"""What stands in a file of certificates, and does the checker accept it? Needs neither SymPy nor the prover.
+
+A document holds every claim about one loss with its certificate, under the digests of what was proved (the loss) and of
+what proved it (the sources of the engine). From claim and certificate follows what the facts say of a property.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import checker
+from .tower import Unproved
+from .witness import witness
+
+SCHEMA = 1
+ENGINE = ("tower", "cells", "checker", "search", "roots", "prove")  # what a claim depends on, beside the loss
+
+Statement = dict[str, Any]
+Document = dict[str, Any]
+Proved = tuple[dict[str, Any], dict[str, Any] | None]  # a claim, and its certificate where it is decided
+
+
+@functools.cache
+def prover_digest() -> str:
+    """Of the sources of the engine: other sources may prove more, or otherwise."""
+    here = Path(__file__).parent
+    sources = [(here / f"{name}.py").read_bytes() for name in ENGINE]
+    return hashlib.sha256(b"".join(hashlib.sha256(source).digest() for source in sources)).hexdigest()
+
+
+def statement(facts: Mapping[str, Any]) -> Statement | None:
+    """What is proved about a loss with these facts; None where nothing is: vectors, several predictions."""
+    predictions = [a for a in facts["arguments"].values() if a["role"] == "prediction"]
+    return checker.statement(dict(facts)) if facts["size"] is None and len(predictions) == 1 else None
+
+
+def entry(about: Statement, claim: dict[str, Any], certificate: dict[str, Any] | None) -> dict[str, Any]:
+    """What the facts say of a property: the claim, and where a refuted property fails."""
+    known = {key: claim[key] for key in ("verdict", "value", "bound", "condition", "reason") if key in claim}
+    found = witness(about, certificate) if claim["verdict"] == "refuted" and certificate is not None else {}
+    return known | ({"witness": found} if found else {})
+
+
+def document(about: Statement, claims: Mapping[str, Proved]) -> Document:
+    """The content of a file of certificates."""
+    return {
+        "schema": SCHEMA,
+        "loss": checker.digest(about),
+        "prover": prover_digest(),
+        "claims": {name: {"claim": claim, "certificate": shown} for name, (claim, shown) in claims.items()},
+    }
+
+
+def properties(about: Statement, made: Document) -> dict[str, dict[str, Any]]:
+    """What the facts say of each property, read from a document."""
+    return {name: entry(about, c["claim"], c["certificate"]) for name, c in made["claims"].items()}
+
+
+def fits(made: Document | None, about: Statement) -> bool:
+    """Whether a document belongs to this loss and was made by this engine."""
+    return made is not None and (made["loss"], made["prover"]) == (checker.digest(about), prover_digest())
+
+
+def dumps(made: Document) -> str:
+    """JSON with a line for each claim and one for each certificate, so that a difference shows where it is."""
+
+    def line(content: Any) -> str:
+        return json.dumps(content, ensure_ascii=False, separators=(", ", ": "))
+
+    head = "".join(f" {line(key)}: {line(content)},\n" for key, content in made.items() if key != "claims")
+    rows = [
+        f'  {line(name)}: {{\n   "claim": {line(c["claim"])},\n   "certificate": {line(c["certificate"])}\n  }}'
+        for name, c in made["claims"].items()
+    ]
+    return "{\n" + head + ' "claims": {' + ("\n" + ",\n".join(rows) + "\n " if rows else "") + "}\n}\n"
+
+
+def loads(text: str) -> Document | None:
+    """A document, or None where the text is none of this schema."""
+    try:
+        made: Document = json.loads(text)
+        whole = made["schema"] == SCHEMA and {"loss", "prover"} <= made.keys()
+        for name, c in made["claims"].items():
+            whole &= c["claim"]["property"] == name and "verdict" in c["claim"] and "certificate" in c
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return made if whole else None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What the checker says of the claims about a loss; `problems` are a property and what is wrong with it."""
+
+    claims: int
+    decided: int
+    accepted: int
+    problems: tuple[tuple[str, str], ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+def review(facts: Mapping[str, Any], made: Document | None) -> Review:
+    """Check every claim that facts make, and every certificate of a document."""
+    claims, about = facts["properties"], statement(facts)
+    decided = [name for name, claim in claims.items() if claim["verdict"] != "undecided"]
+    known = {} if made is None else made["claims"]
+    problems: list[tuple[str, str]] = []
+    for name in dict.fromkeys([*claims, *known]):
+        problem = _problem(about, claims.get(name), known.get(name))
+        if problem is not None:
+            problems.append((name, problem))
+    wrong = {name for name, _ in problems}
+    return Review(len(claims), len(decided), sum(name not in wrong for name in decided), tuple(problems))
+
+
+def _problem(about: Statement | None, said: dict[str, Any] | None, shown: dict[str, Any] | None) -> str | None:
+    """What is wrong with one claim: what the facts say of it, and what the document shows."""
+    if about is None:
+        return "nothing is proved about losses of vectors or of several predictions"
+    if said is None:
+        return "the facts do not say what the certificate shows"
+    if shown is None or shown["certificate"] is None:
+        if said["verdict"] == "undecided" and (shown is None or shown["claim"]["verdict"] == "undecided"):
+            return None
+        return f"it is said to be {said['verdict']}, and there is no certificate"
+    try:
+        checker.check(about, shown["claim"], shown["certificate"])
+        if entry(about, shown["claim"], shown["certificate"]) != said:
+            return "the facts say otherwise than the claim that the certificate shows"
+    except Unproved as problem:
+        return f"the certificate is refused: {problem}"
+    except Exception as problem:  # whatever a spoilt certificate does to the checker, it is not accepted
+        return f"the certificate cannot be followed: {problem!r}"
+    return None

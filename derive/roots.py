@@ -1,0 +1,290 @@
+"""Where might a formula change its branch, or a derivative its sign? Proposals only: nothing here is proof.
+
+`Free` reads the formula as on one cell, but with the parameters and the prediction themselves as variables, and decides
+conditions by numbers. Roots of its factors that can be written down become candidates for breakpoints.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from flint import arb
+
+from .search import number
+from .tower import RING, VARIABLES, Element, Sign, Tower, Unproved
+
+_NEAR = arb(10) ** -40
+
+
+class Free(Tower):
+    """A tower over the variables themselves at a sample point; signs that are not known count as positive."""
+
+    def __init__(self, sample: dict[str, Any], positive: set[str], units: dict[str, int]) -> None:
+        super().__init__(units)
+        self.at = {self.variable(n, 2 if n in positive else None): v for n, v in sample.items()}
+        self.conditions: list[tuple[Element, type, bool]] = []
+
+    def element_of(self, name: str) -> Element:
+        return self.element(self.generators[self.names[name]])
+
+    def all(self) -> dict[str, Element]:
+        return {n: self.element_of(n) for n in self.names}
+
+    def _polynomial_sign(self, p: Any) -> Sign:
+        known = super()._polynomial_sign(p)
+        if known in (2, -2):
+            return known
+        v = number(Element(self, p), self.at)
+        return -2 if v < 0 else 2
+
+    def positive(self, e: Element, what: str) -> None:
+        return
+
+    def sine(self, u: Element, quarters: int) -> Element:
+        s = self.cached("sin", (u.num, u.den), lambda: self.new("sin", None, u, ball=arb.sin))
+        c = self.cached("cos", (u.num, u.den), lambda: self.new("cos", None, u, ball=arb.cos))
+        return self.element(c if quarters % 2 else s) * (-1 if quarters % 4 >= 2 else 1)
+
+    def holds(self, test: ast.expr, names: dict[str, Element]) -> bool:
+        match test:
+            case ast.Compare(left=a, ops=[op, *more], comparators=[b, *rest]):
+                e = self.read(a, names) - self.read(b, names)
+                true = met(type(op), number(e, self.at))
+                self.conditions.append((e, type(op), true))
+                return true and (not more or self.holds(ast.Compare(b, more, rest), names))
+        return super().holds(test, names)
+
+
+def met(op: type, v: Any) -> bool:
+    """Whether a - b = v meets the comparison a ? b."""
+    if op in (ast.Eq, ast.NotEq):
+        return bool(abs(v) < _NEAR) == (op is ast.Eq)
+    if op in (ast.LtE, ast.GtE) and abs(v) < _NEAR:
+        return True
+    return bool(v > 0 if op in (ast.Gt, ast.GtE) else v < 0)
+
+
+class Piece:
+    """The formula and its derivatives as they are under one outcome of the conditions."""
+
+    def __init__(self, free: Free, e: Element, x: str) -> None:
+        self.free, self.x, self.derivatives = free, x, [e]
+
+    def fits(self, at: dict[int, Any]) -> bool:
+        return all(met(op, number(e, at)) == true for e, op, true in self.free.conditions)
+
+    def derivative(self, k: int) -> Element:
+        while len(self.derivatives) <= k:
+            self.derivatives.append(self.free.slope(self.derivatives[-1], self.free.names[self.x]))
+        return self.derivatives[k]
+
+
+def text(e: Element) -> str:
+    """An expression as a formula in the names of the coordinates."""
+    num, den = (_plain(e.tower, p) for p in (e.num, e.den))
+    content = num.factor()[0] if num != 0 else 1
+    if (
+        content < 0
+        and len(den) > 1
+        and den.leading_coefficient() > 0
+        and den.to_dict().get((0,) * len(VARIABLES), 1) < 0
+    ):
+        num, den = -num, -den
+    top, bottom = _product(e.tower, num), _product(e.tower, den)
+    if den == 1:
+        return top
+    top = f"({top})" if _sum(top) else top
+    return f"{top}/({bottom})" if _sum(bottom) or "*" in bottom or "/" in bottom else f"{top}/{bottom}"
+
+
+def _plain(tower: Tower, p: Any) -> Any:
+    """A polynomial in the values of the generators rather than in their coordinates."""
+    images = list(VARIABLES)
+    for i, d in enumerate(p.degrees()):
+        g = tower.generators.get(i)
+        if d > 0 and g is not None:
+            images[i] = -VARIABLES[i] if g.kind == "log" and g.of[1].rational() == -1 else VARIABLES[i] - g.shift
+    return p.compose(*images)
+
+
+def _sum(t: str) -> bool:
+    """Whether a text is a sum, so that a factor needs parentheses."""
+    depth = 0
+    for i, c in enumerate(t):
+        depth += (c == "(") - (c == ")")
+        if depth == 0 and c in "+-" and i > 0 and t[i - 1] == " ":
+            return True
+    return False
+
+
+def _product(tower: Tower, p: Any) -> str:
+    content, factors = p.factor()
+    if not factors:
+        return _number(content)
+    if len(factors) == 1 and factors[0][1] == 1:
+        return _terms(tower, p)
+    out = []
+    for f, k in sorted(factors, key=lambda x: (len(x[0]), str(x[0]))):
+        constant = f.to_dict().get((0,) * len(VARIABLES), 0)
+        turn = len(f) > 1 and constant < 0 and k % 2 and content < 0
+        content = -content if turn else content
+        body = _terms(tower, -f if turn else f)
+        body = (
+            f"({body})"
+            if _sum(body)
+            or (k > 1 and not body.replace("_", "").isalnum() and (not body.endswith(")") or "**" in body))
+            else body
+        )
+        out.append(body if k == 1 else f"{body}**{k}")
+    product = "*".join(out)
+    if content.q == 1:
+        return {1: product, -1: f"-{product}"}.get(int(content.p), f"{content.p}*{product}")
+    head = {1: "", -1: "-"}.get(int(content.p), f"{content.p}*")
+    return f"{head}{product}/{content.q}"
+
+
+def _terms(tower: Tower, p: Any) -> str:
+    rows = sorted(p.to_dict().items(), key=lambda x: x[1] < 0)  # the positive terms first
+    return " + ".join(_term(tower, powers, c) for powers, c in rows).replace("+ -", "- ")
+
+
+def _number(c: Any) -> str:
+    return str(c.p) if c.q == 1 else f"{c.p}/{c.q}"
+
+
+def _term(tower: Tower, powers: tuple[int, ...], c: Any) -> str:
+    parts = []
+    for i, k in tower.powers(powers):
+        name = _generator(tower, i)
+        name = f"({name})" if k > 1 and "**(" in name and not name.startswith(("exp(", "sqrt(", "log(")) else name
+        parts.append(name if k == 1 else f"{name}**{k}")
+    if not parts:
+        return _number(c)
+    product = "*".join(parts)
+    if c.q != 1:
+        head = {1: "", -1: "-"}.get(int(c.p), f"{c.p}*")
+        return f"{head}{product}/{c.q}"
+    return {1: product, -1: f"-{product}"}.get(int(c.p), f"{c.p}*{product}")
+
+
+def _generator(tower: Tower, index: int) -> str:
+    """The value of a generator."""
+    g = tower.generators[index]
+    if g.kind == "variable":
+        return next(n for n, i in tower.names.items() if i == index)
+    if g.kind == "pi":
+        return "pi"
+    inner = [text(u) for u in g.of]
+    if g.kind == "log":
+        return f"log({inner[0]})"
+    if g.kind == "power":
+        base = inner[0] if inner[0].isalnum() else f"({inner[0]})"
+        return f"sqrt({inner[0]})" if inner[1] == "1/2" else f"{base}**({inner[1]})"
+    return f"(1/ndtr(-({inner[0]})) - 2)" if g.kind == "ndtr" else f"{g.kind}({inner[0]})"
+
+
+def roots(e: Element, x: str, depth: int = 4) -> list[Element]:
+    """The roots in x of an expression of a Free tower, as far as they can be written down."""
+    tower: Tower = e.tower
+    t = tower.names[x]
+    out: list[Element] = []
+    if e.zero or depth == 0:
+        return out
+    for f, _ in e.num.factor()[1]:
+        degrees = f.degrees()
+        moving = [i for i, d in enumerate(degrees) if d > 0 and not tower.slope_of(tower.generators[i], t).zero]
+        if len(moving) != 1:
+            continue
+        i = moving[0]
+        parts = [tower.coefficient(f, i, k) for k in range(int(degrees[i]) + 1)]
+        for root in _solve(tower, parts):
+            g = tower.generators[i]
+            try:
+                out += [root] if i == t else _invert(tower, g, root + g.shift, x, depth)
+            except Unproved:
+                continue
+    return out
+
+
+def _solve(tower: Tower, parts: list[Element]) -> list[Element]:
+    half = tower.number("1/2")
+    used = [k for k, c in enumerate(parts) if not c.zero]
+    if used[0] > 0:
+        return [tower.number(0), *_solve(tower, parts[used[0] :])]
+    n = used[-1]
+    try:
+        if n == 0:
+            return []
+        if used == [0, n] and n > 1:  # a*v**n = -b
+            base = -parts[0] / parts[n]
+            v = number(base, tower.at)  # type: ignore[attr-defined]
+            if n % 2 and v < 0:
+                return [-tower.power(-base, tower.number(f"1/{n}"))]
+            if v < 0:
+                return []
+            root = tower.power(base, tower.number(f"1/{n}"))
+            return [root] if n % 2 else [root, -root]
+        if n == 1:
+            return [-parts[0] / parts[1]]
+        if n == 2 or (n == 4 and used == [0, 2, 4]):
+            step = n // 2
+            c, b, a = parts[0], parts[step], parts[n]
+            square = b * b - a * c * 4
+            if number(square, tower.at) < 0:  # type: ignore[attr-defined]
+                return []
+            root = tower.power(square, half)
+            both = [(-b + root) / (a * 2), (-b - root) / (a * 2)]
+            if step == 1:
+                return both
+            out = []
+            for z in both:
+                if number(z, tower.at) > 0:  # type: ignore[attr-defined]
+                    w = tower.power(z, half)
+                    out += [w, -w]
+            return out
+    except Unproved:
+        return []
+    return []
+
+
+def _invert(tower: Tower, g: Any, value: Element, x: str, depth: int) -> list[Element]:
+    """The x at which a generator takes a value."""
+    if g.kind in ("exp", "power") and not number(value, tower.at) > 0:  # type: ignore[attr-defined]
+        return []
+    if g.kind == "exp":
+        return roots(g.of[0] - tower.log(value), x, depth - 1)
+    if g.kind == "log":
+        return roots(g.of[0] - tower.exp(value * g.of[1]), x, depth - 1)
+    if g.kind == "power":
+        return roots(g.of[0] - tower.power(value, 1 / g.of[1]), x, depth - 1)
+    if g.kind in ("sin", "cos") and value.zero:
+        quarters = range(-6, 7) if g.kind == "sin" else range(-5, 6)
+        step = tower.pi() if g.kind == "sin" else tower.pi() / 2
+        multiples = [k for k in quarters if g.kind == "sin" or k % 2]
+        return [r for k in multiples for r in roots(g.of[0] - step * k, x, depth - 1)]
+    if g.kind == "atan":
+        return roots(g.of[0] - tower.tan(value), x, depth - 1)
+    return []
+
+
+def thresholds(e: Element, name: str) -> list[Element]:
+    """Values of a parameter at which a factor or a coefficient of an expression vanishes."""
+    tower: Tower = e.tower
+    p = tower.names[name]
+    out: list[Element] = []
+    for part in (e.num, e.den, _plain(tower, e.num)):
+        for f, _ in part.factor()[1]:
+            groups: dict[tuple[int, ...], Any] = {}
+            for powers, c in f.to_dict().items():
+                key = (*powers[:p], 0, *powers[p + 1 :])
+                rest = tuple(powers[p] if i == p else 0 for i in range(len(powers)))
+                groups[key] = groups.get(key, RING.constant(0)) + RING.from_dict({rest: c})
+            for c in groups.values():
+                if not c.is_constant():
+                    out += roots(Element(tower, c), name)
+            if part is not e.num and part is not e.den:
+                continue
+            if len(groups) <= 3 and f.degrees()[p] > 0:
+                out += roots(Element(tower, f), name)
+    return out

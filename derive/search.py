@@ -1,0 +1,280 @@
+"""Which lemma shows a sign? The prover's search; what it finds, the checker verifies anew.
+
+Numbers guide the search and conclude nothing: an expression is evaluated at a few values of its coordinates, and only
+if it never changes its sign there, lemmas are tried in the order of their cost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flint import arb
+
+from .cells import PARTS, Limit, limit, sign
+from .tower import Element, Finer, Generator, Tower, Unproved
+
+GRID = tuple(arb(x) for x in ("0.001", "0.07", "0.4", "0.9", "1.3", "2.7", "7.1", "31", "900"))
+_STEPS = 60  # lemmas tried for one sign
+
+
+def number(e: Element, at: dict[int, Any], memo: dict[int, Any] | None = None) -> Any:
+    """The value of an expression at values of its coordinates."""
+    memo = {} if memo is None else memo
+    tower = e.tower
+
+    def value(p: Any) -> Any:
+        total = arb(0)
+        for powers, c in p.to_dict().items():
+            term = arb(c)
+            for i, k in tower.powers(powers):
+                term *= generator(tower.generators[i]) ** k
+            total += term
+        return total
+
+    def generator(g: Generator) -> Any:
+        if g.index not in memo:
+            memo[g.index] = g.ball if g.ball is not None else at[g.index] if g.kind == "variable" else function(g)
+        return memo[g.index]
+
+    def function(g: Generator) -> Any:
+        u = [value(x.num) / value(x.den) for x in g.of]
+        match g.kind:
+            case "exp":
+                return u[0].expm1() if g.shift else u[0].exp()
+            case "log":
+                return u[0].log() * u[1]
+            case "power":
+                return u[0] ** u[1] - g.shift
+            case "ndtr":
+                return 2 / (u[0] / arb(2).sqrt()).erfc() - 2
+        return getattr(u[0], g.kind)()
+
+    return value(e.num) / value(e.den)
+
+
+def points(tower: Tower) -> list[dict[int, Any]]:
+    """Values of the coordinates: all on a line, then mixed."""
+    names = list(tower.names.values())
+    n = len(GRID)
+    if not names:
+        return [{}]
+    rows = [
+        [(i * (1 + 2 * j) + 3 * j + s * (j + 1)) % n for j in range(len(names))] for s in (0, 2, 5) for i in range(n)
+    ]
+    if len(names) == 1:
+        rows = [[i] for i in range(n)]
+    return [{i: GRID[k] for i, k in zip(names, row, strict=True)} for row in rows]
+
+
+def signs(e: Element) -> set[int]:
+    """The signs that an expression takes at sample points; empty where balls do not tell."""
+    out = set()
+    for at in points(e.tower):
+        v = number(e, at)
+        if v > 0 or v < 0:
+            out.add(1 if v > 0 else -1)
+            if len(out) > 1:
+                break
+    return out
+
+
+class Search:
+    """A bounded search for the proof of one sign."""
+
+    def __init__(self, steps: int = _STEPS) -> None:
+        self.steps = steps
+
+    def proof(self, e: Element, depth: int = 5) -> list[Any] | bool | None:
+        """A proof (None stands for "by coefficients"), or False when none was found."""
+        if e.tower.sign(e) is not None:
+            return None
+        found = signs(e)
+        if len(found) != 1:
+            return False
+        return self.lemma(e, found.pop(), depth)
+
+    def lemma(self, e: Element, want: int, depth: int) -> list[Any] | bool:
+        if depth <= 0 or self.steps <= 0:
+            return False
+        self.steps -= 1
+        tower = e.tower
+        factors = sorted(e.num.factor()[1], key=lambda x: str(x[0]))
+        if not factors:
+            return False
+        if len(factors) > 1 or factors[0][1] > 1:
+            proofs: dict[str, Any] = {}
+            for i, (f, k) in enumerate(factors):
+                part = Element(tower, f)
+                if tower.sign(part) is not None:
+                    continue
+                one = self.proof(part, depth - 1)
+                if one is False:
+                    if k % 2 == 0:
+                        continue
+                    return False
+                proofs[str(i)] = one
+            return self.verified(e, ["factors", proofs], want)
+        for candidate in (self.square, self.terms, self.slopes, self.cuts):
+            found = candidate(e, want, depth)
+            if found is not False:
+                return found
+        return False
+
+    @staticmethod
+    def verified(e: Element, proof: list[Any], want: int) -> list[Any] | bool:
+        try:
+            s = sign(e, proof)
+        except Unproved:
+            return False
+        return proof if s is not None and s * want >= 0 else False
+
+    def square(self, e: Element, want: int, depth: int) -> list[Any] | bool:
+        tower = e.tower
+        for i, degree in enumerate(e.num.degrees()):
+            if degree == 2 and tower.generators[i].ball is None:
+                c, b, a = (tower.coefficient(e.num, i, k) for k in range(3))
+                gap = a * c * 4 - b * b
+                if tower.sign(a) not in (2, -2) or signs(gap) != {1}:
+                    continue
+                inner = self.proof(gap, depth - 2)
+                if inner is not False:
+                    found = self.verified(e, ["square", i, inner], want)
+                    if found is not False:
+                        return found
+        return False
+
+    def terms(self, e: Element, want: int, depth: int) -> list[Any] | bool:
+        """All coefficients with respect to one generator have one sign, though not all their coefficients do."""
+        tower = e.tower
+        for i, degree in enumerate(e.num.degrees()):
+            if degree < 1 or tower.generators[i].sign != 2 or tower.generators[i].ball is not None:
+                continue
+            parts = {k: tower.coefficient(e.num, i, k) for k in range(int(degree) + 1)}
+            parts = {k: p for k, p in parts.items() if not p.zero}
+            seen: set[int] = set()
+            for p in parts.values():
+                known = tower.sign(p)
+                seen |= signs(p) if known is None else {1 if known > 0 else -1}
+            if len(seen) != 1 or len(parts) == 1:
+                continue
+            proofs = {str(k): self.proof(p, depth - 1) for k, p in parts.items()}
+            if False in proofs.values():
+                continue
+            found = self.verified(e, ["terms", i, {k: p for k, p in proofs.items() if p is not None}], want)
+            if found is not False:
+                return found
+        return False
+
+    def slopes(self, e: Element, want: int, depth: int) -> list[Any] | bool:
+        """Monotone in a coordinate, divided first by what makes it simpler."""
+        tower = e.tower
+        plain = Element(tower, e.num)
+        below = tower.sign(Element(tower, e.num.context().constant(1), e.den))
+        if below not in (2, -2):
+            return False
+        target = want * below // 2
+        used = [i for i, d in enumerate(e.num.degrees()) if d > 0]
+        divisors: list[tuple[int | None, int, int]] = [(None, 0, 0)]
+        for i in used:
+            g = tower.generators[i]
+            if g.kind in ("log", "atan", "ndtr"):
+                divisors.append((i, int(e.num.degrees()[i]), 0))
+            elif g.kind in ("exp", "power"):
+                top = int(e.num.degrees()[i])
+                divisors += [(i, top, 0), (i, top, top), (i, 0, 0), (i, 0, 1), (i, top, 1)]
+        coordinates = [n for n, t in reversed(tower.names.items()) if any(self.moves(tower, i, t) for i in used)]
+        trials = []
+        for name in coordinates:
+            for divisor in divisors:
+                trial = self.trial(plain, name, divisor, target)
+                if trial:
+                    trials.append(trial)
+        for _, name, divisor, end, g, outer in sorted(trials, key=lambda x: x[0]):
+            slope = tower.slope(g, tower.names[name])
+            inner = self.proof(slope, depth - 1)
+            if inner is False:
+                continue
+            found = self.verified(e, ["slope", name, list(divisor), end, inner, outer], want)
+            if found is not False:
+                return found
+        return False
+
+    @staticmethod
+    def moves(tower: Tower, index: int, t: int) -> bool:
+        return not tower.slope_of(tower.generators[index], t).zero
+
+    def trial(self, plain: Element, name: str, divisor: tuple[int | None, int, int], target: int) -> Any:
+        """A division and an end at which the sign is right, if the slope never changes its sign on samples."""
+        tower, t = plain.tower, plain.tower.names[name]
+        index, degree, power = divisor
+        try:
+            scale = tower.number(1)
+            if index is not None:
+                scale = tower.coefficient(plain.num, index, degree) * tower.value(tower.generators[index]) ** power
+                if scale.rational() is not None:
+                    return None
+            s = tower.sign(scale)
+            if s not in (2, -2):
+                return None
+            g = plain / scale
+            want = target * s // 2
+            slope = tower.slope(g, t)
+            found = {0} if slope.zero else signs(slope)
+            if len(found) != 1:
+                return None
+            rising = found.pop()
+            end = "start" if rising * want >= 0 else "end"
+            to, images = tower.copy(t)
+            edge: Limit = limit(g, t, end == "start", to, images)
+            outer = None
+            if not isinstance(edge, int):
+                if to.sign(edge) is None:
+                    found_ = self.proof(edge, 3)
+                    if isinstance(found_, bool):
+                        return None
+                    outer = found_
+                at_end = sign(edge, outer)
+            else:
+                at_end = edge
+            if at_end is None or at_end * want < 0:
+                return None
+            return len(slope.num) + 2 * len(slope.den), name, divisor, end, g, outer
+        except Unproved:
+            return None
+
+    def cuts(self, e: Element, want: int, depth: int) -> list[Any] | bool:
+        if depth < 3:
+            return False
+        tower = e.tower
+        for name, t in reversed(tower.names.items()):
+            for at in ("1",):
+                inner = []
+                for way in PARTS:
+                    to, images = tower.copy()
+                    try:
+                        moved = tower.move(e, to, {**images, t: way(to.number(1), images[t])})
+                    except Unproved:
+                        break
+                    one = self.proof(moved, depth - 2)
+                    if one is False:
+                        break
+                    inner.append(one)
+                else:
+                    found = self.verified(e, ["cut", name, at, inner], want)
+                    if found is not False:
+                        return found
+        return False
+
+
+def prove(e: Element, steps: int = _STEPS) -> list[Any] | bool | None:
+    """A proof of the sign of an expression; None when the coefficients show it, False when none was found."""
+    try:
+        weak = e.tower.sign(e)
+        if weak in (1, -1):  # perhaps no factor vanishes
+            found = signs(e)
+            return Search(steps).lemma(e, found.pop(), 4) if len(found) == 1 else False
+        return Search(steps).proof(e)
+    except Finer:
+        raise
+    except (Unproved, ZeroDivisionError):
+        return False

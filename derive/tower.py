@@ -1,0 +1,731 @@
+"""What is the exact arithmetic of a formula on one cell? Fractions of polynomials over Q, in a tower of generators.
+
+On one cell every variable is a rational function of coordinates t > 0, and every exp, log, power, atan of the formula
+becomes a generator over them (an elementary extension of a differential field: Bronstein, Symbolic Integration I,
+chapter 3). So an expression is a fraction of polynomials over Q (python-flint), its derivative is exact, "all
+coefficients are positive" proves a sign, and a limit is read from the orders of growth. The checker and the prover both
+stand on this module; it knows neither SymPy nor them. What it cannot follow raises Unproved.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from math import lcm
+from typing import Any
+
+from flint import Ordering, arb, ctx, fmpq, fmpq_mpoly_ctx, fmpz
+
+ctx.prec = 200
+ROOM = 32
+RING = fmpq_mpoly_ctx.get(("v", ROOM), Ordering.lex)
+ONE, ZERO, VARIABLES = RING.constant(1), RING.constant(0), RING.gens()
+FINEST = 24  # exp(x/24) and the 24th root are the finest units
+MAX_TERMS = 2000  # of a polynomial; beyond it a proof is too long to be worth its time
+DEFINITIONS = {
+    "sqrt": "x**(1/2)", "abs": "x if x >= 0 else -x", "sign": "1 if x > 0 else -1 if x < 0 else 0",
+    "max": "x if x >= y else y", "min": "x if x <= y else y", "log1p": "log(1+x)", "expm1": "exp(x)-1",
+    "sinh": "(exp(x)-exp(-x))/2", "cosh": "(exp(x)+exp(-x))/2", "tanh": "(exp(x)-exp(-x))/(exp(x)+exp(-x))",
+    "sech": "2/(exp(x)+exp(-x))", "softplus": "log(1+exp(x))", "sigmoid": "1/(1+exp(-x))",
+    "log_cosh": "log((exp(x)+exp(-x))/2)", "hypot": "(x**2+y**2)**(1/2)", "hypot1": "(1+x**2)**(1/2)",
+    "hypot1m1": "(1+x**2)**(1/2)-1", "half_tangent": "x/(1+(1+x**2)**(1/2))", "arctan": "atan(x)",
+    "algebraic_sigmoid": "x/(1+x**2)**(1/2)", "log1p_square": "log(1+x**2)", "lorentzian": "1/(1+x**2)",
+    "lorentzian_odd": "x/(1+x**2)", "xlogy": "0 if x == 0 else x*log(y)", "xlog1py": "0 if x == 0 else x*log(1+y)",
+    "xdivy": "0 if x == 0 else x/y", "erf": "2*ndtr(x*2**(1/2))-1",
+    "erfc": "2*ndtr(-x*2**(1/2))", "log_ndtr": "log(ndtr(x))",
+}  # fmt: skip
+COMPARISONS: dict[type, tuple[tuple[int, ...], tuple[int, ...]]] = {  # the signs of a - b that decide a ? b
+    ast.Lt: ((-2,), (0, 1, 2)), ast.LtE: ((-2, -1, 0), (2,)), ast.Gt: ((2,), (0, -1, -2)), ast.GtE: ((0, 1, 2), (-2,)),
+    ast.Eq: ((0,), (-2, 2)), ast.NotEq: ((-2, 2), (0,)),
+}  # fmt: skip
+Sign = int | None  # 2: > 0, 1: >= 0, 0: = 0, -1: <= 0, -2: < 0, None: not known
+
+
+class Unproved(Exception):
+    """The certificate does not show what it claims."""
+
+
+class Finer(Exception):
+    """A generator is needed in a finer unit, exp(x/2) where exp(x) stands: begin again with it."""
+
+
+def times(a: Sign, b: Sign) -> Sign:
+    """The sign of a product."""
+    if a is None or b is None:
+        return 0 if a == 0 or b == 0 else None
+    return min(abs(a), abs(b)) * (1 if a * b > 0 else -1) if a * b else 0
+
+
+def primes(c: Any) -> list[tuple[int, int]]:
+    """|c| as a product of powers of primes."""
+    return [(int(p), s * int(k)) for n, s in ((c.p, 1), (c.q, -1)) for p, k in fmpz(abs(n)).factor()]
+
+
+def parse(text: str) -> ast.expr:
+    if len(text) > 20_000:
+        raise Unproved("a formula too long")
+    return ast.parse(" ".join(text.split()), mode="eval").body
+
+
+FUNCTIONS = {name: parse(text) for name, text in DEFINITIONS.items()}
+
+
+def rationalised(tower: Tower, num: Any, den: Any) -> tuple[Any, Any]:
+    """A denominator a + b*sqrt(n), with rational a and b, is made rational: so that equal constants look equal."""
+    for index, shift in tower.roots:
+        degrees = den.degrees()
+        if degrees[index] == 1 and not any(d > 0 for i, d in enumerate(degrees) if i != index):
+            images = list(VARIABLES)
+            images[index] = -VARIABLES[index] - 2 * shift
+            conjugate = den.compose(*images)
+            num, den = num * conjugate, den * conjugate
+            for relation, _, _ in tower.relations:
+                num, den = divmod(num, relation)[1], divmod(den, relation)[1]
+    return num, den
+
+
+class Budget:
+    """How many more terms may be made: what bounds a search the same way on every machine."""
+
+    left: float = float("inf")
+
+    @classmethod
+    def spend(cls, terms: int) -> None:
+        cls.left -= terms
+        if cls.left < 0:
+            raise Unproved("the search was cut off")
+
+
+class Element:
+    """A fraction of polynomials in the coordinates and generators of a tower."""
+
+    __slots__ = ("den", "num", "tower")
+
+    def __init__(self, tower: Tower, num: Any, den: Any = ONE) -> None:
+        for relation, index, degree in tower.relations:
+            if num.degrees()[index] >= degree:
+                num = divmod(num, relation)[1]
+            if den.degrees()[index] >= degree:
+                den = divmod(den, relation)[1]
+        Budget.spend(4 + len(num) + len(den) + len(num) * len(den) // 10)
+        if den == 0 or len(num) > MAX_TERMS or len(den) > MAX_TERMS:
+            raise Unproved("division by zero" if den == 0 else "an expression grew too long")
+        if tower.roots and not den.is_constant():
+            num, den = rationalised(tower, num, den)
+        if not den.is_constant():
+            common = num.gcd(den)
+            if not common.is_constant():
+                num, den = divmod(num, common)[0], divmod(den, common)[0]
+        scale = den.leading_coefficient()
+        self.tower = tower
+        self.num, self.den = (num, den) if scale == 1 else (num / scale, den / scale)
+
+    def lift(self, other: Any) -> Element:
+        return other if isinstance(other, Element) else self.tower.number(other)
+
+    def __add__(self, other: Any) -> Element:
+        b = self.lift(other)
+        return Element(self.tower, self.num * b.den + b.num * self.den, self.den * b.den)
+
+    def __mul__(self, other: Any) -> Element:
+        b = self.lift(other)
+        return Element(self.tower, self.num * b.num, self.den * b.den)
+
+    def __truediv__(self, other: Any) -> Element:
+        b = self.lift(other)
+        return Element(self.tower, self.num * b.den, self.den * b.num)
+
+    def __rtruediv__(self, other: Any) -> Element:
+        return self.lift(other) / self
+
+    def __rsub__(self, other: Any) -> Element:
+        return self.lift(other) - self
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __neg__(self) -> Element:
+        return Element(self.tower, -self.num, self.den)
+
+    def __sub__(self, other: Any) -> Element:
+        return self + -self.lift(other)
+
+    def __pow__(self, n: int) -> Element:
+        return Element(self.tower, self.num**n, self.den**n) if n >= 0 else self.tower.number(1) / self**-n
+
+    @property
+    def zero(self) -> bool:
+        return bool(self.num == 0)
+
+    def rational(self) -> Fraction | None:
+        if self.num.is_constant() and self.den.is_constant():
+            q = self.num.leading_coefficient() if self.num != 0 else fmpq(0)
+            return Fraction(int(q.p), int(q.q)) / Fraction(str(self.den.leading_coefficient()))
+        return None
+
+
+class Generator:
+    """A coordinate t > 0 or t >= 0, or the value of a function; `shift + v` is that value, `v` its variable."""
+
+    def __init__(self, kind: str, index: int, sign: Sign, of: tuple[Element, ...], shift: int, ball: Any) -> None:
+        self.kind, self.index, self.sign, self.of, self.shift, self.ball = kind, index, sign, of, shift, ball
+        self.slopes: dict[int, Element] = {}
+        self.growths: dict[int, tuple[Element, dict[tuple[int, Fraction], Element]]] = {}
+
+
+class Tower:
+    """Coordinates, and generators over them in the order in which they were needed."""
+
+    def __init__(self, units: dict[str, int]) -> None:
+        self.units, self.generators = units, dict[int, Generator]()
+        self.relations: list[tuple[Any, int, int]] = []  # a polynomial that is 0, and its leading power
+        self.roots: list[tuple[int, int]] = []  # square roots of primes: index, shift
+        self.names: dict[str, int] = {}  # of the coordinates
+        self.loose = False  # whether a condition, or the base of a power, was met with equality
+        self.known: dict[tuple[str, ...], Generator] = {}
+        self.values: dict[str, Generator] = {}  # shift + v, a polynomial -> its generator
+        self.signs: dict[str, Sign] = {}
+
+    def number(self, value: Any) -> Element:
+        q = Fraction(value)
+        return Element(self, RING.constant(fmpq(q.numerator, q.denominator)))
+
+    def variable(self, name: str, sign: Sign = 2) -> int:
+        """A coordinate t > 0, or t >= 0 where the sign is 1; its index."""
+        self.names[name] = self.new("variable", sign).index
+        return self.names[name]
+
+    def copy(self, without: int | None = None) -> tuple[Tower, dict[int, Element]]:
+        """A tower with the same coordinates, but for one, and no other generators; and their images in it."""
+        to = Tower(self.units)
+        pairs = [(i, to.variable(n, self.generators[i].sign)) for n, i in self.names.items() if i != without]
+        return to, {i: Element(to, VARIABLES[j]) for i, j in pairs}
+
+    def coefficient(self, p: Any, index: int, degree: int) -> Element:
+        """The coefficient of a power of one generator in a polynomial."""
+        terms = {k: c for k, c in p.to_dict().items() if k[index] == degree}
+        return Element(self, RING.from_dict({(*k[:index], 0, *k[index + 1 :]): c for k, c in terms.items()}))
+
+    def element(self, g: Generator) -> Element:
+        return Element(self, VARIABLES[g.index])
+
+    def value(self, g: Generator) -> Element:
+        return self.element(g) + g.shift
+
+    def new(
+        self, kind: str, sign: Sign, *of: Element, shift: int = 0, ball: Callable[..., Any] | None = None
+    ) -> Generator:
+        index = ROOM - 1 - len(self.generators)  # later generators come first in the lexicographic order
+        if index < 0:
+            raise Unproved("too many generators")
+        balls = [self.ball(e) for e in of]
+        number = ball(*balls) if ball and all(b is not None for b in balls) else None
+        if number is not None:
+            number = number - shift
+            sign = 2 if number > 0 else -2 if number < 0 else None
+        g = self.generators[index] = Generator(kind, index, sign, of, shift, number)
+        if shift or kind in ("exp", "power"):
+            self.values[str(VARIABLES[index] + shift)] = g
+        return g
+
+    def cached(self, kind: str, name: Any, make: Callable[[], Generator]) -> Generator:
+        key = (kind, str(name))
+        if key not in self.known:
+            self.known[key] = make()
+        return self.known[key]
+
+    def unit(self, kind: str, key: Any, c: Fraction) -> int:
+        """How finely exp(m), or a power, is divided."""
+        name = f"{kind} {key}"
+        n = self.units.get(name, 1)
+        if n % c.denominator:
+            if lcm(n, c.denominator) > FINEST:
+                raise Unproved("too fine a root")
+            self.units[name] = lcm(n, c.denominator)
+            raise Finer(name)
+        return n
+
+    def ball(self, e: Element) -> Any:
+        """An enclosure of a constant; None when the element varies."""
+        total = []
+        for p in (e.num, e.den):
+            s = arb(0)
+            for powers, c in p.to_dict().items():
+                term = arb(c)
+                for index, k in self.powers(powers):
+                    if self.generators[index].ball is None:
+                        return None
+                    term *= self.generators[index].ball ** k
+                s += term
+            total.append(s)
+        return total[0] / total[1]
+
+    @staticmethod
+    def powers(powers: tuple[int, ...]) -> list[tuple[int, int]]:
+        return [(i, int(k)) for i, k in enumerate(powers) if k]
+
+    # Signs ---------------------------------------------------------------------------------------
+
+    def polynomial_sign(self, p: Any) -> Sign:
+        """By the signs of all coefficients (lemma `coefficients`)."""
+        key = str(p)
+        if key not in self.signs:
+            self.signs[key] = self._polynomial_sign(p)
+        return self.signs[key]
+
+    def _polynomial_sign(self, p: Any) -> Sign:
+        groups: dict[tuple[tuple[int, int], ...], Any] = {}
+        for powers, c in p.to_dict().items():
+            key, number = [], c
+            for i, k in self.powers(powers):
+                if self.generators[i].ball is None:
+                    key.append((i, k))
+                else:
+                    number = arb(number) * self.generators[i].ball ** k if k else number
+            groups[tuple(key)] = groups.get(tuple(key), fmpq(0)) + number
+        total = 0
+        for monomial, c in groups.items():
+            sign: Sign = 2 if c > 0 else -2 if c < 0 else None
+            for i, k in monomial:
+                s = self.generators[i].sign
+                sign = times(sign, s if k % 2 and s is not None else 2 if s in (2, -2) else 1 if k % 2 == 0 else None)
+            if sign is None or (total and sign * total < 0):
+                return None
+            total = sign if abs(sign) > abs(total) else total
+        return total
+
+    def sign(self, e: Element) -> Sign:
+        """By the signs of the irreducible factors."""
+        if e.zero:
+            return 0
+        total: Sign = 2
+        for p in (e.num, e.den):
+            s = self.polynomial_sign(p)
+            if s is None:
+                c, factors = p.factor()
+                s = 2 if c > 0 else -2
+                for f, k in factors:
+                    one = self.polynomial_sign(f)
+                    s = times(s, one if k % 2 else 2 if one in (2, -2) else 1)
+            if s is None or (p is e.den and abs(s) < 2):
+                return None
+            total = times(total, s)
+        return total
+
+    def positive(self, e: Element, what: str) -> None:
+        if self.sign(e) != 2:
+            raise Unproved(f"{what}: not known to be positive")
+
+    # Text ----------------------------------------------------------------------------------------
+
+    def read(self, node: ast.expr | str, names: dict[str, Element]) -> Element:
+        """A formula on this cell; every condition and every divisor must have a known sign here."""
+        match parse(node) if isinstance(node, str) else node:
+            case ast.Constant(value=int() | float() as value):
+                return self.number(Fraction(str(value)))
+            case ast.Name(id=name):
+                if name in ("pi", "E") and name not in names:
+                    return self.pi() if name == "pi" else self.exp(self.number(1))
+                if name not in names:
+                    raise Unproved(f"unknown name {name}")
+                return names[name]
+            case ast.UnaryOp(op=ast.USub(), operand=a):
+                return -self.read(a, names)
+            case ast.BinOp(left=a, op=op, right=b):
+                x, y = self.read(a, names), self.read(b, names)
+                match op:
+                    case ast.Add():
+                        return x + y
+                    case ast.Sub():
+                        return x - y
+                    case ast.Mult():
+                        return x * y
+                    case ast.Pow():
+                        return self.power(x, y)
+                    case ast.Div() if self.sign(y) in (2, -2):
+                        return x / y
+                raise Unproved("a divisor may vanish" if isinstance(op, ast.Div) else "unknown operation")
+            case ast.IfExp(test=test, body=a, orelse=b):
+                return self.read(a if self.holds(test, names) else b, names)
+            case ast.Call(func=ast.Name(id="min" | "max" as name), args=[a, b, c, *rest]):
+                inner = ast.Call(ast.Name(name), [b, c, *rest], [])
+                return self.read(ast.Call(ast.Name(name), [a, inner], []), names)
+            case ast.Call(func=ast.Name(id=name), args=args):
+                values = [self.read(a, names) for a in args]
+                if name in FUNCTIONS and len(values) <= 2:
+                    return self.read(FUNCTIONS[name], dict(zip("xy", values, strict=False)))
+                if name in ("sin", "cos"):
+                    return self.sine(values[0], int(name == "cos"))
+                if name in ("exp", "log", "atan", "tan", "ndtr"):
+                    return getattr(self, name)(*values)
+        raise Unproved("unknown construct")
+
+    def holds(self, test: ast.expr, names: dict[str, Element]) -> bool:
+        match test:
+            case ast.BoolOp(op=op, values=values):
+                return (all if isinstance(op, ast.And) else any)(self.holds(v, names) for v in values)
+            case ast.UnaryOp(op=ast.Not(), operand=a):
+                return not self.holds(a, names)
+            case ast.Compare(left=a, ops=[op, *more], comparators=[b, *rest]):
+                s = self.sign(self.read(a, names) - self.read(b, names))
+                true, false = COMPARISONS[type(op)]
+                if s not in true and s not in false:
+                    raise Unproved(f"not known on this cell: {ast.unparse(test)}")
+                self.loose = self.loose or s in (-1, 0, 1)
+                return s in true and (not more or self.holds(ast.Compare(b, more, rest), names))
+        raise Unproved("unknown condition")
+
+    # Functions -----------------------------------------------------------------------------------
+
+    def terms(self, u: Element) -> Iterator[tuple[Fraction, Element]]:
+        """u as a sum of rational numbers times monomials over the denominator."""
+        for powers, c in u.num.to_dict().items():
+            yield Fraction(int(c.p), int(c.q)), Element(self, RING.from_dict({powers: 1}), u.den)
+
+    def exp(self, u: Element) -> Element:
+        out = self.number(1)
+        for c, m in self.terms(u):
+            logs = [
+                i for i, k in self.powers(next(iter(m.num.to_dict()))) if k == 1 and self.generators[i].kind == "log"
+            ]
+            if len(logs) == 1 and m.den.is_constant():
+                g = self.generators[logs[0]]
+                out *= self.power(g.of[0], m / self.element(g) * c * g.of[1])
+                continue
+            sign = self.sign(m)
+            side = -1 if sign == -2 else 1
+            n = self.unit("exp", m.num * side if m.den == ONE else (m.num * side, m.den), c)
+            make = lambda m=m, n=n, s=side, sign=sign: self.new(  # noqa: E731
+                "exp", 2, m * Fraction(s, n), shift=int(sign in (2, -2)), ball=lambda b: b.exp()
+            )
+            out *= self.value(self.cached("exp", (m.num * side, m.den, n), make)) ** int(c * n * side)
+        return out
+
+    def log(self, a: Element) -> Element:
+        self.positive(a, "log")
+        out = self.number(0)
+        for p, side in ((a.num, 1), (a.den, -1)):
+            c, factors = p.factor()
+            for factor, k in factors:
+                sign = self.polynomial_sign(factor)
+                if sign not in (2, -2):
+                    raise Unproved("log of a product whose factors have no known sign")
+                f, c = (factor, c) if sign > 0 else (-factor, c * (-1) ** k)
+                if str(f) in self.values:
+                    g = self.values[str(f)]
+                    out += (g.of[0] if g.kind == "exp" else g.of[1] * self.log(g.of[0])) * side * k
+                    continue
+                low = f.to_dict().get((0,) * ROOM, fmpq(0))
+                if low > 0:
+                    f, c = f / low, c * low**k
+                out += self.log_of(Element(self, f)) * side * k
+            for prime, k in primes(c):
+                out += self.log_of(self.number(prime)) * side * k
+        return out
+
+    def log_of(self, f: Element) -> Element:
+        above = self.sign(f - 1)
+        side = -1 if above == -2 else 1
+        make = lambda: self.new(  # noqa: E731
+            "log", 2 if above in (2, -2) else None, f, self.number(side), ball=lambda b, s: b.log() * s
+        )
+        return self.element(self.cached("log", (f.num, f.den), make)) * side
+
+    def power(self, base: Element, q: Element) -> Element:
+        exponent = q.rational()
+        if exponent is not None and exponent.denominator == 1:
+            if abs(exponent) > 64:
+                raise Unproved("a power too high")
+            if exponent < 0 and self.sign(base) not in (2, -2):
+                raise Unproved("a negative power of what may vanish")
+            return base ** int(exponent)
+        if base.zero and self.sign(q) == 2:
+            self.loose = True
+            return base
+        self.positive(base, "power")
+        out = self.number(1)
+        for p, side in ((base.num, 1), (base.den, -1)):
+            c, factors = p.factor()
+            for factor, k in factors:
+                sign = self.polynomial_sign(factor)
+                if sign not in (2, -2):
+                    raise Unproved("a power of a product whose factors have no known sign")
+                f, c = (factor, c) if sign > 0 else (-factor, c * (-1) ** k)
+                out *= self.power_of(f, q * side * k)
+            for prime, k in primes(c):
+                out *= self.power_of(RING.constant(prime), q * side * k)
+        return out
+
+    def power_of(self, f: Any, q: Element) -> Element:
+        if str(f) in self.values:
+            g = self.values[str(f)]
+            return self.exp(g.of[0] * q) if g.kind == "exp" else self.power(g.of[0], g.of[1] * q)
+        base, out = Element(self, f), self.number(1)
+        above = self.sign(base - 1)
+        for c, m in self.terms(q):
+            whole, part = (c.numerator // c.denominator, c % 1) if m.rational() == 1 else (0, c)
+            out *= base**whole
+            if not part:
+                continue
+            side = times(above, self.sign(m))
+            way = -1 if side == -2 else 1
+            n = self.unit("power", (f, m.num, m.den), part)
+            make = lambda m=m, n=n, way=way, side=side: self.new(  # noqa: E731
+                "power", 2, base, m * Fraction(way, n), shift=int(side in (2, -2)), ball=lambda b, e: b**e
+            )
+            g = self.cached("power", (f, m.num, m.den, n), make)
+            if m.rational() == 1 and not any(g.index == i for _, i, _ in self.relations):  # v**n = f
+                v = VARIABLES[g.index] + g.shift
+                self.relations.insert(0, (v**n - f if way > 0 else v**n * f - 1, g.index, n))
+                if n == 2 and way > 0 and f.is_constant():
+                    self.roots.append((g.index, g.shift))
+            out *= self.value(g) ** int(part * n * way)
+        return out
+
+    def pi(self) -> Element:
+        return self.element(self.cached("pi", "", lambda: self.new("pi", 2, ball=arb.pi)))
+
+    def atan(self, u: Element) -> Element:
+        sign = self.sign(u)
+        if u.zero or sign == -2:
+            return u if u.zero else -self.atan(-u)
+        if u.rational() == 1:
+            return self.pi() / 4
+        for g in self.generators.values():
+            if g.kind == "tan" and (u - self.element(g)).zero:
+                return g.of[0]
+        return self.element(self.cached("atan", (u.num, u.den), lambda: self.new("atan", sign, u, ball=arb.atan)))
+
+    def tan(self, u: Element) -> Element:
+        """Of a constant between -pi/2 and pi/2."""
+        b = self.ball(u)
+        if b is None or not (abs(b) < arb.pi() / 2):
+            raise Unproved("tan of what is not a constant below pi/2")
+        if b < 0:
+            return -self.tan(-u)
+        return self.element(self.cached("tan", (u.num, u.den), lambda: self.new("tan", 2, u, ball=arb.tan)))
+
+    def sine(self, u: Element, quarters: int) -> Element:
+        """sin(u + quarters*pi/2); the multiples of pi/2 within u are split off."""
+        for c, m in self.terms(u):
+            if (m - self.pi()).zero and (2 * c).denominator == 1:
+                return self.sine(u - m * c, quarters + int(2 * c))
+        if u.zero:
+            return self.number((0, 1, 0, -1)[quarters % 4])
+        if self.sign(u) == -2:
+            return self.sine(-u, 2 - quarters)
+        if self.sign(u) == 2 and self.sign(u - self.pi() / 2) in (1, 2):
+            return self.sine(u - self.pi() / 2, quarters + 1)
+        sharp = 2 if self.sign(u) == 2 and self.sign(self.pi() / 2 - u) == 2 else None
+        sin = self.cached("sin", (u.num, u.den), lambda: self.new("sin", sharp, u, ball=arb.sin))
+        cos = self.cached("cos", (u.num, u.den), lambda: self.new("cos", sharp, u, ball=arb.cos))
+        if not any(cos.index == i for _, i, _ in self.relations):
+            self.relations.insert(0, (VARIABLES[cos.index] ** 2 + VARIABLES[sin.index] ** 2 - 1, cos.index, 2))
+        return self.element(cos if quarters % 2 else sin) * (-1 if quarters % 4 >= 2 else 1)
+
+    def ndtr(self, u: Element) -> Element:
+        """The distribution function of the normal distribution; with v = 1/ndtr(-|u|) - 2 > 0."""
+        sign = self.sign(u)
+        if u.zero or sign not in (2, -2):
+            if u.zero:
+                return self.number(Fraction(1, 2))
+            raise Unproved("ndtr of what has no known sign")
+        u = u if sign == 2 else -u
+        ball = lambda b: 2 / (b / arb(2).sqrt()).erfc() - 2  # noqa: E731
+        v = self.element(self.cached("ndtr", (u.num, u.den), lambda: self.new("ndtr", 2, u, ball=ball)))
+        return (v + 1) / (v + 2) if sign == 2 else 1 / (v + 2)
+
+    def density(self, u: Element) -> Element:
+        return self.exp(u * u * Fraction(-1, 2)) / self.power(self.pi() * 2, self.number(Fraction(1, 2)))
+
+    # Calculus ------------------------------------------------------------------------------------
+
+    def slope(self, e: Element, t: int) -> Element:
+        """The derivative with respect to the coordinate with index t."""
+        total = self.number(0)
+        for p, scale in ((e.num, Element(self, ONE, e.den)), (e.den, Element(self, -e.num, e.den**2))):
+            for i, degree in enumerate(p.degrees()):
+                if degree > 0:
+                    total += Element(self, p.derivative(i)) * scale * self.slope_of(self.generators[i], t)
+        return total
+
+    def slope_of(self, g: Generator, t: int) -> Element:
+        if t not in g.slopes:
+            u = [self.slope(e, t) for e in g.of]
+            if not g.of:
+                rate = self.number(int(g.index == t))
+            elif all(x.zero for x in u):
+                rate = self.number(0)
+            elif g.kind == "exp":
+                rate = self.value(g) * u[0]
+            elif g.kind == "log":
+                rate = g.of[1] * u[0] / g.of[0]
+            elif g.kind == "power":
+                rate = self.value(g) * (g.of[1] * u[0] / g.of[0] + (u[1] if u[1].zero else u[1] * self.log(g.of[0])))
+            elif g.kind == "atan":
+                rate = u[0] / (g.of[0] ** 2 + 1)
+            elif g.kind == "ndtr":
+                rate = u[0] * self.density(g.of[0]) * (self.element(g) + 2) ** 2
+            else:
+                rate = u[0] * self.sine(g.of[0], 1 if g.kind == "sin" else 2)
+            g.slopes[t] = rate
+        return g.slopes[t]
+
+    def move(self, e: Element, to: Tower, images: dict[int, Element]) -> Element:
+        """The same expression in another tower, with the coordinates replaced by their images."""
+
+        def value(p: Any) -> Element:
+            total = to.number(0)
+            for powers, c in p.to_dict().items():
+                term = Element(to, RING.constant(c))
+                for i, k in self.powers(powers):
+                    term *= image(i) ** k
+                total += term
+            return total
+
+        def image(i: int) -> Element:
+            if i not in images:
+                g = self.generators[i]
+                u = [self.move(x, to, images) for x in g.of]
+                if g.kind == "variable":
+                    raise Unproved("a coordinate has no image")
+                f: dict[str, Callable[..., Element]]
+                f = {"exp": to.exp, "power": to.power, "atan": to.atan, "tan": to.tan, "pi": to.pi}
+                f |= {"ndtr": lambda a: 1 / to.ndtr(-a) - 2, "log": lambda a, s: to.log(a) * s}
+                f |= {"sin": lambda a: to.sine(a, 0), "cos": lambda a: to.sine(a, 1)}
+                images[i] = f[g.kind](*u) - g.shift
+            return images[i]
+
+        den = value(e.den)
+        if to.sign(den) not in (2, -2):
+            raise Unproved("a denominator may vanish")
+        return value(e.num) / den
+
+    def growth(self, e: Element, t: int) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
+        """e ~ k * exp(sum a*t**b) * t**p * log(t)**q as t -> oo: k, and a, p, q by (2, b), (1, 0), (0, 0)."""
+        k, g = self._growth(e.num, t)
+        below, h = self._growth(e.den, t)
+        return k / below, merge(g, h, -1)
+
+    def _growth(self, p: Any, t: int, at_most: bool = False) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
+        best: list[Element] = []
+        top: dict[tuple[int, Fraction], Element] = {}
+        for powers, c in p.to_dict().items():
+            k = Element(self, RING.constant(c))
+            g: dict[tuple[int, Fraction], Element] = {}
+            for i, n in self.powers(powers):
+                a, h = self.growth_of(self.generators[i], t)
+                k, g = k * a**n, merge(g, h, n)
+            order = 2 if not best else self.faster(merge(g, top, -1))
+            best, top = ([k], g) if order > 0 else (best + [k], top) if order == 0 else (best, top)
+        total = self.number(0)
+        for k in best:
+            total += k
+        if p != 0 and not at_most and self.sign(total) not in (2, -2):
+            raise Unproved("leading terms cancel")
+        return total, top
+
+    def faster(self, g: dict[tuple[int, Fraction], Element]) -> int:
+        """Whether this grows (> 0), stays (0) or vanishes (< 0)."""
+        for key in sorted(g, reverse=True):
+            if not g[key].zero:
+                s = self.sign(g[key])
+                if s not in (2, -2):
+                    raise Unproved("orders of growth cannot be compared")
+                return s
+        return 0
+
+    def growth_of(self, g: Generator, t: int) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
+        if t not in g.growths:
+            g.growths[t] = self._growth_of(g, t)
+        return g.growths[t]
+
+    def _growth_of(self, g: Generator, t: int) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
+        one = self.number(1)
+        if g.index == t:
+            return one, {(1, Fraction(0)): one}
+        if self.slope_of(g, t).zero:
+            return self.element(g), {}
+        k, u = self.growth(g.of[0], t)
+        order = self.faster(u)
+        if g.kind == "exp":
+            if order < 0:
+                return (k, u) if g.shift else (one, {})
+            if order == 0:
+                return self.exp(k) - g.shift, {}
+            b = u.get((1, Fraction(0)), one).rational()
+            if b is None or b.denominator > 1 or not (g.of[0] - k * self.element(self.generators[t]) ** int(b)).zero:
+                raise Unproved("an exponent is not a power of t")
+            if not g.shift and self.sign(k) == -2:
+                return one, {(2, b): k}
+            return one, {(2, b): k}
+        if g.kind == "log":
+            if order == 0:
+                return self.growth(g.of[0] - 1, t) if k.rational() == 1 else (self.log(k) * g.of[1], {})
+            key = max(x for x in u if not u[x].zero)
+            if key[0] == 0:
+                raise Unproved("log of log")
+            return u[key] * g.of[1], {(1, Fraction(0)): self.number(key[1])} if key[0] == 2 else {(0, Fraction(0)): one}
+        if g.kind == "power" and self.slope(g.of[1], t).zero:
+            if order == 0 and k.rational() == 1 and g.shift:
+                excess, h = self.growth(g.of[0] - 1, t)
+                return excess * g.of[1], h
+            return self.power(k, g.of[1]) - (g.shift if order == 0 else 0), {x: y * g.of[1] for x, y in u.items()}
+        if g.kind == "atan":
+            if order > 0 and self.sign(k) not in (2, -2):
+                raise Unproved("no limit for atan")
+            return (k, u) if order < 0 else (self.atan(k) if order == 0 else self.pi() / self.sign(k), {})
+        if g.kind == "ndtr":
+            if order > 0:
+                return self.growth(g.of[0] / self.density(g.of[0]), t)
+            return (1 / self.ndtr(-k) - 2, {}) if order == 0 else (k * self.density(self.number(0)) * 4, u)
+        raise Unproved(f"no limit for {g.kind}")
+
+    def leading(self, f: Element, t: int) -> Element:
+        """The term of a polynomial that grows fastest, made of the values of generators: f / term -> 1."""
+        best: list[tuple[Element, dict[Any, Element]]] = []
+        for powers, c in f.num.to_dict().items():
+            _, g = self._growth(RING.from_dict({powers: c}), t)
+            term = Element(self, RING.constant(c), f.den)
+            for i, k in self.powers(powers):
+                term *= self.value(self.generators[i]) ** k
+            order = 2 if not best else self.faster(merge(g, best[0][1], -1))
+            best = [(term, g)] if order > 0 else [*best, (term, g)] if order == 0 else best
+        return sum((b[0] for b in best[1:]), best[0][0])
+
+    def sharper(self, e: Element, t: int) -> Element:
+        """The same expression with log f as log L + log(f/L), L the leading term of f: so that logs can cancel."""
+        images = {i: Element(self, VARIABLES[i]) for i in self.generators}
+        for i in [*images]:
+            g = self.generators[i]
+            if g.kind == "log" and not self.slope_of(g, t).zero:
+                top = self.leading(g.of[0], t)
+                if not (g.of[0] / top - 1).zero:
+                    images[i] = (self.log(top) + self.log_of(g.of[0] / top)) * g.of[1]
+        return self.move(e, self, images)
+
+    def limit(self, e: Element, t: int) -> Element | int:
+        """The limit as t -> oo: a value without t, or 2 for oo and -2 for -oo."""
+        if self.slope(e, t).zero or e.zero:
+            return e
+        try:
+            k, g = self.growth(e, t)
+        except Unproved:
+            if self.faster(merge(self._growth(e.num, t, at_most=True)[1], self._growth(e.den, t)[1], -1)) < 0:
+                return self.number(0)
+            k, g = self.growth(self.sharper(e, t), t)
+        order = self.faster(g)
+        if order > 0:
+            s = self.sign(k)
+            if s not in (2, -2):
+                raise Unproved("an infinity of unknown sign")
+            return s
+        return k if order == 0 else self.number(0)
+
+
+def merge(g: dict[Any, Element], h: dict[Any, Element], n: int) -> dict[Any, Element]:
+    """The growth of a product a * b**n."""
+    out = dict(g)
+    for key, value in h.items():
+        out[key] = out[key] + value * n if key in out else value * n
+    return out

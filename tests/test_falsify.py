@@ -1,0 +1,762 @@
+"""Does the falsifier contradict what is false, and nothing that is true? The claims here are written by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lossforge.verify.falsify import Contradiction, falsify, falsify_facts
+
+REALS = "(-oo, oo)"
+POINTS = 1200  # a claim that needs more to be contradicted would be a poor one to plant
+
+FORMULAS = {
+    "squared": "r**2",
+    "absolute": "abs(r)",
+    "huber": "r**2/2 if abs(r) <= delta else delta*(abs(r) - delta/2)",
+    "log_cosh": "log(cosh(r))",
+    "pinball": "max(-tau*r, (1 - tau)*r)",
+    "expectile": "abs(tau - (1 if r > 0 else 0))*r**2",
+    "pseudo_huber": "delta**2*(sqrt(1 + (r/delta)**2) - 1)",
+    "squared_insensitive": "max(abs(r) - epsilon, 0)**2",
+    "insensitive": "max(abs(r) - epsilon, 0)",
+    "cubic": "abs(r)**3",
+    "welsch": "c**2/2*(1 - exp(-r**2/c**2))",
+    "cauchy": "c**2/2*log(1 + r**2/c**2)",
+    "truncated": "min(r**2, c**2)/2",
+    "power": "abs(r)**q",
+    "barron": "r**2/(2*c**2) if alpha == 2 else log(1 + r**2/(2*c**2)) if alpha == 0 "
+    "else abs(alpha - 2)/alpha*((1 + (r/c)**2/abs(alpha - 2))**(alpha/2) - 1)",
+    "linex": "exp(a*r) - a*r - 1",
+    "periodic": "1 - cos(2*pi*r/c)",
+    "zero_one": "1 if m <= 0 else 0",
+    "perceptron": "max(0, -m)",
+    "hinge": "max(0, 1 - m)",
+    "squared_hinge": "max(0, 1 - m)**2",
+    "logistic": "log(1 + exp(-m))",
+    "exponential": "exp(-m)",
+    "sigmoid": "1/(1 + exp(m))",
+    "unhinged": "1 - m",
+    "squared_margin": "(1 - m)**2",
+    "dwd": "1 - m if m <= q/(q + 1) else q**q/(q + 1)**(q + 1)/m**q",
+    "probit": "-log(ndtr(m))",
+}
+PARAMETERS = {
+    "delta": "(0, oo)",
+    "tau": "(0, 1)",
+    "epsilon": "(0, oo)",
+    "c": "(0, oo)",
+    "q": "[1, oo)",
+    "alpha": "(-oo, oo)",
+    "a": "(0, oo)",
+    "p": "(0, 3)",
+}
+
+
+def loss(name: str) -> dict[str, Any]:
+    """The statement of a loss of the table above, or of one of the few with targets."""
+    if name in WITH_TARGETS:
+        return WITH_TARGETS[name]
+    text = FORMULAS[name]
+    words = {w for w in PARAMETERS if w in "".join(c if c.isalnum() or c == "_" else " " for c in text).split()}
+    variable = "r" if "r" in "".join(c if c.isalnum() or c == "_" else " " for c in text).split() else "m"
+    return statement(text, variable, {w: PARAMETERS[w] for w in sorted(words)})
+
+
+def statement(
+    text: str,
+    variable: str,
+    parameters: dict[str, str] | None = None,
+    inputs: dict[str, str] | None = None,
+    domain: str = REALS,
+) -> dict[str, Any]:
+    base = {"r": "residual", "m": "margin"}.get(variable)
+    return {
+        "formula": text,
+        "definitions": {},
+        "variable": variable,
+        "base": base,
+        "domain": domain,
+        "inputs": inputs or {},
+        "parameters": parameters or {},
+    }
+
+
+WITH_TARGETS = {
+    "tweedie": statement(
+        "exp(f) - y*f if p == 1 else y*exp(-f) + f if p == 2 else exp((2 - p)*f)/(2 - p) - y*exp((1 - p)*f)/(1 - p)",
+        "f",
+        {"p": "(0, 3)"},
+        {"y": "[0, oo)"},
+    ),
+    "poisson": statement("exp(f) - y*f", "f", {}, {"y": "(0, oo)"}),
+    "cross_entropy": statement("-y*log(p) - (1 - y)*log(1 - p)", "p", {}, {"y": "{0, 1}"}, "[0, 1]"),
+    "brier": statement("(y - p)**2", "p", {}, {"y": "{0, 1}"}, "[0, 1]"),
+    "absolute_probability": statement("abs(y - p)", "p", {}, {"y": "{0, 1}"}, "[0, 1]"),
+    "logits": statement("log(1 + exp(z)) - y*z", "z", {}, {"y": "{0, 1}"}),
+    "constant_score": statement("1 + 0*p + 0*y", "p", {}, {"y": "{0, 1}"}, "[0, 1]"),
+    "barrier": statement("y*x - log(x)", "x", {}, {"y": "(0, oo)"}, "(0, oo)"),
+}
+
+
+def proved(value: Any = None, **more: Any) -> dict[str, Any]:
+    return {"verdict": "proved"} | ({} if value is None else {"value": value}) | more
+
+
+REFUTED: dict[str, Any] = {"verdict": "refuted"}
+
+
+def when(condition: str, value: str | None = None) -> dict[str, Any]:
+    return {"verdict": "conditional", "condition": condition} | ({} if value is None else {"value": value})
+
+
+TRUE: dict[str, dict[str, dict[str, Any]]] = {
+    "squared": {
+        "convex": proved(),
+        "strictly_convex": proved(),
+        "strongly_convex": proved("2"),
+        "smooth": proved("2"),
+        "lipschitz": REFUTED,
+        "bounded": REFUTED,
+        "symmetric": proved(),
+        "range": proved("[0, oo)"),
+        "minimizer": proved("0"),
+        "differentiable": proved("oo"),
+        "quasiconvex": proved(),
+        "redescending": REFUTED,
+        "elicits": proved({"statistic": "mean"}),
+        "conjugate": proved("s**2/4"),
+        "prox": proved("v/(1 + 2*lambda)"),
+        "self_concordant": proved("0"),
+        "weakly_convex": proved("0"),
+        "bounded_influence": REFUTED,
+    },
+    "absolute": {
+        "convex": proved(),
+        "strictly_convex": REFUTED,
+        "strongly_convex": REFUTED,
+        "lipschitz": proved("1"),
+        "smooth": REFUTED,
+        "differentiable": REFUTED,
+        "continuous": proved(),
+        "symmetric": proved(),
+        "minimizer": proved("0"),
+        "range": proved("[0, oo)"),
+        "elicits": proved({"statistic": "median"}),
+        "prox": proved("sign(v)*max(abs(v) - lambda, 0)"),
+        "self_concordant": REFUTED,
+    },
+    "huber": {
+        "convex": proved(),
+        "strictly_convex": REFUTED,
+        "strongly_convex": REFUTED,
+        "lipschitz": proved("delta"),
+        "smooth": proved("1"),
+        "differentiable": proved("1"),
+        "minimizer": proved("0"),
+        "bounded_influence": proved("delta"),
+        "redescending": REFUTED,
+        "bounded": REFUTED,
+        "symmetric": proved(),
+        "conjugate": proved("s**2/2 if abs(s) <= delta else 1/0"),
+    },
+    "log_cosh": {
+        "convex": proved(),
+        "strictly_convex": proved(),
+        "strongly_convex": REFUTED,
+        "lipschitz": proved("1"),
+        "smooth": proved("1"),
+        "differentiable": proved("oo"),
+        "range": proved("[0, oo)"),
+        "bounded": REFUTED,
+    },
+    "pinball": {
+        "convex": proved(),
+        "lipschitz": proved("max(tau, 1 - tau)"),
+        "minimizer": proved("0"),
+        "symmetric": when("tau == 1/2"),
+        "elicits": proved({"statistic": "quantile", "level": "tau"}),
+        "differentiable": REFUTED,
+    },
+    "expectile": {
+        "strongly_convex": proved("2*min(tau, 1 - tau)"),
+        "smooth": proved("2*max(tau, 1 - tau)"),
+        "elicits": proved({"statistic": "expectile", "level": "tau"}),
+        "symmetric": when("tau == 1/2"),
+    },
+    "pseudo_huber": {
+        "convex": proved(),
+        "strictly_convex": proved(),
+        "strongly_convex": REFUTED,
+        "lipschitz": proved("delta"),
+        "smooth": proved("1"),
+        "differentiable": proved("oo"),
+        "nonnegative": proved(),
+    },
+    "squared_insensitive": {
+        "convex": proved(),
+        "strictly_convex": REFUTED,
+        "minimizer": proved("[-epsilon, epsilon]"),
+        "differentiable": proved("1"),
+        "smooth": proved("2"),
+        "lipschitz": REFUTED,
+    },
+    "cubic": {
+        "convex": proved(),
+        "strictly_convex": proved(),
+        "strongly_convex": REFUTED,
+        "differentiable": proved("2"),
+        "smooth": REFUTED,
+    },
+    "welsch": {
+        "convex": REFUTED,
+        "quasiconvex": proved(),
+        "range": proved("[0, c**2/2)"),
+        "bounded": proved("c**2/2"),
+        "redescending": proved(),
+        "weakly_convex": proved("2*exp(-3/2)"),
+        "lipschitz": proved("c*exp(-1/2)/sqrt(2)"),
+        "smooth": proved("1"),
+        "bounded_influence": proved(),
+    },
+    "cauchy": {
+        "convex": REFUTED,
+        "weakly_convex": proved("1/8"),
+        "redescending": proved(),
+        "bounded": REFUTED,
+        "lipschitz": proved("c/2"),
+        "quasiconvex": proved(),
+    },
+    "truncated": {
+        "range": proved("[0, c**2/2]"),
+        "continuous": proved(),
+        "differentiable": REFUTED,
+        "weakly_convex": REFUTED,
+        "lipschitz": proved("c"),
+        "redescending": proved(),
+        "quasiconvex": proved(),
+    },
+    "power": {
+        "convex": proved(),
+        "strictly_convex": when("q > 1"),
+        "strongly_convex": when("q == 2", "2"),
+        "lipschitz": when("q == 1", "1"),
+        "smooth": when("q == 2", "2"),
+        "minimizer": proved("0"),
+    },
+    "barron": {
+        "convex": when("alpha >= 1"),
+        "lipschitz": when("alpha <= 1"),
+        "redescending": when("alpha < 1"),
+        "bounded": when("alpha < 0", "-(2 - alpha)/alpha"),
+        "minimizer": proved("0"),
+    },
+    "linex": {
+        "convex": proved(),
+        "strictly_convex": proved(),
+        "lipschitz": REFUTED,
+        "symmetric": REFUTED,
+        "strongly_convex": REFUTED,
+        "minimizer": proved("0"),
+    },
+    "periodic": {
+        "quasiconvex": REFUTED,
+        "convex": REFUTED,
+        "bounded": proved("2"),
+        "redescending": REFUTED,
+        "lipschitz": proved("2*pi/c"),
+        "weakly_convex": proved("4*pi**2/c**2"),
+    },
+    "zero_one": {
+        "continuous": REFUTED,
+        "lipschitz": REFUTED,
+        "convex": REFUTED,
+        "quasiconvex": proved(),
+        "monotone": proved(),
+        "upper_bounds_zero_one": proved(),
+        "calibrated": proved(),
+        "bounded": proved("1"),
+        "range": proved("[0, 1]"),
+        "minimizer": REFUTED,
+    },
+    "perceptron": {
+        "convex": proved(),
+        "calibrated": REFUTED,
+        "minimizer": proved("[0, oo)"),
+        "upper_bounds_zero_one": REFUTED,
+    },
+    "hinge": {
+        "convex": proved(),
+        "calibrated": proved(),
+        "upper_bounds_zero_one": proved(),
+        "monotone": proved(),
+        "minimizer": proved("[1, oo)"),
+        "lipschitz": proved("1"),
+        "range": proved("[0, oo)"),
+    },
+    "logistic": {
+        "convex": proved(),
+        "strictly_convex": proved(),
+        "strongly_convex": REFUTED,
+        "lipschitz": proved("1"),
+        "smooth": proved("1/4"),
+        "minimizer": proved("none"),
+        "range": proved("(0, oo)"),
+        "calibrated": proved(),
+        "upper_bounds_zero_one": REFUTED,
+        "monotone": proved(),
+        "differentiable": proved("oo"),
+        "self_concordant": REFUTED,
+    },
+    "exponential": {
+        "calibrated": proved(),
+        "minimizer": proved("none"),
+        "lipschitz": REFUTED,
+        "smooth": REFUTED,
+        "upper_bounds_zero_one": proved(),
+        "conjugate": proved("-s*log(-s) + s"),
+    },
+    "sigmoid": {
+        "convex": REFUTED,
+        "calibrated": proved(),
+        "range": proved("(0, 1)"),
+        "lipschitz": proved("1/4"),
+        "redescending": proved(),
+        "monotone": proved(),
+        "quasiconvex": proved(),
+    },
+    "squared_margin": {"calibrated": proved(), "monotone": REFUTED, "upper_bounds_zero_one": proved()},
+    "dwd": {
+        "convex": proved(),
+        "differentiable": proved("1"),
+        "lipschitz": proved("1"),
+        "calibrated": proved(),
+        "monotone": proved(),
+    },
+    "probit": {"convex": proved(), "calibrated": proved(), "monotone": proved(), "smooth": proved("1")},
+    "tweedie": {"convex": when("1 <= p and p <= 2")},
+    "poisson": {
+        "convex": proved(),
+        "minimizer": proved("log(y)"),
+        "elicits": proved({"statistic": "mean", "link": "log"}),
+        "range": proved("[y - y*log(y), oo)"),
+        "lipschitz": REFUTED,
+        "strongly_convex": REFUTED,
+    },
+    "cross_entropy": {"proper": proved(), "strictly_proper": proved(), "convex": proved(), "nonnegative": proved()},
+    "brier": {"proper": proved(), "strictly_proper": proved(), "strongly_convex": proved("2"), "bounded": proved("1")},
+    "absolute_probability": {"proper": REFUTED, "strictly_proper": REFUTED},
+    "logits": {"proper": proved(), "strictly_proper": proved(), "convex": proved(), "smooth": proved("1/4")},
+    "constant_score": {"proper": proved(), "strictly_proper": REFUTED},
+    "barrier": {"self_concordant": proved("1"), "convex": proved(), "minimizer": proved("1/y"), "smooth": REFUTED},
+}
+
+# Statements with claims that hold, across the catalogue.
+C = "(0, oo)"
+MORE: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]] = {
+    "geman": (
+        statement("r**2/(2*(c**2 + r**2))", "r", {"c": C}),
+        {
+            "bounded": proved("1/2"),
+            "range": proved("[0, 1/2)"),
+            "redescending": proved(),
+            "convex": REFUTED,
+            "quasiconvex": proved(),
+            "lipschitz": proved("3*sqrt(3)/(16*c)"),
+            "smooth": proved("1/c**2"),
+            "weakly_convex": proved("1/(4*c**2)"),
+        },
+    ),
+    "tukey": (
+        statement("c**2/6*(1 - (1 - r**2/c**2)**3) if abs(r) <= c else c**2/6", "r", {"c": C}),
+        {
+            "bounded": proved("c**2/6"),
+            "range": proved("[0, c**2/6]"),
+            "redescending": proved(),
+            "convex": REFUTED,
+            "quasiconvex": proved(),
+            "differentiable": proved("2"),
+            "smooth": proved("1"),
+            "weakly_convex": proved("4/5"),
+            "lipschitz": proved("16*sqrt(5)*c/125"),
+            "minimizer": proved("0"),
+        },
+    ),
+    "fair": (
+        statement("c**2*(abs(r)/c - log(1 + abs(r)/c))", "r", {"c": C}),
+        {
+            "convex": proved(),
+            "strictly_convex": proved(),
+            "lipschitz": proved("c"),
+            "smooth": proved("1"),
+            "differentiable": proved("2"),
+            "strongly_convex": REFUTED,
+            "bounded": REFUTED,
+            "symmetric": proved(),
+        },
+    ),
+    "arctan": (
+        statement("c**2/2*atan(r**2/c**2)", "r", {"c": C}),
+        {
+            "range": proved("[0, pi*c**2/4)"),
+            "bounded": proved("pi*c**2/4"),
+            "redescending": proved(),
+            "convex": REFUTED,
+            "quasiconvex": proved(),
+            "lipschitz": proved(bound="c"),
+        },
+    ),
+    "andrews": (
+        statement("c**2*(1 - cos(r/c)) if abs(r) <= pi*c else 2*c**2", "r", {"c": C}),
+        {
+            "range": proved("[0, 2*c**2]"),
+            "bounded": proved("2*c**2"),
+            "redescending": proved(),
+            "differentiable": proved("1"),
+            "smooth": proved("1"),
+            "lipschitz": proved("c"),
+            "weakly_convex": proved("1"),
+        },
+    ),
+    "ramsay": (
+        statement("(1 - exp(-a*abs(r))*(1 + a*abs(r)))/a**2", "r", {"a": C}),
+        {
+            "range": proved("[0, 1/a**2)"),
+            "bounded": proved("1/a**2"),
+            "redescending": proved(),
+            "convex": REFUTED,
+            "smooth": proved("1"),
+            "lipschitz": proved("exp(-1)/a"),
+            "weakly_convex": proved("exp(-2)"),
+            "quasiconvex": proved(),
+        },
+    ),
+    "student": (
+        statement("(nu + 1)/2*log(1 + r**2/nu)", "r", {"nu": C}),
+        {
+            "redescending": proved(),
+            "convex": REFUTED,
+            "weakly_convex": proved("(nu + 1)/(8*nu)"),
+            "smooth": proved("(nu + 1)/nu"),
+            "lipschitz": proved("(nu + 1)/(2*sqrt(nu))"),
+            "bounded": REFUTED,
+            "strongly_convex": REFUTED,
+        },
+    ),
+    "smoothpin": (
+        statement("tau*r + alpha*log(1 + exp(-r/alpha))", "r", {"tau": "(0, 1)", "alpha": C}),
+        {
+            "convex": proved(),
+            "strictly_convex": proved(),
+            "smooth": proved("1/(4*alpha)"),
+            "lipschitz": proved("max(tau, 1 - tau)"),
+            "minimizer": proved("alpha*log((1 - tau)/tau)"),
+            "strongly_convex": REFUTED,
+        },
+    ),
+    "logistic_distance": (
+        statement("-log(4*exp(r)/(1 + exp(r))**2)", "r"),
+        {
+            "convex": proved(),
+            "lipschitz": proved("1"),
+            "smooth": proved("1/2"),
+            "symmetric": proved(),
+            "range": proved("[0, oo)"),
+            "strictly_convex": proved(),
+        },
+    ),
+    "asym": (
+        statement("a*r**2 if r > 0 else b*r**2", "r", {"a": C, "b": C}),
+        {
+            "strongly_convex": proved("2*min(a, b)"),
+            "smooth": proved("2*max(a, b)"),
+            "symmetric": when("a == b"),
+            "convex": proved(),
+            "minimizer": proved("0"),
+        },
+    ),
+    "huberpin": (
+        statement(
+            "(tau if r < 0 else 1 - tau)*(r**2/2 if abs(r) <= delta else delta*(abs(r) - delta/2))",
+            "r",
+            {"tau": "(0, 1)", "delta": C},
+        ),
+        {
+            "convex": proved(),
+            "lipschitz": proved("delta*max(tau, 1 - tau)"),
+            "smooth": proved("max(tau, 1 - tau)"),
+            "differentiable": proved("1"),
+        },
+    ),
+    "savage": (
+        statement("1/(1 + exp(m))**2", "m"),
+        {
+            "convex": REFUTED,
+            "range": proved("(0, 1)"),
+            "calibrated": proved(),
+            "monotone": proved(),
+            "lipschitz": proved("8/27"),
+        },
+    ),
+    "tangent": (
+        statement("(2*atan(m) - 1)**2", "m"),
+        {
+            "convex": REFUTED,
+            "calibrated": proved(),
+            "monotone": REFUTED,
+            "bounded": proved("(pi + 1)**2"),
+            "range": proved("[0, (pi + 1)**2)"),
+            "minimizer": proved("sin(1/2)/cos(1/2)"),
+            "redescending": proved(),
+        },
+    ),
+    "ramp": (
+        statement("min(1, max(0, 1 - m))", "m"),
+        {
+            "convex": REFUTED,
+            "calibrated": proved(),
+            "range": proved("[0, 1]"),
+            "lipschitz": proved("1"),
+            "minimizer": proved("[1, oo)"),
+        },
+    ),
+    "modhuber": (
+        statement("max(0, 1 - m)**2 if m >= -1 else -4*m", "m"),
+        {
+            "convex": proved(),
+            "calibrated": proved(),
+            "lipschitz": proved("4"),
+            "smooth": proved("2"),
+            "differentiable": proved("1"),
+            "minimizer": proved("[1, oo)"),
+            "upper_bounds_zero_one": proved(),
+        },
+    ),
+    "smoothhinge": (
+        statement("0 if m >= 1 else (1 - m)**2/(2*gamma) if m >= 1 - gamma else 1 - m - gamma/2", "m", {"gamma": C}),
+        {
+            "convex": proved(),
+            "calibrated": proved(),
+            "lipschitz": proved("1"),
+            "smooth": proved("1/gamma"),
+            "differentiable": proved("1"),
+            "upper_bounds_zero_one": REFUTED,
+        },
+    ),
+    "tanh": (
+        statement("1 - tanh(m)", "m"),
+        {"range": proved("(0, 2)"), "lipschitz": proved("1"), "calibrated": proved(), "convex": REFUTED},
+    ),
+    "bce": (
+        statement("-y*log(p) - (1 - y)*log(1 - p)", "p", {}, {"y": "[0, 1]"}, "[0, 1]"),
+        {
+            "proper": proved(),
+            "strictly_proper": proved(),
+            "convex": proved(),
+            "strongly_convex": proved("1"),
+            "lipschitz": REFUTED,
+            "smooth": REFUTED,
+            "minimizer": proved("y"),
+        },
+    ),
+    "focal": (
+        statement(
+            "-y*(1 - p)**gamma*log(p) - (1 - y)*p**gamma*log(1 - p)",
+            "p",
+            {"gamma": "[0, oo)"},
+            {"y": "{0, 1}"},
+            "[0, 1]",
+        ),
+        {"strictly_proper": when("gamma == 0"), "nonnegative": proved(), "monotone": REFUTED},
+    ),
+    "gamma": (
+        statement("f + y*exp(-f)", "f", {}, {"y": C}),
+        {
+            "convex": proved(),
+            "minimizer": proved("log(y)"),
+            "elicits": proved({"statistic": "mean", "link": "log"}),
+            "strictly_convex": proved(),
+            "range": proved("[1 + log(y), oo)"),
+            "strongly_convex": REFUTED,
+            "lipschitz": REFUTED,
+        },
+    ),
+    "negbin": (
+        statement("(y + 1/alpha)*log(1 + alpha*exp(f)) - y*f", "f", {"alpha": C}, {"y": "integers [0, oo)"}),
+        {
+            "convex": proved(),
+            "strictly_convex": proved(),
+            "strongly_convex": REFUTED,
+            "elicits": proved({"statistic": "mean", "link": "log"}),
+        },
+    ),
+    "probit": (
+        statement("-y*log(ndtr(f)) - (1 - y)*log(ndtr(-f))", "f", {}, {"y": "{0, 1}"}),
+        {"convex": proved(), "smooth": proved("1"), "lipschitz": REFUTED},
+    ),
+    "itakura": (
+        statement("y/p - log(y/p) - 1", "p", {}, {"y": C}, C),
+        {
+            "convex": REFUTED,
+            "minimizer": proved("y"),
+            "quasiconvex": proved(),
+            "range": proved("[0, oo)"),
+            "elicits": proved({"statistic": "mean"}),
+        },
+    ),
+    "bt": (
+        statement("((1 + a*abs(r))**b - 1)/(a*b)", "r", {"a": C, "b": "(0, 1]"}),
+        {"convex": when("b == 1"), "quasiconvex": proved(), "lipschitz": proved("1")},
+    ),
+    "cloglog": (
+        statement("(1 - y)*exp(f) - y*log(1 - exp(-exp(f)))", "f", {}, {"y": "{0, 1}"}),
+        {"convex": proved(), "strictly_convex": proved(), "nonnegative": proved()},
+    ),
+}
+
+# loss, property, a false claim, the kind of the contradiction
+HARD, FAR, SOFT = "contradicted", "unreached", "unconfirmed"
+FALSE: list[tuple[str, str, dict[str, Any], str]] = [
+    ("log_cosh", "strongly_convex", proved("1/100"), HARD),
+    ("squared_insensitive", "strictly_convex", proved(), HARD),
+    ("huber", "strictly_convex", proved(), HARD),
+    ("cubic", "strongly_convex", proved("1/10"), HARD),
+    ("cubic", "differentiable", proved("3"), HARD),
+    ("cubic", "differentiable", proved("1"), FAR),
+    ("cubic", "smooth", proved("100"), HARD),
+    ("zero_one", "lipschitz", proved("1"), HARD),
+    ("zero_one", "lipschitz", proved(), HARD),
+    ("zero_one", "continuous", proved(), HARD),
+    ("zero_one", "convex", proved(), HARD),
+    ("dwd", "differentiable", proved("2"), HARD),
+    ("sigmoid", "convex", proved(), HARD),
+    ("sigmoid", "redescending", REFUTED, SOFT),
+    ("sigmoid", "range", proved("[0, 1)"), FAR),
+    ("tweedie", "convex", when("1 <= p and p <= 3"), HARD),
+    ("tweedie", "convex", proved(), HARD),
+    ("tweedie", "convex", when("1 <= p and p <= 3/2"), SOFT),
+    ("barron", "convex", when("alpha >= 2"), SOFT),
+    ("barron", "convex", when("alpha >= 0"), HARD),
+    ("barron", "bounded", when("alpha < 0", "(2 - alpha)"), FAR),
+    ("huber", "lipschitz", proved("0.98*delta"), HARD),
+    ("huber", "lipschitz", proved("2*delta"), FAR),
+    ("huber", "smooth", proved("2"), FAR),
+    ("huber", "smooth", proved("0.98"), HARD),
+    ("huber", "lipschitz", proved(bound="0.9*delta"), HARD),
+    ("huber", "convex", REFUTED, SOFT),
+    ("log_cosh", "lipschitz", proved("0.98"), HARD),
+    ("log_cosh", "lipschitz", proved("2"), FAR),
+    ("logistic", "smooth", proved("0.245"), HARD),
+    ("logistic", "smooth", proved("1/2"), FAR),
+    ("logistic", "lipschitz", REFUTED, SOFT),
+    ("logistic", "strictly_convex", REFUTED, SOFT),
+    ("logistic", "minimizer", proved("0"), HARD),
+    ("logistic", "upper_bounds_zero_one", proved(), HARD),
+    ("expectile", "strongly_convex", proved("2.05*min(tau, 1 - tau)"), HARD),
+    ("expectile", "strongly_convex", proved("min(tau, 1 - tau)"), FAR),
+    ("squared", "strongly_convex", REFUTED, SOFT),
+    ("cauchy", "weakly_convex", proved("0.12"), HARD),
+    ("cauchy", "weakly_convex", proved("1/4"), FAR),
+    ("welsch", "weakly_convex", REFUTED, SOFT),
+    ("welsch", "range", proved("[0, c**2/2]"), FAR),
+    ("welsch", "range", proved("(0, c**2/2)"), HARD),
+    ("welsch", "bounded", proved("0.49*c**2"), HARD),
+    ("welsch", "bounded", proved("c**2"), FAR),
+    ("welsch", "quasiconvex", REFUTED, SOFT),
+    ("periodic", "quasiconvex", proved(), HARD),
+    ("periodic", "redescending", proved(), HARD),
+    ("squared", "bounded_influence", proved(), HARD),
+    ("cauchy", "bounded", proved(), HARD),
+    ("squared", "minimizer", proved("1/1000"), HARD),
+    ("squared", "minimizer", proved("none"), HARD),
+    ("insensitive", "minimizer", proved("0"), HARD),
+    ("insensitive", "minimizer", proved("[-2*epsilon, epsilon]"), HARD),
+    ("squared_insensitive", "minimizer", proved("[-epsilon/2, epsilon/2]"), HARD),
+    ("poisson", "minimizer", proved("y"), HARD),
+    ("poisson", "elicits", proved({"statistic": "mean"}), HARD),
+    ("pinball", "elicits", proved({"statistic": "quantile", "level": "1 - tau"}), HARD),
+    ("expectile", "elicits", proved({"statistic": "mean"}), HARD),
+    ("pinball", "symmetric", proved(), HARD),
+    ("pinball", "symmetric", REFUTED, SOFT),  # tau = 1/2
+    ("pinball", "lipschitz", proved("min(tau, 1 - tau)"), HARD),
+    ("squared_margin", "monotone", proved(), HARD),
+    ("hinge", "monotone", REFUTED, SOFT),
+    ("linex", "nonnegative", REFUTED, SOFT),
+    ("unhinged", "nonnegative", proved(), HARD),
+    ("perceptron", "calibrated", proved(), HARD),
+    ("hinge", "calibrated", REFUTED, SOFT),
+    ("absolute", "differentiable", proved("1"), HARD),
+    ("absolute", "smooth", proved(), HARD),
+    ("log_cosh", "differentiable", REFUTED, SOFT),
+    ("absolute_probability", "proper", proved(), HARD),
+    ("constant_score", "strictly_proper", proved(), HARD),
+    ("brier", "proper", REFUTED, SOFT),
+    ("barrier", "self_concordant", proved("9/10"), HARD),
+    ("squared", "self_concordant", REFUTED, SOFT),
+    ("squared", "conjugate", proved("s**2/2"), HARD),
+    ("squared", "conjugate", proved("s**2/5"), HARD),
+    ("squared", "prox", proved("v/(1 + lambda)"), HARD),
+    ("power", "strictly_convex", when("q >= 1"), HARD),
+    ("squared", "convex", when("1 <"), "unreadable"),
+    ("squared", "delightful", proved(), "unreadable"),
+    ("squared", "lipschitz", proved("delta"), "unreadable"),
+]
+
+
+@pytest.mark.parametrize("name", TRUE)
+def test_no_true_claim_is_contradicted(name: str) -> None:
+    assert falsify(loss(name), TRUE[name], POINTS) == []
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_no_true_claim_of_the_catalogue_is_contradicted(name: str) -> None:
+    assert falsify(*MORE[name], POINTS) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "prop", "claim", "kind"), FALSE, ids=[f"{n}-{p}-{i}" for i, (n, p, _, _) in enumerate(FALSE)]
+)
+def test_a_false_claim_is_contradicted(name: str, prop: str, claim: dict[str, Any], kind: str) -> None:
+    found = falsify(loss(name), {prop: claim}, POINTS)
+    assert {c.kind for c in found if c.property == prop} >= {kind}, found
+
+
+def test_undecided_says_nothing() -> None:
+    assert falsify(loss("zero_one"), {"convex": {"verdict": "undecided"}}) == []
+
+
+def test_a_contradiction_can_be_followed() -> None:
+    (first, *_) = falsify(loss("huber"), {"lipschitz": proved("0.9*delta")}, POINTS)
+    assert isinstance(first, Contradiction)
+    delta, (a, b) = float(first.at["delta"]), (float(x) for x in first.at["r"].split(","))
+    f = lambda r: r * r / 2 if abs(r) <= delta else delta * (abs(r) - delta / 2)  # noqa: E731
+    assert abs(f(b) - f(a)) > 0.9 * delta * (b - a) * (1 - 1e-9)
+
+
+def test_a_witness_says_where_to_look() -> None:
+    bump = statement("r**2 + exp(-(10000*(r - 12345.678))**2)", "r")
+    witness = {"points": ["12345.6779", "12345.678", "12345.6781"]}
+    assert [c.kind for c in falsify(bump, {"convex": REFUTED}, POINTS)] == [SOFT]
+    assert falsify(bump, {"convex": {**REFUTED, "witness": witness}}, POINTS) == []
+
+
+def test_the_same_call_finds_the_same() -> None:
+    claims = {"lipschitz": proved("2*delta"), "strictly_convex": proved()}
+    assert falsify(loss("huber"), claims, POINTS) == falsify(loss("huber"), claims, POINTS)
+
+
+def test_a_folder_of_facts(tmp_path: Path) -> None:
+    arguments = {"y": {"role": "target", "domain": REALS}, "f": {"role": "prediction", "domain": REALS}}
+    facts = {
+        "formula": {"text": "abs(r)"}, "definitions": {"r": "f - y"}, "base": "residual", "size": None,
+        "parameters": {}, "arguments": arguments,
+        "properties": {"convex": proved(), "smooth": proved("1")},
+    }  # fmt: skip
+    (tmp_path / "absolute.json").write_text(json.dumps(facts), encoding="utf-8")
+    (tmp_path / "vector.json").write_text(json.dumps({**facts, "size": "K"}), encoding="utf-8")
+    (tmp_path / "index.json").write_text("{}", encoding="utf-8")
+    found = falsify_facts(tmp_path, POINTS)
+    assert {n: [c.property for c in cs][:1] for n, cs in found.items()} == {"absolute": ["smooth"], "vector": []}
