@@ -51,7 +51,9 @@ def cell(loss: str, claim: dict[str, Any] | None) -> str:
     if isinstance(value, dict):
         value = ", ".join(str(v) for v in value.values())
     sign = "" if "value" in claim else "≤ "
-    shown = "yes" if value is None else f"{sign}{code(value)}" if len(str(value)) <= WIDTH else f"yes, long: {code(loss)}"
+    shown = "yes" if value is None else f"{sign}{code(value)}"
+    if len(shown) > WIDTH + 4:
+        shown = f"yes, long: {code(loss)}"
     if claim["verdict"] == "conditional":
         condition = claim["condition"]
         where = code(condition) if len(condition) <= WIDTH else "on a part, below"
@@ -107,13 +109,13 @@ def page(facts: Path) -> str:
         "",
         "<!-- Written by docs/properties.py. Do not edit: python docs/properties.py -->",
         "",
-        f"{everything} claims about {len(all_)} losses; {decided} of them ({share}) are decided: proved for all values of",
-        "the parameters, refuted for all, or true exactly under a condition. Each decided claim has a certificate, which",
-        "`lossforge check --proofs` checks without the prover; [lemmas.md](lemmas.md) proves what it relies on.",
+        f"{everything} claims about {len(all_)} losses; {decided} of them ({share}) are decided: proved for all values",
+        "of the parameters, refuted for all, or true exactly under a condition. Each decided claim has a certificate,",
+        "which `lossforge check --proofs` checks without the prover; [lemmas.md](lemmas.md) proves what it relies on.",
         "",
-        "A claim is about the interior of the prediction's domain, and about every target. *yes*: proved; *no*: refuted,",
-        "there is a target and a place that contradict; *?*: undecided. A formula in a cell is the best possible value",
-        "(of the modulus, of the constant, k of C^k …), one after ≤ only a valid bound.",
+        "A claim is about the interior of the prediction's domain, and about every target. *yes*: proved; *no*:",
+        "refuted, there is a target and a place that contradict; *?*: undecided. A formula in a cell is the best",
+        "possible value (of the modulus, of the constant, k of C^k …), one after ≤ only a valid bound.",
         "`lossforge show LOSS` prints values in full.",
         "",
         *counts,

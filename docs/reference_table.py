@@ -178,7 +178,7 @@ def ours(row: Theirs, facts: Path) -> tuple[dict[str, Any], dict[str, tuple[dict
 
     document = json.loads((facts / f"{row.ours}.json").read_text(encoding="utf-8"))
     statement = checker.statement(document)
-    names = set(PROPERTY[q] for q in asked(row, statement["base"]))
+    names = {PROPERTY[q] for q in asked(row, statement["base"])}
     if row.formula:
         statement = {**statement, "formula": row.formula, "parameters": {}}
     claims: dict[str, tuple[dict[str, Any], Any]] = {}
@@ -256,9 +256,9 @@ def page(facts: Path) -> str:
             f"[LossFunctions.jl]({REPOSITORY}) answers questions such as `isconvex(loss)` from traits that its authors",
             f"wrote down by hand. Read at commit `{COMMIT[:12]}` ({PLACES}).",
             "",
-            f"Of {len(flat)} answers about {len(rows)} losses that both libraries have, {agree} agree with what is"
-            f" proved, {len(typed)} answers that they typed differ, {len(defaults)} answers that are only defaults"
-            f" differ, and {len(open_)} are undecided here.",
+            f"Of {len(flat)} answers about {len(rows)} losses that both libraries have, {agree} agree with what is",
+            f"proved, {len(typed)} answers that they typed differ, {len(defaults)} answers that are only defaults",
+            f"differ, and {len(open_)} are undecided here.",
             "",
             "## Answers that they typed and that are refuted",
             "",
@@ -267,8 +267,8 @@ def page(facts: Path) -> str:
             "## Answers that are only defaults",
             "",
             "A trait that is not defined for a loss falls back: strictly convex to strongly convex, and that to no;",
-            "Lipschitz and symmetric to no; class-calibrated, of a margin loss, to the rule convex, differentiable at 0",
-            "and with a negative slope there. So a missing trait is an answer for whoever asks, but nobody typed it.",
+            "Lipschitz and symmetric to no; class-calibrated, of a margin loss, to the rule convex, differentiable at",
+            "0 and with a negative slope there. So a missing trait is an answer for whoever asks, but nobody typed it.",
             "",
             *(table(defaults) if defaults else ["None differs."]),
             "",
@@ -276,7 +276,7 @@ def page(facts: Path) -> str:
             "",
             "| theirs | question | they say | why it is undecided |",
             "| --- | --- | --- | --- |",
-            *(f"| `{row.name}` | {q} | {MARK.get(theirs, theirs)} | {reason} |" for row, q, theirs, _, reason in open_),
+            *(f"| `{row.name}` | {q} | {MARK.get(said, said)} | {reason} |" for row, q, said, _, reason in open_),
             "",
             "## All answers",
             "",
@@ -295,8 +295,8 @@ def page(facts: Path) -> str:
             "- The cross-entropy is asked on the open interval 0 < p < 1 (their answers about single points say no at",
             "  the ends, as ours would), for every target; the Poisson loss for every target.",
             "- The zero-one loss is 0 at margin 0 there and 1 here; the row above is about theirs. Whether it is",
-            "  class-calibrated depends on whether a margin of 0 counts as an error (in Bartlett, Jordan and McAuliffe it",
-            "  does): the answers are not comparable, and are not counted.",
+            "  class-calibrated depends on whether a margin of 0 counts as an error (in Bartlett, Jordan and McAuliffe",
+            "  it does): the answers are not comparable, and are not counted.",
             "- Strongly convex asks for some modulus m > 0 valid everywhere.",
             "",
         ]

@@ -1,8 +1,8 @@
 """Would a fault in the proof engine be seen? Faults are planted, one at a time.
 
 Faults of the prover alone must be stopped by the checker: a prover that proposes what is false, and does not look at
-its own result, gets no certificate accepted. Faults of what prover and checker share (the arithmetic of a cell, the lemmas,
-the properties) cannot be stopped there: the falsifier, which knows only the formula, must contradict a claim.
+its own result, gets no certificate accepted. Faults of what prover and checker share (the arithmetic of a cell, the
+lemmas, the properties) cannot be stopped there: the falsifier, which knows only the formula, must contradict a claim.
 """
 
 from __future__ import annotations
