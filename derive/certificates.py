@@ -19,7 +19,9 @@ from .tower import Unproved
 from .witness import witness
 
 SCHEMA = 1
-ENGINE = ("tower", "cells", "checker", "search", "roots", "prove")  # what a claim depends on, beside the loss
+ENGINE = (  # what a claim depends on, beside the loss
+    "tower", "lemmas", "cells", "judgements", "checker", "search", "explorer", "roots", "strata", "strategies", "prove",
+)  # fmt: skip
 
 Statement = dict[str, Any]
 Document = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any
 
 from flint import arb
 
-from .cells import PARTS, Limit, limit, sign
+from .lemmas import PARTS, Limit, limit, sign
 from .tower import Element, Finer, Generator, Tower, Unproved
 
 GRID = tuple(arb(x) for x in ("0.001", "0.07", "0.4", "0.9", "1.3", "2.7", "7.1", "31", "900"))

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from .cells import NEGATIVE, NONPOSITIVE, POSITIVE, ends
-from .checker import EVIDENCE
+from .cells import ends
+from .judgements import EVIDENCE
+from .lemmas import NEGATIVE, NONPOSITIVE, POSITIVE
 
 DERIVATIVES = {0: "value", 1: "slope", 2: "second derivative", 3: "third derivative"}
 SIGNS: dict[Any, str] = {NEGATIVE: "negative", NONPOSITIVE: "not positive", POSITIVE: "positive", (-2, 2): "not 0"}

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from randomproofs import statement
 
-from lossforge.derive import cells, checker, prove, roots, search, tower
+from lossforge.derive import cells, checker, explorer, judgements, lemmas, prove, roots, search, strata, strategies
+from lossforge.derive import tower as arithmetic
 from lossforge.derive.checker import check, digest
 from lossforge.derive.prove import Prover
 from lossforge.derive.tower import Tower, Unproved
@@ -23,6 +24,14 @@ from lossforge.verify.falsify import Contradiction, falsify
 Patch = pytest.MonkeyPatch
 Fault = Callable[[Patch], None]
 POINTS = 400
+ENGINE = (arithmetic, lemmas, cells, judgements, checker, search, explorer, strata, strategies, prove)
+
+
+def plant(patch: Patch, name: str, instead: Any) -> None:
+    """Put another function in the place of one, in every module that calls it."""
+    for module in ENGINE:
+        if hasattr(module, name):
+            patch.setattr(module, name, instead)
 
 
 def with_parameter(text: str, domain: str) -> dict[str, Any]:
@@ -105,7 +114,7 @@ def dropped_branch(patch: Patch) -> None:
     original = Tower.read
 
     def read(self: Tower, node: Any, names: dict[str, Any]) -> Any:
-        node = tower.parse(node) if isinstance(node, str) else node
+        node = arithmetic.parse(node) if isinstance(node, str) else node
         return original(self, node.body if isinstance(node, ast.IfExp) else node, names)
 
     patch.setattr(Tower, "read", read)
@@ -113,19 +122,18 @@ def dropped_branch(patch: Patch) -> None:
 
 def comparison_at_equality(patch: Patch) -> None:
     """a <= b is taken for a < b."""
-    patch.setitem(tower.COMPARISONS, ast.LtE, ((-2,), (0, 1, 2)))
+    patch.setitem(arithmetic.COMPARISONS, ast.LtE, ((-2,), (0, 1, 2)))
 
 
 def flipped_product(patch: Patch) -> None:
     """The product of a positive and a negative factor is positive."""
-    original = tower.times
+    original = arithmetic.times
 
     def times(a: Any, b: Any) -> Any:
         found = original(a, b)
         return found if found is None else abs(found)
 
-    patch.setattr(tower, "times", times)
-    patch.setattr(cells, "times", times)
+    plant(patch, "times", times)
 
 
 def flipped_slope(kind: str) -> Fault:
@@ -232,7 +240,7 @@ def cancellation_ignored(patch: Patch) -> None:
 
 def forgotten_end(patch: Patch) -> None:
     """A monotone expression has the sign of its slope, whatever it tends to at its ends."""
-    sign, limit, within = cells.sign, cells.limit, [False]
+    sign, limit, within = lemmas.sign, lemmas.limit, [False]
 
     def careless(e: Any, proof: Any) -> Any:
         before, within[0] = within[0], True
@@ -244,9 +252,8 @@ def forgotten_end(patch: Patch) -> None:
     def forgetful(e: Any, t: int, start: bool, to: Tower, images: Any) -> Any:
         return to.number(0) if within[0] else limit(e, t, start, to, images)
 
-    patch.setattr(cells, "sign", careless)
-    patch.setattr(search, "sign", careless)
-    patch.setattr(cells, "limit", forgetful)
+    plant(patch, "sign", careless)
+    plant(patch, "limit", forgetful)
     patch.setattr(search, "limit", lambda e, t, start, to, images: to.number(0))
 
 
@@ -271,13 +278,12 @@ def limits_forgotten(patch: Patch) -> None:
 
 def weak_for_strict(patch: Patch) -> None:
     """>= 0 is enough where > 0 is needed."""
-    original = cells.need
+    original = lemmas.need
 
     def need(found: Any, allowed: tuple[int, ...], what: str) -> None:
         original(found, {(2,): (0, 1, 2), (-2,): (0, -1, -2)}.get(allowed, allowed), what)
 
-    patch.setattr(cells, "need", need)
-    patch.setattr(checker, "need", need)
+    plant(patch, "need", need)
 
 
 def union_ignored(patch: Patch) -> None:
@@ -399,58 +405,58 @@ def trusts_itself(patch: Patch) -> None:
 
 
 def kinks_not_proposed(patch: Patch) -> None:
-    patch.setattr(prove.Explorer, "seams", lambda self: [])
+    patch.setattr(explorer.Explorer, "seams", lambda self: [])
 
 
 def jumps_not_looked_at(patch: Patch) -> None:
-    patch.setattr(prove.Explorer, "gap", lambda self, j, side: 0)
+    patch.setattr(explorer.Explorer, "gap", lambda self, j, side: 0)
 
 
 def bends_not_looked_at(patch: Patch) -> None:
-    patch.setattr(prove.Explorer, "jump", lambda self, k, j: 0)
+    patch.setattr(explorer.Explorer, "jump", lambda self, k, j: 0)
 
 
 def signs_guessed(sign: int) -> Fault:
     def fault(patch: Patch) -> None:
-        patch.setattr(prove.Explorer, "sign", lambda self, e, key: sign)
-        patch.setattr(prove.Explorer, "signed", lambda self, i, key, make: sign)
+        patch.setattr(explorer.Explorer, "sign", lambda self, e, key: sign)
+        patch.setattr(explorer.Explorer, "signed", lambda self, i, key, make: sign)
 
     fault.__name__ = f"signs_guessed_{sign}"
     return fault
 
 
 def flipped_signs(patch: Patch) -> None:
-    original = prove.Explorer.sign
+    original = explorer.Explorer.sign
 
     def sign(self: Any, e: Any, key: str) -> Any:
         found = original(self, e, key)
         return found if found is None else -found
 
-    patch.setattr(prove.Explorer, "sign", sign)
+    patch.setattr(explorer.Explorer, "sign", sign)
 
 
 def weak_signs_strict(patch: Patch) -> None:
-    original = prove.Explorer.sign
+    original = explorer.Explorer.sign
 
     def sign(self: Any, e: Any, key: str) -> Any:
         found = original(self, e, key)
         return {0: 2, 1: 2}.get(found, found) if "@" in key else found  # on cells, not at breakpoints
 
-    patch.setattr(prove.Explorer, "sign", sign)
+    patch.setattr(explorer.Explorer, "sign", sign)
 
 
 def limits_finite(patch: Patch) -> None:
-    patch.setattr(prove.Explorer, "limit", lambda self, k, i, side, what=None: self.here.tower.number(0))
+    patch.setattr(explorer.Explorer, "limit", lambda self, k, i, side, what=None: self.here.tower.number(0))
 
 
 def cells_left_out(patch: Patch) -> None:
     """Only the first cell is looked at."""
-    original = prove.Explorer.every
+    original = explorer.Explorer.every
 
     def every(self: Any, *more: Any, **also: Any) -> None:
         original(self, *more, **{**also, "cells": range(1)})
 
-    patch.setattr(prove.Explorer, "every", every)
+    patch.setattr(explorer.Explorer, "every", every)
 
 
 def strata_left_out(keep: Callable[[cells.Place, str], bool], name: str) -> Fault:
@@ -475,18 +481,18 @@ def leaves_closed(patch: Patch) -> None:
 
 def bound_not_best(patch: Patch) -> None:
     """A number above the least one, said to be reached."""
-    original = prove.Stratum.back
-    patch.setattr(prove.Stratum, "back", lambda self, e: f"{original(self, e)} + 1")
-    patch.setattr(prove.Explorer, "reached", lambda self, *more, **also: True)
+    original = strata.Stratum.back
+    patch.setattr(strata.Stratum, "back", lambda self, e: f"{original(self, e)} + 1")
+    patch.setattr(explorer.Explorer, "reached", lambda self, *more, **also: True)
 
 
 def breakpoints_moved(patch: Patch) -> None:
-    original = prove.roots
-    patch.setattr(prove, "roots", lambda e, x, depth=4: [r + 1 for r in original(e, x, depth)])
+    original = strata.roots
+    patch.setattr(strata, "roots", lambda e, x, depth=4: [r + 1 for r in original(e, x, depth)])
 
 
 def no_breakpoints(patch: Patch) -> None:
-    patch.setattr(prove.Stratum, "switches", lambda self: [])
+    patch.setattr(strata.Stratum, "switches", lambda self: [])
 
 
 def conditions_not_seen(patch: Patch) -> None:
@@ -497,7 +503,7 @@ def conditions_not_seen(patch: Patch) -> None:
 def lemmas_not_verified(patch: Patch) -> None:
     """The search believes in every lemma that it tries."""
     patch.setattr(search.Search, "verified", staticmethod(lambda e, proof, want: proof))
-    patch.setattr(prove.Explorer, "sign", lambda self, e, key: e if isinstance(e, int) else explored(self, e, key))
+    patch.setattr(explorer.Explorer, "sign", lambda self, e, key: e if isinstance(e, int) else explored(self, e, key))
 
 
 def explored(case: Any, e: Any, key: str) -> Any:

@@ -1,0 +1,84 @@
+"""Which lemma and which chart show a sign on a cell? A case that looks for them and writes them into its node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .cells import Case, Cell
+from .lemmas import Limit
+from .search import prove, signs
+from .tower import Element, Sign, Unproved
+
+
+class Explorer(Case):
+    """A case that finds, and writes into its node, what the checker will need."""
+
+    def sign(self, e: Element | int, key: str) -> Sign:
+        if isinstance(e, int) or key in self.proofs:
+            return super().sign(e, key)
+        s = e.tower.sign(e)
+        if s in (None, 1, -1):
+            proof = prove(e)
+            if proof is False:
+                return s
+            self.node.setdefault("proofs", {})[key] = proof
+            self.proofs = self.node["proofs"]
+        return super().sign(e, key)
+
+    def charts_for(self, i: int) -> list[list[Any]]:
+        """The charts of a cell, the likeliest first."""
+        low, high = self.bounds[i] != "-oo", self.bounds[i + 1] != "oo"
+        scales = ["1", *self.scales()]
+        if low and high:
+            return [["linear", "1", False], *(["log", s, False] for s in scales), ["square", "1", False]]
+        if low or high:
+            kinds = ("linear", "log", "hyperbolic", "square")
+            end = self.bounds[i if low else i + 1]
+            own = {2: end, -2: f"-({end})"}.get(self.here.tower.sign(self.read(end)) or 0)  # x = end*(1 + t)
+            first = [["linear", own, False]] if own and not end.lstrip("-").replace("/", "").isdigit() else []
+            return first + [[k, s, False] for k in kinds for s in scales]
+        return [[k, s, False] for k in ("hyperbolic", "log") for s in scales]
+
+    def scales(self) -> list[str]:
+        """The parameters that are known to be positive."""
+        tower = self.here.tower
+        return [p.name for p in self.path if p.low != p.high and tower.sign(self.here.names[p.name]) == 2][:3]
+
+    def signed(self, i: int, key: str, make: Callable[[Cell], Element]) -> Sign:
+        using = self.node.setdefault("using", {})
+        if key in using or key in self.proofs:
+            return super().signed(i, key, make)
+        best: Sign = None
+        for chart in [None, *self.charts_for(i)]:
+            if chart == self.charts[i]:
+                continue
+            try:
+                cell = self.cell(i, chart)
+                e = make(cell)
+                if e.tower.sign(e) is None and len(signs(e)) > 1:
+                    return None  # it changes its sign: no chart will help
+                s = self.sign(e, key)
+            except Unproved:
+                continue
+            if s is not None:
+                if chart is not None:
+                    using[key] = chart
+                return s
+        return best
+
+    def limit(self, k: int, i: int, side: str, what: Callable[[Cell], Element] | None = None) -> Limit:
+        limits = self.node.setdefault("limits", {})
+        key = f"{k}{side}{i}"
+        try:
+            return super().limit(k, i, side, what)
+        except Unproved:
+            if key in limits:
+                raise
+        for chart in self.charts_for(i):
+            limits[key] = chart
+            try:
+                return super().limit(k, i, side, what)
+            except Unproved:
+                del limits[key]
+        raise Unproved(f"no limit of derivative {k} at the {side} end of cell {i}")

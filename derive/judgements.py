@@ -1,0 +1,324 @@
+"""What does each property mean, and what shows it? One function a property, on a case: True, False, or Unproved.
+
+A case (`cells.Case`) is one stratum of the parameters and targets, with the prediction cut into cells. A function asks
+it for signs, limits and jumps; what it concludes from them is a lemma of docs/lemmas.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .cells import Case, ends, less, minus, plus, short_of
+from .lemmas import NEGATIVE, NONNEGATIVE, NONPOSITIVE, NULL, POSITIVE, need
+from .tower import Element, Unproved
+
+BREAKS: dict[str, tuple[int, Any]] = {"gap": (0, (-2, 2))}
+BENDS = {**BREAKS, "jump": (1, NEGATIVE), "limit": (2, NEGATIVE), "cell": (2, NEGATIVE)}
+EVIDENCE: dict[str, dict[str, tuple[int, Any]]] = {  # kind of place -> derivative, signs (or infinity) that refute
+    "convex": BENDS,
+    "strictly_convex": {**BENDS, "cell": (2, NONPOSITIVE)},
+    "strongly_convex": {**BENDS, "limit": (2, NONPOSITIVE), "cell": (2, NONPOSITIVE)},
+    "weakly_convex": {**BREAKS, "jump": (1, NEGATIVE), "limit": (2, "-oo")},
+    "continuous": BREAKS,
+    "differentiable": {**BREAKS, "jump": (1, (-2, 2))},
+    "lipschitz": {**BREAKS, "limit": (1, "-oo oo")},
+    "bounded_influence": {**BREAKS, "limit": (1, "-oo oo")},
+    "smooth": {**BREAKS, "jump": (1, (-2, 2)), "limit": (2, "-oo oo")},
+    "bounded": {"limit": (0, "oo")},
+    "nonnegative": {"limit": (0, NEGATIVE), "at": (0, NEGATIVE), "cell": (0, NEGATIVE)},
+    "monotone": {"limit": (1, POSITIVE), "cell": (1, POSITIVE)},
+    "self_concordant": {**BENDS, "jump": (1, (-2, 2)), "jump2": (2, (-2, 2))},
+}
+
+
+def refute(c: Case) -> bool:
+    """Whether the evidence contradicts the property (lemma `evidence`): False, or Unproved."""
+    kind, *where = c.node["evidence"]
+    k, allowed = EVIDENCE[c.name][kind]
+    e = c.found(["jump" if kind == "jump2" else kind, *where], k)
+    if isinstance(allowed, str):
+        if not isinstance(e, int) or ("oo" if e > 0 else "-oo") not in allowed.split():
+            raise Unproved("the limit is not the infinity that refutes")
+    else:
+        need(c.sign(e, "evidence"), allowed, "the evidence")
+    return False
+
+
+def shown(holds: bool, what: str) -> bool:
+    if not holds:
+        raise Unproved(what)
+    return True
+
+
+def size_at_most(c: Case, k: int, goal: str | None) -> bool:
+    """|f^(k)| <= goal, with equality somewhere; without a goal, by its finite limits (lemma `extreme value`)."""
+    if goal is None:
+        if any(isinstance(c.limit(k, i, side), int) for i in c.cells for side in ("low", "high")):
+            raise Unproved("an infinite limit")
+        return True
+    c.every(k, NONNEGATIVE, "left", short_of, goal)
+    c.every(k, NONNEGATIVE, "plus", plus, goal)
+    c.reached(k, less if c.node.get("way", 1) > 0 else plus, goal)
+    return True
+
+
+def one_side(c: Case, text: str, closed: bool, what: Callable[..., Element], place: str, infinite: int) -> bool:
+    """f stays on one side of a bound that it attains (closed), or only approaches."""
+    if text in ("-oo", "oo"):
+        return shown(not closed and c.found(c.node[place], 0) == infinite, "an infinite limit")
+    c.every(0, NONNEGATIVE if closed else POSITIVE, place, what, text)
+    c.values(NONNEGATIVE if closed else POSITIVE, what, text)
+    if closed and c.node[place][0] == "limit":
+        raise Unproved("a limit is not attained")
+    return shown(c.reached(0, less, text, place), "the bound")
+
+
+def convex(c: Case, goal: str | None) -> bool:
+    c.slopes_rise()
+    c.every(2, NONNEGATIVE)
+    return True
+
+
+def strictly_convex(c: Case, goal: str | None) -> bool:
+    c.slopes_rise()
+    c.every(2, POSITIVE)
+    return True
+
+
+def strongly_convex(c: Case, goal: str | None) -> bool:
+    need(c.sign(c.read(str(goal)), "value"), POSITIVE, "the modulus")
+    c.slopes_rise()
+    c.every(2, NONNEGATIVE, "less", less, goal)
+    c.reached(2, less, str(goal))
+    return True
+
+
+def weakly_convex(c: Case, goal: str | None) -> bool:
+    need(c.sign(c.read(str(goal)), "value"), NONNEGATIVE, "the modulus")
+    c.slopes_rise()
+    c.every(2, NONNEGATIVE, "plus", plus, goal)
+    c.reached(2, plus, str(goal))
+    return True
+
+
+def quasiconvex(c: Case, goal: str | None) -> bool:
+    """Falling up to cell `turn`, rising from there (lemma `quasiconvex`)."""
+    if "evidence" in c.node:  # it rises at one place and falls at a later one
+        (a, i, *side), (b, k, *other) = c.node["evidence"]
+        need(c.sign(c.found([a, i, *side], 1), "rise"), POSITIVE, "the rise")
+        need(c.sign(c.found([b, k, *other], 1), "fall"), NEGATIVE, "the fall")
+        if {a, b} - {"limit", "cell"} or not (i < k or (i == k and (side, other) == (["low"], ["high"]))):
+            raise Unproved("the fall does not come after the rise")
+        return False
+    turn = c.node["turn"]
+    c.every(1, NONPOSITIVE, cells=range(turn))
+    c.every(1, NONNEGATIVE, cells=range(turn, len(c.cells)))
+    for j in c.seams():
+        before, after = (c.sign(c.gap(j, side), f"gap {side} {j}") for side in ("left", "right"))
+        if j == turn - 1:
+            if before not in NONNEGATIVE and after not in NONNEGATIVE:
+                raise Unproved("a peak where the direction turns")
+        else:
+            need(before, NONNEGATIVE if j < turn else NONPOSITIVE, f"the jump at {c.at[j]}")
+            need(after, NONPOSITIVE if j < turn else NONNEGATIVE, f"the jump at {c.at[j]}")
+    return True
+
+
+def monotone(c: Case, goal: str | None) -> bool:
+    c.every(1, NONPOSITIVE)
+    for j in c.seams():
+        need(c.sign(c.gap(j, "left"), f"gap left {j}"), NONNEGATIVE, f"the jump at {c.at[j]}")
+        need(c.sign(c.gap(j, "right"), f"gap right {j}"), NONPOSITIVE, f"the jump at {c.at[j]}")
+    return True
+
+
+def continuous(c: Case, goal: str | None) -> bool:
+    c.continuous()
+    return True
+
+
+def differentiable(c: Case, goal: str | None) -> bool:
+    """Of class C^k inside the domain, where k is the value, the largest such number; oo without seams."""
+    if goal == "oo":
+        return shown(not c.seams() and all(c.cell(i).derivative(0) for i in c.cells), "a seam")
+    c.smooth_to(int(str(goal)))
+    need(c.sign(c.jump(int(str(goal)) + 1, c.node["reached"]), "reached"), (-2, 2), "the jump of the next derivative")
+    return int(str(goal)) >= 1
+
+
+def lipschitz(c: Case, goal: str | None) -> bool:
+    c.continuous()
+    return size_at_most(c, 1, goal)
+
+
+def bounded_influence(c: Case, goal: str | None) -> bool:
+    return size_at_most(c, 1, None)
+
+
+def smooth(c: Case, goal: str | None) -> bool:
+    c.smooth_to(1)
+    return size_at_most(c, 2, goal)
+
+
+def bounded(c: Case, goal: str | None) -> bool:
+    """Bounded above; the value is the least upper bound."""
+    return size_at_most(c, 0, None) if goal is None else one_side(c, goal, False, short_of, "reached", 2)
+
+
+def range_(c: Case, goal: str | None) -> bool:
+    low, high, has_low, has_high = ends(str(goal))
+    return one_side(c, low, has_low, less, "lowest", -2) and one_side(c, high, has_high, short_of, "highest", 2)
+
+
+def nonnegative(c: Case, goal: str | None) -> bool:
+    c.every(0, NONNEGATIVE, "less", less, "0")
+    c.values(NONNEGATIVE, less, "0")
+    return True
+
+
+def minimizer(c: Case, goal: str | None) -> bool:
+    """The set of all minimizers: none, a point, or an interval between breakpoints."""
+    if goal == "none":
+        return one_side(c, c.node["level"], False, less, "lowest", -2)
+    first, last = c.node["argmin"]  # breakpoints; -1 and len(at) stand for the ends of the domain
+    base = min(max(first, 0), len(c.at) - 1)
+    low, high = ends(str(goal))[:2] if str(goal)[0] in "([" else (str(goal), str(goal))
+    for text, j in ((low, first), (high, last)):
+        end = "-oo" if j < 0 else "oo" if j == len(c.at) else None
+        shown(text == end if end else (c.read(text) - c.read(c.at[j])).zero, f"{text} is the breakpoint {j}")
+    shown(first == last or str(goal)[0] + str(goal)[-1] == "[("[first < 0] + "])"[last == len(c.at)], "the ends")
+    for i in c.cells:
+        s = c.signed(i, f"level@{i}", lambda cell: cell.derivative(0) - c.formula_on(cell, c.at[base]))
+        need(s, NULL if first < i <= last else POSITIVE, f"the level on cell {i}")
+    for j in range(len(c.at)):
+        e = c.value(j) - c.value(base)
+        need(c.sign(e, f"level {j}"), NULL if first <= j <= last else POSITIVE, f"the level at {c.at[j]}")
+    return True
+
+
+def redescending(c: Case, goal: str | None) -> bool:
+    outer = [c.limit(1, 0, "low"), c.limit(1, len(c.at), "high")]
+    if "evidence" in c.node:
+        need(c.sign(outer[c.node["evidence"]], "evidence"), (-2, 2), "the slope at an end")
+        return False
+    return shown(all(not isinstance(e, int) and e.zero for e in outer), "the slope at an end")
+
+
+def symmetric(c: Case, goal: str | None) -> bool:
+    if "evidence" in c.node:
+        e = c.read(c.at[c.node["evidence"]])
+        need(c.sign(c.formula_at(e) - c.formula_at(-e), "evidence"), (-2, 2), "f(x) - f(-x)")
+        return False
+    reflected(c, c.zero(), NULL)
+    return True
+
+
+def reflected(c: Case, zero: int, allowed: tuple[int, ...]) -> None:
+    """The sign of f(x) - f(-x) for all x > 0."""
+    for j in range(zero + 1, len(c.at)):
+        e = c.read(c.at[j])
+        need(c.sign(c.formula_at(e) - c.formula_at(-e), f"mirrored value {j}"), allowed, "f(x) - f(-x)")
+    for i in range(zero + 1, len(c.cells)):
+        need(c.signed(i, f"mirrored {i}", c.mirrored), allowed, "f(x) - f(-x)")
+
+
+def self_concordant(c: Case, goal: str | None) -> bool:
+    """The third derivative is at most 2*value*hessian**(3/2)."""
+    if "evidence" in c.node:
+        _, i, side = c.node["evidence"]
+        if not isinstance(c.limit(3, i, side, lambda z: z.derivative(3) ** 2 / z.derivative(2) ** 3 / 4), int):
+            raise Unproved("the ratio is bounded")
+        return False
+    convex(c, None)
+    c.smooth_to(2)
+    for i in c.cells:
+        s = c.signed(
+            i, f"ratio@{i}", lambda z: c.read(str(goal), z) ** 2 * z.derivative(2) ** 3 * 4 - z.derivative(3) ** 2
+        )
+        need(s, NONNEGATIVE, f"the bound on cell {i}")
+    if "reached" in c.node:
+        kind, i, side = c.node["reached"]
+        found = c.limit(3, i, side, lambda cell: cell.derivative(3) ** 2 / cell.derivative(2) ** 3 / 4)
+        need(c.sign(minus(found, c.read(str(goal)) ** 2), "reached"), NULL, f"the bound at the {kind}")
+    return True
+
+
+def upper_bounds_zero_one(c: Case, goal: str | None) -> bool:
+    zero = c.zero()
+    if "evidence" in c.node:  # f < 1 at a margin <= 0, or f < 0
+        kind, i, *side = c.node["evidence"]
+        shown(kind in ("limit", "cell", "at"), "a place of f")
+        e = c.found([kind, i, *side], 0)
+        needed = e if isinstance(e, int) or i > zero else e - 1
+        need(c.sign(needed, "evidence"), NEGATIVE, "f - 1")
+        return False
+    c.every(0, NONNEGATIVE, "one", less, "1", range(zero + 1))
+    c.values(NONNEGATIVE, less, "1", range(zero + 1))
+    c.every(0, NONNEGATIVE, "less", less, "0", range(zero + 1, len(c.cells)))
+    c.values(NONNEGATIVE, less, "0", range(zero + 1, len(c.at)))
+    return True
+
+
+def calibrated(c: Case, goal: str | None) -> bool:
+    """Bartlett, Jordan, McAuliffe (2006), theorem 2, for convex losses; lemma `calibrated` for others."""
+    zero = c.zero()
+    before, after = c.limit(1, zero, "high"), c.limit(1, zero + 1, "low")
+    turns = c.sign(minus(after, before), "turns")
+    if c.node.get("least"):  # f is least at 0, whatever the probability
+        c.every(0, NONNEGATIVE, "least", less, c.node["least"])
+        c.values(NONNEGATIVE, less, c.node["least"])
+        return not shown((c.value(zero) - c.read(c.node["least"])).zero, "the level")
+    if c.node.get("convex"):
+        convex(c, None)
+        if "evidence" in c.node:
+            return not shown(turns == 2 or c.sign(after, "after") in NONNEGATIVE, "the slope at 0")
+        need(turns, NULL, "the jump of the slope at 0")
+        need(c.sign(after, "after"), NEGATIVE, "the slope at 0")
+        return True
+    sides = {j: [c.sign(c.gap(j, s), f"gap {s} {j}") for s in ("left", "right")] for j in {*c.seams(), zero}}
+    if any(s != [0, 0] for j, s in sides.items() if j != zero):
+        raise Unproved("a jump away from 0")
+    reflected(c, zero, NEGATIVE)
+    far = c.limit(0, len(c.at), "high", c.mirrored)
+    need(c.sign(far, "far"), NEGATIVE, "f(x) - f(-x) far out")
+    if sides[zero] == [0, 0]:
+        need(c.sign(after, "after"), NEGATIVE, "the slope at 0")
+        need(turns, NONPOSITIVE, "the jump of the slope at 0")
+    elif not (sides[zero][0] in NONPOSITIVE and sides[zero][1] == -2):
+        raise Unproved("the jump at 0 does not point downwards")
+    return True
+
+
+def proper(c: Case, goal: str | None) -> bool:
+    """The expected loss under p is stationary at p, falling before and rising after (lemma `proper`)."""
+    strict, logit = c.name == "strictly_proper", c.loss["domain"] == "(-oo, oo)"
+    for i in c.cells:
+        cell, (one, zero) = c.cell(i), c.both_labels(i)
+        p = c.read(f"1/(1 + exp(-{c.x}))", cell) if logit else cell.names[c.x]
+        e, rate = p * one + (1 - p) * zero, p * (1 - p) if logit else cell.tower.number(1)
+        if "evidence" in c.node:
+            kind, k, *side = c.node["evidence"]
+            if i == k and kind == "flat":
+                return not shown(strict and one.zero, "the slope")
+            if i == k:
+                need(c.sign(c.limit_of(e, i, side[0]), "evidence"), (-2, 2), "the slope of the expected loss")
+                return False
+            continue
+        need(c.sign(e, f"stationary@{i}"), NULL, "the slope of the expected loss at p")
+        need(c.sign(one, f"falls@{i}"), NEGATIVE if strict else NONPOSITIVE, "the slope for the label 1")
+        if goal:
+            weight = one + c.read(goal, cell) * (1 - p) * rate
+            need(c.sign(weight, f"weight@{i}"), NULL, "the weight")
+    return shown("evidence" not in c.node, "the place of the evidence")
+
+
+BEST = ("strongly_convex", "weakly_convex", "lipschitz", "smooth", "self_concordant")  # a value must be reached
+BOTH_LABELS = ("proper", "strictly_proper")
+Property = Callable[[Case, str | None], bool]
+_ALL: tuple[Property, ...] = (
+    convex, strictly_convex, strongly_convex, weakly_convex, quasiconvex, continuous, differentiable, lipschitz, smooth,
+    bounded, range_, nonnegative, symmetric, monotone, minimizer, bounded_influence, redescending, self_concordant,
+    upper_bounds_zero_one, calibrated, proper,
+)  # fmt: skip
+PROPERTIES = {**{f.__name__.strip("_"): f for f in _ALL}, "strictly_proper": proper}

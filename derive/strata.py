@@ -1,0 +1,228 @@
+"""Where might a property of a loss turn? One choice of places for parameters and targets, with proposals for cells.
+
+Numbers guide what is proposed here: sample points, roots that can be written down, their order. Nothing is concluded.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from flint import arb
+
+from .cells import Cell, Place, ends, formula
+from .explorer import Explorer
+from .roots import Free, Piece, roots, text
+from .search import number
+from .tower import Element, Unproved
+
+SAMPLES = tuple(arb(x) for x in ("0.37", "1.9", "0.11", "5.3"))
+
+
+def attempt(action: Callable[..., Any], *arguments: Any) -> Any:
+    """What an action returns; None where it does not go through."""
+    try:
+        return action(*arguments)
+    except (Unproved, ValueError, ArithmeticError, LookupError):
+        return None
+
+
+class Units(dict[str, int]):
+    """The units of exponentials and powers; those of proposals apart, so that they refine no proof."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free: dict[str, int] = {}
+
+
+class Stratum:
+    """One choice of places for the parameters and targets: where a property is to be decided."""
+
+    def __init__(self, loss: dict[str, Any], path: list[Place], units: Units) -> None:
+        self.loss, self.path, self.units = loss, path, units
+        self.here = Cell(loss, path, units)
+        self.x = loss["variable"]
+        self.low, self.high = ends(loss["domain"])[:2]
+        self.positive = {p.name for p in path if self.here.tower.sign(self.here.names[p.name]) == 2}
+        self._roots: dict[int, list[str]] = {}
+        self._cells: dict[str, Any] = {}
+        self.pieces: list[Piece] = []
+        self.keep_zero, self.artificial_zero, self.origin = True, False, "0"
+        self._values: dict[tuple[str, int], Any] = {}
+
+    def sample(self, n: int = 0) -> dict[str, Any]:
+        """Values of the parameters and targets inside the stratum."""
+        tower = self.here.tower
+        at = {i: SAMPLES[(n + j) % 4] * (1 + n // 4) for j, i in enumerate(tower.names.values())}
+        return {p.name: number(self.here.names[p.name], at) for p in self.path}
+
+    def free(self, x: Any, n: int = 0) -> Free:
+        return Free({**self.sample(n), self.x: x}, self.positive, self.units.free)
+
+    def piece(self, x: Any, n: int = 0) -> tuple[Piece, dict[int, Any]]:
+        """The formula as it is at a point of the prediction, and the values of all variables there."""
+        free = self.free(x, n)
+        for piece in self.pieces:
+            if piece.fits(free.at):
+                return piece, free.at
+        self.pieces.append(Piece(free, formula(self.loss, free, free.all()), self.x))
+        return self.pieces[-1], free.at
+
+    def value(self, text_: str, n: int = 0) -> Any:
+        """The number that a formula of the parameters and targets stands for at a sample."""
+        if text_ in ("-oo", "oo"):
+            return arb("-1e6") if text_ == "-oo" else arb("1e6")
+        if (text_, n) not in self._values:
+            free = self.free(arb(1), n)
+            self._values[text_, n] = number(free.read(text_, free.all()), free.at)
+        return self._values[text_, n]
+
+    def grid(self, bounds: list[str]) -> Iterator[Any]:
+        """Points of the prediction, some in each cell."""
+        values = [self.value(b) for b in bounds]
+        for i, (a, b) in enumerate(itertools.pairwise(values)):
+            if bounds[i] == "-oo" and bounds[i + 1] == "oo":
+                yield from (arb(v) * s for v in ("0.01", "0.3", "0.9", "1.7", "4.3", "20", "90") for s in (-1, 1))
+            elif bounds[i] == "-oo" or bounds[i + 1] == "oo":
+                for v in ("0.003", "0.2", "0.7", "1.6", "4.1", "11", "60"):
+                    yield b - arb(v) if bounds[i] == "-oo" else a + arb(v)
+            else:
+                yield from (a + (b - a) * arb(v) for v in ("0.01", "0.15", "0.37", "0.61", "0.86", "0.99"))
+
+    def switches(self) -> list[str]:
+        """Where conditions of the formula change, and 0."""
+        found: set[str] = set()
+        seen: set[str] = set()
+        for _ in range(3):
+            bounds = self.ordered(found)
+            for v in self.grid(bounds):
+                free = self.free(v)
+                attempt(formula, self.loss, free, free.all())
+                for e, _, _ in free.conditions:
+                    if str(e.num) not in seen:
+                        seen.add(str(e.num))
+                        found |= {text(r) for r in self.safe_roots(e) if self.good(r, free)}
+            if len(self.ordered(found)) == len(bounds):
+                break
+        whole = [n for n, d in self.loss["inputs"].items() if d == "(-oo, oo)"]
+        self.origin = whole[0] if whole and self.low == "-oo" and self.high == "oo" else "0"
+        self.artificial_zero = self.origin not in found and self.inside(self.origin, [self.low, self.high])
+        return self.ordered(found | ({self.origin} if self.artificial_zero else set()))[1:-1]
+
+    def safe_roots(self, e: Element) -> list[Element]:
+        try:
+            return roots(e, self.x)
+        except Unproved:
+            return []
+
+    def good(self, r: Element, free: Free) -> bool:
+        """Whether a root is a real number inside the domain at the sample."""
+        if not free.slope(r, free.names[self.x]).zero:
+            return False
+        v = number(r, free.at)
+        return bool(v.is_finite()) and all(
+            end in ("-oo", "oo") or (v > self.value(end) if side < 0 else v < self.value(end))
+            for end, side in ((self.low, -1), (self.high, 1))
+        )
+
+    def inside(self, t: str, bounds: list[str]) -> bool:
+        v = self.value(t)
+        return bool(v > self.value(bounds[0]) and v < self.value(bounds[-1]))
+
+    def ordered(self, found: set[str]) -> list[str]:
+        """Distinct breakpoints in their order at the sample, with the ends of the domain."""
+        rows = sorted((float(self.value(t)), len(t), t) for t in found)
+        out: list[tuple[float, str]] = []
+        for v, _, t in rows:
+            if not out or abs(v - out[-1][0]) > 1e-12 * (1 + abs(v)):
+                out.append((v, t))
+        return [self.low, *(t for _, t in out), self.high]
+
+    def chart(self, k: int) -> list[str]:
+        """Breakpoints between which the k-th derivative keeps its sign, as far as they can be written down."""
+        if not self.keep_zero:
+            found = [t for t in self.chart_at(k) if t != self.origin]
+            if not self.artificial_zero or len(found) == len(self.chart_at(k)):
+                raise Unproved("0 is no artificial breakpoint")
+            return found
+        return self.chart_at(k)
+
+    def chart_at(self, k: int) -> list[str]:
+        if k not in self._roots:
+            base = self.switches() if k == 0 else self.chart_at(0)
+            found = set(base)
+            if k:
+                seen = []
+                for v in self.grid(self.ordered(set(base))):
+                    try:
+                        piece, _ = self.piece(v)
+                        if piece in seen:
+                            continue
+                        seen.append(piece)
+                        e, free = piece.derivative(k), piece.free
+                        found |= {
+                            text(r) for r in self.safe_roots(e) if self.good(r, free) and self.changes(e, r, free)
+                        }
+                    except (Unproved, ZeroDivisionError):
+                        continue
+            self._roots[k] = self.ordered(found)[1:-1]
+        return self._roots[k]
+
+    def changes(self, e: Element, r: Element, free: Free) -> bool:
+        v = number(r, free.at)
+        step = (abs(v) + 1) * arb(10) ** -15
+        a, b = (number(e, {**free.at, free.names[self.x]: v + s * step}) for s in (-1, 1))
+        return not bool((a > 0 and b > 0) or (a < 0 and b < 0))
+
+    def chart_of_labels(self) -> list[str]:
+        """Breakpoints of the formula for the labels 1 and 0."""
+        (label,) = self.loss["inputs"]
+        found: set[str] = set()
+        for v in (0, 1):
+            one = Stratum(self.loss, [*self.path, Place(label, str(v), str(v))], self.units)
+            found |= set(one.chart(0))
+        return self.ordered(found)[1:-1]
+
+    def case(self, name: str, at: list[str], **more: Any) -> Explorer:
+        probe = Explorer(self.loss, {"at": at, "charts": [None] * (len(at) + 1)}, self.path, self.units, name)
+        charts = [self.first_chart(probe, i) for i in probe.cells]
+        node = {"at": at, "charts": charts, **more}
+        if "0" in at:
+            node["zero"] = at.index("0")
+        return Explorer(self.loss, node, self.path, self.units, name)
+
+    def first_chart(self, probe: Explorer, i: int) -> list[Any]:
+        """The first chart in which the formula can be read."""
+        key = f"{probe.bounds[i]} {probe.bounds[i + 1]}"
+        if key not in self._cells:
+            error: Unproved | None = None
+            missing = set(self.loss["inputs"]) - {p.name for p in self.path}  # properties of both labels
+            extra = [Place(n, "1", "1") for n in missing]
+            for chart in probe.charts_for(i):
+                try:
+                    place = Place(self.x, probe.bounds[i], probe.bounds[i + 1], chart)
+                    Cell(self.loss, [*self.path, *extra, place], self.units).derivative(0)
+                    self._cells[key] = chart
+                    break
+                except Unproved as problem:
+                    error = error or problem
+            else:
+                raise error or Unproved("no chart")
+        return list(self._cells[key])
+
+    def back(self, e: Element) -> str:
+        """An element of the stratum as a formula of the parameters and targets."""
+        free = Free(self.sample(), self.positive, self.units.free)
+        names, images = free.all(), {}
+        for p in self.path:
+            if p.low == p.high:
+                continue
+            v, t = names[p.name], self.here.tower.names[p.name]
+            low = None if p.low == "-oo" else free.read(p.low, names)
+            high = None if p.high == "oo" else free.read(p.high, names)
+            u = v
+            if low is not None or high is not None:
+                u = high - v if low is None else v - low if high is None else (v - low) / (high - v)
+            images[t] = v if p.kind == "free" else u
+        return text(e.tower.move(e, free, images))

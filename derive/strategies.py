@@ -1,0 +1,430 @@
+"""How might a property be shown on one stratum? Each strategy proposes nodes, and the value that belongs to them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from flint import arb
+
+from .cells import Case, Cell
+from .explorer import Explorer
+from .judgements import EVIDENCE, PROPERTIES, refute
+from .lemmas import Limit
+from .search import number, signs
+from .strata import SAMPLES, Stratum, attempt
+from .tower import Element, Unproved
+
+if TYPE_CHECKING:
+    from .prove import Prover
+
+Found = tuple[dict[str, Any], str | None]
+
+
+def holds(order: int, **more: Any) -> Callable[[Prover, Stratum], Found | None]:
+    """The property as it stands, cut where a derivative changes its sign."""
+    return lambda p, s: p.run(s.case(p.name, s.chart(order), **more), None)
+
+
+def without_zero(strategy: Callable[[Prover, Stratum], Found | None]) -> Callable[[Prover, Stratum], Found | None]:
+    """The same without the breakpoint 0, whose order among others may depend on parameters."""
+
+    def tried(p: Prover, s: Stratum) -> Found | None:
+        s.keep_zero = False
+        try:
+            return strategy(p, s)
+        finally:
+            s.keep_zero = True
+
+    return tried
+
+
+def by_evidence(order: int) -> Callable[[Prover, Stratum], Found | None]:
+    """A place that contradicts the property."""
+
+    def strategy(p: Prover, s: Stratum) -> Found | None:
+        kinds = EVIDENCE[p.name]
+        for at in (s.chart(order), *witnesses(s, order, kinds)):
+            case = s.case(p.name, at)
+            for place in places(case, kinds):
+                node = {**case.node, "evidence": place, "proofs": {}, "limits": {}}
+                trial = Explorer(s.loss, node, s.path, s.units, p.name)
+                trial.made = case.made
+                if place[0] == "cell" and len(signs(trial.cell(place[1]).derivative(kinds["cell"][0]))) > 1:
+                    continue
+                if attempt(refute, trial) is False:
+                    return trial.node, None
+        return None
+
+    return strategy
+
+
+def places(case: Case, kinds: dict[str, Any]) -> Iterator[list[Any]]:
+    for kind in ("cell", "limit", "at", "gap", "jump", "jump2"):
+        if kind not in kinds:
+            continue
+        if kind in ("cell", "limit"):
+            for i in case.cells:
+                yield from ([[kind, i]] if kind == "cell" else [[kind, i, "low"], [kind, i, "high"]])
+        else:
+            for j in case.seams() if kind != "at" else range(len(case.at)):
+                yield from ([[kind, j, "left"], [kind, j, "right"]] if kind == "gap" else [[kind, j]])
+
+
+def witnesses(s: Stratum, order: int, kinds: dict[str, Any]) -> Iterator[list[str]]:
+    """Breakpoints with one more point, where the derivative may have the sign that refutes."""
+    if "limit" not in kinds or isinstance(kinds["limit"][1], str):
+        return
+    k, allowed = kinds["limit"]
+    base = s.chart(order)
+    bounds = [s.low, *base, s.high]
+    scales = ["1", *(p.name for p in s.path if p.low != p.high and p.name in s.positive)]
+    scales += [f"{a}*{b}" for a, b in itertools.combinations(scales[1:], 2)] + [
+        f"{b}/{a}" for a, b in itertools.permutations(scales[1:], 2)
+    ]
+    count = 0
+    for q in ("1", "2", "1/2", "3", "1/4", "4", "3/2", "3/4", "6", "10", "1/10", "30"):
+        for a, b in itertools.pairwise(bounds):
+            for scale in scales:
+                options = []
+                if a not in ("-oo",):
+                    options.append(f"{a} + {q}*{scale}" if a != "0" else f"{q}*{scale}")
+                if b not in ("oo",):
+                    options.append(f"{b} - {q}*{scale}" if b != "0" else f"-{q}*{scale}")
+                if a == "-oo" and b == "oo":
+                    options += [f"{q}*{scale}", f"-{q}*{scale}"]
+                for w in options:
+                    if count > 40 or not refuting(s, w, a, b, k, allowed):
+                        continue
+                    count += 1
+                    at = attempt(lambda w: s.ordered({*base, w})[1:-1], w)
+                    if at is not None and len(at) == len(base) + 1:
+                        yield at
+
+
+def refuting(s: Stratum, w: str, a: str, b: str, k: int, allowed: tuple[int, ...]) -> bool:
+    """Whether the derivative at a point has the right sign at every sample of the stratum."""
+    for n in range(4):
+        try:
+            v = s.value(w, n)
+            if not (v > s.value(a, n) and v < s.value(b, n)):
+                return False
+            piece, at = s.piece(v, n)
+            value = number(piece.derivative(k), at)
+            if not ((value < 0 and -2 in allowed) or (value > 0 and 2 in allowed)):
+                return False
+        except (Unproved, ZeroDivisionError):
+            return False
+    return True
+
+
+def edges(case: Explorer, s: Stratum, k: int) -> list[tuple[float, list[Any], Limit]]:
+    """The limits of the k-th derivative at the ends of all cells: number, place, value."""
+    out: list[tuple[float, list[Any], Limit]] = []
+    for i in case.cells:
+        for side in ("low", "high"):
+            e = case.limit(k, i, side)
+            v = float("inf") * e if isinstance(e, int) else float(number(e, at_sample(s)))
+            out.append((v, ["limit", i, side], e))
+    return out
+
+
+def at_sample(s: Stratum, n: int = 0) -> dict[int, Any]:
+    return {i: SAMPLES[(n + j) % 4] * (1 + n // 4) for j, i in enumerate(s.here.tower.names.values())}
+
+
+def finite(e: Limit) -> Element:
+    if isinstance(e, int):
+        raise Unproved("an infinite limit")
+    return e
+
+
+def size(k: int) -> Callable[[Prover, Stratum], Found | None]:
+    """The least bound of |f^(k)|: its largest limit at the ends of the cells between its extrema."""
+
+    def strategy(p: Prover, s: Stratum) -> Found | None:
+        case = s.case(p.name, s.chart(k + 1))
+        rows = edges(case, s, k)
+        if any(isinstance(e, int) for _, _, e in rows):
+            return None
+        for v, place, e in sorted(rows, key=lambda r: -abs(r[0])):
+            way = 1 if v >= 0 else -1
+            goal = p.fixed or s.back(finite(e) * way)
+            trial = s.case(p.name, s.chart(k + 1), reached=place, way=way)
+            found = p.run(trial, goal)
+            if found is None and p.fixed:
+                found = p.run(s.case(p.name, s.chart(k + 1)), goal)
+            if found is not None:
+                return found
+            break
+        if not s.here.tower.names and not p.fixed:  # no closed form: a rational bound a little above
+            top = max(abs(v) for i in case.cells for v in sampled(case, i, k))
+            goal = str(Fraction(int(top * 100) + 2, 100))
+            return p.run(s.case(p.name, s.chart(k)), goal)
+        return None
+
+    return strategy
+
+
+def sampled(case: Explorer, i: int, k: int) -> list[float]:
+    """Values of a derivative on a cell without parameters, closely spaced."""
+    cell = case.cell(i)
+    e = cell.derivative(k)
+    values = [number(e, {cell.t: arb(x)}) for n in range(-60, 61) for x in [10.0 ** (n / 15)]]
+    return [float(v) for v in values if v.is_finite()]
+
+
+def modulus(p: Prover, s: Stratum) -> Found | None:
+    """The least second derivative (strongly convex), or its negative (weakly convex)."""
+    case = s.case(p.name, s.chart(3))
+    rows = edges(case, s, 2)
+    v, place, e = min(rows, key=lambda r: r[0])
+    if p.name == "weakly_convex":
+        if v >= 0:
+            return p.run(s.case(p.name, s.chart(2)), "0")
+        if isinstance(e, int):
+            return None
+        found = p.run(s.case(p.name, s.chart(3), reached=place), p.fixed or s.back(-e))
+        if found is None and not s.here.tower.names:
+            low = min(x for i in case.cells for x in sampled(case, i, 2))
+            found = p.run(s.case(p.name, s.chart(2)), str(Fraction(int(-low * 100) + 2, 100)))
+        return found
+    if v <= 0 or isinstance(e, int):
+        return None
+    return p.run(s.case(p.name, s.chart(3), reached=place), p.fixed or s.back(e))
+
+
+def shape(p: Prover, s: Stratum) -> Found | None:
+    """Falling, then rising; or rising at one place and falling at a later one."""
+    case = s.case(p.name, s.chart(1))
+    directions = []
+    for i in case.cells:
+        e = case.cell(i).derivative(1)
+        found = {0} if e.zero else signs(e)
+        directions.append(found.pop() if len(found) == 1 else 2)
+    first = next((i for i, d in enumerate(directions) if d == 1), len(directions))
+    found_ = p.run(s.case(p.name, s.chart(1), turn=first), None)
+    if found_ is not None:
+        return found_
+    spots = [[["cell", i], ["limit", i, "low"], ["limit", i, "high"]] for i in case.cells]
+    for i, k in itertools.combinations(case.cells, 2):
+        for rise, fall in itertools.product(spots[i], spots[k]):
+            if directions[i] == -1 or directions[k] == 1:
+                continue
+            trial = s.case(p.name, s.chart(1), evidence=[rise, fall])
+            if attempt(PROPERTIES[p.name], trial, None) is False:
+                return trial.node, None
+    return None
+
+
+def outer(p: Prover, s: Stratum) -> Found | None:
+    for evidence in (None, 0, 1):
+        more = {} if evidence is None else {"evidence": evidence}
+        case = s.case(p.name, s.chart(0), **more)
+        found = attempt(PROPERTIES[p.name], case, None)
+        if found is not None:
+            return case.node, None
+    return None
+
+
+def levels(case: Explorer, s: Stratum) -> list[tuple[float, list[Any], Limit]]:
+    """Values at the breakpoints and limits at the ends of cells."""
+    rows = [(float(number(e, at_sample(s))), ["at", j], e) for j in range(len(case.at)) for e in [case.value(j)]]
+    flat = [
+        (float(number(e, at_sample(s))), ["cell", i], e)
+        for i in case.cells
+        for e in [constant(case, i)]
+        if e is not None
+    ]
+    return [*rows, *flat, *edges(case, s, 0)]
+
+
+def constant(case: Explorer, i: int) -> Element | None:
+    e = case.cell(i).derivative(1)
+    found = case.limit(0, i, "low") if e.zero else None
+    return None if isinstance(found, int) else found
+
+
+def lowest(rows: list[tuple[float, list[Any], Limit]], way: int) -> tuple[float, list[Any], Limit]:
+    """The least (or, for way -1, the largest) level; attained ones first."""
+    best = min(way * v for v, _, _ in rows)
+    near = [r for r in rows if way * r[0] <= best or way * r[0] - best < 1e-12 * (1 + abs(best))]
+    return min(near, key=lambda r: {"at": 0, "cell": 1, "limit": 2}[r[1][0]])
+
+
+def values_of(p: Prover, s: Stratum) -> Found | None:
+    """The range of f, from its values where it turns and its limits."""
+    case = s.case(p.name, s.chart(1))
+    rows = levels(case, s)
+    goal, more, parts = "", {}, []
+    for way, key in ((1, "lowest"), (-1, "highest")):
+        _, place, e = lowest(rows, way)
+        closed = place[0] != "limit"
+        parts.append((("-oo" if way > 0 else "oo") if isinstance(e, int) else s.back(e), closed))
+        more[key] = place
+    goal = f"{'[' if parts[0][1] else '('}{parts[0][0]}, {parts[1][0]}{']' if parts[1][1] else ')'}"
+    return p.run(s.case(p.name, s.chart(1), **more), goal)
+
+
+def supremum(p: Prover, s: Stratum) -> Found | None:
+    case = s.case(p.name, s.chart(1))
+    _, place, e = lowest(levels(case, s), -1)
+    if isinstance(e, int):
+        return None
+    return p.run(s.case(p.name, s.chart(1), reached=place), s.back(e))
+
+
+def least(p: Prover, s: Stratum) -> Found | None:
+    """The set of minimizers."""
+    case = s.case(p.name, s.chart(1))
+    rows = levels(case, s)
+    v, place, e = lowest(rows, 1)
+    if place[0] == "limit":
+        level = "-oo" if isinstance(e, int) else s.back(e)
+        return p.run(s.case(p.name, s.chart(1), lowest=place, level=level), "none")
+    at = [j for j in range(len(case.at)) if abs(rows[j][0] - v) <= 1e-12 * (1 + abs(v))]
+    flat = [
+        i
+        for i in case.cells
+        if constant(case, i) is not None
+        and any(r[1] == ["cell", i] and abs(r[0] - v) <= 1e-12 * (1 + abs(v)) for r in rows)
+    ]
+    first = min([*at, *(i - 1 for i in flat)])
+    last = max([*at, *flat])
+    low = s.low if first < 0 else case.at[first]
+    high = s.high if last == len(case.at) else case.at[last]
+    goal = low if first == last else f"{'(' if first < 0 else '['}{low}, {high}{')' if last == len(case.at) else ']'}"
+    return p.run(s.case(p.name, s.chart(1), argmin=[first, last]), goal)
+
+
+def smoothness(p: Prover, s: Stratum) -> Found | None:
+    """The class C^k."""
+    case = s.case(p.name, s.chart(0))
+    seams = case.seams()
+    if not seams:
+        return p.run(case, "oo")
+    for k in range(1, 7):
+        for j in seams:
+            jump = case.jump(k, j)
+            if case.sign(jump, "probe") in (-2, 2):
+                if k == 1:
+                    return None
+                return p.run(s.case(p.name, s.chart(0), reached=j), str(k - 1))
+    return None
+
+
+def mirror(p: Prover, s: Stratum) -> Found | None:
+    base = s.chart(0)
+    found = p.run(s.case(p.name, base), None)
+    if found is not None:
+        return found
+    for w in ("1", "2", "1/2", "1/3", *(q.name for q in s.path if q.name in s.positive)):
+        at = s.ordered({*base, w})[1:-1]
+        if w not in at:
+            continue
+        trial = s.case(p.name, at, evidence=at.index(w))
+        if attempt(PROPERTIES[p.name], trial, None) is False:
+            return trial.node, None
+    return None
+
+
+def over_zero_one(p: Prover, s: Stratum) -> Found | None:
+    found = p.run(s.case(p.name, s.chart(1)), None)
+    if found is not None:
+        return found
+    for at in (s.chart(1), *(s.ordered({*s.chart(1), w})[1:-1] for w in ("-1", "-1/2", "-1/10", "-3"))):
+        case = s.case(p.name, at)
+        for place in places(case, {"limit": 0, "at": 0}):
+            trial = s.case(p.name, at, evidence=place)
+            trial.made = case.made
+            if attempt(PROPERTIES[p.name], trial, None) is False:
+                return trial.node, None
+    return None
+
+
+def calibration(p: Prover, s: Stratum) -> Found | None:
+    for order in (2, 0, 1):
+        at = s.chart(order)
+        case = s.case(p.name, at)
+        level = attempt(lambda case: s.back(case.value(case.zero())), case)
+        options: list[dict[str, Any]] = [{"convex": True}, {"convex": True, "evidence": "slope"}, {}]
+        if level is not None:
+            options.append({"least": level})
+        for more in options:
+            trial = s.case(p.name, at, **more)
+            found = attempt(PROPERTIES[p.name], trial, None)
+            if found is not None:
+                return trial.node, None
+    return None
+
+
+def propriety(p: Prover, s: Stratum) -> Found | None:
+    base = s.chart_of_labels()
+    found = p.run(s.case(p.name, base), None)
+    if found is not None:
+        return found
+    for at in (base, *(s.ordered({*base, w})[1:-1] for w in ("1/2", "1/4", "1", "2", "-1"))):
+        case = s.case(p.name, at)
+        for i in case.cells:
+            for place in (["flat", i], ["limit", i, "low"], ["limit", i, "high"]):
+                trial = s.case(p.name, at, evidence=place)
+                if attempt(PROPERTIES[p.name], trial, None) is False:
+                    return trial.node, None
+    return None
+
+
+def ratio(cell: Cell) -> Element:
+    return cell.derivative(3) ** 2 / cell.derivative(2) ** 3 / 4
+
+
+def concordance(p: Prover, s: Stratum) -> Found | None:
+    at = s.chart(0)
+    case = s.case(p.name, at)
+    rows = []
+    for i in case.cells:
+        for side in ("low", "high"):
+            e = attempt(
+                lambda i, side: case.limit(3, i, side, lambda z: z.derivative(3) ** 2 / z.derivative(2) ** 3 / 4),
+                i,
+                side,
+            )
+            if isinstance(e, int):
+                trial = s.case(p.name, at, evidence=["ratio", i, side])
+                if attempt(PROPERTIES[p.name], trial, None) is False:
+                    return trial.node, None
+            elif e is not None:
+                rows.append((float(number(e, at_sample(s))), ["limit", i, side], e))
+    for _, place, e in sorted(rows, key=lambda r: -r[0])[:1]:
+        root = attempt(lambda e: s.here.tower.power(e, s.here.tower.number("1/2")), e)
+        if root is not None:
+            return p.run(s.case(p.name, at, reached=place), p.fixed or s.back(root))
+    return p.run(s.case(p.name, at), "0")
+
+
+_STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = {
+    "convex": (holds(2), by_evidence(2)),
+    "strictly_convex": (holds(2), by_evidence(2)),
+    "strongly_convex": (modulus, by_evidence(2)),
+    "weakly_convex": (modulus, by_evidence(2)),
+    "quasiconvex": (shape,),
+    "continuous": (holds(0), by_evidence(0)),
+    "differentiable": (smoothness, by_evidence(0)),
+    "lipschitz": (size(1), by_evidence(1), holds(0)),
+    "bounded_influence": (holds(0), by_evidence(0)),
+    "smooth": (size(2), by_evidence(2), holds(0)),
+    "bounded": (supremum, by_evidence(0), holds(0)),
+    "range": (values_of,),
+    "nonnegative": (holds(1), by_evidence(1)),
+    "symmetric": (mirror,),
+    "monotone": (holds(1), by_evidence(1)),
+    "minimizer": (least,),
+    "redescending": (outer,),
+    "upper_bounds_zero_one": (over_zero_one,),
+    "calibrated": (calibration,),
+    "self_concordant": (by_evidence(2), concordance),
+    "proper": (propriety,),
+    "strictly_proper": (propriety,),
+}
+STRATEGIES = {name: (*rows, *map(without_zero, rows)) for name, rows in _STRATEGIES.items()}
