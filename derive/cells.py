@@ -12,8 +12,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from . import balls
 from .lemmas import NONNEGATIVE, NULL, Limit, Signs, limit, need, sign
-from .tower import VARIABLES, Element, Sign, Tower, Unproved
+from .reading import Unproved
+from .tower import VARIABLES, Element, Sign, Tower
 
 
 def ends(domain: str) -> tuple[str, str, bool, bool]:
@@ -112,6 +114,7 @@ class Cell:
             place.enter(self.tower, self.names)
         self.t: int = self.tower.names.get(loss["variable"], -1)
         self.loss, self.derivatives = loss, list[Element]()
+        self.outcomes: list[bool] = []  # of the comparisons in the formula
         if self.t >= 0:
             self.rate = self.tower.slope(self.names[loss["variable"]], self.t)
             self.rising = self.tower.sign(self.rate) == 2
@@ -120,7 +123,9 @@ class Cell:
 
     def derivative(self, k: int) -> Element:
         if not self.derivatives:
+            before = len(self.tower.outcomes)
             self.derivatives.append(formula(self.loss, self.tower, dict(self.names)))
+            self.outcomes = self.tower.outcomes[before:]
         while len(self.derivatives) <= k:
             self.derivatives.append(self.tower.slope(self.derivatives[-1], self.t) / self.rate)
         return self.derivatives[k]
@@ -179,8 +184,22 @@ class Case:
         return sign(e, self.proofs.get(key))
 
     def signed(self, i: int, key: str, make: Callable[[Cell], Element]) -> Sign:
-        """The sign on cell i of an expression, in the chart that serves it."""
+        """The sign on cell i of an expression, in the chart that serves it or by balls."""
+        if key in self.node.get("balls", ()):
+            cell = self.cell(i)
+            cell.derivative(0)
+            return balls.sign(self.loss, self.spans(self.bounds[i], self.bounds[i + 1]), cell.outcomes, make)
         return self.sign(make(self.cell(i, self.node.get("using", {}).get(key))), key)
+
+    def spans(self, low: str, high: str) -> list[tuple[str, str, str]]:
+        """The ends of all variables, the prediction between two given ones (lemma `boxes`)."""
+        return [*((p.name, p.low, p.high) for p in self.path), (self.x, low, high)]
+
+    def at_point(self, k: int, x: str) -> Sign:
+        """The sign of the k-th derivative at one point, where no comparison is met with equality (lemma `boxes`)."""
+        inside = [b for b in (self.low, x, self.high) if b == x or b.lstrip("-") != "oo"]
+        increasing(self.here, inside)
+        return balls.sign(self.loss, self.spans(x, x), None, lambda box: box.derivative(k))
 
     def every(
         self, k: int, allowed: Signs, key: str = "", what: Any = None, goal: str | None = None, cells: Any = None

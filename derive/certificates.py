@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from . import checker
-from .tower import Unproved
+from .reading import Unproved
 from .witness import witness
 
 SCHEMA = 1
 ENGINE = (  # what a claim depends on, beside the loss
-    "tower", "lemmas", "cells", "judgements", "checker", "search", "explorer", "roots", "strata", "strategies", "prove",
+    "reading", "tower", "balls", "lemmas", "cells", "judgements", "checker",
+    "search", "explorer", "roots", "strata", "strategies", "prove",
 )  # fmt: skip
 
 Statement = dict[str, Any]

@@ -15,7 +15,8 @@ from typing import Any
 
 from .cells import Case, Cell, Place, ends, increasing
 from .judgements import BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, refute, shown
-from .tower import Finer, Unproved, parse
+from .reading import Unproved, parse
+from .tower import Finer
 
 
 def statement(facts: dict[str, Any]) -> dict[str, Any]:

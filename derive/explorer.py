@@ -7,8 +7,9 @@ from typing import Any
 
 from .cells import Case, Cell
 from .lemmas import Limit
+from .reading import Unproved
 from .search import prove, signs
-from .tower import Element, Sign, Unproved
+from .tower import Element, Sign
 
 
 class Explorer(Case):
@@ -49,7 +50,6 @@ class Explorer(Case):
         using = self.node.setdefault("using", {})
         if key in using or key in self.proofs:
             return super().signed(i, key, make)
-        best: Sign = None
         for chart in [None, *self.charts_for(i)]:
             if chart == self.charts[i]:
                 continue
@@ -65,7 +65,16 @@ class Explorer(Case):
                 if chart is not None:
                     using[key] = chart
                 return s
-        return best
+        return self.by_balls(i, key, make)
+
+    def by_balls(self, i: int, key: str, make: Callable[[Any], Any]) -> Sign:
+        known = self.node.setdefault("balls", [])
+        known.append(key)
+        try:
+            return super().signed(i, key, make)
+        except (Unproved, ZeroDivisionError, AttributeError):
+            known.remove(key)
+            return None
 
     def limit(self, k: int, i: int, side: str, what: Callable[[Cell], Element] | None = None) -> Limit:
         limits = self.node.setdefault("limits", {})

@@ -11,10 +11,11 @@ from typing import Any
 
 from .cells import Case, ends, less, minus, plus, short_of
 from .lemmas import NEGATIVE, NONNEGATIVE, NONPOSITIVE, NULL, POSITIVE, need
-from .tower import Element, Unproved
+from .reading import Unproved
+from .tower import Element
 
 BREAKS: dict[str, tuple[int, Any]] = {"gap": (0, (-2, 2))}
-BENDS = {**BREAKS, "jump": (1, NEGATIVE), "limit": (2, NEGATIVE), "cell": (2, NEGATIVE)}
+BENDS = {**BREAKS, "jump": (1, NEGATIVE), "limit": (2, NEGATIVE), "cell": (2, NEGATIVE), "point": (2, NEGATIVE)}
 EVIDENCE: dict[str, dict[str, tuple[int, Any]]] = {  # kind of place -> derivative, signs (or infinity) that refute
     "convex": BENDS,
     "strictly_convex": {**BENDS, "cell": (2, NONPOSITIVE)},
@@ -26,8 +27,8 @@ EVIDENCE: dict[str, dict[str, tuple[int, Any]]] = {  # kind of place -> derivati
     "bounded_influence": {**BREAKS, "limit": (1, "-oo oo")},
     "smooth": {**BREAKS, "jump": (1, (-2, 2)), "limit": (2, "-oo oo")},
     "bounded": {"limit": (0, "oo")},
-    "nonnegative": {"limit": (0, NEGATIVE), "at": (0, NEGATIVE), "cell": (0, NEGATIVE)},
-    "monotone": {"limit": (1, POSITIVE), "cell": (1, POSITIVE)},
+    "nonnegative": {"limit": (0, NEGATIVE), "at": (0, NEGATIVE), "cell": (0, NEGATIVE), "point": (0, NEGATIVE)},
+    "monotone": {"limit": (1, POSITIVE), "cell": (1, POSITIVE), "point": (1, POSITIVE)},
     "self_concordant": {**BENDS, "jump": (1, (-2, 2)), "jump2": (2, (-2, 2))},
 }
 
@@ -36,6 +37,9 @@ def refute(c: Case) -> bool:
     """Whether the evidence contradicts the property (lemma `evidence`): False, or Unproved."""
     kind, *where = c.node["evidence"]
     k, allowed = EVIDENCE[c.name][kind]
+    if kind == "point":
+        need(c.at_point(k, *where), allowed, "the evidence")
+        return False
     e = c.found(["jump" if kind == "jump2" else kind, *where], k)
     if isinstance(allowed, str):
         if not isinstance(e, int) or ("oo" if e > 0 else "-oo") not in allowed.split():

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .tower import ONE, Element, Sign, Tower, Unproved, times
+from .reading import Unproved
+from .tower import ONE, Element, Sign, Tower, times
 
 Limit = Element | int  # 2 stands for oo, -2 for -oo
 Signs = tuple[int, ...]

@@ -17,11 +17,12 @@ from .cells import Cell, Place, ends, formula, increasing
 from .checker import Checker, check, digest, refined, verdict
 from .explorer import Explorer
 from .judgements import BEST, BOTH_LABELS, PROPERTIES
+from .reading import Unproved
 from .roots import Free, text, thresholds
 from .search import number
 from .strata import SAMPLES, Stratum, Units, attempt
 from .strategies import STRATEGIES, Found, edges
-from .tower import Budget, Element, Unproved
+from .tower import Budget, Element
 
 WORK = 500_000  # terms made for one claim in one stratum
 CUTS = 5  # thresholds of one parameter that are tried

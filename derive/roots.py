@@ -11,8 +11,9 @@ from typing import Any
 
 from flint import arb
 
+from .reading import Unproved
 from .search import number
-from .tower import RING, VARIABLES, Element, Sign, Tower, Unproved
+from .tower import RING, VARIABLES, Element, Sign, Tower
 
 _NEAR = arb(10) ** -40
 
@@ -46,14 +47,10 @@ class Free(Tower):
         c = self.cached("cos", (u.num, u.den), lambda: self.new("cos", None, u, ball=arb.cos))
         return self.element(c if quarters % 2 else s) * (-1 if quarters % 4 >= 2 else 1)
 
-    def holds(self, test: ast.expr, names: dict[str, Element]) -> bool:
-        match test:
-            case ast.Compare(left=a, ops=[op, *more], comparators=[b, *rest]):
-                e = self.read(a, names) - self.read(b, names)
-                true = met(type(op), number(e, self.at))
-                self.conditions.append((e, type(op), true))
-                return true and (not more or self.holds(ast.Compare(b, more, rest), names))
-        return super().holds(test, names)
+    def compared(self, e: Element, op: type, test: ast.expr) -> bool:
+        true = met(op, number(e, self.at))
+        self.conditions.append((e, op, true))
+        return true
 
 
 def met(op: type, v: Any) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 from flint import arb
 
 from .lemmas import PARTS, Limit, limit, sign
-from .tower import Element, Finer, Generator, Tower, Unproved
+from .reading import Unproved
+from .tower import Element, Finer, Generator, Tower
 
 GRID = tuple(arb(x) for x in ("0.001", "0.07", "0.4", "0.9", "1.3", "2.7", "7.1", "31", "900"))
 _STEPS = 60  # lemmas tried for one sign

@@ -13,10 +13,13 @@ from flint import arb
 
 from .cells import Cell, Place, ends, formula
 from .explorer import Explorer
+from .reading import Unproved
 from .roots import Free, Piece, roots, text
 from .search import number
-from .tower import Element, Unproved
+from .tower import Element
 
+_PARTS = ("1/2", "1/10", "9/10", "1/3", "2/3", "1/100", "99/100", "1/5", "4/5")
+_STEPS = ("1", "1/2", "2", "1/10", "3/2", "3", "1/4", "3/4", "4", "6", "10", "30")
 SAMPLES = tuple(arb(x) for x in ("0.37", "1.9", "0.11", "5.3"))
 
 
@@ -89,6 +92,24 @@ class Stratum:
                     yield b - arb(v) if bounds[i] == "-oo" else a + arb(v)
             else:
                 yield from (a + (b - a) * arb(v) for v in ("0.01", "0.15", "0.37", "0.61", "0.86", "0.99"))
+
+    def rationals(self) -> Iterator[str]:
+        """Simple points of the prediction inside its domain."""
+        low, high = (None if end in ("-oo", "oo") else self.value(end) for end in (self.low, self.high))
+        if low is not None and high is not None:
+            yield from (f"{self.low} + ({self.high} - ({self.low}))*{q}" for q in _PARTS)
+        elif low is not None or high is not None:
+            yield from (f"{self.low} + {q}" if low is not None else f"{self.high} - {q}" for q in _STEPS)
+        else:
+            yield from (f"{sign}{q}" for q in ("1/100", *_STEPS) for sign in ("", "-"))
+
+    def margins(self, base: list[str], near: str, out: int) -> set[str]:
+        """Points far outside of some breakpoints, and close to each of them on both sides."""
+        first, last = (base[0], base[-1]) if base else (self.origin, self.origin)
+        points = {f"{first} - {out}", f"{last} + {out}"}
+        points |= {f"{b} {sign} {near}" for b in base for sign in "+-" if near}
+        bounds = [self.low, self.high]
+        return {t for t in points if self.inside(t, bounds)}
 
     def switches(self) -> list[str]:
         """Where conditions of the formula change, and 0."""

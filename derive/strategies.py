@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from flint import arb
 
+from .balls import Box
 from .cells import Case, Cell
 from .explorer import Explorer
 from .judgements import EVIDENCE, PROPERTIES, refute
 from .lemmas import Limit
+from .reading import Unproved
 from .search import number, signs
 from .strata import SAMPLES, Stratum, attempt
-from .tower import Element, Unproved
+from .tower import Element
 
 if TYPE_CHECKING:
     from .prove import Prover
@@ -56,6 +58,47 @@ def by_evidence(order: int) -> Callable[[Prover, Stratum], Found | None]:
                     continue
                 if attempt(refute, trial) is False:
                     return trial.node, None
+        return None
+
+    return strategy
+
+
+def compact(s: Stratum) -> bool:
+    """Whether balls can reach all parameters and targets of a stratum."""
+    return all("oo" not in (p.low.lstrip("-"), p.high) for p in s.path)
+
+
+def by_point(p: Prover, s: Stratum) -> Found | None:
+    """A point at which a derivative has a sign that contradicts the property."""
+    k, allowed = EVIDENCE[p.name]["point"]
+    if not compact(s):
+        return None
+    for x in s.rationals():
+        if attempt(refuting_at, s, x, k, allowed):
+            trial = Explorer(s.loss, {"at": [], "charts": [None], "evidence": ["point", x]}, s.path, s.units, p.name)
+            if attempt(refute, trial) is False:
+                return trial.node, None
+    return None
+
+
+def refuting_at(s: Stratum, x: str, k: int, allowed: tuple[int, ...]) -> bool:
+    """Whether the derivative has such a sign where all parameters and targets are in the middle of their places."""
+    case = Explorer(s.loss, {"at": [], "charts": [None]}, s.path, s.units)
+    value = Box(s.loss, case.spans(x, x), [arb("0.5")] * (len(s.path) + 1), None).derivative(k)[0]
+    return bool((value < 0 and -2 in allowed) or (value > 0 and 2 in allowed))
+
+
+def far(order: int) -> Callable[[Prover, Stratum], Found | None]:
+    """As it stands, with breakpoints far out and close to the others, between which balls tell the sign."""
+
+    def strategy(p: Prover, s: Stratum) -> Found | None:
+        if not compact(s):
+            return None
+        base = s.chart(order)
+        for near, out in (("", 4), ("", 16), ("1/8", 8), ("1/64", 40)):
+            found = p.run(s.case(p.name, s.ordered({*base, *s.margins(base, near, out)})[1:-1]), None)
+            if found is not None:
+                return found
         return None
 
     return strategy
@@ -404,9 +447,9 @@ def concordance(p: Prover, s: Stratum) -> Found | None:
 
 
 _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = {
-    "convex": (holds(2), by_evidence(2)),
-    "strictly_convex": (holds(2), by_evidence(2)),
-    "strongly_convex": (modulus, by_evidence(2)),
+    "convex": (by_point, holds(2), by_evidence(2), far(2)),
+    "strictly_convex": (by_point, holds(2), by_evidence(2), far(2)),
+    "strongly_convex": (by_point, modulus, by_evidence(2)),
     "weakly_convex": (modulus, by_evidence(2)),
     "quasiconvex": (shape,),
     "continuous": (holds(0), by_evidence(0)),
@@ -416,9 +459,9 @@ _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = 
     "smooth": (size(2), by_evidence(2), holds(0)),
     "bounded": (supremum, by_evidence(0), holds(0)),
     "range": (values_of,),
-    "nonnegative": (holds(1), by_evidence(1)),
+    "nonnegative": (by_point, holds(1), by_evidence(1), far(1)),
     "symmetric": (mirror,),
-    "monotone": (holds(1), by_evidence(1)),
+    "monotone": (by_point, holds(1), by_evidence(1), far(1)),
     "minimizer": (least,),
     "redescending": (outer,),
     "upper_bounds_zero_one": (over_zero_one,),

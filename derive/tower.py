@@ -17,33 +17,15 @@ from typing import Any
 
 from flint import Ordering, arb, ctx, fmpq, fmpq_mpoly_ctx, fmpz
 
+from .reading import COMPARISONS, Reader, Unproved
+
 ctx.prec = 200
 ROOM = 32
 RING = fmpq_mpoly_ctx.get(("v", ROOM), Ordering.lex)
 ONE, ZERO, VARIABLES = RING.constant(1), RING.constant(0), RING.gens()
 FINEST = 24  # exp(x/24) and the 24th root are the finest units
 MAX_TERMS = 2000  # of a polynomial; beyond it a proof is too long to be worth its time
-DEFINITIONS = {
-    "sqrt": "x**(1/2)", "abs": "x if x >= 0 else -x", "sign": "1 if x > 0 else -1 if x < 0 else 0",
-    "max": "x if x >= y else y", "min": "x if x <= y else y", "log1p": "log(1+x)", "expm1": "exp(x)-1",
-    "sinh": "(exp(x)-exp(-x))/2", "cosh": "(exp(x)+exp(-x))/2", "tanh": "(exp(x)-exp(-x))/(exp(x)+exp(-x))",
-    "sech": "2/(exp(x)+exp(-x))", "softplus": "log(1+exp(x))", "sigmoid": "1/(1+exp(-x))",
-    "log_cosh": "log((exp(x)+exp(-x))/2)", "hypot": "(x**2+y**2)**(1/2)", "hypot1": "(1+x**2)**(1/2)",
-    "hypot1m1": "(1+x**2)**(1/2)-1", "half_tangent": "x/(1+(1+x**2)**(1/2))", "arctan": "atan(x)",
-    "algebraic_sigmoid": "x/(1+x**2)**(1/2)", "log1p_square": "log(1+x**2)", "lorentzian": "1/(1+x**2)",
-    "lorentzian_odd": "x/(1+x**2)", "xlogy": "0 if x == 0 else x*log(y)", "xlog1py": "0 if x == 0 else x*log(1+y)",
-    "xdivy": "0 if x == 0 else x/y", "erf": "2*ndtr(x*2**(1/2))-1",
-    "erfc": "2*ndtr(-x*2**(1/2))", "log_ndtr": "log(ndtr(x))",
-}  # fmt: skip
-COMPARISONS: dict[type, tuple[tuple[int, ...], tuple[int, ...]]] = {  # the signs of a - b that decide a ? b
-    ast.Lt: ((-2,), (0, 1, 2)), ast.LtE: ((-2, -1, 0), (2,)), ast.Gt: ((2,), (0, -1, -2)), ast.GtE: ((0, 1, 2), (-2,)),
-    ast.Eq: ((0,), (-2, 2)), ast.NotEq: ((-2, 2), (0,)),
-}  # fmt: skip
 Sign = int | None  # 2: > 0, 1: >= 0, 0: = 0, -1: <= 0, -2: < 0, None: not known
-
-
-class Unproved(Exception):
-    """The certificate does not show what it claims."""
 
 
 class Finer(Exception):
@@ -60,15 +42,6 @@ def times(a: Sign, b: Sign) -> Sign:
 def primes(c: Any) -> list[tuple[int, int]]:
     """|c| as a product of powers of primes."""
     return [(int(p), s * int(k)) for n, s in ((c.p, 1), (c.q, -1)) for p, k in fmpz(abs(n)).factor()]
-
-
-def parse(text: str) -> ast.expr:
-    if len(text) > 20_000:
-        raise Unproved("a formula too long")
-    return ast.parse(" ".join(text.split()), mode="eval").body
-
-
-FUNCTIONS = {name: parse(text) for name, text in DEFINITIONS.items()}
 
 
 def rationalised(tower: Tower, num: Any, den: Any) -> tuple[Any, Any]:
@@ -173,7 +146,7 @@ class Generator:
         self.growths: dict[int, tuple[Element, dict[tuple[int, Fraction], Element]]] = {}
 
 
-class Tower:
+class Tower(Reader):
     """Coordinates, and generators over them in the order in which they were needed."""
 
     def __init__(self, units: dict[str, int]) -> None:
@@ -181,6 +154,7 @@ class Tower:
         self.relations: list[tuple[Any, int, int]] = []  # a polynomial that is 0, and its leading power
         self.roots: list[tuple[int, int]] = []  # square roots of primes: index, shift
         self.names: dict[str, int] = {}  # of the coordinates
+        self.outcomes: list[bool] = []  # of the comparisons, in the order in which they were met
         self.loose = False  # whether a condition, or the base of a power, was met with equality
         self.known: dict[tuple[str, ...], Generator] = {}
         self.values: dict[str, Generator] = {}  # shift + v, a polynomial -> its generator
@@ -316,64 +290,15 @@ class Tower:
         if self.sign(e) != 2:
             raise Unproved(f"{what}: not known to be positive")
 
-    # Text ----------------------------------------------------------------------------------------
-
-    def read(self, node: ast.expr | str, names: dict[str, Element]) -> Element:
-        """A formula on this cell; every condition and every divisor must have a known sign here."""
-        match parse(node) if isinstance(node, str) else node:
-            case ast.Constant(value=int() | float() as value):
-                return self.number(Fraction(str(value)))
-            case ast.Name(id=name):
-                if name in ("pi", "E") and name not in names:
-                    return self.pi() if name == "pi" else self.exp(self.number(1))
-                if name not in names:
-                    raise Unproved(f"unknown name {name}")
-                return names[name]
-            case ast.UnaryOp(op=ast.USub(), operand=a):
-                return -self.read(a, names)
-            case ast.BinOp(left=a, op=op, right=b):
-                x, y = self.read(a, names), self.read(b, names)
-                match op:
-                    case ast.Add():
-                        return x + y
-                    case ast.Sub():
-                        return x - y
-                    case ast.Mult():
-                        return x * y
-                    case ast.Pow():
-                        return self.power(x, y)
-                    case ast.Div() if self.sign(y) in (2, -2):
-                        return x / y
-                raise Unproved("a divisor may vanish" if isinstance(op, ast.Div) else "unknown operation")
-            case ast.IfExp(test=test, body=a, orelse=b):
-                return self.read(a if self.holds(test, names) else b, names)
-            case ast.Call(func=ast.Name(id="min" | "max" as name), args=[a, b, c, *rest]):
-                inner = ast.Call(ast.Name(name), [b, c, *rest], [])
-                return self.read(ast.Call(ast.Name(name), [a, inner], []), names)
-            case ast.Call(func=ast.Name(id=name), args=args):
-                values = [self.read(a, names) for a in args]
-                if name in FUNCTIONS and len(values) <= 2:
-                    return self.read(FUNCTIONS[name], dict(zip("xy", values, strict=False)))
-                if name in ("sin", "cos"):
-                    return self.sine(values[0], int(name == "cos"))
-                if name in ("exp", "log", "atan", "tan", "ndtr"):
-                    return getattr(self, name)(*values)
-        raise Unproved("unknown construct")
-
-    def holds(self, test: ast.expr, names: dict[str, Element]) -> bool:
-        match test:
-            case ast.BoolOp(op=op, values=values):
-                return (all if isinstance(op, ast.And) else any)(self.holds(v, names) for v in values)
-            case ast.UnaryOp(op=ast.Not(), operand=a):
-                return not self.holds(a, names)
-            case ast.Compare(left=a, ops=[op, *more], comparators=[b, *rest]):
-                s = self.sign(self.read(a, names) - self.read(b, names))
-                true, false = COMPARISONS[type(op)]
-                if s not in true and s not in false:
-                    raise Unproved(f"not known on this cell: {ast.unparse(test)}")
-                self.loose = self.loose or s in (-1, 0, 1)
-                return s in true and (not more or self.holds(ast.Compare(b, more, rest), names))
-        raise Unproved("unknown condition")
+    def compared(self, e: Element, op: type, test: ast.expr) -> bool:
+        """Whether e = a - b makes the comparison a ? b true."""
+        s = self.sign(e)
+        true, false = COMPARISONS[op]
+        if s not in true and s not in false:
+            raise Unproved(f"not known on this cell: {ast.unparse(test)}")
+        self.loose = self.loose or s in (-1, 0, 1)
+        self.outcomes.append(s in true)
+        return s in true
 
     # Functions -----------------------------------------------------------------------------------
 

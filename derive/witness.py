@@ -94,6 +94,8 @@ class _Places:
     def of(self, kind: str, i: int, *side: str) -> str:
         if kind in ("limit", "ratio"):
             return self.near(i, side[0])
+        if kind == "point":
+            return f"{self.x} = {i}"
         return self.inside(i) if kind in ("cell", "flat") else self.point(i)
 
 

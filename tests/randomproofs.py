@@ -26,7 +26,8 @@ from typing import Any
 
 from lossforge.derive.checker import check
 from lossforge.derive.prove import Prover
-from lossforge.derive.tower import Finer, Unproved
+from lossforge.derive.reading import Unproved
+from lossforge.derive.tower import Finer
 from lossforge.verify.falsify import falsify
 
 POINTS = 1500  # sampled for one claim

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from randomproofs import statement
 
-from lossforge.derive import cells, checker, explorer, judgements, lemmas, prove, roots, search, strata, strategies
+from lossforge.derive import cells, checker, explorer, judgements, lemmas, prove, reading, roots, search, strata, strategies
 from lossforge.derive import tower as arithmetic
 from lossforge.derive.checker import check, digest
 from lossforge.derive.prove import Prover
-from lossforge.derive.tower import Tower, Unproved
+from lossforge.derive.reading import Unproved
+from lossforge.derive.tower import Tower
 from lossforge.verify.falsify import Contradiction, falsify
 
 Patch = pytest.MonkeyPatch
@@ -114,7 +115,7 @@ def dropped_branch(patch: Patch) -> None:
     original = Tower.read
 
     def read(self: Tower, node: Any, names: dict[str, Any]) -> Any:
-        node = arithmetic.parse(node) if isinstance(node, str) else node
+        node = reading.parse(node) if isinstance(node, str) else node
         return original(self, node.body if isinstance(node, ast.IfExp) else node, names)
 
     patch.setattr(Tower, "read", read)
@@ -122,7 +123,7 @@ def dropped_branch(patch: Patch) -> None:
 
 def comparison_at_equality(patch: Patch) -> None:
     """a <= b is taken for a < b."""
-    patch.setitem(arithmetic.COMPARISONS, ast.LtE, ((-2,), (0, 1, 2)))
+    patch.setitem(reading.COMPARISONS, ast.LtE, ((-2,), (0, 1, 2)))
 
 
 def flipped_product(patch: Patch) -> None:

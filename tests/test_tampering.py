@@ -19,7 +19,7 @@ import pytest
 from lossforge.cli.facts import FACTS
 from lossforge.derive import checker
 from lossforge.derive.certificates import statement
-from lossforge.derive.tower import Unproved
+from lossforge.derive.reading import Unproved
 
 Part = dict[str, Any]
 NAMES = (
@@ -598,7 +598,7 @@ import json, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 sys.stdin.reconfigure(errors="surrogatepass")
 from lossforge.derive import checker
-from lossforge.derive.tower import Unproved
+from lossforge.derive.reading import Unproved
 about, claim, certificate = json.load(sys.stdin)
 try:
     checker.check(about, claim, certificate)
