@@ -357,7 +357,10 @@ class Prover:
 
     def leaf_in(self, path: list[Place], units: Any) -> Found | None:
         stratum = Stratum(self.loss, path, units)
-        for strategy in STRATEGIES[self.name]:
+        for i, strategy in enumerate(STRATEGIES[self.name]):
+            if i < units.failed:
+                continue
+            units.failed = i
             found = attempt(lambda strategy: strategy(self, stratum), strategy)
             if found is not None:
                 node, value = found

@@ -5,6 +5,7 @@ Numbers guide what is proposed here: sample points, roots that can be written do
 
 from __future__ import annotations
 
+import ast
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from flint import arb
 
 from .cells import Cell, Place, ends, formula
 from .explorer import Explorer
-from .reading import Unproved
+from .reading import Unproved, parse
 from .roots import Free, Piece, roots, text
 from .search import number
 from .tower import Element
@@ -31,12 +32,28 @@ def attempt(action: Callable[..., Any], *arguments: Any) -> Any:
         return None
 
 
+class Known:
+    """What was found out about a stratum, as texts and numbers."""
+
+    def __init__(self) -> None:
+        self.roots: dict[int, list[str]] = {}
+        self.charts: dict[str, Any] = {}
+        self.values: dict[tuple[str, int], Any] = {}
+        self.origin = "0"  # where a cell may begin although nothing changes there
+        self.artificial: list[set[str]] = [set()]  # such breakpoints, by view
+
+
 class Units(dict[str, int]):
-    """The units of exponentials and powers; those of proposals apart, so that they refine no proof."""
+    """The units of exponentials and powers; those of proposals apart, so that they refine no proof.
+
+    A search begins again whenever a unit is refined: here stands what it need not find again.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.free: dict[str, int] = {}
+        self.failed = 0  # strategies that were tried in vain
+        self.known: dict[tuple[tuple[str, str, str], ...], Known] = {}  # by stratum
 
 
 class Stratum:
@@ -48,11 +65,9 @@ class Stratum:
         self.x = loss["variable"]
         self.low, self.high = ends(loss["domain"])[:2]
         self.positive = {p.name for p in path if self.here.tower.sign(self.here.names[p.name]) == 2}
-        self._roots: dict[int, list[str]] = {}
-        self._cells: dict[str, Any] = {}
+        self.known = units.known.setdefault(tuple((p.name, p.low, p.high) for p in path), Known())
         self.pieces: list[Piece] = []
-        self.keep_zero, self.artificial_zero, self.origin = True, False, "0"
-        self._values: dict[tuple[str, int], Any] = {}
+        self.view = 0
 
     def sample(self, n: int = 0) -> dict[str, Any]:
         """Values of the parameters and targets inside the stratum."""
@@ -76,10 +91,10 @@ class Stratum:
         """The number that a formula of the parameters and targets stands for at a sample."""
         if text_ in ("-oo", "oo"):
             return arb("-1e6") if text_ == "-oo" else arb("1e6")
-        if (text_, n) not in self._values:
+        if (text_, n) not in self.known.values:
             free = self.free(arb(1), n)
-            self._values[text_, n] = number(free.read(text_, free.all()), free.at)
-        return self._values[text_, n]
+            self.known.values[text_, n] = number(free.read(text_, free.all()), free.at)
+        return self.known.values[text_, n]
 
     def grid(self, bounds: list[str]) -> Iterator[Any]:
         """Points of the prediction, some in each cell."""
@@ -105,7 +120,7 @@ class Stratum:
 
     def margins(self, base: list[str], near: str, out: int) -> set[str]:
         """Points far outside of some breakpoints, and close to each of them on both sides."""
-        first, last = (base[0], base[-1]) if base else (self.origin, self.origin)
+        first, last = (base[0], base[-1]) if base else (self.known.origin, self.known.origin)
         points = {f"{first} - {out}", f"{last} + {out}"}
         points |= {f"{b} {sign} {near}" for b in base for sign in "+-" if near}
         bounds = [self.low, self.high]
@@ -127,9 +142,25 @@ class Stratum:
             if len(self.ordered(found)) == len(bounds):
                 break
         whole = [n for n, d in self.loss["inputs"].items() if d == "(-oo, oo)"]
-        self.origin = whole[0] if whole and self.low == "-oo" and self.high == "oo" else "0"
-        self.artificial_zero = self.origin not in found and self.inside(self.origin, [self.low, self.high])
-        return self.ordered(found | ({self.origin} if self.artificial_zero else set()))[1:-1]
+        self.known.origin = whole[0] if whole and self.low == "-oo" and self.high == "oo" else "0"
+        proposed, domain = ({self.known.origin}, set[str](), self.shifts()), [self.low, self.high]
+        views = [{t for t in view - found if self.inside(t, domain)} for view in proposed]
+        self.known.artificial = [view for i, view in enumerate(views) if view not in views[:i]]
+        return self.ordered(found)[1:-1]
+
+    def shifts(self) -> set[str]:
+        """The roots of terms that are linear in the prediction, such as r - c: sums of squares are seen from there."""
+        free, found = self.free(arb("0.3")), set[str]()
+        t = free.names[self.x]
+        for node in ast.walk(parse(self.loss["formula"])):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+                e = attempt(free.read, node, free.all())
+                slope = None if e is None else attempt(free.slope, e, t)
+                if slope is None or slope.zero or not free.slope(slope, t).zero:
+                    continue
+                root = attempt(lambda e, slope: text(free.element(free.generators[t]) - e / slope), e, slope)
+                found |= set() if root is None else {root}
+        return found if len(found) < 4 else set()
 
     def safe_roots(self, e: Element) -> list[Element]:
         try:
@@ -161,21 +192,22 @@ class Stratum:
         return [self.low, *(t for _, t in out), self.high]
 
     def chart(self, k: int) -> list[str]:
-        """Breakpoints between which the k-th derivative keeps its sign, as far as they can be written down."""
-        if not self.keep_zero:
-            found = [t for t in self.chart_at(k) if t != self.origin]
-            if not self.artificial_zero or len(found) == len(self.chart_at(k)):
-                raise Unproved("0 is no artificial breakpoint")
-            return found
-        return self.chart_at(k)
+        """Breakpoints between which the k-th derivative keeps its sign, as far as they can be written down.
+
+        Others are added, at which nothing changes: `view` says which.
+        """
+        found = {*self.chart_at(k)}
+        if self.view >= len(self.known.artificial):
+            raise Unproved("no such view")
+        return self.ordered(found | self.known.artificial[self.view])[1:-1]
 
     def chart_at(self, k: int) -> list[str]:
-        if k not in self._roots:
+        if k not in self.known.roots:
             base = self.switches() if k == 0 else self.chart_at(0)
             found = set(base)
             if k:
                 seen = []
-                for v in self.grid(self.ordered(set(base))):
+                for v in self.grid(self.ordered({*base, *self.known.artificial[0]})):
                     try:
                         piece, _ = self.piece(v)
                         if piece in seen:
@@ -187,8 +219,8 @@ class Stratum:
                         }
                     except (Unproved, ZeroDivisionError):
                         continue
-            self._roots[k] = self.ordered(found)[1:-1]
-        return self._roots[k]
+            self.known.roots[k] = self.ordered(found)[1:-1]
+        return self.known.roots[k]
 
     def changes(self, e: Element, r: Element, free: Free) -> bool:
         v = number(r, free.at)
@@ -216,7 +248,7 @@ class Stratum:
     def first_chart(self, probe: Explorer, i: int) -> list[Any]:
         """The first chart in which the formula can be read."""
         key = f"{probe.bounds[i]} {probe.bounds[i + 1]}"
-        if key not in self._cells:
+        if key not in self.known.charts:
             error: Unproved | None = None
             missing = set(self.loss["inputs"]) - {p.name for p in self.path}  # properties of both labels
             extra = [Place(n, "1", "1") for n in missing]
@@ -224,13 +256,13 @@ class Stratum:
                 try:
                     place = Place(self.x, probe.bounds[i], probe.bounds[i + 1], chart)
                     Cell(self.loss, [*self.path, *extra, place], self.units).derivative(0)
-                    self._cells[key] = chart
+                    self.known.charts[key] = chart
                     break
                 except Unproved as problem:
                     error = error or problem
             else:
                 raise error or Unproved("no chart")
-        return list(self._cells[key])
+        return list(self.known.charts[key])
 
     def back(self, e: Element) -> str:
         """An element of the stratum as a formula of the parameters and targets."""

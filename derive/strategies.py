@@ -30,15 +30,16 @@ def holds(order: int, **more: Any) -> Callable[[Prover, Stratum], Found | None]:
     return lambda p, s: p.run(s.case(p.name, s.chart(order), **more), None)
 
 
-def without_zero(strategy: Callable[[Prover, Stratum], Found | None]) -> Callable[[Prover, Stratum], Found | None]:
-    """The same without the breakpoint 0, whose order among others may depend on parameters."""
+def seen_from(view: int, strategy: Callable[[Prover, Stratum], Found | None]) -> Callable[[Prover, Stratum], Any]:
+    """The same with other artificial breakpoints than 0, whose order among others may depend on parameters."""
 
     def tried(p: Prover, s: Stratum) -> Found | None:
-        s.keep_zero = False
+        s.chart(0)
+        s.view = view
         try:
             return strategy(p, s)
         finally:
-            s.keep_zero = True
+            s.view = 0
 
     return tried
 
@@ -82,10 +83,11 @@ def by_point(p: Prover, s: Stratum) -> Found | None:
 
 
 def refuting_at(s: Stratum, x: str, k: int, allowed: tuple[int, ...]) -> bool:
-    """Whether the derivative has such a sign where all parameters and targets are in the middle of their places."""
+    """Whether the derivative has such a sign for some parameters and targets, in the middle and near the ends."""
     case = Explorer(s.loss, {"at": [], "charts": [None]}, s.path, s.units)
-    value = Box(s.loss, case.spans(x, x), [arb("0.5")] * (len(s.path) + 1), None).derivative(k)[0]
-    return bool((value < 0 and -2 in allowed) or (value > 0 and 2 in allowed))
+    samples = ("0.5", "0.001", "0.999") if s.path else ("0",)
+    values = [Box(s.loss, case.spans(x, x), [arb(v)] * (len(s.path) + 1), None).derivative(k)[0] for v in samples]
+    return all((v < 0 and -2 in allowed) or (v > 0 and 2 in allowed) for v in values)
 
 
 def far(order: int) -> Callable[[Prover, Stratum], Found | None]:
@@ -470,4 +472,7 @@ _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = 
     "proper": (propriety,),
     "strictly_proper": (propriety,),
 }
-STRATEGIES = {name: (*rows, *map(without_zero, rows)) for name, rows in _STRATEGIES.items()}
+STRATEGIES = {
+    name: (*rows, *(seen_from(view, row) for view in (1, 2) for row in rows if row not in (by_point,)))
+    for name, rows in _STRATEGIES.items()
+}
