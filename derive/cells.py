@@ -17,6 +17,8 @@ from .lemmas import NONNEGATIVE, NULL, Limit, Signs, limit, need, sign
 from .reading import Unproved
 from .tower import VARIABLES, Element, Sign, Tower
 
+Made = Callable[["Cell"], Element]
+
 
 def ends(domain: str) -> tuple[str, str, bool, bool]:
     """The ends of "(a, b]", and whether each belongs to it."""
@@ -201,6 +203,21 @@ class Case:
         increasing(self.here, inside)
         return balls.sign(self.loss, self.spans(x, x), None, lambda box: box.derivative(k))
 
+    def sign_on(self, i: int, k: int, key: str, make: Made, at_end: Callable[[Limit], Limit]) -> Sign:
+        """The sign on cell i of what is made of the k-th derivative; where the certificate says so, from its ends."""
+        return self.from_ends(i, k, key, at_end) if key in self.node.get("ends", ()) else self.signed(i, key, make)
+
+    def from_ends(self, i: int, k: int, key: str, at_end: Callable[[Limit], Limit]) -> Sign:
+        """The k-th derivative is monotone on the cell, so what holds at both ends holds between (lemma `ends`)."""
+        rate = self.signed(i, f"rate{k + 1}@{i}", lambda cell: cell.derivative(k + 1))
+        ends_ = [self.sign(at_end(self.limit(k, i, side)), f"{key} {side}") for side in ("low", "high")]
+        codes = [s for s in ends_ if s is not None]
+        if rate is None or len(codes) < 2 or min(codes) * max(codes) < 0:
+            raise Unproved(f"derivative {k} on cell {i}: it is not monotone, or its ends differ in sign")
+        strict = abs(rate) == 2 or min(map(abs, codes)) == 2
+        way = 1 if max(codes, key=abs) > 0 else -1
+        return (2 if strict else 1) * way if any(codes) else None
+
     def every(
         self, k: int, allowed: Signs, key: str = "", what: Any = None, goal: str | None = None, cells: Any = None
     ) -> None:
@@ -210,8 +227,13 @@ class Case:
             e = cell.derivative(k)
             return what(e, self.read(str(goal), cell)) if what else e
 
+        def at_end(e: Limit) -> Limit:
+            if isinstance(e, int):
+                return -e if what is short_of else e
+            return what(e, self.read(str(goal))) if what else e
+
         for i in self.cells if cells is None else cells:
-            need(self.signed(i, f"{key}{k}@{i}", make), allowed, f"derivative {k} on cell {i}")
+            need(self.sign_on(i, k, f"{key}{k}@{i}", make, at_end), allowed, f"derivative {k} on cell {i}")
 
     def jump(self, k: int, j: int) -> Limit:
         return minus(self.limit(k, j + 1, "low"), self.limit(k, j, "high"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .cells import Case, Cell
+from .cells import Case, Cell, Made
 from .lemmas import Limit
 from .reading import Unproved
-from .search import prove, signs
+from .search import attempt, prove, signs
 from .tower import Element, Sign
 
 
@@ -75,6 +75,27 @@ class Explorer(Case):
         except (Unproved, ZeroDivisionError, AttributeError):
             known.remove(key)
             return None
+
+    def sign_on(self, i: int, k: int, key: str, make: Made, at_end: Callable[[Limit], Limit]) -> Sign:
+        known = self.node.setdefault("ends", [])
+        if key in known or key in self.proofs or key in self.node.get("using", {}):
+            return super().sign_on(i, k, key, make, at_end)
+        e = attempt(make, self.cell(i))
+        s = None if e is None else e.tower.sign(e)
+        if s in (2, -2, 0):
+            return s
+        if e is not None and len(signs(e)) > 1:
+            return None
+        known.append(key)
+        other = attempt(super().sign_on, i, k, key, make, at_end)
+        if other in (2, -2, 0):
+            return other
+        known.remove(key)
+        s = super().sign_on(i, k, key, make, at_end)
+        if other is not None and s is None:
+            known.append(key)
+            return other
+        return s
 
     def limit(self, k: int, i: int, side: str, what: Callable[[Cell], Element] | None = None) -> Limit:
         limits = self.node.setdefault("limits", {})

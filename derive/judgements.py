@@ -193,7 +193,13 @@ def minimizer(c: Case, goal: str | None) -> bool:
         shown(text == end if end else (c.read(text) - c.read(c.at[j])).zero, f"{text} is the breakpoint {j}")
     shown(first == last or str(goal)[0] + str(goal)[-1] == "[("[first < 0] + "])"[last == len(c.at)], "the ends")
     for i in c.cells:
-        s = c.signed(i, f"level@{i}", lambda cell: cell.derivative(0) - c.formula_on(cell, c.at[base]))
+        s = c.sign_on(
+            i,
+            0,
+            f"level@{i}",
+            lambda cell: cell.derivative(0) - c.formula_on(cell, c.at[base]),
+            lambda e: minus(e, c.value(base)),
+        )
         need(s, NULL if first < i <= last else POSITIVE, f"the level on cell {i}")
     for j in range(len(c.at)):
         e = c.value(j) - c.value(base)

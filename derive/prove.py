@@ -19,12 +19,12 @@ from .explorer import Explorer
 from .judgements import BEST, BOTH_LABELS, PROPERTIES
 from .reading import Unproved
 from .roots import Free, text, thresholds
-from .search import number
-from .strata import SAMPLES, Stratum, Units, attempt
+from .search import attempt, number
+from .strata import SAMPLES, Stratum, Units
 from .strategies import STRATEGIES, Found, edges
 from .tower import Budget, Element
 
-WORK = 500_000  # terms made for one claim in one stratum
+WORK = 2_000_000  # terms made for one claim in one stratum
 CUTS = 5  # thresholds of one parameter that are tried
 
 
@@ -39,7 +39,7 @@ class Prover:
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The claim and its certificate."""
-        Budget.left = WORK * 8
+        Budget.left = WORK * 4
         try:
             return self._claim()
         except Unproved as problem:

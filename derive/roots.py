@@ -194,11 +194,13 @@ def roots(e: Element, x: str, depth: int = 4) -> list[Element]:
         if len(moving) != 1:
             continue
         i = moving[0]
+        shift = tower.generators[i].shift
+        f = f if i == t else f.compose(*[v - shift if n == i else v for n, v in enumerate(VARIABLES)])  # in its value
         parts = [tower.coefficient(f, i, k) for k in range(int(degrees[i]) + 1)]
         for root in _solve(tower, parts):
             g = tower.generators[i]
             try:
-                out += [root] if i == t else _invert(tower, g, root + g.shift, x, depth)
+                out += [root] if i == t else _invert(tower, g, root, x, depth)
             except Unproved:
                 continue
     return out

@@ -6,6 +6,7 @@ if it never changes its sign there, lemmas are tried in the order of their cost.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flint import arb
@@ -279,3 +280,11 @@ def prove(e: Element, steps: int = _STEPS) -> list[Any] | bool | None:
         raise
     except (Unproved, ZeroDivisionError):
         return False
+
+
+def attempt(action: Callable[..., Any], *arguments: Any) -> Any:
+    """What an action returns; None where it does not go through."""
+    try:
+        return action(*arguments)
+    except (Unproved, ValueError, ArithmeticError, LookupError):
+        return None

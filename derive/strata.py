@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from flint import arb
@@ -16,20 +16,12 @@ from .cells import Cell, Place, ends, formula
 from .explorer import Explorer
 from .reading import Unproved, parse
 from .roots import Free, Piece, roots, text
-from .search import number
+from .search import attempt, number
 from .tower import Element
 
 _PARTS = ("1/2", "1/10", "9/10", "1/3", "2/3", "1/100", "99/100", "1/5", "4/5")
 _STEPS = ("1", "1/2", "2", "1/10", "3/2", "3", "1/4", "3/4", "4", "6", "10", "30")
 SAMPLES = tuple(arb(x) for x in ("0.37", "1.9", "0.11", "5.3"))
-
-
-def attempt(action: Callable[..., Any], *arguments: Any) -> Any:
-    """What an action returns; None where it does not go through."""
-    try:
-        return action(*arguments)
-    except (Unproved, ValueError, ArithmeticError, LookupError):
-        return None
 
 
 class Known:

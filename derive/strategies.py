@@ -15,8 +15,8 @@ from .explorer import Explorer
 from .judgements import EVIDENCE, PROPERTIES, refute
 from .lemmas import Limit
 from .reading import Unproved
-from .search import number, signs
-from .strata import SAMPLES, Stratum, attempt
+from .search import attempt, number, signs
+from .strata import SAMPLES, Stratum
 from .tower import Element
 
 if TYPE_CHECKING:

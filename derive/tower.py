@@ -45,10 +45,12 @@ def primes(c: Any) -> list[tuple[int, int]]:
 
 
 def rationalised(tower: Tower, num: Any, den: Any) -> tuple[Any, Any]:
-    """A denominator a + b*sqrt(n), with rational a and b, is made rational: so that equal constants look equal."""
+    """A denominator of rational numbers and their square roots is made rational: so that equal constants look equal."""
+    known = {index for index, _ in tower.roots}
+    if any(d > 0 for i, d in enumerate(den.degrees()) if i not in known):
+        return num, den
     for index, shift in tower.roots:
-        degrees = den.degrees()
-        if degrees[index] == 1 and not any(d > 0 for i, d in enumerate(degrees) if i != index):
+        if den.degrees()[index] == 1:
             images = list(VARIABLES)
             images[index] = -VARIABLES[index] - 2 * shift
             conjugate = den.compose(*images)
