@@ -20,7 +20,7 @@ from flint import arb, arb_series, fmpq
 from .reading import COMPARISONS, Reader, Unproved
 from .tower import Budget, Sign
 
-ORDER = 4  # derivatives up to the third
+ORDER = 6  # derivatives up to the fifth
 BOXES = 3000  # looked at for one sign
 _COST = 20  # of one box, in terms made
 

@@ -12,10 +12,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from flint import arb
+
 from . import balls
+from .formal import Formal, number
 from .lemmas import NONNEGATIVE, NULL, Limit, Signs, limit, need, sign
 from .reading import Unproved
-from .tower import VARIABLES, Element, Sign, Tower
+from .tower import VARIABLES, Element, Finer, Sign, Tower
 
 Made = Callable[["Cell"], Element]
 
@@ -115,7 +118,8 @@ class Cell:
         for place in path:
             place.enter(self.tower, self.names)
         self.t: int = self.tower.names.get(loss["variable"], -1)
-        self.loss, self.derivatives = loss, list[Element]()
+        self.loss, self.path, self.derivatives = loss, path, list[Element]()
+        self.formal, self.images = list[Element](), dict[int, Element]()
         self.outcomes: list[bool] = []  # of the comparisons in the formula
         if self.t >= 0:
             self.rate = self.tower.slope(self.names[loss["variable"]], self.t)
@@ -124,13 +128,44 @@ class Cell:
                 raise Unproved("a chart is not monotone")
 
     def derivative(self, k: int) -> Element:
+        """The k-th derivative by the prediction; beyond the formula itself it is formed formally, then seen here."""
         if not self.derivatives:
             before = len(self.tower.outcomes)
             self.derivatives.append(formula(self.loss, self.tower, dict(self.names)))
             self.outcomes = self.tower.outcomes[before:]
         while len(self.derivatives) <= k:
-            self.derivatives.append(self.tower.slope(self.derivatives[-1], self.t) / self.rate)
+            self.derivatives.append(self.seen(len(self.derivatives)))
         return self.derivatives[k]
+
+    def seen(self, k: int) -> Element:
+        """The formal derivative, moved onto the cell (lemma `formal`)."""
+        e = self.formal_derivative(k)
+        if not self.images:
+            self.images = {i: self.names[n] for n, i in e.tower.names.items()}
+        return e.tower.move(e, self.tower, self.images)
+
+    def formal_derivative(self, k: int) -> Element:
+        for _ in range(60):
+            try:
+                if not self.formal:
+                    self.formal.append(self.read_formally())
+                while len(self.formal) <= k:
+                    last = self.formal[-1]
+                    self.formal.append(last.tower.slope(last, last.tower.names[self.loss["variable"]]))
+                return self.formal[k]
+            except Finer:
+                self.formal, self.images = [], {}
+        raise Unproved("generators were refined too often")
+
+    def read_formally(self) -> Element:
+        middle = {i: arb(1) for i in self.tower.names.values()}
+        varying = {p.name: number(self.names[p.name], middle) for p in self.path if p.low != p.high}
+        positive = {n for n in varying if self.tower.sign(self.names[n]) == 2}
+        tower = Formal(varying, positive, self.tower.units, self.outcomes)
+        names: dict[str, Element] = {}
+        for p in self.path:
+            names[p.name] = tower.element_of(p.name) if p.name in varying else tower.read(p.low, names)
+        return formula(self.loss, tower, names)
 
 
 class Case:
@@ -171,9 +206,24 @@ class Case:
 
     def limit(self, k: int, i: int, side: str, what: Callable[[Cell], Element] | None = None) -> Limit:
         """Of the k-th derivative (or another expression) at the "low" or "high" end of cell i."""
+        end = self.bounds[i + (side == "high")]
+        if what is None and end.lstrip("-") != "oo":
+            try:
+                return self.continued(k, i, end)
+            except Unproved:
+                pass
         cell = self.cell(i, self.node.get("limits", {}).get(f"{k}{side}{i}"))
         e = what(cell) if what else cell.derivative(k)
         return limit(e, cell.t, (side == "low") == cell.rising, self.here.tower, self.carry(cell))
+
+    def continued(self, k: int, i: int, end: str) -> Element:
+        """The formal derivative of the branch on cell i at an end of the cell, where it is continuous."""
+        cell, here = self.cell(i), self.here
+        cell.derivative(0)
+        e = cell.formal_derivative(k)
+        images = {j: here.names[n] for n, j in e.tower.names.items() if n != self.x}
+        images[e.tower.names[self.x]] = here.tower.read(end, here.names)
+        return e.tower.move(e, here.tower, images)
 
     def carry(self, cell: Cell) -> dict[int, Element]:
         """The coordinates of a cell, but for that of the prediction, as seen from the stratum."""
@@ -209,14 +259,16 @@ class Case:
 
     def from_ends(self, i: int, k: int, key: str, at_end: Callable[[Limit], Limit]) -> Sign:
         """The k-th derivative is monotone on the cell, so what holds at both ends holds between (lemma `ends`)."""
-        rate = self.signed(i, f"rate{k + 1}@{i}", lambda cell: cell.derivative(k + 1))
         ends_ = [self.sign(at_end(self.limit(k, i, side)), f"{key} {side}") for side in ("low", "high")]
         codes = [s for s in ends_ if s is not None]
-        if rate is None or len(codes) < 2 or min(codes) * max(codes) < 0:
-            raise Unproved(f"derivative {k} on cell {i}: it is not monotone, or its ends differ in sign")
+        if len(codes) < 2 or min(codes) * max(codes) < 0 or not any(codes):
+            raise Unproved(f"derivative {k} on cell {i}: its ends do not tell its sign")
+        rate = self.sign_on(i, k + 1, f"rate{k + 1}@{i}", lambda cell: cell.derivative(k + 1), lambda e: e)
+        if rate is None:
+            raise Unproved(f"derivative {k} on cell {i}: it is not known to be monotone")
         strict = abs(rate) == 2 or min(map(abs, codes)) == 2
         way = 1 if max(codes, key=abs) > 0 else -1
-        return (2 if strict else 1) * way if any(codes) else None
+        return (2 if strict else 1) * way
 
     def every(
         self, k: int, allowed: Signs, key: str = "", what: Any = None, goal: str | None = None, cells: Any = None

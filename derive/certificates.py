@@ -20,7 +20,7 @@ from .witness import witness
 
 SCHEMA = 1
 ENGINE = (  # what a claim depends on, beside the loss
-    "reading", "tower", "balls", "lemmas", "cells", "judgements", "checker",
+    "reading", "tower", "formal", "balls", "lemmas", "cells", "judgements", "checker",
     "search", "explorer", "roots", "strata", "strategies", "prove",
 )  # fmt: skip
 

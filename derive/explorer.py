@@ -11,9 +11,13 @@ from .reading import Unproved
 from .search import attempt, prove, signs
 from .tower import Element, Sign
 
+DEPTH = 3
+
 
 class Explorer(Case):
     """A case that finds, and writes into its node, what the checker will need."""
+
+    depth = 0  # of derivatives asked about to learn about another one
 
     def sign(self, e: Element | int, key: str) -> Sign:
         if isinstance(e, int) or key in self.proofs:
@@ -48,8 +52,12 @@ class Explorer(Case):
 
     def signed(self, i: int, key: str, make: Callable[[Cell], Element]) -> Sign:
         using = self.node.setdefault("using", {})
-        if key in using or key in self.proofs:
+        if key in using or key in self.proofs or key in self.node.get("balls", ()):
             return super().signed(i, key, make)
+        s = self.by_balls(i, key, make)
+        return s if s is not None else self.by_charts(i, key, make)
+
+    def by_charts(self, i: int, key: str, make: Callable[[Cell], Element]) -> Sign:
         for chart in [None, *self.charts_for(i)]:
             if chart == self.charts[i]:
                 continue
@@ -63,11 +71,13 @@ class Explorer(Case):
                 continue
             if s is not None:
                 if chart is not None:
-                    using[key] = chart
+                    self.node["using"][key] = chart
                 return s
-        return self.by_balls(i, key, make)
+        return None
 
     def by_balls(self, i: int, key: str, make: Callable[[Any], Any]) -> Sign:
+        if not self.compact(i):
+            return None
         known = self.node.setdefault("balls", [])
         known.append(key)
         try:
@@ -76,26 +86,31 @@ class Explorer(Case):
             known.remove(key)
             return None
 
+    def compact(self, i: int) -> bool:
+        """Whether balls can reach all of a cell."""
+        return all("oo" not in (a.lstrip("-"), b) for _, a, b in self.spans(self.bounds[i], self.bounds[i + 1]))
+
     def sign_on(self, i: int, k: int, key: str, make: Made, at_end: Callable[[Limit], Limit]) -> Sign:
-        known = self.node.setdefault("ends", [])
-        if key in known or key in self.proofs or key in self.node.get("using", {}):
+        ends, depth = self.node.setdefault("ends", []), self.depth
+        if key in ends or key in self.proofs or any(key in self.node.get(n, ()) for n in ("using", "balls")):
             return super().sign_on(i, k, key, make, at_end)
-        e = attempt(make, self.cell(i))
-        s = None if e is None else e.tower.sign(e)
-        if s in (2, -2, 0):
+        s = self.by_balls(i, key, make)
+        if s is not None:
             return s
-        if e is not None and len(signs(e)) > 1:
-            return None
-        known.append(key)
-        other = attempt(super().sign_on, i, k, key, make, at_end)
-        if other in (2, -2, 0):
-            return other
-        known.remove(key)
-        s = super().sign_on(i, k, key, make, at_end)
-        if other is not None and s is None:
-            known.append(key)
-            return other
-        return s
+        if not self.compact(i):
+            e = attempt(make, self.cell(i))
+            s = None if e is None else e.tower.sign(e)
+            if s in (2, -2, 0) or (e is not None and len(signs(e)) > 1):
+                return s
+        if depth < DEPTH:
+            ends.append(key)
+            self.depth += 1
+            other = attempt(super().sign_on, i, k, key, make, at_end)
+            self.depth = depth
+            if other is not None and (other in (2, -2) or s is None):
+                return other
+            ends.remove(key)
+        return self.by_charts(i, key, make) if depth < 2 else s
 
     def limit(self, k: int, i: int, side: str, what: Callable[[Cell], Element] | None = None) -> Limit:
         limits = self.node.setdefault("limits", {})

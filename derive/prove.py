@@ -16,10 +16,11 @@ from flint import arb
 from .cells import Cell, Place, ends, formula, increasing
 from .checker import Checker, check, digest, refined, verdict
 from .explorer import Explorer
+from .formal import Formal, number
 from .judgements import BEST, BOTH_LABELS, PROPERTIES
 from .reading import Unproved
-from .roots import Free, text, thresholds
-from .search import attempt, number
+from .roots import text, thresholds
+from .search import attempt
 from .strata import SAMPLES, Stratum, Units
 from .strategies import STRATEGIES, Found, edges
 from .tower import Budget, Element
@@ -172,7 +173,7 @@ class Prover:
         sample = {n: SAMPLES[i % 4] / 2 for i, n in enumerate([*self.loss["parameters"], *self.loss["inputs"]])}
 
         def value(units: dict[str, int]) -> float:
-            free = Free(sample, set(), units)
+            free = Formal(sample, set(), units)
             return float(number(free.read(t, free.all()), free.at))
 
         return float(refined(value))

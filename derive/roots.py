@@ -1,71 +1,21 @@
 """Where might a formula change its branch, or a derivative its sign? Proposals only: nothing here is proof.
 
-`Free` reads the formula as on one cell, but with the parameters and the prediction themselves as variables, and decides
-conditions by numbers. Roots of its factors that can be written down become candidates for breakpoints.
+Roots of the factors of a derivative (as `formal` has it) that can be written down become candidates for breakpoints.
 """
 
 from __future__ import annotations
 
-import ast
 from typing import Any
 
-from flint import arb
-
+from .formal import Formal, met, number
 from .reading import Unproved
-from .search import number
-from .tower import RING, VARIABLES, Element, Sign, Tower
-
-_NEAR = arb(10) ** -40
-
-
-class Free(Tower):
-    """A tower over the variables themselves at a sample point; signs that are not known count as positive."""
-
-    def __init__(self, sample: dict[str, Any], positive: set[str], units: dict[str, int]) -> None:
-        super().__init__(units)
-        self.at = {self.variable(n, 2 if n in positive else None): v for n, v in sample.items()}
-        self.conditions: list[tuple[Element, type, bool]] = []
-
-    def element_of(self, name: str) -> Element:
-        return self.element(self.generators[self.names[name]])
-
-    def all(self) -> dict[str, Element]:
-        return {n: self.element_of(n) for n in self.names}
-
-    def _polynomial_sign(self, p: Any) -> Sign:
-        known = super()._polynomial_sign(p)
-        if known in (2, -2):
-            return known
-        v = number(Element(self, p), self.at)
-        return -2 if v < 0 else 2
-
-    def positive(self, e: Element, what: str) -> None:
-        return
-
-    def sine(self, u: Element, quarters: int) -> Element:
-        s = self.cached("sin", (u.num, u.den), lambda: self.new("sin", None, u, ball=arb.sin))
-        c = self.cached("cos", (u.num, u.den), lambda: self.new("cos", None, u, ball=arb.cos))
-        return self.element(c if quarters % 2 else s) * (-1 if quarters % 4 >= 2 else 1)
-
-    def compared(self, e: Element, op: type, test: ast.expr) -> bool:
-        true = met(op, number(e, self.at))
-        self.conditions.append((e, op, true))
-        return true
-
-
-def met(op: type, v: Any) -> bool:
-    """Whether a - b = v meets the comparison a ? b."""
-    if op in (ast.Eq, ast.NotEq):
-        return bool(abs(v) < _NEAR) == (op is ast.Eq)
-    if op in (ast.LtE, ast.GtE) and abs(v) < _NEAR:
-        return True
-    return bool(v > 0 if op in (ast.Gt, ast.GtE) else v < 0)
+from .tower import RING, VARIABLES, Element, Tower
 
 
 class Piece:
     """The formula and its derivatives as they are under one outcome of the conditions."""
 
-    def __init__(self, free: Free, e: Element, x: str) -> None:
+    def __init__(self, free: Formal, e: Element, x: str) -> None:
         self.free, self.x, self.derivatives = free, x, [e]
 
     def fits(self, at: dict[int, Any]) -> bool:
@@ -182,7 +132,7 @@ def _generator(tower: Tower, index: int) -> str:
 
 
 def roots(e: Element, x: str, depth: int = 4) -> list[Element]:
-    """The roots in x of an expression of a Free tower, as far as they can be written down."""
+    """The roots in x of an expression of a Formal tower, as far as they can be written down."""
     tower: Tower = e.tower
     t = tower.names[x]
     out: list[Element] = []
@@ -195,8 +145,8 @@ def roots(e: Element, x: str, depth: int = 4) -> list[Element]:
             continue
         i = moving[0]
         shift = tower.generators[i].shift
-        f = f if i == t else f.compose(*[v - shift if n == i else v for n, v in enumerate(VARIABLES)])  # in its value
-        parts = [tower.coefficient(f, i, k) for k in range(int(degrees[i]) + 1)]
+        own = f if i == t else f.compose(*[v - shift if n == i else v for n, v in enumerate(VARIABLES)])  # in its value
+        parts = [tower.coefficient(own, i, k) for k in range(int(degrees[i]) + 1)]
         for root in _solve(tower, parts):
             g = tower.generators[i]
             try:

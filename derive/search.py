@@ -11,47 +11,13 @@ from typing import Any
 
 from flint import arb
 
+from .formal import number
 from .lemmas import PARTS, Limit, limit, sign
 from .reading import Unproved
-from .tower import Element, Finer, Generator, Tower
+from .tower import Element, Finer, Tower
 
 GRID = tuple(arb(x) for x in ("0.001", "0.07", "0.4", "0.9", "1.3", "2.7", "7.1", "31", "900"))
 _STEPS = 60  # lemmas tried for one sign
-
-
-def number(e: Element, at: dict[int, Any], memo: dict[int, Any] | None = None) -> Any:
-    """The value of an expression at values of its coordinates."""
-    memo = {} if memo is None else memo
-    tower = e.tower
-
-    def value(p: Any) -> Any:
-        total = arb(0)
-        for powers, c in p.to_dict().items():
-            term = arb(c)
-            for i, k in tower.powers(powers):
-                term *= generator(tower.generators[i]) ** k
-            total += term
-        return total
-
-    def generator(g: Generator) -> Any:
-        if g.index not in memo:
-            memo[g.index] = g.ball if g.ball is not None else at[g.index] if g.kind == "variable" else function(g)
-        return memo[g.index]
-
-    def function(g: Generator) -> Any:
-        u = [value(x.num) / value(x.den) for x in g.of]
-        match g.kind:
-            case "exp":
-                return u[0].expm1() if g.shift else u[0].exp()
-            case "log":
-                return u[0].log() * u[1]
-            case "power":
-                return u[0] ** u[1] - g.shift
-            case "ndtr":
-                return 2 / (u[0] / arb(2).sqrt()).erfc() - 2
-        return getattr(u[0], g.kind)()
-
-    return value(e.num) / value(e.den)
 
 
 def points(tower: Tower) -> list[dict[int, Any]]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 from flint import arb
 
 from .cells import Cell, Place, ends, formula
 from .explorer import Explorer
+from .formal import Formal, number
 from .reading import Unproved, parse
-from .roots import Free, Piece, roots, text
-from .search import attempt, number
+from .roots import Piece, roots, text
+from .search import attempt
 from .tower import Element
 
 _PARTS = ("1/2", "1/10", "9/10", "1/3", "2/3", "1/100", "99/100", "1/5", "4/5")
@@ -67,8 +69,8 @@ class Stratum:
         at = {i: SAMPLES[(n + j) % 4] * (1 + n // 4) for j, i in enumerate(tower.names.values())}
         return {p.name: number(self.here.names[p.name], at) for p in self.path}
 
-    def free(self, x: Any, n: int = 0) -> Free:
-        return Free({**self.sample(n), self.x: x}, self.positive, self.units.free)
+    def free(self, x: Any, n: int = 0) -> Formal:
+        return Formal({**self.sample(n), self.x: x}, self.positive, self.units.free)
 
     def piece(self, x: Any, n: int = 0) -> tuple[Piece, dict[int, Any]]:
         """The formula as it is at a point of the prediction, and the values of all variables there."""
@@ -110,13 +112,19 @@ class Stratum:
         else:
             yield from (f"{sign}{q}" for q in ("1/100", *_STEPS) for sign in ("", "-"))
 
-    def margins(self, base: list[str], near: str, out: int) -> set[str]:
-        """Points far outside of some breakpoints, and close to each of them on both sides."""
+    def margins(self, base: list[str], near: Fraction, out: int) -> set[str]:
+        """Points far outside of some breakpoints, and close to each of them on both sides.
+
+        Without parameters they are rational numbers, whatever the breakpoints are.
+        """
         first, last = (base[0], base[-1]) if base else (self.known.origin, self.known.origin)
-        points = {f"{first} - {out}", f"{last} + {out}"}
-        points |= {f"{b} {sign} {near}" for b in base for sign in "+-" if near}
-        bounds = [self.low, self.high]
-        return {t for t in points if self.inside(t, bounds)}
+        steps = [(first, Fraction(-out)), (last, Fraction(out))]
+        steps += [(b, d) for b in [*base, self.low, self.high] for d in (-near, near) if "oo" not in b]
+        if self.path:
+            points = {f"{b} + {d}" if d > 0 else f"{b} - {-d}" for b, d in steps}
+        else:
+            points = {str(round((float(self.value(b)) + d) / near) * near) for b, d in steps}
+        return {t for t in points if self.inside(t, [self.low, self.high])}
 
     def switches(self) -> list[str]:
         """Where conditions of the formula change, and 0."""
@@ -160,7 +168,7 @@ class Stratum:
         except Unproved:
             return []
 
-    def good(self, r: Element, free: Free) -> bool:
+    def good(self, r: Element, free: Formal) -> bool:
         """Whether a root is a real number inside the domain at the sample."""
         if not free.slope(r, free.names[self.x]).zero:
             return False
@@ -214,7 +222,7 @@ class Stratum:
             self.known.roots[k] = self.ordered(found)[1:-1]
         return self.known.roots[k]
 
-    def changes(self, e: Element, r: Element, free: Free) -> bool:
+    def changes(self, e: Element, r: Element, free: Formal) -> bool:
         v = number(r, free.at)
         step = (abs(v) + 1) * arb(10) ** -15
         a, b = (number(e, {**free.at, free.names[self.x]: v + s * step}) for s in (-1, 1))
@@ -258,7 +266,7 @@ class Stratum:
 
     def back(self, e: Element) -> str:
         """An element of the stratum as a formula of the parameters and targets."""
-        free = Free(self.sample(), self.positive, self.units.free)
+        free = Formal(self.sample(), self.positive, self.units.free)
         names, images = free.all(), {}
         for p in self.path:
             if p.low == p.high:

@@ -12,10 +12,11 @@ from flint import arb
 from .balls import Box
 from .cells import Case, Cell
 from .explorer import Explorer
+from .formal import number
 from .judgements import EVIDENCE, PROPERTIES, refute
 from .lemmas import Limit
 from .reading import Unproved
-from .search import attempt, number, signs
+from .search import attempt, signs
 from .strata import SAMPLES, Stratum
 from .tower import Element
 
@@ -97,7 +98,7 @@ def far(order: int) -> Callable[[Prover, Stratum], Found | None]:
         if not compact(s):
             return None
         base = s.chart(order)
-        for near, out in (("", 4), ("", 16), ("1/8", 8), ("1/64", 40)):
+        for near, out in ((Fraction(1, 8), 4), (Fraction(1, 8), 8), (Fraction(1, 64), 40)):
             found = p.run(s.case(p.name, s.ordered({*base, *s.margins(base, near, out)})[1:-1]), None)
             if found is not None:
                 return found
@@ -186,28 +187,34 @@ def finite(e: Limit) -> Element:
     return e
 
 
+def charts(s: Stratum, k: int) -> Iterator[list[str]]:
+    """Breakpoints where the k-th derivative changes its sign; with margins, where balls can tell signs between them."""
+    if compact(s):
+        for near, out in ((Fraction(1, 8), 8), (Fraction(1, 64), 40)):
+            yield s.ordered({*s.chart(k), *s.margins(s.chart(k), near, out)})[1:-1]
+    yield s.chart(k)
+
+
 def size(k: int) -> Callable[[Prover, Stratum], Found | None]:
     """The least bound of |f^(k)|: its largest limit at the ends of the cells between its extrema."""
 
     def strategy(p: Prover, s: Stratum) -> Found | None:
-        case = s.case(p.name, s.chart(k + 1))
-        rows = edges(case, s, k)
-        if any(isinstance(e, int) for _, _, e in rows):
-            return None
-        for v, place, e in sorted(rows, key=lambda r: -abs(r[0])):
+        for at in charts(s, k + 1):
+            case = s.case(p.name, at)
+            rows = edges(case, s, k)
+            if any(isinstance(e, int) for _, _, e in rows):
+                return None
+            v, place, e = max(rows, key=lambda r: abs(r[0]))
             way = 1 if v >= 0 else -1
             goal = p.fixed or s.back(finite(e) * way)
-            trial = s.case(p.name, s.chart(k + 1), reached=place, way=way)
-            found = p.run(trial, goal)
+            found = p.run(s.case(p.name, at, reached=place, way=way), goal)
             if found is None and p.fixed:
-                found = p.run(s.case(p.name, s.chart(k + 1)), goal)
+                found = p.run(s.case(p.name, at), goal)
             if found is not None:
                 return found
-            break
         if not s.here.tower.names and not p.fixed:  # no closed form: a rational bound a little above
             top = max(abs(v) for i in case.cells for v in sampled(case, i, k))
-            goal = str(Fraction(int(top * 100) + 2, 100))
-            return p.run(s.case(p.name, s.chart(k)), goal)
+            return p.run(s.case(p.name, next(charts(s, k + 1))), str(Fraction(int(top * 100) + 2, 100)))
         return None
 
     return strategy
@@ -223,22 +230,23 @@ def sampled(case: Explorer, i: int, k: int) -> list[float]:
 
 def modulus(p: Prover, s: Stratum) -> Found | None:
     """The least second derivative (strongly convex), or its negative (weakly convex)."""
-    case = s.case(p.name, s.chart(3))
-    rows = edges(case, s, 2)
-    v, place, e = min(rows, key=lambda r: r[0])
-    if p.name == "weakly_convex":
-        if v >= 0:
-            return p.run(s.case(p.name, s.chart(2)), "0")
-        if isinstance(e, int):
+    weak = p.name == "weakly_convex"
+    for at in charts(s, 3):
+        case = s.case(p.name, at)
+        v, place, e = min(edges(case, s, 2), key=lambda r: r[0])
+        if isinstance(e, int) or (v <= 0 and not weak):
             return None
-        found = p.run(s.case(p.name, s.chart(3), reached=place), p.fixed or s.back(-e))
-        if found is None and not s.here.tower.names:
-            low = min(x for i in case.cells for x in sampled(case, i, 2))
-            found = p.run(s.case(p.name, s.chart(2)), str(Fraction(int(-low * 100) + 2, 100)))
-        return found
-    if v <= 0 or isinstance(e, int):
-        return None
-    return p.run(s.case(p.name, s.chart(3), reached=place), p.fixed or s.back(e))
+        if weak and v >= 0:
+            found = p.run(s.case(p.name, at), "0")
+        else:
+            found = p.run(s.case(p.name, at, reached=place), p.fixed or s.back(-e if weak else e))
+        if found is not None:
+            return found
+    if weak and not s.here.tower.names and not p.fixed:
+        low = min(x for i in case.cells for x in sampled(case, i, 2))
+        if low < 0:
+            return p.run(s.case(p.name, next(charts(s, 3))), str(Fraction(int(-low * 100) + 2, 100)))
+    return None
 
 
 def shape(p: Prover, s: Stratum) -> Found | None:
