@@ -10,6 +10,7 @@ The checker and the prover both stand on this module; it knows neither SymPy nor
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import factorial
@@ -36,8 +37,7 @@ class Series(Reader):
         self.outcomes = None if outcomes is None else list(outcomes)
 
     def number(self, value: Any) -> Any:
-        q = Fraction(value)
-        return self.constant(arb(fmpq(q.numerator, q.denominator)))
+        return _number(value)
 
     @staticmethod
     def constant(ball: Any) -> Any:
@@ -92,6 +92,12 @@ class Series(Reader):
         return -v if quarters % 4 >= 2 else v
 
 
+@functools.lru_cache(4096)
+def _number(value: Any) -> Any:
+    q = Fraction(value)
+    return Series.constant(arb(fmpq(q.numerator, q.denominator)))
+
+
 class Box:
     """A formula on a box, with the interface of a `Cell`: derivatives by the prediction, and other texts, as balls.
 
@@ -139,6 +145,9 @@ def sign(
     free = [i for i, (_, low, high) in enumerate(places) if low != high]
     waiting: list[tuple[int, list[tuple[Fraction, Fraction]]]] = [(0, [(Fraction(0), Fraction(1))] * len(places))]
     found: set[int] = set()
+    for corner in {_LOW, _HIGH} if free else ():  # where most that fail do so
+        if _sign(make, loss, places, [_ball(*corner)] * len(places), outcomes) is None:
+            raise Unproved("the balls do not tell the sign at an end")
     for _ in range(BOXES):
         if not waiting:
             return found.pop()
@@ -157,6 +166,9 @@ def sign(
         half = (a + b) / 2
         waiting += [(depth + 1, [*sides[:i], part, *sides[i + 1 :]]) for part in ((half, b), (a, half))]
     raise Unproved("too many boxes")
+
+
+_LOW, _HIGH = (Fraction(0), Fraction(1, 2**30)), (1 - Fraction(1, 2**30), Fraction(1))
 
 
 def _sign(make: Callable[[Any], Any], loss: Any, places: Any, sides: list[Any], outcomes: Any) -> Sign:

@@ -17,8 +17,8 @@ from flint import arb
 from . import balls
 from .formal import Formal, number
 from .lemmas import NONNEGATIVE, NULL, Limit, Signs, limit, need, sign
-from .reading import Unproved
-from .tower import VARIABLES, Element, Finer, Sign, Tower
+from .reading import Unproved, parse
+from .tower import VARIABLES, Element, Finer, Sign, Tower, Units
 
 Made = Callable[["Cell"], Element]
 
@@ -112,7 +112,7 @@ def minus(a: Limit, b: Limit) -> Limit:
 class Cell:
     """The formula on one cell: the coordinates of parameters, targets and, last, of the prediction."""
 
-    def __init__(self, loss: dict[str, Any], path: list[Place], units: dict[str, int]) -> None:
+    def __init__(self, loss: dict[str, Any], path: list[Place], units: Units) -> None:
         self.tower = Tower(units)
         self.names: dict[str, Element] = {}
         for place in path:
@@ -120,7 +120,7 @@ class Cell:
         self.t: int = self.tower.names.get(loss["variable"], -1)
         self.loss, self.path, self.derivatives = loss, path, list[Element]()
         self.formal, self.images = list[Element](), dict[int, Element]()
-        self.outcomes: list[bool] = []  # of the comparisons in the formula
+        self.decided: list[bool] | None = None
         if self.t >= 0:
             self.rate = self.tower.slope(self.names[loss["variable"]], self.t)
             self.rising = self.tower.sign(self.rate) == 2
@@ -132,10 +132,20 @@ class Cell:
         if not self.derivatives:
             before = len(self.tower.outcomes)
             self.derivatives.append(formula(self.loss, self.tower, dict(self.names)))
-            self.outcomes = self.tower.outcomes[before:]
+            self.decided = self.tower.outcomes[before:]
         while len(self.derivatives) <= k:
             self.derivatives.append(self.seen(len(self.derivatives)))
         return self.derivatives[k]
+
+    def outcomes(self) -> list[bool]:
+        """Of the comparisons in the formula, each of which comes out in one way on all of the cell."""
+        if self.decided is None:
+            before, names = len(self.tower.outcomes), dict(self.names)
+            for name, text in self.loss["definitions"].items():
+                names[name] = self.tower.read(text, names)
+            self.tower.decide(parse(self.loss["formula"]), names)
+            self.decided = self.tower.outcomes[before:]
+        return self.decided
 
     def seen(self, k: int) -> Element:
         """The formal derivative, moved onto the cell (lemma `formal`)."""
@@ -161,7 +171,7 @@ class Cell:
         middle = {i: arb(1) for i in self.tower.names.values()}
         varying = {p.name: number(self.names[p.name], middle) for p in self.path if p.low != p.high}
         positive = {n for n in varying if self.tower.sign(self.names[n]) == 2}
-        tower = Formal(varying, positive, self.tower.units, self.outcomes)
+        tower = Formal(varying, positive, self.tower.units, self.outcomes())
         names: dict[str, Element] = {}
         for p in self.path:
             names[p.name] = tower.element_of(p.name) if p.name in varying else tower.read(p.low, names)
@@ -172,7 +182,7 @@ class Case:
     """One stratum of the parameters and targets, with the prediction cut into cells at points b[0] < b[1] < ..."""
 
     def __init__(
-        self, loss: dict[str, Any], node: dict[str, Any], path: list[Place], units: dict[str, int], name: str = ""
+        self, loss: dict[str, Any], node: dict[str, Any], path: list[Place], units: Units, name: str = ""
     ) -> None:
         self.loss, self.node, self.path, self.units, self.name = loss, node, path, units, name
         self.proofs, self.x = node.get("proofs", {}), loss["variable"]
@@ -183,6 +193,7 @@ class Case:
         increasing(self.here, self.bounds)
         self.charts = node["charts"]
         self.made: dict[str, Cell] = {}
+        self.goal: str | None = None
         self.smooth_at: dict[int, bool] = {}
         self.cells = range(len(self.at) + 1)
 
@@ -219,7 +230,6 @@ class Case:
     def continued(self, k: int, i: int, end: str) -> Element:
         """The formal derivative of the branch on cell i at an end of the cell, where it is continuous."""
         cell, here = self.cell(i), self.here
-        cell.derivative(0)
         e = cell.formal_derivative(k)
         images = {j: here.names[n] for n, j in e.tower.names.items() if n != self.x}
         images[e.tower.names[self.x]] = here.tower.read(end, here.names)
@@ -238,9 +248,8 @@ class Case:
     def signed(self, i: int, key: str, make: Callable[[Cell], Element]) -> Sign:
         """The sign on cell i of an expression, in the chart that serves it or by balls."""
         if key in self.node.get("balls", ()):
-            cell = self.cell(i)
-            cell.derivative(0)
-            return balls.sign(self.loss, self.spans(self.bounds[i], self.bounds[i + 1]), cell.outcomes, make)
+            spans = self.spans(self.bounds[i], self.bounds[i + 1])
+            return self.told(key, spans, self.cell(i).outcomes(), make)
         return self.sign(make(self.cell(i, self.node.get("using", {}).get(key))), key)
 
     def spans(self, low: str, high: str) -> list[tuple[str, str, str]]:
@@ -251,7 +260,17 @@ class Case:
         """The sign of the k-th derivative at one point, where no comparison is met with equality (lemma `boxes`)."""
         inside = [b for b in (self.low, x, self.high) if b == x or b.lstrip("-") != "oo"]
         increasing(self.here, inside)
-        return balls.sign(self.loss, self.spans(x, x), None, lambda box: box.derivative(k))
+        return self.told(f"point {k}", self.spans(x, x), None, lambda box: box.derivative(k))
+
+    def told(self, key: str, spans: list[tuple[str, str, str]], outcomes: list[bool] | None, make: Any) -> Sign:
+        """The sign that balls tell on a box; they are asked once, also where a unit has to be refined later."""
+        asked = (key, self.goal, *spans, *(outcomes or ()))
+        if asked not in self.units.told:
+            self.units.told[asked] = None
+            self.units.told[asked] = balls.sign(self.loss, spans, outcomes, make)
+        if self.units.told[asked] is None:
+            raise Unproved("the balls do not tell the sign")
+        return self.units.told[asked]
 
     def sign_on(self, i: int, k: int, key: str, make: Made, at_end: Callable[[Limit], Limit]) -> Sign:
         """The sign on cell i of what is made of the k-th derivative; where the certificate says so, from its ends."""

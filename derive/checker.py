@@ -16,7 +16,7 @@ from typing import Any
 from .cells import Case, Cell, Place, ends, increasing
 from .judgements import BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, refute, shown
 from .reading import Unproved, parse
-from .tower import Finer
+from .tower import Finer, Units
 
 
 def statement(facts: dict[str, Any]) -> dict[str, Any]:
@@ -66,9 +66,9 @@ def verdict(loss: dict[str, Any], claim: dict[str, Any], tree: Any) -> Any:
         raise Unproved(f"malformed certificate: {error!r}") from error
 
 
-def refined(action: Callable[[dict[str, int]], Any], units: dict[str, int] | None = None) -> Any:
+def refined(action: Callable[[Any], Any], units: Units | None = None) -> Any:
     """Do it again whenever an exponential or a power is needed in a finer unit."""
-    units = {} if units is None else units
+    units = Units() if units is None else units
     for _ in range(60):
         try:
             return action(units)
@@ -148,7 +148,7 @@ class Checker:
         node = case.node
         if "evidence" in node and self.name in EVIDENCE and node["evidence"][0] in EVIDENCE[self.name]:
             return refute(case)
-        goal = chosen(case, self.goal)
+        case.goal = goal = chosen(case, self.goal)
         if not PROPERTIES[self.name](case, goal):
             return False
         attained = "reached" in node or (goal == "0" and self.name in ("weakly_convex", "self_concordant"))

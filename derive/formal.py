@@ -16,7 +16,7 @@ from typing import Any
 
 from flint import arb
 
-from .tower import Element, Generator, Sign, Tower
+from .tower import Element, Generator, Sign, Tower, Units
 
 _NEAR = arb(10) ** -40
 
@@ -66,7 +66,7 @@ class Formal(Tower):
         self,
         sample: dict[str, Any],
         positive: set[str],
-        units: dict[str, int],
+        units: Units,
         outcomes: Sequence[bool] | None = None,
     ) -> None:
         super().__init__(units)

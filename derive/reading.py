@@ -7,6 +7,7 @@ on what a text means. It is Python's syntax of expressions; a construct that is 
 from __future__ import annotations
 
 import ast
+import functools
 from abc import ABC, abstractmethod
 from fractions import Fraction
 from typing import Any
@@ -33,6 +34,7 @@ class Unproved(Exception):
     """The certificate does not show what it claims."""
 
 
+@functools.lru_cache(4096)
 def parse(text: str) -> ast.expr:
     if len(text) > 20_000:
         raise Unproved("a formula too long")
@@ -40,6 +42,17 @@ def parse(text: str) -> ast.expr:
 
 
 FUNCTIONS = {name: parse(text) for name, text in DEFINITIONS.items()}
+
+
+def conditional(node: ast.expr) -> bool:
+    """Whether a formula has comparisons."""
+    inside = ast.walk(node)
+    return any(isinstance(n, ast.IfExp) or (isinstance(n, ast.Name) and n.id in CONDITIONAL) for n in inside)
+
+
+CONDITIONAL: set[str] = set()
+for _ in FUNCTIONS:  # also those that are defined by others
+    CONDITIONAL |= {name for name, body in FUNCTIONS.items() if conditional(body)}
 
 
 class Reader(ABC):
@@ -121,6 +134,24 @@ class Reader(ABC):
                 if name in ("exp", "log", "atan", "tan", "ndtr"):
                     return getattr(self, name)(*values)
         raise Unproved("unknown construct")
+
+    def decide(self, node: ast.expr, names: dict[str, Any]) -> None:
+        """Meet the comparisons of a formula in the order of `read`, without reading what they do not need."""
+        match node:
+            case _ if not conditional(node):
+                return
+            case ast.IfExp(test=test, body=a, orelse=b):
+                self.decide(a if self.holds(test, names) else b, names)
+            case ast.BinOp(left=a, right=b):
+                self.decide(a, names)
+                self.decide(b, names)
+            case ast.UnaryOp(operand=a):
+                self.decide(a, names)
+            case ast.Call(func=ast.Name(id=name), args=args) if name not in CONDITIONAL:
+                for a in args:
+                    self.decide(a, names)
+            case _:
+                self.read(node, names)
 
     def holds(self, test: ast.expr, names: dict[str, Any]) -> bool:
         match test:

@@ -19,7 +19,7 @@ from .formal import Formal, number
 from .reading import Unproved, parse
 from .roots import Piece, roots, text
 from .search import attempt
-from .tower import Element
+from .tower import Element, Units
 
 _PARTS = ("1/2", "1/10", "9/10", "1/3", "2/3", "1/100", "99/100", "1/5", "4/5")
 _STEPS = ("1", "1/2", "2", "1/10", "3/2", "3", "1/4", "3/4", "4", "6", "10", "30")
@@ -37,15 +37,15 @@ class Known:
         self.artificial: list[set[str]] = [set()]  # such breakpoints, by view
 
 
-class Units(dict[str, int]):
-    """The units of exponentials and powers; those of proposals apart, so that they refine no proof.
+class Findings(Units):
+    """Units, those of proposals apart, so that they refine no proof.
 
     A search begins again whenever a unit is refined: here stands what it need not find again.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.free: dict[str, int] = {}
+        self.free = Units()
         self.failed = 0  # strategies that were tried in vain
         self.known: dict[tuple[tuple[str, str, str], ...], Known] = {}  # by stratum
 
@@ -53,7 +53,7 @@ class Units(dict[str, int]):
 class Stratum:
     """One choice of places for the parameters and targets: where a property is to be decided."""
 
-    def __init__(self, loss: dict[str, Any], path: list[Place], units: Units) -> None:
+    def __init__(self, loss: dict[str, Any], path: list[Place], units: Findings) -> None:
         self.loss, self.path, self.units = loss, path, units
         self.here = Cell(loss, path, units)
         self.x = loss["variable"]
@@ -255,7 +255,7 @@ class Stratum:
             for chart in probe.charts_for(i):
                 try:
                     place = Place(self.x, probe.bounds[i], probe.bounds[i + 1], chart)
-                    Cell(self.loss, [*self.path, *extra, place], self.units).derivative(0)
+                    Cell(self.loss, [*self.path, *extra, place], self.units).outcomes()
                     self.known.charts[key] = chart
                     break
                 except Unproved as problem:

@@ -32,6 +32,14 @@ class Finer(Exception):
     """A generator is needed in a finer unit, exp(x/2) where exp(x) stands: begin again with it."""
 
 
+class Units(dict[str, int]):
+    """How finely exponentials and powers are divided; and the signs that balls told, which stay as they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: dict[Any, Sign] = {}
+
+
 def times(a: Sign, b: Sign) -> Sign:
     """The sign of a product."""
     if a is None or b is None:
@@ -154,7 +162,7 @@ class Generator:
 class Tower(Reader):
     """Coordinates, and generators over them in the order in which they were needed."""
 
-    def __init__(self, units: dict[str, int]) -> None:
+    def __init__(self, units: Units) -> None:
         self.units, self.generators = units, dict[int, Generator]()
         self.relations: list[tuple[Any, int, int]] = []  # a polynomial that is 0, and its leading power
         self.roots: list[tuple[int, int]] = []  # square roots of primes: index, shift
