@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from math import lcm
+from math import comb, lcm
 from typing import Any
 
 from flint import Ordering, arb, ctx, fmpq, fmpq_mpoly_ctx, fmpz
@@ -23,6 +23,7 @@ RING = fmpq_mpoly_ctx.get(("v", ROOM), Ordering.lex)
 ONE, ZERO, VARIABLES = RING.constant(1), RING.constant(0), RING.gens()
 FINEST = 24  # exp(x/24) and the 24th root are the finest units
 MAX_TERMS = 2000  # of a polynomial; beyond it a proof is too long to be worth its time
+MAX_BITS = 160  # of a number that is to be factored
 DEFINITIONS = {
     "sqrt": "x**(1/2)", "abs": "x if x >= 0 else -x", "sign": "1 if x > 0 else -1 if x < 0 else 0",
     "max": "x if x >= y else y", "min": "x if x <= y else y", "log1p": "log(1+x)", "expm1": "exp(x)-1",
@@ -59,16 +60,28 @@ def times(a: Sign, b: Sign) -> Sign:
 
 def primes(c: Any) -> list[tuple[int, int]]:
     """|c| as a product of powers of primes."""
+    if max(int(c.p).bit_length(), int(c.q).bit_length()) > MAX_BITS:
+        raise Unproved("a number too long to be factored")
     return [(int(p), s * int(k)) for n, s in ((c.p, 1), (c.q, -1)) for p, k in fmpz(abs(n)).factor()]
 
 
 def parse(text: str) -> ast.expr:
-    if len(text) > 20_000:
-        raise Unproved("a formula too long")
-    return ast.parse(" ".join(text.split()), mode="eval").body
+    """A formula, with its decimal numbers exact: Python's parser would round them."""
+    if len(text) > 20_000 or not text.isascii() or "#" in text:
+        raise Unproved("a formula too long, or with characters that no formula has")
+    line = " ".join(text.split())
+    tree = ast.parse(line, mode="eval").body
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, float):
+            written = line[node.col_offset : node.end_col_offset]
+            if not 1e-300 < node.value < 1e300 and set(written) - set("0."):
+                raise Unproved(f"a number too large or too small: {written[:40]}")
+            node.value = Fraction(written)  # type: ignore[assignment]
+    return tree
 
 
 FUNCTIONS = {name: parse(text) for name, text in DEFINITIONS.items()}
+PLACES = {name: 1 + any(isinstance(n, ast.Name) and n.id == "y" for n in ast.walk(f)) for name, f in FUNCTIONS.items()}
 
 
 def rationalised(tower: Tower, num: Any, den: Any) -> tuple[Any, Any]:
@@ -151,6 +164,11 @@ class Element:
         return self + -self.lift(other)
 
     def __pow__(self, n: int) -> Element:
+        if abs(n) > 64:  # python-flint ends the process where a power does not fit
+            for p in (self.num, self.den):
+                digits = max((len(str(c)) for c in p.coeffs()), default=1)
+                if abs(n) * digits > 10**5 or comb(abs(n) + len(p) - 1, abs(n)) > MAX_TERMS:
+                    raise Unproved("a power too high")
         return Element(self.tower, self.num**n, self.den**n) if n >= 0 else self.tower.number(1) / self**-n
 
     @property
@@ -321,8 +339,8 @@ class Tower:
     def read(self, node: ast.expr | str, names: dict[str, Element]) -> Element:
         """A formula on this cell; every condition and every divisor must have a known sign here."""
         match parse(node) if isinstance(node, str) else node:
-            case ast.Constant(value=int() | float() as value):
-                return self.number(Fraction(str(value)))
+            case ast.Constant(value=int() | Fraction() as value) if not isinstance(value, bool):
+                return self.number(value)
             case ast.Name(id=name):
                 if name in ("pi", "E") and name not in names:
                     return self.pi() if name == "pi" else self.exp(self.number(1))
@@ -341,18 +359,20 @@ class Tower:
                     case ast.Mult():
                         return x * y
                     case ast.Pow():
+                        if self.sign(x) not in (2, -2) and any(isinstance(n, ast.Name) for n in ast.walk(b)):
+                            self.loose = True  # an exponent that is a whole number here, and perhaps only here
                         return self.power(x, y)
                     case ast.Div() if self.sign(y) in (2, -2):
                         return x / y
                 raise Unproved("a divisor may vanish" if isinstance(op, ast.Div) else "unknown operation")
             case ast.IfExp(test=test, body=a, orelse=b):
                 return self.read(a if self.holds(test, names) else b, names)
-            case ast.Call(func=ast.Name(id="min" | "max" as name), args=[a, b, c, *rest]):
+            case ast.Call(func=ast.Name(id="min" | "max" as name), args=[a, b, c, *rest], keywords=[]):
                 inner = ast.Call(ast.Name(name), [b, c, *rest], [])
                 return self.read(ast.Call(ast.Name(name), [a, inner], []), names)
-            case ast.Call(func=ast.Name(id=name), args=args):
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if len(args) == PLACES.get(name, 1):
                 values = [self.read(a, names) for a in args]
-                if name in FUNCTIONS and len(values) <= 2:
+                if name in FUNCTIONS:
                     return self.read(FUNCTIONS[name], dict(zip("xy", values, strict=False)))
                 if name in ("sin", "cos"):
                     return self.sine(values[0], int(name == "cos"))
@@ -429,7 +449,8 @@ class Tower:
         make = lambda: self.new(  # noqa: E731
             "log", 2 if above in (2, -2) else None, f, self.number(side), ball=lambda b, s: b.log() * s
         )
-        return self.element(self.cached("log", (f.num, f.den), make)) * side
+        g = self.cached("log", (f.num, f.den), make)
+        return self.element(g) * g.of[1]
 
     def power(self, base: Element, q: Element) -> Element:
         exponent = q.rational()
@@ -473,7 +494,7 @@ class Tower:
             make = lambda m=m, n=n, way=way, side=side: self.new(  # noqa: E731
                 "power", 2, base, m * Fraction(way, n), shift=int(side in (2, -2)), ball=lambda b, e: b**e
             )
-            g = self.cached("power", (f, m.num, m.den, n), make)
+            g = self.cached("power", (f, m.num, m.den, n, way), make)
             if m.rational() == 1 and not any(g.index == i for _, i, _ in self.relations):  # v**n = f
                 v = VARIABLES[g.index] + g.shift
                 self.relations.insert(0, (v**n - f if way > 0 else v**n * f - 1, g.index, n))
@@ -589,6 +610,8 @@ class Tower:
                 u = [self.move(x, to, images) for x in g.of]
                 if g.kind == "variable":
                     raise Unproved("a coordinate has no image")
+                if g.kind == "power" and u[0].zero and u[1].zero:
+                    raise Unproved("0**0")
                 f: dict[str, Callable[..., Element]]
                 f = {"exp": to.exp, "power": to.power, "atan": to.atan, "tan": to.tan, "pi": to.pi}
                 f |= {"ndtr": lambda a: 1 / to.ndtr(-a) - 2, "log": lambda a, s: to.log(a) * s}
@@ -656,12 +679,13 @@ class Tower:
             b = u.get((1, Fraction(0)), one).rational()
             if b is None or b.denominator > 1 or not (g.of[0] - k * self.element(self.generators[t]) ** int(b)).zero:
                 raise Unproved("an exponent is not a power of t")
-            if not g.shift and self.sign(k) == -2:
-                return one, {(2, b): k}
             return one, {(2, b): k}
         if g.kind == "log":
             if order == 0:
-                return self.growth(g.of[0] - 1, t) if k.rational() == 1 else (self.log(k) * g.of[1], {})
+                if k.rational() != 1:
+                    return self.log(k) * g.of[1], {}
+                excess, h = self.growth(g.of[0] - 1, t)
+                return excess * g.of[1], h
             key = max(x for x in u if not u[x].zero)
             if key[0] == 0:
                 raise Unproved("log of log")
