@@ -135,7 +135,11 @@ class Element:
         self.num, self.den = (num, den) if scale == 1 else (num / scale, den / scale)
 
     def lift(self, other: Any) -> Element:
-        return other if isinstance(other, Element) else self.tower.number(other)
+        if not isinstance(other, Element):
+            return self.tower.number(other)
+        if other.tower is not self.tower:
+            raise Unproved("expressions of different towers")
+        return other
 
     def __add__(self, other: Any) -> Element:
         b = self.lift(other)
