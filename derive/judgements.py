@@ -302,7 +302,9 @@ def calibrated(c: Case, goal: str | None) -> bool:
     else:
         need(sides[zero][0], NONPOSITIVE, "the jump up to 0")
         need(sides[zero][1], NEGATIVE, "the jump down from 0")
-        need(c.sign(minus(c.gap(zero, "right"), c.gap(zero, "left")), "fall"), NEGATIVE, "the jump across 0")
+        across = minus(c.gap(zero, "right"), c.gap(zero, "left"))
+        shown(not isinstance(across, int), "finite limits at 0")
+        need(c.sign(across, "across"), NEGATIVE, "the jump across 0")
     return True
 
 

@@ -363,7 +363,7 @@ class Tower:
                     case ast.Mult():
                         return x * y
                     case ast.Pow():
-                        if self.sign(x) not in (2, -2) and any(isinstance(n, ast.Name) for n in ast.walk(b)):
+                        if self.sign(x) != 2 and any(isinstance(n, ast.Name) for n in ast.walk(b)):
                             self.loose = True  # an exponent that is a whole number here, and perhaps only here
                         return self.power(x, y)
                     case ast.Div() if self.sign(y) in (2, -2):

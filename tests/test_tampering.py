@@ -602,6 +602,9 @@ FORGED: dict[str, Case] = {
     "calibrated, without a lower bound": made(
         residual("-m**2 - atan(m)", "margin"), "calibrated", "proved", ["0"], zero=0
     ),
+    "calibrated, with a pole at 0": made(
+        residual("-1/m if m > 0 else 1", "margin"), "calibrated", "proved", ["0"], zero=0
+    ),
     "bounded influence of a jump": made(residual("1 if r > 0 else 0"), "bounded_influence", "proved", ["0"]),
     "proper for what is no label": Case(
         unit(ENTROPY, y="(0, oo)"),
