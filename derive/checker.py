@@ -79,7 +79,7 @@ def refined(action: Callable[[dict[str, int]], Any], units: dict[str, int] | Non
 
 
 def union(name: str, places: list[Place], found: list[Any]) -> Any:
-    """Where the property holds, as a condition on the parameter: True, False, None (not known), or text."""
+    """Where the property holds (lemma `union`), as a condition: True, False, None (not known), or text."""
     if None in found or all(f == found[0] for f in found):
         return None if None in found else found[0]
     for text in (end for p in places for end in (p.low, p.high) if end not in ("-oo", "oo")):
@@ -134,7 +134,7 @@ class Checker:
         self.exact = "value" in claim  # the value is the best one, not only valid
 
     def visit(self, node: Any, parameters: list[str], inputs: list[str], path: list[Place]) -> Any:
-        """Cut the ranges of the parameters into strata; what holds in each."""
+        """Cut the ranges of the parameters into strata; what holds in each (lemma `strata`)."""
         if node is None:
             return None
         if not parameters:

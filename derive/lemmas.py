@@ -21,7 +21,7 @@ def need(found: Sign, allowed: Signs, what: str) -> None:
 
 
 def limit(e: Element, t: int, start: bool, to: Tower, images: dict[int, Element]) -> Limit:
-    """The limit as the coordinate t tends to 0 (start) or to oo, as an element of a tower without t."""
+    """The limit as the coordinate t tends to 0 (start) or to oo, in a tower without t (lemma `limit`)."""
     try:
         here, u, back = e.tower, t, images
         if start:

@@ -111,7 +111,7 @@ class Budget:
 
 
 class Element:
-    """A fraction of polynomials in the coordinates and generators of a tower."""
+    """A fraction of polynomials in the coordinates and generators of a tower (lemma `tower`)."""
 
     __slots__ = ("den", "num", "tower")
 
@@ -317,7 +317,7 @@ class Tower:
         return total
 
     def sign(self, e: Element) -> Sign:
-        """By the signs of the irreducible factors."""
+        """By the signs of the irreducible factors (lemma `factors`)."""
         if e.zero:
             return 0
         total: Sign = 2
@@ -629,7 +629,10 @@ class Tower:
         return value(e.num) / den
 
     def growth(self, e: Element, t: int) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
-        """e ~ k * exp(sum a*t**b) * t**p * log(t)**q as t -> oo: k, and a, p, q by (2, b), (1, 0), (0, 0)."""
+        """e ~ k * exp(sum a*t**b) * t**p * log(t)**q as t -> oo: k, and a, p, q by (2, b), (1, 0), (0, 0).
+
+        Lemma `growth`: right for all values of the other coordinates.
+        """
         k, g = self._growth(e.num, t)
         below, h = self._growth(e.den, t)
         return k / below, merge(g, h, -1)
