@@ -57,6 +57,9 @@ class Series(Reader):
             raise Unproved("a comparison that the balls do not decide")
         return s in COMPARISONS[op][0]
 
+    def exponent_met(self) -> None:
+        """Of no consequence: here a formula is read on the inside of a cell, or where nothing is met by chance."""
+
     def power(self, base: Any, q: Any) -> Any:
         n = q[0].unique_fmpz() if q.length() <= 1 and q[0].is_exact() else None
         if n is not None and abs(n) <= 64:

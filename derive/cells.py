@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from flint import arb
 
 from . import balls
 from .formal import Formal, number
-from .lemmas import NONNEGATIVE, NULL, Limit, Signs, limit, need, sign
+from .lemmas import NONNEGATIVE, NULL, POSITIVE, Limit, Signs, limit, need, sign
 from .reading import Unproved, parse
 from .tower import VARIABLES, Element, Finer, Sign, Tower, Units
 
@@ -25,8 +25,18 @@ Made = Callable[["Cell"], Element]
 
 def ends(domain: str) -> tuple[str, str, bool, bool]:
     """The ends of "(a, b]", and whether each belongs to it."""
-    low, high = (x.strip() for x in domain.removeprefix("integers ")[1:-1].split(","))
-    return low, high, "[" in domain, domain.endswith("]")
+    text = domain.removeprefix("integers ")
+    if text[0] not in "([" or text[-1] not in ")]":
+        raise Unproved(f"no interval: {domain}")
+    low, high = (x.strip() for x in text[1:-1].split(","))
+    return low, high, text[0] == "[", text[-1] == "]"
+
+
+def among(x: Any, those: Container[Any], what: str) -> Any:
+    """What a certificate names, if it is there to be named: no index from the end, no unknown side."""
+    if x not in those:
+        raise Unproved(f"{what}: {x!r}")
+    return x
 
 
 class Place:
@@ -122,6 +132,8 @@ class Cell:
         self.formal, self.images = list[Element](), dict[int, Element]()
         self.decided: list[bool] | None = None
         if self.t >= 0:
+            if self.tower.generators[self.t].sign != 2:
+                raise Unproved("the coordinate of the prediction runs through (0, oo)")
             self.rate = self.tower.slope(self.names[loss["variable"]], self.t)
             self.rising = self.tower.sign(self.rate) == 2
             if self.tower.sign(self.rate) not in (2, -2):
@@ -188,7 +200,7 @@ class Case:
         self.proofs, self.x = node.get("proofs", {}), loss["variable"]
         self.here = Cell(loss, path, units)  # without the prediction
         self.low, self.high = ends(loss["domain"])[:2]
-        self.at: list[str] = node["at"]
+        self.at: list[str] = list(node["at"])
         self.bounds = [self.low, *self.at, self.high]
         increasing(self.here, self.bounds)
         self.charts = node["charts"]
@@ -198,34 +210,40 @@ class Case:
         self.cells = range(len(self.at) + 1)
 
     def cell(self, i: int, chart: list[Any] | None = None) -> Cell:
-        chart = chart or self.charts[i]
+        chart = chart or self.charts[among(i, self.cells, "no cell")]
         key = json.dumps([i, chart])
         if key not in self.made:
             place = Place(self.x, self.bounds[i], self.bounds[i + 1], chart)
             self.made[key] = Cell(self.loss, [*self.path, place], self.units)
         return self.made[key]
 
-    def value(self, j: int) -> Element:
-        """f(b[j])."""
-        names = dict(self.here.names)
-        names[self.x] = self.here.tower.read(self.at[j], names)
-        return formula(self.loss, self.here.tower, names)
+    def breakpoint(self, j: int) -> str:
+        return self.at[among(j, range(len(self.at)), "no breakpoint")]
+
+    def value(self, j: int, label: int | None = None) -> Element:
+        """f(b[j]), for a label if one is given."""
+        return self.formula_at(self.read(self.breakpoint(j)), label)
 
     def read(self, text: str, cell: Cell | None = None) -> Element:
+        """A formula in the parameters and targets: the prediction may not occur in it."""
         cell = cell or self.here
-        return cell.tower.read(text, cell.names)
+        return cell.tower.read(text, {n: e for n, e in cell.names.items() if n != self.x})
 
     def limit(self, k: int, i: int, side: str, what: Callable[[Cell], Element] | None = None) -> Limit:
         """Of the k-th derivative (or another expression) at the "low" or "high" end of cell i."""
-        end = self.bounds[i + (side == "high")]
+        high = among(side, ("low", "high"), "no side") == "high"
+        end = self.bounds[among(i, self.cells, "no cell") + high]
         if what is None and end.lstrip("-") != "oo":
             try:
                 return self.continued(k, i, end)
             except Unproved:
                 pass
         cell = self.cell(i, self.node.get("limits", {}).get(f"{k}{side}{i}"))
-        e = what(cell) if what else cell.derivative(k)
-        return limit(e, cell.t, (side == "low") == cell.rising, self.here.tower, self.carry(cell))
+        return self.limit_of(what(cell) if what else cell.derivative(k), cell, side)
+
+    def limit_of(self, e: Element, cell: Cell, side: str) -> Limit:
+        start = (among(side, ("low", "high"), "no side") == "low") == cell.rising
+        return limit(e, cell.t, start, self.here.tower, self.carry(cell))
 
     def continued(self, k: int, i: int, end: str) -> Element:
         """The formal derivative of the branch on cell i at an end of the cell, where it is continuous."""
@@ -251,6 +269,13 @@ class Case:
             spans = self.spans(self.bounds[i], self.bounds[i + 1])
             return self.told(key, spans, self.cell(i).outcomes(), make)
         return self.sign(make(self.cell(i, self.node.get("using", {}).get(key))), key)
+
+    def regular(self, i: int) -> None:
+        """Show that the formula is one formula without switches on all of cell i, and analytic there."""
+        if f"regular@{i}" in self.node.get("balls", ()):
+            need(self.signed(i, f"regular@{i}", lambda cell: cell.tower.number(1)), POSITIVE, "the formula")
+        else:
+            self.cell(i).derivative(0)
 
     def spans(self, low: str, high: str) -> list[tuple[str, str, str]]:
         """The ends of all variables, the prediction between two given ones (lemma `boxes`)."""
@@ -309,14 +334,16 @@ class Case:
     def jump(self, k: int, j: int) -> Limit:
         return minus(self.limit(k, j + 1, "low"), self.limit(k, j, "high"))
 
-    def gap(self, j: int, side: str) -> Limit:
-        """The limit of f from one side of b[j], less f(b[j])."""
-        return minus(self.limit(0, j + (side == "right"), "low" if side == "right" else "high"), self.value(j))
+    def gap(self, j: int, side: str, label: int | None = None) -> Limit:
+        """The limit of f from one side of b[j], less f(b[j]); for a label if one is given."""
+        right = among(side, ("left", "right"), "no side") == "right"
+        what = None if label is None else lambda cell: self.labelled(cell, label)
+        return minus(self.limit(0, j + right, "low" if right else "high", what), self.value(j, label))
 
     def analytic(self, j: int) -> bool:
         """Whether one formula without switches holds around b[j] (lemma `analytic`)."""
         if j not in self.smooth_at:
-            cell = Cell(self.loss, [*self.path, Place(self.x, self.at[j], self.at[j])], self.units)
+            cell = Cell(self.loss, [*self.path, Place(self.x, self.breakpoint(j), self.breakpoint(j))], self.units)
             try:
                 cell.derivative(0)
                 self.smooth_at[j] = not cell.tower.loose
@@ -325,7 +352,9 @@ class Case:
         return self.smooth_at[j]
 
     def seams(self) -> list[int]:
-        """The breakpoints at which the formula changes."""
+        """The breakpoints at which the formula changes; on every cell it is one formula without switches."""
+        for i in self.cells:
+            self.regular(i)
         return [j for j in range(len(self.at)) if not self.analytic(j)]
 
     def continuous(self) -> None:
@@ -358,7 +387,7 @@ class Case:
             return self.limit(k, i, side[0], lambda cell: what(cell.derivative(k)))
         if kind == "cell":
             return what(self.cell(i).derivative(k))
-        if kind == "at":
+        if kind == "at" and k == 0:
             return what(self.value(i))
         if kind == "gap":
             return self.gap(i, side[0])
@@ -371,6 +400,7 @@ class Case:
         if place not in self.node:
             return False
         spot = self.node[place]
+        among(spot[0], ("limit", "cell", "at"), "no place where a bound is reached")
         cell = self.cell(spot[1]) if spot[0] == "cell" else self.here
         found = self.found(spot, k)
         if isinstance(found, int):
@@ -380,30 +410,35 @@ class Case:
 
     def zero(self) -> int:
         """The breakpoint 0."""
-        j = int(self.node["zero"])
-        if not self.read(self.at[j]).zero:
+        j: int = self.node["zero"]
+        if not self.read(self.breakpoint(j)).zero:
             raise Unproved(f"{self.at[j]} is not 0")
         return j
 
-    def formula_at(self, x: Element) -> Element:
-        return formula(self.loss, self.here.tower, {**self.here.names, self.x: x})
+    def formula_at(self, x: Element, label: int | None = None) -> Element:
+        return formula(self.loss, self.here.tower, {**self.label(self.here, label), self.x: x})
 
     def formula_on(self, cell: Cell, at: str) -> Element:
         """f at a point, seen from a cell."""
         return formula(self.loss, cell.tower, {**cell.names, self.x: self.read(at, cell)})
 
+    def reflection(self, cell: Cell) -> Element:
+        """f(-x)."""
+        return formula(self.loss, cell.tower, {**cell.names, self.x: -cell.names[self.x]})
+
     def mirrored(self, cell: Cell) -> Element:
         """f(x) - f(-x)."""
-        other = {**cell.names, self.x: -cell.names[self.x]}
-        return cell.derivative(0) - formula(self.loss, cell.tower, other)
+        return cell.derivative(0) - self.reflection(cell)
+
+    def label(self, cell: Cell, n: int | None) -> dict[str, Element]:
+        """The names of a cell, with a value for the label if one is given."""
+        return cell.names if n is None else {**cell.names, **{x: cell.tower.number(n) for x in self.loss["inputs"]}}
+
+    def labelled(self, cell: Cell, n: int) -> Element:
+        return formula(self.loss, cell.tower, dict(self.label(cell, n)))
 
     def both_labels(self, i: int) -> tuple[Element, Element]:
         """The derivative for the label 1, and for the label 0."""
-        cell, (label,) = self.cell(i), self.loss["inputs"]
-        values = (formula(self.loss, cell.tower, {**cell.names, label: cell.tower.number(n)}) for n in (1, 0))
-        one, zero = (cell.tower.slope(e, cell.t) / cell.rate for e in values)
-        return one, zero
-
-    def limit_of(self, e: Element, i: int, side: str) -> Limit:
         cell = self.cell(i)
-        return limit(e, cell.t, (side == "low") == cell.rising, self.here.tower, self.carry(cell))
+        one, zero = (cell.tower.slope(self.labelled(cell, n), cell.t) / cell.rate for n in (1, 0))
+        return one, zero

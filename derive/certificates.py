@@ -132,7 +132,7 @@ def _problem(about: Statement | None, said: dict[str, Any] | None, shown: dict[s
         return "the facts do not say what the certificate shows"
     if shown is None or shown["certificate"] is None:
         if said["verdict"] == "undecided" and (shown is None or shown["claim"]["verdict"] == "undecided"):
-            return None
+            return None if said.keys() <= {"verdict", "reason"} else "an undecided claim says more than its reason"
         return f"it is said to be {said['verdict']}, and there is no certificate"
     try:
         checker.check(about, shown["claim"], shown["certificate"])

@@ -7,16 +7,23 @@ sign (docs/lemmas.md states and proves them). Everything else is computed here a
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from .cells import Case, Cell, Place, ends, increasing
-from .judgements import BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, refute, shown
+from .judgements import BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, meaningful, refute, shown
 from .reading import Unproved, parse
-from .tower import Finer, Units
+from .tower import Finer, Tower, Units
+
+MALFORMED = (  # what a certificate that is not made as one of ours may raise
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, SyntaxError, RecursionError, MemoryError,
+)  # fmt: skip
 
 
 def statement(facts: dict[str, Any]) -> dict[str, Any]:
@@ -41,8 +48,12 @@ def digest(loss: dict[str, Any]) -> str:
 
 def check(loss: dict[str, Any], claim: dict[str, Any], certificate: dict[str, Any]) -> None:
     """Raise Unproved unless the certificate shows the claim about the loss (a statement)."""
-    if (certificate.get("loss"), certificate.get("property")) != (digest(loss), claim["property"]):
-        raise Unproved("the certificate belongs to another formula or property")
+    try:
+        meaningful(loss, claim)
+        if (certificate["loss"], certificate["property"]) != (digest(loss), claim["property"]):
+            raise Unproved("the certificate belongs to another formula or property")
+    except MALFORMED as error:
+        raise Unproved(f"no claim or no certificate: {error!r}") from error
     found = verdict(loss, claim, certificate.get("tree"))
     shown = {True: "proved", False: "refuted", None: "undecided"}.get(found, "conditional")
     if shown != claim["verdict"] or (shown == "conditional" and found != claim.get("condition")):
@@ -53,16 +64,7 @@ def verdict(loss: dict[str, Any], claim: dict[str, Any], tree: Any) -> Any:
     """What the tree shows: True, False, None (not decided), or the condition under which the property holds."""
     try:
         return Checker(loss, claim).visit(tree, list(loss["parameters"]), list(loss["inputs"]), [])
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        IndexError,
-        AttributeError,
-        ArithmeticError,
-        SyntaxError,
-        RecursionError,
-    ) as error:
+    except MALFORMED as error:
         raise Unproved(f"malformed certificate: {error!r}") from error
 
 
@@ -78,9 +80,11 @@ def refined(action: Callable[[Any], Any], units: Units | None = None) -> Any:
 
 
 def union(name: str, places: list[Place], found: list[Any]) -> Any:
-    """Where the property holds, as a condition on the parameter: True, False, None (not known), or text."""
+    """Where the property holds (lemma `union`), as a condition: True, False, None (not known), or text."""
     if None in found or all(f == found[0] for f in found):
         return None if None in found else found[0]
+    for text in (end for p in places for end in (p.low, p.high) if end not in ("-oo", "oo")):
+        shown(not isinstance(parse(text), ast.IfExp), "an end that a condition can name")
     runs: list[list[Any]] = []
     for p, f in zip(places, found, strict=True):
         if runs and runs[-1][4] == f:
@@ -111,15 +115,29 @@ def chosen(c: Case, goal: str | None) -> str | None:
     return goal
 
 
+def holds_an_integer(p: Place) -> bool:
+    """Whether some integer is in a place with rational ends: otherwise nothing follows from what fails there."""
+    low, high = (
+        Fraction(0) if end in ("-oo", "oo") else Tower(Units()).read(end, {}).rational() for end in (p.low, p.high)
+    )
+    if low is None or high is None:
+        return False
+    if "oo" in (p.low[-2:], p.high[-2:]):
+        return True
+    return low == high and low.denominator == 1 if p.low == p.high else p.weak or math.floor(low) + 1 < high
+
+
 class Checker:
     """One claim about one loss."""
 
     def __init__(self, loss: dict[str, Any], claim: dict[str, Any]) -> None:
+        names = [*loss["parameters"], *loss["inputs"], *loss["definitions"], loss["variable"]]
+        shown(len(names) == len({*names}), "different names")
         self.loss, self.name, self.goal = loss, claim["property"], claim.get("value", claim.get("bound"))
         self.exact = "value" in claim  # the value is the best one, not only valid
 
     def visit(self, node: Any, parameters: list[str], inputs: list[str], path: list[Place]) -> Any:
-        """Cut the ranges of the parameters into strata; what holds in each."""
+        """Cut the ranges of the parameters into strata; what holds in each (lemma `strata`)."""
         if node is None:
             return None
         if not parameters:
@@ -148,10 +166,13 @@ class Checker:
         node = case.node
         if "evidence" in node and self.name in EVIDENCE and node["evidence"][0] in EVIDENCE[self.name]:
             return refute(case)
-        case.goal = goal = chosen(case, self.goal)
-        if not PROPERTIES[self.name](case, goal):
+        case.goal = chosen(case, self.goal) if "evidence" not in node else None
+        holds = PROPERTIES[self.name](case, case.goal)
+        shown(holds != ("evidence" in node or "least" in node), "evidence where the property fails, and only there")
+        if not holds:
             return False
-        attained = "reached" in node or (goal == "0" and self.name in ("weakly_convex", "self_concordant"))
+        least = self.name in ("weakly_convex", "self_concordant") and chosen(case, self.goal) == "0"
+        attained = least or "reached" in node
         if self.exact and self.name in BEST and not attained:
             raise Unproved("the value is not shown to be the best")
         return True
@@ -160,7 +181,9 @@ class Checker:
         """The points and intervals into which a list of points cuts a range."""
         name, charts, weak = node["split"], node.get("charts", {}), bool(node.get("weak"))
         if domain[0] == "{":
-            return [Place(name, v.strip(), v.strip()) for v in domain[1:-1].split(",")]
+            values = [v.strip() for v in domain[1:-1].split(",")]
+            refined(lambda units: increasing(Cell(self.loss, path, units), values))
+            return [Place(name, v, v) for v in values]
         low, high, has_low, has_high = ends(domain)
         bounds = [low, *node["at"], high]
         refined(lambda units: increasing(Cell(self.loss, path, units), bounds))
@@ -168,4 +191,6 @@ class Checker:
         for i, (a, b) in enumerate(itertools.pairwise(bounds)):
             out += [Place(name, a, a)] if i else []
             out.append(Place(name, a, b, charts.get(str(i)), weak and has_low and i == 0))
-        return out + ([Place(name, high, high)] if has_high else [])
+        out += [Place(name, high, high)] if has_high else []
+        shown(not domain.startswith("integers") or all(map(holds_an_integer, out)), "an integer in every part")
+        return out

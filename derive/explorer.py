@@ -79,12 +79,18 @@ class Explorer(Case):
         if not self.compact(i):
             return None
         known = self.node.setdefault("balls", [])
+        if key in known:
+            return super().signed(i, key, make)
         known.append(key)
         try:
             return super().signed(i, key, make)
         except (Unproved, ZeroDivisionError, AttributeError):
             known.remove(key)
             return None
+
+    def regular(self, i: int) -> None:
+        if not self.by_balls(i, f"regular@{i}", lambda cell: cell.tower.number(1)):
+            super().regular(i)
 
     def compact(self, i: int) -> bool:
         """Whether balls can reach all of a cell."""

@@ -6,10 +6,11 @@ it for signs, limits and jumps; what it concludes from them is a lemma of docs/l
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
-from .cells import Case, ends, less, minus, plus, short_of
+from .cells import Case, among, ends, less, minus, plus, short_of
 from .lemmas import NEGATIVE, NONNEGATIVE, NONPOSITIVE, NULL, POSITIVE, need
 from .reading import Unproved
 from .tower import Element
@@ -69,8 +70,9 @@ def size_at_most(c: Case, k: int, goal: str | None) -> bool:
 
 def one_side(c: Case, text: str, closed: bool, what: Callable[..., Element], place: str, infinite: int) -> bool:
     """f stays on one side of a bound that it attains (closed), or only approaches."""
-    if text in ("-oo", "oo"):
-        return shown(not closed and c.found(c.node[place], 0) == infinite, "an infinite limit")
+    if text == ("oo" if infinite > 0 else "-oo"):
+        kind, i, side = c.node[place]
+        return shown(not closed and kind == "limit" and c.limit(0, i, side) == infinite, "an infinite limit")
     c.every(0, NONNEGATIVE if closed else POSITIVE, place, what, text)
     c.values(NONNEGATIVE if closed else POSITIVE, what, text)
     if closed and c.node[place][0] == "limit":
@@ -115,7 +117,7 @@ def quasiconvex(c: Case, goal: str | None) -> bool:
         if {a, b} - {"limit", "cell"} or not (i < k or (i == k and (side, other) == (["low"], ["high"]))):
             raise Unproved("the fall does not come after the rise")
         return False
-    turn = c.node["turn"]
+    turn = among(c.node["turn"], range(len(c.cells) + 1), "no cell where the direction turns")
     c.every(1, NONPOSITIVE, cells=range(turn))
     c.every(1, NONNEGATIVE, cells=range(turn, len(c.cells)))
     for j in c.seams():
@@ -145,10 +147,12 @@ def continuous(c: Case, goal: str | None) -> bool:
 def differentiable(c: Case, goal: str | None) -> bool:
     """Of class C^k inside the domain, where k is the value, the largest such number; oo without seams."""
     if goal == "oo":
-        return shown(not c.seams() and all(c.cell(i).derivative(0) for i in c.cells), "a seam")
-    c.smooth_to(int(str(goal)))
-    need(c.sign(c.jump(int(str(goal)) + 1, c.node["reached"]), "reached"), (-2, 2), "the jump of the next derivative")
-    return int(str(goal)) >= 1
+        return shown(not c.seams(), "a seam")
+    k = int(str(goal))
+    shown(k >= 1 and str(k) == goal, "a class of differentiable functions")
+    c.smooth_to(k)
+    need(c.sign(c.jump(k + 1, c.node["reached"]), "reached"), (-2, 2), "the jump of the next derivative")
+    return True
 
 
 def lipschitz(c: Case, goal: str | None) -> bool:
@@ -157,6 +161,8 @@ def lipschitz(c: Case, goal: str | None) -> bool:
 
 
 def bounded_influence(c: Case, goal: str | None) -> bool:
+    """That the loss is Lipschitz, whatever the constant."""
+    c.continuous()
     return size_at_most(c, 1, None)
 
 
@@ -167,7 +173,9 @@ def smooth(c: Case, goal: str | None) -> bool:
 
 def bounded(c: Case, goal: str | None) -> bool:
     """Bounded above; the value is the least upper bound."""
-    return size_at_most(c, 0, None) if goal is None else one_side(c, goal, False, short_of, "reached", 2)
+    if goal is None:
+        return size_at_most(c, 0, None)
+    return shown(goal != "oo", "a bound") and one_side(c, goal, False, short_of, "reached", 2)
 
 
 def range_(c: Case, goal: str | None) -> bool:
@@ -185,13 +193,14 @@ def minimizer(c: Case, goal: str | None) -> bool:
     """The set of all minimizers: none, a point, or an interval between breakpoints."""
     if goal == "none":
         return one_side(c, c.node["level"], False, less, "lowest", -2)
-    first, last = c.node["argmin"]  # breakpoints; -1 and len(at) stand for the ends of the domain
-    base = min(max(first, 0), len(c.at) - 1)
-    low, high = ends(str(goal))[:2] if str(goal)[0] in "([" else (str(goal), str(goal))
+    first, last = (among(j, range(-1, len(c.at) + 1), "no place of a minimum") for j in c.node["argmin"])
+    base = min(max(first, 0), len(c.at) - 1)  # -1 and len(at) stand for the ends of the domain
+    interval = first != last or str(goal)[0] == "["  # [a, b] may have shrunk to a point
+    low, high = ends(str(goal))[:2] if interval else (str(goal), str(goal))
     for text, j in ((low, first), (high, last)):
-        end = "-oo" if j < 0 else "oo" if j == len(c.at) else None
+        end = c.low if j < 0 else c.high if j == len(c.at) else None
         shown(text == end if end else (c.read(text) - c.read(c.at[j])).zero, f"{text} is the breakpoint {j}")
-    shown(first == last or str(goal)[0] + str(goal)[-1] == "[("[first < 0] + "])"[last == len(c.at)], "the ends")
+    shown(not interval or str(goal)[0] + str(goal)[-1] == "[("[first < 0] + "])"[last == len(c.at)], "the ends")
     for i in c.cells:
         s = c.sign_on(
             i,
@@ -210,14 +219,15 @@ def minimizer(c: Case, goal: str | None) -> bool:
 def redescending(c: Case, goal: str | None) -> bool:
     outer = [c.limit(1, 0, "low"), c.limit(1, len(c.at), "high")]
     if "evidence" in c.node:
-        need(c.sign(outer[c.node["evidence"]], "evidence"), (-2, 2), "the slope at an end")
+        found = outer[among(c.node["evidence"], (0, 1), "no end")]
+        need(c.sign(found, "evidence"), (-2, 2), "the slope at an end")
         return False
     return shown(all(not isinstance(e, int) and e.zero for e in outer), "the slope at an end")
 
 
 def symmetric(c: Case, goal: str | None) -> bool:
     if "evidence" in c.node:
-        e = c.read(c.at[c.node["evidence"]])
+        e = c.read(c.breakpoint(c.node["evidence"]))
         need(c.sign(c.formula_at(e) - c.formula_at(-e), "evidence"), (-2, 2), "f(x) - f(-x)")
         return False
     reflected(c, c.zero(), NULL)
@@ -240,6 +250,7 @@ def self_concordant(c: Case, goal: str | None) -> bool:
         if not isinstance(c.limit(3, i, side, lambda z: z.derivative(3) ** 2 / z.derivative(2) ** 3 / 4), int):
             raise Unproved("the ratio is bounded")
         return False
+    need(c.sign(c.read(str(goal)), "value"), NONNEGATIVE, "the constant")
     convex(c, None)
     c.smooth_to(2)
     for i in c.cells:
@@ -249,6 +260,7 @@ def self_concordant(c: Case, goal: str | None) -> bool:
         need(s, NONNEGATIVE, f"the bound on cell {i}")
     if "reached" in c.node:
         kind, i, side = c.node["reached"]
+        shown(kind == "limit" and not any(p.weak for p in c.path), "a limit of a ratio that is one for all targets")
         found = c.limit(3, i, side, lambda cell: cell.derivative(3) ** 2 / cell.derivative(2) ** 3 / 4)
         need(c.sign(minus(found, c.read(str(goal)) ** 2), "reached"), NULL, f"the bound at the {kind}")
     return True
@@ -289,42 +301,75 @@ def calibrated(c: Case, goal: str | None) -> bool:
     sides = {j: [c.sign(c.gap(j, s), f"gap {s} {j}") for s in ("left", "right")] for j in {*c.seams(), zero}}
     if any(s != [0, 0] for j, s in sides.items() if j != zero):
         raise Unproved("a jump away from 0")
+    for end in (None, c.reflection):
+        shown(c.limit(0, len(c.at), "high", end) != -2, "a loss that is bounded below")
     reflected(c, zero, NEGATIVE)
     far = c.limit(0, len(c.at), "high", c.mirrored)
     need(c.sign(far, "far"), NEGATIVE, "f(x) - f(-x) far out")
     if sides[zero] == [0, 0]:
         need(c.sign(after, "after"), NEGATIVE, "the slope at 0")
         need(turns, NONPOSITIVE, "the jump of the slope at 0")
-    elif not (sides[zero][0] in NONPOSITIVE and sides[zero][1] == -2):
-        raise Unproved("the jump at 0 does not point downwards")
+    else:
+        need(sides[zero][0], NONPOSITIVE, "the jump up to 0")
+        need(sides[zero][1], NEGATIVE, "the jump down from 0")
+        across = minus(c.gap(zero, "right"), c.gap(zero, "left"))
+        shown(not isinstance(across, int), "finite limits at 0")
+        need(c.sign(across, "across"), NEGATIVE, "the jump across 0")
     return True
 
 
 def proper(c: Case, goal: str | None) -> bool:
     """The expected loss under p is stationary at p, falling before and rising after (lemma `proper`)."""
     strict, logit = c.name == "strictly_proper", c.loss["domain"] == "(-oo, oo)"
+    if "evidence" not in c.node:
+        for j, side, n in itertools.product(range(len(c.at)), ("left", "right"), (0, 1)):
+            need(c.sign(c.gap(j, side, n), f"gap {side} {j} {n}"), NULL, f"the jump for the label {n} at {c.at[j]}")
     for i in c.cells:
         cell, (one, zero) = c.cell(i), c.both_labels(i)
-        p = c.read(f"1/(1 + exp(-{c.x}))", cell) if logit else cell.names[c.x]
+        p = cell.tower.read(f"1/(1 + exp(-{c.x}))", cell.names) if logit else cell.names[c.x]
         e, rate = p * one + (1 - p) * zero, p * (1 - p) if logit else cell.tower.number(1)
         if "evidence" in c.node:
             kind, k, *side = c.node["evidence"]
             if i == k and kind == "flat":
                 return not shown(strict and one.zero, "the slope")
             if i == k:
-                need(c.sign(c.limit_of(e, i, side[0]), "evidence"), (-2, 2), "the slope of the expected loss")
+                need(c.sign(c.limit_of(e, cell, side[0]), "evidence"), (-2, 2), "the slope of the expected loss")
                 return False
             continue
         need(c.sign(e, f"stationary@{i}"), NULL, "the slope of the expected loss at p")
         need(c.sign(one, f"falls@{i}"), NEGATIVE if strict else NONPOSITIVE, "the slope for the label 1")
         if goal:
-            weight = one + c.read(goal, cell) * (1 - p) * rate
+            weight = one + cell.tower.read(goal, cell.names) * (1 - p) * rate
             need(c.sign(weight, f"weight@{i}"), NULL, "the weight")
     return shown("evidence" not in c.node, "the place of the evidence")
 
 
 BEST = ("strongly_convex", "weakly_convex", "lipschitz", "smooth", "self_concordant")  # a value must be reached
 BOTH_LABELS = ("proper", "strictly_proper")
+NAMED = ("differentiable", "range", "minimizer", "strongly_convex", "weakly_convex", "self_concordant")  # by a value
+VALUED = (*NAMED, "lipschitz", "smooth", "bounded", *BOTH_LABELS)  # may have a value
+OF_RESIDUALS = ("symmetric", "bounded_influence", "redescending")
+OF_MARGINS = ("monotone", "upper_bounds_zero_one", "calibrated")
+
+
+def meaningful(loss: dict[str, Any], claim: dict[str, Any]) -> None:
+    """Whether the property has a meaning for the loss, and the claim says exactly what a check of it shows."""
+    name, verdict = claim["property"], claim["verdict"]
+    shown(name in PROPERTIES, "a known property")
+    shown(name not in OF_RESIDUALS or loss["base"] == "residual", "a loss of a residual")
+    shown(name not in OF_MARGINS or loss["base"] == "margin", "a loss of a margin")
+    if name in BOTH_LABELS:
+        shown([*loss["inputs"].values()] in (["{0, 1}"], ["[0, 1]"]), "a target that is a label")
+        shown(loss["domain"] in ("(-oo, oo)", "(0, 1)", "[0, 1]"), "a prediction that is a logit or a probability")
+    valued = {key for key in ("value", "bound") if key in claim}
+    shown(all(isinstance(x, str) for x in claim.values()), "a claim made of text")
+    if verdict in ("proved", "conditional"):
+        shown(len(valued) == 1 or not (valued or name in NAMED), "one value or bound")
+        shown(name in VALUED if "value" in valued else name in BEST if valued else True, "a property with a value")
+    allowed = {"proved": valued, "refuted": (), "conditional": {*valued, "condition"}, "undecided": {"reason"}}[verdict]
+    shown(claim.keys() <= {"property", "verdict", *allowed}, "a claim without other fields")
+
+
 Property = Callable[[Case, str | None], bool]
 _ALL: tuple[Property, ...] = (
     convex, strictly_convex, strongly_convex, weakly_convex, quasiconvex, continuous, differentiable, lipschitz, smooth,

@@ -22,7 +22,7 @@ def need(found: Sign, allowed: Signs, what: str) -> None:
 
 
 def limit(e: Element, t: int, start: bool, to: Tower, images: dict[int, Element]) -> Limit:
-    """The limit as the coordinate t tends to 0 (start) or to oo, as an element of a tower without t."""
+    """The limit as the coordinate t tends to 0 (start) or to oo, in a tower without t (lemma `limit`)."""
     try:
         here, u, back = e.tower, t, images
         if start:
@@ -69,17 +69,19 @@ def sign(e: Element, proof: list[Any] | None) -> Sign:
         return total
     if lemma == "terms":  # a sum of terms of one sign, by the powers of one positive generator
         index, inner = rest
+        if tower.generators[index].sign != 2:
+            raise Unproved("not a positive generator")
         shown = [
             sign(tower.coefficient(e.num, index, k), inner.get(str(k)))
             for k in range(int(e.num.degrees()[index]) + 1)
             if not tower.coefficient(e.num, index, k).zero
         ]
         codes = [s for s in shown if s is not None]
-        if tower.generators[index].sign != 2 or len(codes) < len(shown) or min(codes) * max(codes) < 0:
+        if len(codes) < len(shown) or min(codes) * max(codes) < 0:
             raise Unproved("the terms are not of one sign")
         return times(below, max(codes, key=abs))
     if lemma == "square":  # a*v**2 + b*v + c where 4*a*c > b**2
-        if e.num.degrees()[rest[0]] != 2:
+        if tower.generators[rest[0]].index != rest[0] or e.num.degrees()[rest[0]] != 2:
             raise Unproved("not a quadratic")
         c, b, a = (tower.coefficient(e.num, rest[0], k) for k in range(3))
         need(sign(a * c * 4 - b * b, rest[1]), POSITIVE, "the discriminant")
@@ -89,6 +91,7 @@ def sign(e: Element, proof: list[Any] | None) -> Sign:
         t, scale = tower.names[name], tower.number(1)
         if index is not None:
             scale = tower.coefficient(e.num, index, degree) * tower.value(tower.generators[index]) ** power
+            need(tower.sign(scale), (-2, 2), "the sign of the divisor")
         g = Element(tower, e.num) / scale
         to, images = tower.copy(t)
         edge = limit(g, t, end == "start", to, images)

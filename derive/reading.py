@@ -36,12 +36,22 @@ class Unproved(Exception):
 
 @functools.lru_cache(4096)
 def parse(text: str) -> ast.expr:
-    if len(text) > 20_000:
-        raise Unproved("a formula too long")
-    return ast.parse(" ".join(text.split()), mode="eval").body
+    """A formula, with its decimal numbers exact: Python's parser would round them."""
+    if len(text) > 20_000 or not text.isascii() or "#" in text:
+        raise Unproved("a formula too long, or with characters that no formula has")
+    line = " ".join(text.split())
+    tree = ast.parse(line, mode="eval").body
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, float):
+            written = line[node.col_offset : node.end_col_offset]
+            if not 1e-300 < node.value < 1e300 and set(written) - set("0."):
+                raise Unproved(f"a number too large or too small: {written[:40]}")
+            node.value = Fraction(written)  # type: ignore[assignment]
+    return tree
 
 
 FUNCTIONS = {name: parse(text) for name, text in DEFINITIONS.items()}
+PLACES = {name: 1 + any(isinstance(n, ast.Name) and n.id == "y" for n in ast.walk(f)) for name, f in FUNCTIONS.items()}
 
 
 def conditional(node: ast.expr) -> bool:
@@ -93,11 +103,15 @@ class Reader(ABC):
     def compared(self, e: Any, op: type, test: ast.expr) -> bool:
         """Whether e = a - b makes the comparison a ? b, which `test` spells, true."""
 
+    @abstractmethod
+    def exponent_met(self) -> None:
+        """A base that need not be positive met an exponent that is a whole number here, and perhaps only here."""
+
     def read(self, node: ast.expr | str, names: dict[str, Any]) -> Any:
         """The formula; every condition and every divisor must have a known sign."""
         match parse(node) if isinstance(node, str) else node:
-            case ast.Constant(value=int() | float() as value):
-                return self.number(Fraction(str(value)))
+            case ast.Constant(value=int() | Fraction() as value) if not isinstance(value, bool):
+                return self.number(value)
             case ast.Name(id=name):
                 if name in ("pi", "E") and name not in names:
                     return self.pi() if name == "pi" else self.exp(self.number(1))
@@ -116,18 +130,20 @@ class Reader(ABC):
                     case ast.Mult():
                         return x * y
                     case ast.Pow():
+                        if any(isinstance(n, ast.Name) for n in ast.walk(b)) and self.sign(x) != 2:
+                            self.exponent_met()
                         return self.power(x, y)
                     case ast.Div() if self.sign(y) in (2, -2):
                         return x / y
                 raise Unproved("a divisor may vanish" if isinstance(op, ast.Div) else "unknown operation")
             case ast.IfExp(test=test, body=a, orelse=b):
                 return self.read(a if self.holds(test, names) else b, names)
-            case ast.Call(func=ast.Name(id="min" | "max" as name), args=[a, b, c, *rest]):
+            case ast.Call(func=ast.Name(id="min" | "max" as name), args=[a, b, c, *rest], keywords=[]):
                 inner = ast.Call(ast.Name(name), [b, c, *rest], [])
                 return self.read(ast.Call(ast.Name(name), [a, inner], []), names)
-            case ast.Call(func=ast.Name(id=name), args=args):
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if len(args) == PLACES.get(name, 1):
                 values = [self.read(a, names) for a in args]
-                if name in FUNCTIONS and len(values) <= 2:
+                if name in FUNCTIONS:
                     return self.read(FUNCTIONS[name], dict(zip("xy", values, strict=False)))
                 if name in ("sin", "cos"):
                     return self.sine(values[0], int(name == "cos"))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from math import lcm
+from math import comb, lcm
 from typing import Any
 
 from flint import Ordering, arb, ctx, fmpq, fmpq_mpoly_ctx, fmpz
@@ -25,6 +25,7 @@ RING = fmpq_mpoly_ctx.get(("v", ROOM), Ordering.lex)
 ONE, ZERO, VARIABLES = RING.constant(1), RING.constant(0), RING.gens()
 FINEST = 24  # exp(x/24) and the 24th root are the finest units
 MAX_TERMS = 2000  # of a polynomial; beyond it a proof is too long to be worth its time
+MAX_BITS = 160  # of a number that is to be factored
 Sign = int | None  # 2: > 0, 1: >= 0, 0: = 0, -1: <= 0, -2: < 0, None: not known
 
 
@@ -49,6 +50,8 @@ def times(a: Sign, b: Sign) -> Sign:
 
 def primes(c: Any) -> list[tuple[int, int]]:
     """|c| as a product of powers of primes."""
+    if max(int(c.p).bit_length(), int(c.q).bit_length()) > MAX_BITS:
+        raise Unproved("a number too long to be factored")
     return [(int(p), s * int(k)) for n, s in ((c.p, 1), (c.q, -1)) for p, k in fmpz(abs(n)).factor()]
 
 
@@ -81,7 +84,7 @@ class Budget:
 
 
 class Element:
-    """A fraction of polynomials in the coordinates and generators of a tower."""
+    """A fraction of polynomials in the coordinates and generators of a tower (lemma `tower`)."""
 
     __slots__ = ("den", "num", "tower")
 
@@ -105,7 +108,11 @@ class Element:
         self.num, self.den = (num, den) if scale == 1 else (num / scale, den / scale)
 
     def lift(self, other: Any) -> Element:
-        return other if isinstance(other, Element) else self.tower.number(other)
+        if not isinstance(other, Element):
+            return self.tower.number(other)
+        if other.tower is not self.tower:
+            raise Unproved("expressions of different towers")
+        return other
 
     def __add__(self, other: Any) -> Element:
         b = self.lift(other)
@@ -134,6 +141,11 @@ class Element:
         return self + -self.lift(other)
 
     def __pow__(self, n: int) -> Element:
+        if abs(n) > 64:  # python-flint ends the process where a power does not fit
+            for p in (self.num, self.den):
+                digits = max((len(str(c)) for c in p.coeffs()), default=1)
+                if abs(n) * digits > 10**5 or comb(abs(n) + len(p) - 1, abs(n)) > MAX_TERMS:
+                    raise Unproved("a power too high")
         return Element(self.tower, self.num**n, self.den**n) if n >= 0 else self.tower.number(1) / self**-n
 
     @property
@@ -282,7 +294,7 @@ class Tower(Reader):
         return total
 
     def sign(self, e: Element) -> Sign:
-        """By the signs of the irreducible factors."""
+        """By the signs of the irreducible factors (lemma `factors`)."""
         if e.zero:
             return 0
         total: Sign = 2
@@ -302,6 +314,9 @@ class Tower(Reader):
     def positive(self, e: Element, what: str) -> None:
         if self.sign(e) != 2:
             raise Unproved(f"{what}: not known to be positive")
+
+    def exponent_met(self) -> None:
+        self.loose = True
 
     def compared(self, e: Element, op: type, test: ast.expr) -> bool:
         """Whether e = a - b makes the comparison a ? b true."""
@@ -367,7 +382,8 @@ class Tower(Reader):
         make = lambda: self.new(  # noqa: E731
             "log", 2 if above in (2, -2) else None, f, self.number(side), ball=lambda b, s: b.log() * s
         )
-        return self.element(self.cached("log", (f.num, f.den), make)) * side
+        g = self.cached("log", (f.num, f.den), make)
+        return self.element(g) * g.of[1]
 
     def power(self, base: Element, q: Element) -> Element:
         exponent = q.rational()
@@ -411,7 +427,7 @@ class Tower(Reader):
             make = lambda m=m, n=n, way=way, side=side: self.new(  # noqa: E731
                 "power", 2, base, m * Fraction(way, n), shift=int(side in (2, -2)), ball=lambda b, e: b**e
             )
-            g = self.cached("power", (f, m.num, m.den, n), make)
+            g = self.cached("power", (f, m.num, m.den, n, way), make)
             if m.rational() == 1 and not any(g.index == i for _, i, _ in self.relations):  # v**n = f
                 v = VARIABLES[g.index] + g.shift
                 self.relations.insert(0, (v**n - f if way > 0 else v**n * f - 1, g.index, n))
@@ -536,6 +552,8 @@ class Tower(Reader):
                 u = [self.move(x, to, images) for x in g.of]
                 if g.kind == "variable":
                     raise Unproved("a coordinate has no image")
+                if g.kind == "power" and u[0].zero and u[1].zero:
+                    raise Unproved("0**0")
                 f: dict[str, Callable[..., Element]]
                 f = {"exp": to.exp, "power": to.power, "atan": to.atan, "tan": to.tan, "pi": to.pi}
                 f |= {"ndtr": lambda a: 1 / to.ndtr(-a) - 2, "log": lambda a, s: to.log(a) * s}
@@ -549,7 +567,10 @@ class Tower(Reader):
         return value(e.num) / den
 
     def growth(self, e: Element, t: int) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
-        """e ~ k * exp(sum a*t**b) * t**p * log(t)**q as t -> oo: k, and a, p, q by (2, b), (1, 0), (0, 0)."""
+        """e ~ k * exp(sum a*t**b) * t**p * log(t)**q as t -> oo: k, and a, p, q by (2, b), (1, 0), (0, 0).
+
+        Lemma `growth`: right for all values of the other coordinates.
+        """
         k, g = self._growth(e.num, t)
         below, h = self._growth(e.den, t)
         return k / below, merge(g, h, -1)
@@ -603,12 +624,13 @@ class Tower(Reader):
             b = u.get((1, Fraction(0)), one).rational()
             if b is None or b.denominator > 1 or not (g.of[0] - k * self.element(self.generators[t]) ** int(b)).zero:
                 raise Unproved("an exponent is not a power of t")
-            if not g.shift and self.sign(k) == -2:
-                return one, {(2, b): k}
             return one, {(2, b): k}
         if g.kind == "log":
             if order == 0:
-                return self.growth(g.of[0] - 1, t) if k.rational() == 1 else (self.log(k) * g.of[1], {})
+                if k.rational() != 1:
+                    return self.log(k) * g.of[1], {}
+                excess, h = self.growth(g.of[0] - 1, t)
+                return excess * g.of[1], h
             key = max(x for x in u if not u[x].zero)
             if key[0] == 0:
                 raise Unproved("log of log")

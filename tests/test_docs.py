@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from lossforge.derive.judgements import PROPERTIES
 from lossforge.spec.atoms import FUNCTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,6 +148,30 @@ def test_links_lead_somewhere(page: Path) -> None:
         place = (page.parent / file).resolve() if file else page
         assert place.exists(), f"{page.name} links to {target}, which is not there"
         assert not anchor or anchor in anchors[place], f"{page.name} links to {target}, which has no such place"
+
+
+TRUSTED = ("tower", "lemmas", "cells", "judgements", "checker")
+
+
+def named_lemmas() -> set[str]:
+    """In words, lemma `x`; in proofs, the names that `lemmas.sign` takes; and every property."""
+    sources = {name: read(ROOT / "derive" / f"{name}.py") for name in TRUSTED}
+    words = {m for source in sources.values() for m in re.findall(r"[Ll]emma `([^`]+)`", source)}
+    compared = set(re.findall(r'lemma == "(\w+)"', sources["lemmas"]))
+    return words | compared | set(PROPERTIES)
+
+
+def test_every_lemma_is_stated() -> None:
+    """And no section is left of a lemma that nobody uses."""
+    sections = re.findall(r"^### `([^`]+)`$", read(DOCS / "lemmas.md"), re.MULTILINE)
+    assert len(sections) == len(set(sections))
+    assert set(sections) == named_lemmas()
+    assert len(named_lemmas()) > 30
+
+
+def test_what_is_trusted_is_as_long_as_is_said() -> None:
+    said = dict(re.findall(r"^\| `derive/(\w+)\.py` \| (\d+) \|", read(DOCS / "lemmas.md"), re.MULTILINE))
+    assert said == {name: str(len(read(ROOT / "derive" / f"{name}.py").splitlines())) for name in TRUSTED}
 
 
 def test_the_readme_names_both_commands() -> None:

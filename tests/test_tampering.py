@@ -109,7 +109,7 @@ def unit(formula: str, **inputs: str) -> Part:
 def made(about: Part, claim: str, verdict: str, at: list[str], value: str | None = None, **more: Any) -> Case:
     """A claim with a tree of one case, in linear charts."""
     said = {"property": claim, "verdict": verdict} | ({} if value is None else {"value": value})
-    return Case(about, said, {"at": at, "charts": [LINEAR] * (len(at) + 1), **more})
+    return Case(about, said, {"at": at, "charts": [LINEAR] * (len(at) + 1)} | more)
 
 
 # All certificates, each spoilt in the same way ---------------------------------------------------
@@ -559,6 +559,96 @@ FORGED: dict[str, Case] = {
         {"property": "self_concordant", "verdict": "proved", "value": "-1"},
         {"at": [], "charts": [LINEAR], "reached": ["limit", 0, "low"]},
     ),
+    # Values and places that mean something else than what is checked
+    "a constant in the prediction": made(
+        residual("r**2"), "lipschitz", "proved", ["0"], "2*abs(r)", reached=["cell", 1], way=1
+    ),
+    "a range in braces": made(
+        residual("tanh(r)"),
+        "range",
+        "proved",
+        ["0"],
+        "{-1, 1}",
+        lowest=["limit", 0, "low"],
+        highest=["limit", 1, "high"],
+    ),
+    "a set without its point": made(residual("r**2"), "minimizer", "proved", ["0"], "(0, 0)", argmin=[0, 0]),
+    "minimizers outside of the domain": made(
+        unit("max(0, p - 1/2)"), "minimizer", "proved", ["1/2"], "(-oo, 1/2]", argmin=[-1, 0]
+    ),
+    "a number that is rounded": made(
+        residual("abs(r)"), "lipschitz", "proved", ["0"], "1.00000000000000000000001", reached=["limit", 1, "high"]
+    ),
+    # Cells that nobody reads, or only a part of
+    "continuous, unread": made(residual("sign(r)"), "continuous", "proved", []),
+    "smooth in what is read": made(
+        residual("r**2 if r < 0 else 2*r**2 if r < 3 else 7"),
+        "differentiable",
+        "proved",
+        ["0", "1", "2"],
+        "1",
+        reached=0,
+    ),
+    "a chart that stops at 0": made(
+        residual("exp(-r)*(1 + r)"), "redescending", "proved", [], charts=[["free", "1", False]]
+    ),
+    "a chart that stops at 0, lipschitz": made(
+        residual("exp(-m)", "margin"), "lipschitz", "proved", [], charts=[["free", "1", False]]
+    ),
+    "an exponent that is whole at one point": made(
+        residual("((r - 1)**2)**r"), "differentiable", "proved", ["1"], "oo", charts=[["linear", "1", False]] * 2
+    ),
+    # Lemmas beyond their conditions
+    "calibrated, without a lower bound": made(
+        residual("-m**2 - atan(m)", "margin"), "calibrated", "proved", ["0"], zero=0
+    ),
+    "calibrated, with a pole at 0": made(
+        residual("-1/m if m > 0 else 1", "margin"), "calibrated", "proved", ["0"], zero=0
+    ),
+    "bounded influence of a jump": made(residual("1 if r > 0 else 0"), "bounded_influence", "proved", ["0"]),
+    "proper for what is no label": Case(
+        unit(ENTROPY, y="(0, oo)"),
+        {"property": "proper", "verdict": "proved"},
+        {"split": "y", "at": [], "parts": [{"at": [], "charts": [LINEAR]}]},
+    ),
+    "calibrated, of a residual": made(residual("exp(-r)"), "calibrated", "proved", ["0"], zero=0, convex=True),
+    "symmetric on half of its domain": made(
+        {**unit("p**2 if p > -1 else 1"), "domain": "(-2, 1)"}, "symmetric", "proved", ["0"], zero=0
+    ),
+    "a target between the integers": Case(
+        {
+            **unit("y*p"),
+            "formula": "p**2 if y < 1/4 else -p**2 if y < 1/2 else p**2",
+            "inputs": {"y": "integers [0, oo)"},
+        },
+        {"property": "convex", "verdict": "refuted"},
+        {
+            "split": "y",
+            "at": ["1/4", "1/2"],
+            "parts": [None, None, None, {"at": [], "charts": [LINEAR], "evidence": ["cell", 0]}, None, None],
+        },
+    ),
+    "a condition that reads otherwise": Case(
+        residual("abs(r) + (r if tau > 1/2 else 0)", tau="(0, 1)"),
+        {"property": "symmetric", "verdict": "conditional", "condition": "tau <= 1/2 if 1 > 0 else 2"},
+        {
+            "split": "tau",
+            "at": ["1/2 if 1 > 0 else 2"],
+            "parts": [{"at": ["0"], "charts": [LINEAR] * 2, "zero": 0}] * 2
+            + [{"at": ["0", "1"], "charts": [LINEAR] * 3, "zero": 0, "evidence": 1}],
+        },
+    ),
+    "a condition on what is out of order": Case(
+        residual("abs(r) + (r if tau == 2 else 0)", tau="{1, 0, 2}"),
+        {"property": "symmetric", "verdict": "conditional", "condition": "tau <= 0"},
+        {
+            "split": "tau",
+            "at": [],
+            "parts": [{"at": ["0"], "charts": [LINEAR] * 2, "zero": 0}] * 2
+            + [{"at": ["0", "1"], "charts": [LINEAR] * 3, "zero": 0, "evidence": 1}],
+        },
+    ),
+    "evidence beside a proof": made(HINGE, "convex", "proved", ["1"], evidence=["believe", 0]),
     "a condition that hides the worse case": made(HINGE, "lipschitz", "proved", ["1"], "1 if 1 < 0 else 2"),
 }
 
@@ -591,7 +681,9 @@ TEXTS = (
     "10**10**10", "2**(10**9)", "(1 + 1/10)**(10**7)", "(1 + sqrt(2))**(10**6)", "exp(10**9)", "exp(exp(exp(exp(9))))",
     "2**(1/10**7)", "1e400", "1e99999999", "-" * 100_000 + "1", "(" * 500 + "1" + ")" * 500, "1 + " * 50_000 + "1",
     "exp(" * 150 + "1" + ")" * 150, "9" * 100_000, "1/0", "log(0)", "sqrt(-1)", "oo", "nan", "True", "None", "1j",
-    "max()",    "abs(1, 2)", "sum(1)", "atan(10**1000)", "1 < 2 < 3", "#", "", "*", "1; 2", "\0", "\ud800", "𝟙 + 1",
+    "max()",    "abs(1, 2)", "sum(1)", "atan(10**1000)", "1 < 2 < 3", "#", "", "1 # 2",
+    "abs(1, y=2)", "exp(0, 1)", "1.0000000000000000000000001", "1e-400", "log(2**300 + 1)", "m/m",
+    "*", "1; 2", "\0", "\ud800", "𝟙 + 1",
 )  # fmt: skip
 PROGRAM = """
 import json, resource, sys
