@@ -23,7 +23,7 @@ from .tower import Budget, Sign
 
 ORDER = 6  # derivatives up to the fifth
 BOXES = 3000  # looked at for one sign
-_COST = 20  # of one box, in terms made
+_COST = 300  # of one box, in terms made
 
 
 class Series(Reader):

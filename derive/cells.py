@@ -206,6 +206,7 @@ class Case:
         self.charts = node["charts"]
         self.made: dict[str, Cell] = {}
         self.goal: str | None = None
+        self.attained: set[str] = set()  # bounds that are attained or approached here
         self.smooth_at: dict[int, bool] = {}
         self.cells = range(len(self.at) + 1)
 
@@ -346,10 +347,27 @@ class Case:
             cell = Cell(self.loss, [*self.path, Place(self.x, self.breakpoint(j), self.breakpoint(j))], self.units)
             try:
                 cell.derivative(0)
-                self.smooth_at[j] = not cell.tower.loose
+                self.smooth_at[j] = not cell.tower.loose or self.same_branches(j)
             except Unproved:
                 self.smooth_at[j] = False
         return self.smooth_at[j]
+
+    def same_branches(self, j: int) -> bool:
+        """Whether the branches on both sides of b[j] are one formula, which is analytic at b[j] and has f's value."""
+        left, right = (self.cell(i).formal_derivative(0) for i in (j, j + 1))
+        names = right.tower.names
+        same = left.tower.move(
+            left, right.tower, {i: Element(right.tower, VARIABLES[names[n]]) for n, i in left.tower.names.items()}
+        )
+        if not (same - right).zero:
+            return False
+        point = Cell(self.loss, self.path, self.units)
+        at = point.tower.read(self.at[j], point.names)
+        images = {i: at if n == self.x else point.names[n] for n, i in names.items()}
+        found = right.tower.move(right, point.tower, images)
+        return (
+            not point.tower.loose and (point.tower.move(found, self.here.tower, self.carry(point)) - self.value(j)).zero
+        )
 
     def seams(self) -> list[int]:
         """The breakpoints at which the formula changes; on every cell it is one formula without switches."""
@@ -399,6 +417,7 @@ class Case:
         """Whether the bound is attained, or approached, at the place that the certificate names."""
         if place not in self.node:
             return False
+        self.attained.add(place)
         spot = self.node[place]
         among(spot[0], ("limit", "cell", "at"), "no place where a bound is reached")
         cell = self.cell(spot[1]) if spot[0] == "cell" else self.here

@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 from .cells import Case, Cell, Place, ends, increasing
-from .judgements import BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, meaningful, refute, shown
+from .judgements import ATTAINED, BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, meaningful, refute, shown
 from .reading import Unproved, parse
 from .tower import Finer, Tower, Units
 
@@ -134,14 +134,21 @@ class Checker:
         names = [*loss["parameters"], *loss["inputs"], *loss["definitions"], loss["variable"]]
         shown(len(names) == len({*names}), "different names")
         self.loss, self.name, self.goal = loss, claim["property"], claim.get("value", claim.get("bound"))
-        self.exact = "value" in claim  # the value is the best one, not only valid
+        self.promised = set[str]()  # what has to be attained or approached for some target: the value is the best one
+        if "value" in claim:
+            self.promised = {"reached"} if self.name in BEST else ATTAINED.get(self.name, set())
+        self.attained = set[str]()
 
     def visit(self, node: Any, parameters: list[str], inputs: list[str], path: list[Place]) -> Any:
         """Cut the ranges of the parameters into strata; what holds in each (lemma `strata`)."""
         if node is None:
             return None
         if not parameters:
-            return self.targets(node, inputs, path)
+            self.attained = set()
+            found = self.targets(node, inputs, path)
+            if found is True and not self.promised <= self.attained:
+                raise Unproved("the value is not shown to be the best")
+            return found
         name, rest = node["split"], [n for n in parameters if n != node["split"]]
         shown(name in parameters, "a parameter that remains")
         places = self.places(node, self.loss["parameters"][name], path)
@@ -171,10 +178,9 @@ class Checker:
         shown(holds != ("evidence" in node or "least" in node), "evidence where the property fails, and only there")
         if not holds:
             return False
-        least = self.name in ("weakly_convex", "self_concordant") and chosen(case, self.goal) == "0"
-        attained = least or "reached" in node
-        if self.exact and self.name in BEST and not attained:
-            raise Unproved("the value is not shown to be the best")
+        if self.name in ("weakly_convex", "self_concordant") and case.goal == "0":
+            case.attained.add("reached")  # there is no smaller constant
+        self.attained |= case.attained
         return True
 
     def places(self, node: dict[str, Any], domain: str, path: list[Place]) -> list[Place]:

@@ -69,15 +69,19 @@ def size_at_most(c: Case, k: int, goal: str | None) -> bool:
 
 
 def one_side(c: Case, text: str, closed: bool, what: Callable[..., Element], place: str, infinite: int) -> bool:
-    """f stays on one side of a bound that it attains (closed), or only approaches."""
+    """f stays on one side of a bound; and attains it (closed), or only approaches it, where a place is named."""
     if text == ("oo" if infinite > 0 else "-oo"):
-        kind, i, side = c.node[place]
-        return shown(not closed and kind == "limit" and c.limit(0, i, side) == infinite, "an infinite limit")
+        if place in c.node:
+            kind, i, side = c.node[place]
+            shown(not closed and kind == "limit" and c.limit(0, i, side) == infinite, "an infinite limit")
+            c.attained.add(place)
+        return True
     c.every(0, NONNEGATIVE if closed else POSITIVE, place, what, text)
     c.values(NONNEGATIVE if closed else POSITIVE, what, text)
-    if closed and c.node[place][0] == "limit":
+    if place in c.node and closed and c.node[place][0] == "limit":
         raise Unproved("a limit is not attained")
-    return shown(c.reached(0, less, text, place), "the bound")
+    c.reached(0, less, text, place)
+    return True
 
 
 def convex(c: Case, goal: str | None) -> bool:
@@ -145,9 +149,12 @@ def continuous(c: Case, goal: str | None) -> bool:
 
 
 def differentiable(c: Case, goal: str | None) -> bool:
-    """Of class C^k inside the domain, where k is the value, the largest such number; oo without seams."""
+    """Of class C^k inside the domain, where k is the value, the largest such number; oo without seams; else k >= 1."""
     if goal == "oo":
         return shown(not c.seams(), "a seam")
+    if goal is None:
+        c.smooth_to(1)
+        return True
     k = int(str(goal))
     shown(k >= 1 and str(k) == goal, "a class of differentiable functions")
     c.smooth_to(k)
@@ -192,7 +199,7 @@ def nonnegative(c: Case, goal: str | None) -> bool:
 def minimizer(c: Case, goal: str | None) -> bool:
     """The set of all minimizers: none, a point, or an interval between breakpoints."""
     if goal == "none":
-        return one_side(c, c.node["level"], False, less, "lowest", -2)
+        return one_side(c, c.node["level"], False, less, "lowest", -2) and shown("lowest" in c.attained, "the level")
     first, last = (among(j, range(-1, len(c.at) + 1), "no place of a minimum") for j in c.node["argmin"])
     base = min(max(first, 0), len(c.at) - 1)  # -1 and len(at) stand for the ends of the domain
     interval = first != last or str(goal)[0] == "["  # [a, b] may have shrunk to a point
@@ -344,10 +351,11 @@ def proper(c: Case, goal: str | None) -> bool:
     return shown("evidence" not in c.node, "the place of the evidence")
 
 
+ATTAINED = {"range": {"lowest", "highest"}, "bounded": {"reached"}}  # what a value promises, for some target
 BEST = ("strongly_convex", "weakly_convex", "lipschitz", "smooth", "self_concordant")  # a value must be reached
 BOTH_LABELS = ("proper", "strictly_proper")
-NAMED = ("differentiable", "range", "minimizer", "strongly_convex", "weakly_convex", "self_concordant")  # by a value
-VALUED = (*NAMED, "lipschitz", "smooth", "bounded", *BOTH_LABELS)  # may have a value
+NAMED = ("range", "minimizer", "strongly_convex", "weakly_convex", "self_concordant")  # by a value
+VALUED = (*NAMED, "differentiable", "lipschitz", "smooth", "bounded", *BOTH_LABELS)  # may have a value
 OF_RESIDUALS = ("symmetric", "bounded_influence", "redescending")
 OF_MARGINS = ("monotone", "upper_bounds_zero_one", "calibrated")
 

@@ -8,6 +8,7 @@ Whatever it claims has passed the checker; otherwise the claim is `undecided`.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from .cells import Cell, Place, ends, formula, increasing
 from .checker import Checker, digest, refined, verdict
 from .explorer import Explorer
 from .formal import Formal, number
-from .judgements import BEST, BOTH_LABELS, PROPERTIES
+from .judgements import BEST, BOTH_LABELS, PROPERTIES, meaningful
 from .reading import Unproved
 from .roots import text, thresholds
 from .search import attempt
@@ -27,6 +28,11 @@ from .tower import Budget, Element
 
 WORK = 2_000_000  # terms made for one claim in one stratum
 CUTS = 5  # thresholds of one parameter that are tried
+
+
+def says_something(loss: dict[str, Any], claim: dict[str, Any]) -> bool:
+    meaningful(loss, claim)
+    return True
 
 
 class Prover:
@@ -85,6 +91,11 @@ class Prover:
         values = [v for _, v in found if v is not None]
         distinct = list(dict.fromkeys(values))
         trials: list[tuple[str | None, bool]] = [(v, len(set(values)) > 1) for v in distinct] or [(None, bool(values))]
+        if len(distinct) > 1 and self.loss["inputs"]:  # a value for all targets rather than one for each
+            if self.name == "range":
+                trials = [(v, True) for v in self.hull(distinct)]
+            else:
+                trials = [(v, True) for v in distinct if not self.names_target(v)]
         if len(set(values)) > 1:
             if self.name in BEST:
                 pairs = itertools.islice(itertools.combinations(distinct, 2), 3)
@@ -113,12 +124,29 @@ class Prover:
                     claim["condition"] = shown
                 if claim["verdict"] == "refuted":
                     claim.pop(key, None)
-                if claim["verdict"] == "undecided":
+                if claim["verdict"] == "undecided" or attempt(says_something, self.loss, claim) is None:
                     continue
                 certificate = {"property": self.name, "loss": digest(self.loss), "tree": tree}
                 return claim, certificate
                 # a bound counts only for properties whose value need not be the best
         return {"property": self.name, "verdict": "undecided", "reason": error or "the values differ"}, None
+
+    def names_target(self, value: str) -> bool:
+        names = set(re.findall(r"[A-Za-z_]\w*", value))
+        return not names.isdisjoint(self.loss["inputs"])
+
+    def hull(self, intervals: list[str]) -> list[str]:
+        """The least interval that contains some others, as far as numbers tell and ends do not name a target."""
+        rows = [ends(v) for v in intervals]
+        lows = [(self.place_of(a), not closed, a) for a, _, closed, _ in rows if not self.names_target(a)]
+        highs = [(self.place_of(b), closed, b) for _, b, _, closed in rows if not self.names_target(b)]
+        if not lows or not highs:
+            return []
+        (_, low_open, low), (_, high_closed, high) = min(lows), max(highs)
+        return [f"{'(' if low_open else '['}{low}, {high}{']' if high_closed else ')'}"]
+
+    def place_of(self, end: str) -> float:
+        return float(end.replace("oo", "inf")) if end in ("-oo", "oo") else self.size("", end)
 
     def piecewise(self, found: list[Any]) -> str:
         """One text from the values of several strata: "a if condition else b"."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flint import arb
 
 from .balls import Box
-from .cells import Case, Cell
+from .cells import Case, Cell, ends
 from .explorer import Explorer
 from .formal import number
 from .judgements import EVIDENCE, PROPERTIES, refute
@@ -189,10 +189,19 @@ def finite(e: Limit) -> Element:
 
 def charts(s: Stratum, k: int) -> Iterator[list[str]]:
     """Breakpoints where the k-th derivative changes its sign; with margins, where balls can tell signs between them."""
-    if compact(s):
+    if all(p.low == p.high for p in s.path):
         for near, out in ((Fraction(1, 8), 8), (Fraction(1, 64), 40)):
             yield s.ordered({*s.chart(k), *s.margins(s.chart(k), near, out)})[1:-1]
     yield s.chart(k)
+
+
+def serves(p: Prover, s: Stratum, k: int) -> Found | None:
+    """A value that was found elsewhere holds here, whether or not it is attained."""
+    for at in (s.chart(0), s.chart(k)):
+        found = p.run(s.case(p.name, at), p.fixed)
+        if found is not None:
+            return found
+    return None
 
 
 def size(k: int) -> Callable[[Prover, Stratum], Found | None]:
@@ -208,11 +217,11 @@ def size(k: int) -> Callable[[Prover, Stratum], Found | None]:
             way = 1 if v >= 0 else -1
             goal = p.fixed or s.back(finite(e) * way)
             found = p.run(s.case(p.name, at, reached=place, way=way), goal)
-            if found is None and p.fixed:
-                found = p.run(s.case(p.name, at), goal)
             if found is not None:
                 return found
-        if not s.here.tower.names and not p.fixed:  # no closed form: a rational bound a little above
+        if p.fixed:
+            return serves(p, s, k + 1)
+        if not s.here.tower.names:  # no closed form: a rational bound a little above
             top = max(abs(v) for i in case.cells for v in sampled(case, i, k))
             return p.run(s.case(p.name, next(charts(s, k + 1))), str(Fraction(int(top * 100) + 2, 100)))
         return None
@@ -237,12 +246,14 @@ def modulus(p: Prover, s: Stratum) -> Found | None:
         if isinstance(e, int) or (v <= 0 and not weak):
             return None
         if weak and v >= 0:
-            found = p.run(s.case(p.name, at), "0")
+            found = p.run(s.case(p.name, at), p.fixed or "0")
         else:
             found = p.run(s.case(p.name, at, reached=place), p.fixed or s.back(-e if weak else e))
         if found is not None:
             return found
-    if weak and not s.here.tower.names and not p.fixed:
+    if p.fixed:
+        return serves(p, s, 3)
+    if weak and not s.here.tower.names:
         low = min(x for i in case.cells for x in sampled(case, i, 2))
         if low < 0:
             return p.run(s.case(p.name, next(charts(s, 3))), str(Fraction(int(-low * 100) + 2, 100)))
@@ -309,24 +320,45 @@ def lowest(rows: list[tuple[float, list[Any], Limit]], way: int) -> tuple[float,
 
 def values_of(p: Prover, s: Stratum) -> Found | None:
     """The range of f, from its values where it turns and its limits."""
-    case = s.case(p.name, s.chart(1))
-    rows = levels(case, s)
-    goal, more, parts = "", {}, []
-    for way, key in ((1, "lowest"), (-1, "highest")):
-        _, place, e = lowest(rows, way)
-        closed = place[0] != "limit"
-        parts.append((("-oo" if way > 0 else "oo") if isinstance(e, int) else s.back(e), closed))
-        more[key] = place
-    goal = f"{'[' if parts[0][1] else '('}{parts[0][0]}, {parts[1][0]}{']' if parts[1][1] else ')'}"
-    return p.run(s.case(p.name, s.chart(1), **more), goal)
+    for at in charts(s, 1):
+        case = s.case(p.name, at)
+        rows = levels(case, s)
+        more, parts = {}, []
+        for way, key in ((1, "lowest"), (-1, "highest")):
+            v, place, e = lowest(rows, way)
+            closed = place[0] != "limit"
+            infinite = "-oo" if way > 0 else "oo"
+            parts.append((infinite if isinstance(e, int) else s.back(e), closed))
+            if p.fixed is None or attains(s, v, closed, p.fixed, way):
+                more[key] = place
+        (low, has_low), (high, has_high) = parts
+        goal = p.fixed or f"{'(['[has_low]}{low}, {high}{')]'[has_high]}"
+        found = p.run(s.case(p.name, at, **more), goal)
+        if found is not None:
+            return found
+    return serves(p, s, 1) if p.fixed else None
+
+
+def attains(s: Stratum, v: float, closed: bool, interval: str, way: int) -> bool:
+    """Whether a level is, as far as numbers tell, the end of an interval."""
+    low, high, has_low, has_high = ends(interval)
+    end, has = (low, has_low) if way > 0 else (high, has_high)
+    if end in ("-oo", "oo"):
+        return abs(v) == float("inf")
+    w = float(s.value(end))
+    return closed == has and abs(v - w) <= 1e-12 * (1 + abs(w))
 
 
 def supremum(p: Prover, s: Stratum) -> Found | None:
-    case = s.case(p.name, s.chart(1))
-    _, place, e = lowest(levels(case, s), -1)
-    if isinstance(e, int):
-        return None
-    return p.run(s.case(p.name, s.chart(1), reached=place), s.back(e))
+    for at in charts(s, 1):
+        case = s.case(p.name, at)
+        _, place, e = lowest(levels(case, s), -1)
+        if isinstance(e, int):
+            return None
+        found = p.run(s.case(p.name, at, reached=place), p.fixed or s.back(e))
+        if found is not None:
+            return found
+    return serves(p, s, 1) if p.fixed else None
 
 
 def least(p: Prover, s: Stratum) -> Found | None:
@@ -463,7 +495,7 @@ _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = 
     "weakly_convex": (modulus, by_evidence(2)),
     "quasiconvex": (shape,),
     "continuous": (holds(0), by_evidence(0)),
-    "differentiable": (smoothness, by_evidence(0)),
+    "differentiable": (smoothness, by_evidence(0), holds(0)),
     "lipschitz": (size(1), by_evidence(1), holds(0)),
     "bounded_influence": (holds(0), by_evidence(0)),
     "smooth": (size(2), by_evidence(2), holds(0)),
