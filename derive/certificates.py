@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import checker
+from . import checker, classes, joint
+from .joint_witness import witness
 from .tower import Unproved
-from .witness import witness
 
 SCHEMA = 1
 ENGINE = (  # what a claim depends on, beside the loss
@@ -37,9 +37,11 @@ def prover_digest() -> str:
 
 
 def statement(facts: Mapping[str, Any]) -> Statement | None:
-    """What is proved about a loss with these facts; None where nothing is: vectors, several predictions."""
+    """What is proved about a loss with these facts; None where nothing is: several vectors."""
+    if facts["size"] is not None:
+        return classes.statement(dict(facts))
     predictions = [a for a in facts["arguments"].values() if a["role"] == "prediction"]
-    return checker.statement(dict(facts)) if facts["size"] is None and len(predictions) == 1 else None
+    return (checker if len(predictions) == 1 else joint).statement(dict(facts))
 
 
 def entry(about: Statement, claim: dict[str, Any], certificate: dict[str, Any] | None) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def review(facts: Mapping[str, Any], made: Document | None) -> Review:
 def _problem(about: Statement | None, said: dict[str, Any] | None, shown: dict[str, Any] | None) -> str | None:
     """What is wrong with one claim: what the facts say of it, and what the document shows."""
     if about is None:
-        return "nothing is proved about losses of vectors or of several predictions"
+        return "nothing is proved about losses of several vectors"
     if said is None:
         return "the facts do not say what the certificate shows"
     if shown is None or shown["certificate"] is None:
