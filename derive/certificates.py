@@ -22,17 +22,23 @@ SCHEMA = 1
 ENGINE = (  # what a claim depends on, beside the loss
     "tower", "lemmas", "cells", "judgements", "checker", "search", "explorer", "roots", "strata", "strategies", "prove",
 )  # fmt: skip
+SEVERAL = (*ENGINE, "joint", "joint_search")  # of several predictions
+CLASSES = ("tower", "cells", "checker", "classes", "classes_search")
 
 Statement = dict[str, Any]
 Document = dict[str, Any]
 Proved = tuple[dict[str, Any], dict[str, Any] | None]  # a claim, and its certificate where it is decided
 
 
+def prover_digest(about: Statement) -> str:
+    """Of the sources of the engine that a statement needs: other sources may prove more, or otherwise."""
+    return _digest(CLASSES if "size" in about else SEVERAL if "variables" in about else ENGINE)
+
+
 @functools.cache
-def prover_digest() -> str:
-    """Of the sources of the engine: other sources may prove more, or otherwise."""
+def _digest(names: tuple[str, ...]) -> str:
     here = Path(__file__).parent
-    sources = [(here / f"{name}.py").read_bytes() for name in ENGINE]
+    sources = [(here / f"{name}.py").read_bytes() for name in names]
     return hashlib.sha256(b"".join(hashlib.sha256(source).digest() for source in sources)).hexdigest()
 
 
@@ -56,7 +62,7 @@ def document(about: Statement, claims: Mapping[str, Proved]) -> Document:
     return {
         "schema": SCHEMA,
         "loss": checker.digest(about),
-        "prover": prover_digest(),
+        "prover": prover_digest(about),
         "claims": {name: {"claim": claim, "certificate": shown} for name, (claim, shown) in claims.items()},
     }
 
@@ -68,7 +74,7 @@ def properties(about: Statement, made: Document) -> dict[str, dict[str, Any]]:
 
 def fits(made: Document | None, about: Statement) -> bool:
     """Whether a document belongs to this loss and was made by this engine."""
-    return made is not None and (made["loss"], made["prover"]) == (checker.digest(about), prover_digest())
+    return made is not None and (made["loss"], made["prover"]) == (checker.digest(about), prover_digest(about))
 
 
 def dumps(made: Document) -> str:

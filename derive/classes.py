@@ -268,8 +268,8 @@ class Calculus:
             for atom, k in m:
                 new = change(atom[1]) if atom[0] == "sum" else of(atom)
                 if k < 0:
-                    new, k = self.quotient(number(1), new), -k
-                for _ in range(k):
+                    new = self.quotient(number(1), new)
+                for _ in range(abs(k)):
                     term = product(term, new)
             out = plus(out, term)
         return out

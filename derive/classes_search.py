@@ -14,6 +14,7 @@ def trials(loss: Statement, name: str) -> list[tuple[dict[str, Any], dict[str, A
     f = loss["variable"]
     weights = [f"exp({f}[k])", f"{f}[k]", f"exp({f}[k])*{f}[k]", f"exp(2*{f}[k])"]
     proved, refuted = {"verdict": "proved"}, {"verdict": "refuted"}
+    out: list[tuple[dict[str, Any], dict[str, Any]]]
     match name:
         case "convex" | "strictly_convex":
             out = [({"weights": w}, proved) for w in ([], *([w] for w in weights))]

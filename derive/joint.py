@@ -18,7 +18,7 @@ from typing import Any
 
 from .cells import Place, formula, increasing
 from .checker import Checker
-from .lemmas import NEGATIVE, NONNEGATIVE, NONPOSITIVE, NULL, POSITIVE, need, sign
+from .lemmas import NEGATIVE, NONNEGATIVE, NONPOSITIVE, NULL, POSITIVE, Signs, need, sign
 from .tower import Element, Sign, Tower, Unproved, parse
 
 JOINT = ("convex", "strictly_convex")
@@ -308,7 +308,8 @@ def refute(c: Pair, name: str) -> bool:
     i, j = evidence["cell"]
     if (i, j) not in c.cells():
         raise Unproved("no cell")
-    sheet, allowed = c.sheet(i, j), NEGATIVE
+    sheet = c.sheet(i, j)
+    allowed: Signs = NEGATIVE
     if "direction" in evidence:
         d = [c.here.tower.read(t, c.here.names) for t in evidence["direction"]]
         if len(d) != 2 or not any(c.here.tower.sign(x) in (2, -2) for x in d):
@@ -323,7 +324,7 @@ def refute(c: Pair, name: str) -> bool:
     if "point" in evidence:  # values of the two coordinates, each positive (or any, on a free chart)
         to, tower = c.here.tower, sheet.tower
         own = {tower.names[v] for v in c.order}
-        images = {i: to.element(to.generators[to.names[n]]) for n, i in tower.names.items() if i not in own}
+        images = {k: to.element(to.generators[to.names[n]]) for n, k in tower.names.items() if k not in own}
         for v, text in zip(c.order, evidence["point"], strict=True):
             x, t = to.read(text, c.here.names), tower.names[v]
             if tower.generators[t].sign is not None:

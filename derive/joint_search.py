@@ -17,11 +17,11 @@ from . import joint
 from .cells import Place, formula
 from .checker import check, digest, verdict
 from .joint import ALONE, JOINT, Pair, Sheet, Statement, alone, minors, parts
-from .prove import Prover
+from .prove import WORK, Prover
 from .roots import Free, roots, text
 from .search import number, points, prove
-from .strata import SAMPLES, Units, attempt
-from .tower import Element, Sign, Unproved
+from .strata import SAMPLES, attempt
+from .tower import Budget, Element, Sign, Unproved
 
 Made = tuple[dict[str, Any], dict[str, Any] | None]
 SPOTS = ("1", "1/2", "2", "1/8", "8", "1/64", "64")  # of a coordinate, where a minor may be negative
@@ -57,7 +57,10 @@ def finished(loss: Statement, name: str, tree: Any) -> Made:
         found = verdict(loss, {"property": name}, tree)
         if found is None:
             return undecided(name, "")
-        made: dict[str, Any] = {"property": name, "verdict": {True: "proved", False: "refuted"}.get(found, "conditional")}
+        made: dict[str, Any] = {
+            "property": name,
+            "verdict": {True: "proved", False: "refuted"}.get(found, "conditional"),
+        }
         if made["verdict"] == "conditional":
             made["condition"] = found
         check(loss, made, certificate)
@@ -108,6 +111,15 @@ def by_cells(loss: Statement, name: str) -> Made:
 
 class AloneProver(Prover):
     """A scalar claim in which the other predictions count as targets, cut where they meet the targets."""
+
+    def claim(self) -> Made:
+        Budget.left = WORK * 2  # less than for a scalar loss: there are several of these for each property
+        try:
+            return self._claim()
+        except Unproved as problem:
+            return undecided(self.name, str(problem))
+        finally:
+            Budget.left = float("inf")
 
     def proposals(self) -> Iterator[dict[str, list[str]]]:
         inputs = self.loss["inputs"]
@@ -194,7 +206,11 @@ class PlaneProver(Prover):
         for at in ([], ["0"]) if self.free(first) else ([],):
             for cuts in seconds:
                 where = {first: at, second: cuts}
-                node: dict[str, Any] = {"order": order, "at": where, "charts": {v: self.charts(v, where[v]) for v in order}}
+                node: dict[str, Any] = {
+                    "order": order,
+                    "at": where,
+                    "charts": {v: self.charts(v, where[v]) for v in order},
+                }
                 if cuts:
                     node["seams"] = {str(2 * j + 1): self.seam(second, cuts, j) for j in range(len(cuts))}
                 yield node
@@ -251,7 +267,9 @@ class PlaneProver(Prover):
                 continue
             for evidence in self.evidence(case, sheet, i, j):
                 trial = {**{k: v for k, v in node.items() if k != "seams"}, "evidence": evidence}
-                if attempt(lambda trial: joint.refute(Searching(self.loss, trial, path, units), self.name) is False, trial):
+                if attempt(
+                    lambda trial: joint.refute(Searching(self.loss, trial, path, units), self.name) is False, trial
+                ):
                     return trial
         return None
 
@@ -284,18 +302,22 @@ class PlaneProver(Prover):
         """Values of the two coordinates at which an expression is negative at every sample of the others."""
         own = [sheet.tower.names[v] for v in case.order]
         choices = []
-        for v, t in zip(case.order, own, strict=True):
+        for t in own:
             signless = sheet.tower.generators[t].sign is None
             targets = [y for y, d in self.loss["inputs"].items() if d == "(-oo, oo)"]
-            choices.append(["0", *SPOTS, "-1", *targets, *(f"{y} + 1" for y in targets)] if signless else list(SPOTS))
-        others = [{k: x for k, x in at.items() if k not in own} for at in points(sheet.tower)[:9]]
+            choices.append([*(f"{y} + 1" for y in targets), *targets, "0", *SPOTS, "-1"] if signless else list(SPOTS))
+        anywhere = {k for k in sheet.tower.names.values() if sheet.tower.generators[k].sign is None}
+        others = [
+            {k: x * s if k in anywhere else x for k, x in at.items() if k not in own}
+            for s in (1, 0, -1)
+            for at in points(sheet.tower)[:5]
+        ]
         here = case.here
         tried = 0
         for spot in itertools.product(*choices):
             values = []
             for at in others:
-                names = {n: k for n, k in here.tower.names.items()}
-                base = {names[n]: at[sheet.tower.names[n]] for n in names}
+                base = {k: at[sheet.tower.names[n]] for n, k in here.tower.names.items()}
                 coordinates = {t: number(here.tower.read(s, here.names), base) for t, s in zip(own, spot, strict=True)}
                 values.append(number(e, {**at, **coordinates}))
                 if not values[-1] < 0:
@@ -305,5 +327,3 @@ class PlaneProver(Prover):
                 yield list(spot)
                 if tried > 6:
                     return
-
-

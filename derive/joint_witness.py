@@ -52,8 +52,7 @@ def _evidence(about: dict[str, Any], node: dict[str, Any]) -> tuple[str, str]:
     ranges = [_range(about, node, v, cell[v]) for v in order]
     if "point" in evidence:
         ranges = [
-            _coordinate(about, node, v, cell[v], t, r)
-            for v, t, r in zip(order, evidence["point"], ranges, strict=True)
+            _coordinate(about, node, v, cell[v], t, r) for v, t, r in zip(order, evidence["point"], ranges, strict=True)
         ]
     shown = [r for r in ranges if not r.startswith("all ")]
     at = " and ".join(shown) if shown else f"all {' and '.join(order)}"
