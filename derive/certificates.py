@@ -14,33 +14,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import checker
+from . import checker, classes, joint
+from .joint_witness import witness
 from .reading import Unproved
-from .witness import witness
 
 SCHEMA = 1
 ENGINE = (  # what a claim depends on, beside the loss
     "reading", "tower", "formal", "balls", "lemmas", "cells", "judgements", "checker",
     "search", "explorer", "roots", "strata", "strategies", "prove",
 )  # fmt: skip
+SEVERAL = (*ENGINE, "joint", "joint_search")  # of several predictions
+CLASSES = ("reading", "tower", "cells", "checker", "classes", "classes_search")
 
 Statement = dict[str, Any]
 Document = dict[str, Any]
 Proved = tuple[dict[str, Any], dict[str, Any] | None]  # a claim, and its certificate where it is decided
 
 
+def prover_digest(about: Statement) -> str:
+    """Of the sources of the engine that a statement needs: other sources may prove more, or otherwise."""
+    return _digest(CLASSES if "size" in about else SEVERAL if "variables" in about else ENGINE)
+
+
 @functools.cache
-def prover_digest() -> str:
-    """Of the sources of the engine: other sources may prove more, or otherwise."""
+def _digest(names: tuple[str, ...]) -> str:
     here = Path(__file__).parent
-    sources = [(here / f"{name}.py").read_bytes() for name in ENGINE]
+    sources = [(here / f"{name}.py").read_bytes() for name in names]
     return hashlib.sha256(b"".join(hashlib.sha256(source).digest() for source in sources)).hexdigest()
 
 
 def statement(facts: Mapping[str, Any]) -> Statement | None:
-    """What is proved about a loss with these facts; None where nothing is: vectors, several predictions."""
+    """What is proved about a loss with these facts; None where nothing is: several vectors."""
+    if facts["size"] is not None:
+        return classes.statement(dict(facts))
     predictions = [a for a in facts["arguments"].values() if a["role"] == "prediction"]
-    return checker.statement(dict(facts)) if facts["size"] is None and len(predictions) == 1 else None
+    return (checker if len(predictions) == 1 else joint).statement(dict(facts))
 
 
 def entry(about: Statement, claim: dict[str, Any], certificate: dict[str, Any] | None) -> dict[str, Any]:
@@ -55,7 +63,7 @@ def document(about: Statement, claims: Mapping[str, Proved]) -> Document:
     return {
         "schema": SCHEMA,
         "loss": checker.digest(about),
-        "prover": prover_digest(),
+        "prover": prover_digest(about),
         "claims": {name: {"claim": claim, "certificate": shown} for name, (claim, shown) in claims.items()},
     }
 
@@ -67,7 +75,7 @@ def properties(about: Statement, made: Document) -> dict[str, dict[str, Any]]:
 
 def fits(made: Document | None, about: Statement) -> bool:
     """Whether a document belongs to this loss and was made by this engine."""
-    return made is not None and (made["loss"], made["prover"]) == (checker.digest(about), prover_digest())
+    return made is not None and (made["loss"], made["prover"]) == (checker.digest(about), prover_digest(about))
 
 
 def dumps(made: Document) -> str:
@@ -127,7 +135,7 @@ def review(facts: Mapping[str, Any], made: Document | None) -> Review:
 def _problem(about: Statement | None, said: dict[str, Any] | None, shown: dict[str, Any] | None) -> str | None:
     """What is wrong with one claim: what the facts say of it, and what the document shows."""
     if about is None:
-        return "nothing is proved about losses of vectors or of several predictions"
+        return "nothing is proved about losses of several vectors"
     if said is None:
         return "the facts do not say what the certificate shows"
     if shown is None or shown["certificate"] is None:

@@ -62,7 +62,13 @@ def check(loss: dict[str, Any], claim: dict[str, Any], certificate: dict[str, An
 
 def verdict(loss: dict[str, Any], claim: dict[str, Any], tree: Any) -> Any:
     """What the tree shows: True, False, None (not decided), or the condition under which the property holds."""
+    from . import classes, joint  # both stand on this module
+
     try:
+        if "size" in loss:
+            return classes.verdict(loss, claim, tree)
+        if "variables" in loss:
+            return joint.verdict(loss, claim, tree)
         return Checker(loss, claim).visit(tree, list(loss["parameters"]), list(loss["inputs"]), [])
     except MALFORMED as error:
         raise Unproved(f"malformed certificate: {error!r}") from error
@@ -167,7 +173,10 @@ class Checker:
             return False if False in found else None if None in found else True
         labels = [self.loss["inputs"][n] for n in inputs]
         shown(not inputs or (self.name in BOTH_LABELS and labels in (["{0, 1}"], ["[0, 1]"])), "all targets covered")
-        return refined(lambda units: self.leaf(Case(self.loss, node, path, units, self.name)))
+        return refined(lambda units: self.leaf(self.case(node, path, units)))
+
+    def case(self, node: dict[str, Any], path: list[Place], units: Units) -> Case:
+        return Case(self.loss, node, path, units, self.name)
 
     def leaf(self, case: Case) -> bool:
         node = case.node

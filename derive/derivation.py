@@ -20,6 +20,7 @@ from .branches import DerivationError, differentiate, map_leaves, settle, tidy, 
 from .kinks import Kink, find_kinks, meeting_points, mend
 from .properties import Claim, Claims, statement_of
 from .recognise import recognise, shifts, vanishing_weights
+from .standardise import gathered, standardised
 from .vector import VectorDerivation, derive_vector
 
 
@@ -78,7 +79,8 @@ def derive(loss: Loss) -> Derivation:
         return Derivation(
             loss, vector.loss, (vector.gradient,), (vector.hessian,), inverse_link=vector.inverse_link, vector=vector
         )
-    stable = recognise(loss.expression, vanishing_weights(loss), shifts(loss))
+    several = frozenset(p.symbol for p in loss.predictions) if len(loss.predictions) > 1 else frozenset()
+    stable = recognise(standardised(loss.expression, several), vanishing_weights(loss), shifts(loss))
     variables = [base_variable(loss, prediction) for prediction in loss.predictions]
     stable_in = _put_in(stable, loss, variables)
     gradients: list[Expr] = []
@@ -103,6 +105,10 @@ def derive(loss: Loss) -> Derivation:
         found, left = find_kinks(stable_in, x)
         kinks += found
         unsolved += left
+    if several:
+        gradients, hessians = (
+            [map_leaves(lambda leaf: gathered(leaf, several), e) for e in es] for es in (gradients, hessians)
+        )
     link = None if loss.inverse_link is None else recognise(loss.inverse_link)
     return Derivation(
         loss,

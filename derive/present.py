@@ -28,6 +28,7 @@ def presented(e: Expr) -> Expr:
         rest = otherwise.args if isinstance(otherwise, Piecewise) else ((otherwise, True),)
         return Piecewise((presented(then), condition), *rest, evaluate=False)
     plain = e.replace(xdivy, lambda x, y: x / y).replace(xlogy, lambda x, y: x * sp.log(y))
+    plain = plain.replace(atoms.scaled, lambda x, s: x * sp.exp(-s))
     plain = plain.replace(xlog1py, lambda x, y: x * sp.log(1 + y))
     plain = plain.replace(lambda n: isinstance(n, WeightedAtom), lambda n: n.unguarded())
     for atom in _SPELLED_OUT:

@@ -1,7 +1,6 @@
 """What kind of function is a loss? Its claims, each proved when it is first asked for.
 
-The claims are made by `prove` about a formula as text, without SymPy; here they meet the derivation. Losses of vectors,
-and of several predictions, have none yet.
+The claims are made by `claiming` about a formula as text, without SymPy; here they meet the derivation.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class Claims(Mapping[str, Claim]):
         self._statement = statement
         self._known: dict[str, Claim | None] = {}
         if statement is not None:
-            from .prove import applicable
+            from .claiming import applicable
 
             self._known = dict.fromkeys(applicable(statement))
 
@@ -60,9 +59,9 @@ class Claims(Mapping[str, Claim]):
         claim = self._known[name]
         if claim is None and self._statement is not None:
             from .certificates import entry
-            from .prove import Prover
+            from .claiming import claim as claim_of
 
-            made, certificate = Prover(self._statement, name).claim()
+            made, certificate = claim_of(self._statement, name)
             known = entry(self._statement, made, certificate)
             witness = tuple(known.pop("witness", {}).items())
             claim = self._known[name] = Claim(name, **known, witness=witness, certificate=certificate)
@@ -77,7 +76,7 @@ class Claims(Mapping[str, Claim]):
 
 
 def statement_of(derivation: Derivation) -> dict[str, Any] | None:
-    """What is proved about (see `checker.statement`); None for losses of vectors and of several predictions."""
+    """What is proved about (see `checker.statement`); None for vectors in several arguments."""
     from .certificates import statement
     from .derivation import kept_definitions
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 
 from .certificates import Proved, Statement
-from .prove import Prover, applicable
+from .claiming import applicable, claim
 
 Tell = Callable[[int, int], None]  # is told how many claims are done, and of how many
 
@@ -63,4 +63,4 @@ def _proved(statements: Mapping[str, Statement], tasks: list[Task], jobs: int) -
 
 
 def _claim(about: Statement, name: str) -> Proved:
-    return Prover(about, name).claim()
+    return claim(about, name)

@@ -23,7 +23,7 @@ SIGNS |= {"oo": "oo", "-oo": "-oo", "-oo oo": "unbounded"}
 
 def witness(about: dict[str, Any], certificate: dict[str, Any]) -> dict[str, str]:
     """Place and reason of a refutation, from the first part of the tree that has evidence; {} where none is named."""
-    for node, parts in _leaves(about, certificate["tree"], [*about["parameters"]], [*about["inputs"]]):
+    for node, parts in leaves(about, certificate["tree"], [*about["parameters"]], [*about["inputs"]]):
         if "evidence" in node or "least" in node:
             at, what = _evidence(certificate["property"], node, _Places(about, node))
             return {"at": at, "what": what} | ({"for": " and ".join(parts)} if parts else {})
@@ -33,7 +33,7 @@ def witness(about: dict[str, Any], certificate: dict[str, Any]) -> dict[str, str
 Leaves = Iterator[tuple[Any, list[str]]]
 
 
-def _leaves(about: dict[str, Any], node: Any, parameters: list[str], inputs: list[str]) -> Leaves:
+def leaves(about: dict[str, Any], node: Any, parameters: list[str], inputs: list[str]) -> Leaves:
     """The cases of a tree, and which parts of the ranges they stand for."""
     if node is None:
         return
@@ -44,7 +44,7 @@ def _leaves(about: dict[str, Any], node: Any, parameters: list[str], inputs: lis
         left = (rest, inputs) if parameters else ([], rest)
         domain = (about["parameters"] if parameters else about["inputs"])[name]
         for part, place in zip(node["parts"], _parts(name, domain, node), strict=True):
-            for leaf, places in _leaves(about, part, *left):
+            for leaf, places in leaves(about, part, *left):
                 yield leaf, [*([place] if place else []), *places]
     else:
         yield node, []
@@ -60,12 +60,12 @@ def _parts(name: str, domain: str, node: dict[str, Any]) -> list[str]:
     out = [f"{name} = {low}"] if has_low and not weak else []
     for i, (a, b) in enumerate(pairwise(bounds)):
         out += [f"{name} = {a}"] if i else []
-        out.append(_between(name, a, b, "<=" if weak and has_low and i == 0 else "<"))
+        out.append(between(name, a, b, "<=" if weak and has_low and i == 0 else "<"))
     out += [f"{name} = {high}"] if has_high else []
     return out if len(out) > 1 else [""]
 
 
-def _between(name: str, low: str, high: str, sign: str = "<") -> str:
+def between(name: str, low: str, high: str, sign: str = "<") -> str:
     if low == "-oo":
         return f"{name} < {high}" if high != "oo" else f"all {name}"
     return f"{low} {sign} {name}" + (f" < {high}" if high != "oo" else "")
@@ -86,7 +86,7 @@ class _Places:
         return f"{self.x} -> {end}{beside}"
 
     def inside(self, i: int) -> str:
-        return _between(self.x, self.bounds[i], self.bounds[i + 1])
+        return between(self.x, self.bounds[i], self.bounds[i + 1])
 
     def point(self, j: int) -> str:
         return f"{self.x} = {self.at[j]}"

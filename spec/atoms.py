@@ -127,6 +127,14 @@ class xdivy(AtomFunction):
     """x/y, and 0 where x is 0."""
 
 
+class scaled(AtomFunction):
+    """x*exp(-s), and 0 where x is 0."""
+
+
+class scaled_once(AtomFunction):
+    """x*exp(-s), and 0 where x is 0, as one product: half of `scaled`."""
+
+
 class hypot(AtomFunction):
     """sqrt(x**2 + y**2) without overflow; a primitive of the targets."""
 
@@ -626,6 +634,22 @@ ATOMS: dict[str, Atom] = {
             (lambda x, y: 1 / y, lambda x, y: -xdivy(xdivy(x, y), y)),
             "(-oo, oo)",
             lambda x, y: _zero_if_zero(x, x / y),
+        ),
+        Atom(  # in two steps, for exp(-s) may overflow or vanish where x*exp(-s) does not
+            "scaled",
+            scaled,
+            lambda x, s: _zero_if_zero(x, x * exp(-s)),
+            (lambda x, s: exp(-s), lambda x, s: -scaled(x, s)),
+            "(-oo, oo)",
+            lambda x, s: scaled_once(scaled_once(x, s / 2), s / 2),
+        ),
+        Atom(
+            "scaled_once",
+            scaled_once,
+            lambda x, s: _zero_if_zero(x, x * exp(-s)),
+            (lambda x, s: exp(-s), lambda x, s: -scaled(x, s)),
+            "(-oo, oo)",
+            lambda x, s: _zero_if_zero(x, x * exp(-s)),
         ),
         Atom(
             "fmod",

@@ -66,10 +66,10 @@ def test_the_formula_and_the_facts_state_the_same(name: str) -> None:
     assert statement_of(derive(CATALOG[name])) == statement(facts(name))
 
 
-def test_nothing_is_stated_about_several_predictions() -> None:
+def test_the_claims_about_several_predictions_are_about_all_of_them() -> None:
     both = derive(combine({"a": CATALOG["huber"], "b": CATALOG["logistic"]}))
-    assert statement_of(both) is None
-    assert dict(both.properties) == {}
+    assert (statement_of(both) or {})["variables"] == {"f_a": "(-oo, oo)", "f_b": "(-oo, oo)"}
+    assert list(both.properties) == ["convex", "strictly_convex", "convex_in_f_a", "convex_in_f_b", "nonnegative"]
 
 
 def test_a_file_has_a_line_for_each_claim_and_certificate() -> None:
@@ -246,7 +246,7 @@ def test_what_is_unchanged_is_not_proved_again(
     assert proved == ["custom"]
     assert call("build", "4*r**2", "--out", tmp_path).exit_code == 0
     assert proved == ["custom"] * 2
-    monkeypatch.setattr(certificates, "prover_digest", lambda: "another")
+    monkeypatch.setattr(certificates, "prover_digest", lambda about: "another")
     assert call("build", "4*r**2", "--out", tmp_path).exit_code == 0
     assert proved == ["custom"] * 3
 
@@ -255,7 +255,7 @@ def test_stale_certificates_are_changed_files(
     tmp_path: Path, proved: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert call("build", "3*r**2", "--out", tmp_path).exit_code == 0
-    monkeypatch.setattr(certificates, "prover_digest", lambda: "another")
+    monkeypatch.setattr(certificates, "prover_digest", lambda about: "another")
     done = call("build", "3*r**2", "--out", tmp_path, "--check")
     assert done.exit_code == 1
     assert done.stdout == "changed  facts/certificates/custom.json\n"

@@ -14,7 +14,19 @@ from typing import Any
 import pytest
 from randomproofs import statement
 
-from lossforge.derive import cells, checker, explorer, judgements, lemmas, prove, reading, roots, search, strata, strategies
+from lossforge.derive import (
+    cells,
+    checker,
+    explorer,
+    judgements,
+    lemmas,
+    prove,
+    reading,
+    roots,
+    search,
+    strata,
+    strategies,
+)
 from lossforge.derive import tower as arithmetic
 from lossforge.derive.checker import check, digest
 from lossforge.derive.prove import Prover
