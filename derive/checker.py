@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 from .cells import Case, Cell, Place, ends, increasing
-from .judgements import ATTAINED, BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, meaningful, refute, shown
+from .judgements import ATTAINED, BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, formed, meaningful, refute, shown
 from .reading import Unproved, parse
 from .tower import Finer, Tower, Units
 
@@ -49,7 +49,7 @@ def digest(loss: dict[str, Any]) -> str:
 def check(loss: dict[str, Any], claim: dict[str, Any], certificate: dict[str, Any]) -> None:
     """Raise Unproved unless the certificate shows the claim about the loss (a statement)."""
     try:
-        meaningful(loss, claim)
+        formed(claim) if {"size", "variables"} & loss.keys() else meaningful(loss, claim)
         if (certificate["loss"], certificate["property"]) != (digest(loss), claim["property"]):
             raise Unproved("the certificate belongs to another formula or property")
     except MALFORMED as error:

@@ -16,6 +16,7 @@ from typing import Any
 
 from flint import arb
 
+from .reading import Unproved
 from .tower import Element, Generator, Sign, Tower, Units
 
 _NEAR = arb(10) ** -40
@@ -91,7 +92,8 @@ class Formal(Tower):
         return super().unit(f"formal {kind}", key, c)
 
     def positive(self, e: Element, what: str) -> None:
-        return
+        if not number(e, self.at) > 0:
+            raise Unproved(f"{what}: not positive at the sample")
 
     def sine(self, u: Element, quarters: int) -> Element:
         s = self.cached("sin", (u.num, u.den), lambda: self.new("sin", None, u, ball=arb.sin))

@@ -369,13 +369,20 @@ def meaningful(loss: dict[str, Any], claim: dict[str, Any]) -> None:
     if name in BOTH_LABELS:
         shown([*loss["inputs"].values()] in (["{0, 1}"], ["[0, 1]"]), "a target that is a label")
         shown(loss["domain"] in ("(-oo, oo)", "(0, 1)", "[0, 1]"), "a prediction that is a logit or a probability")
-    valued = {key for key in ("value", "bound") if key in claim}
-    shown(all(isinstance(x, str) for x in claim.values()), "a claim made of text")
+    valued = formed(claim)
     if verdict in ("proved", "conditional"):
         shown(len(valued) == 1 or not (valued or name in NAMED), "one value or bound")
         shown(name in VALUED if "value" in valued else name in BEST if valued else True, "a property with a value")
+
+
+def formed(claim: dict[str, Any]) -> set[str]:
+    """Whether a claim has the fields that belong to its verdict, and no others; which of value and bound it has."""
+    valued: set[str] = {key for key in ("value", "bound") if key in claim}
+    verdict = claim["verdict"]
+    shown(all(isinstance(x, str) for x in claim.values()), "a claim made of text")
     allowed = {"proved": valued, "refuted": (), "conditional": {*valued, "condition"}, "undecided": {"reason"}}[verdict]
     shown(claim.keys() <= {"property", "verdict", *allowed}, "a claim without other fields")
+    return valued
 
 
 Property = Callable[[Case, str | None], bool]

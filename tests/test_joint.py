@@ -387,7 +387,7 @@ def test_facts_are_reviewed_and_falsified() -> None:
 def test_a_witness_says_where() -> None:
     about = pair("log(z)/2 + (y - x)**2/(2*z)", z=POSITIVE, **GAUSS)
     assert entry(about, *claim(about, "convex"))["witness"] == {
-        "at": "x = y and z = 1", "what": "the second derivative by z is negative",
+        "at": "x = y + 1 and z = 8", "what": "the second derivative by z is negative",
     }  # fmt: skip
     assert "every constant vector" in entry(SOFT, *claim(SOFT, "strictly_convex"))["witness"]["at"]
 
