@@ -1134,17 +1134,16 @@ ATOMS: dict[str, Atom] = {
             "(-oo, oo)",
             _inverse_mills,
         ),
-        # Far below 0 one factor may be infinite and the other 0.
+        # Where x is infinite one factor is too, and the other 0; from 64 on the density is 0 in every format.
         Atom(
             "mills_bend",
             mills_bend,
-            lambda x: (lambda slope: slope * (x + slope))(
-                exp(-(x**2) / 2) / sqrt(2 * sp.pi) / (sp.erfc(-x / sqrt(2)) / 2)
-            ),
+            lambda x: define_atoms(inverse_mills(x)) * (x + define_atoms(inverse_mills(x))),
             (lambda x: inverse_mills(x) * (1 - mills_bend(x)) - mills_bend(x) * mills_excess(x),),
             "(-oo, oo)",
             lambda x: Piecewise(
-                (Integer(1), x < -_FAR), (inverse_mills(Max(x, -_FAR)) * mills_excess(Max(x, -_FAR)), True)
+                (Integer(1), x < -_FAR),
+                (inverse_mills(Max(Min(x, 64), -_FAR)) * mills_excess(Max(Min(x, 64), -_FAR)), True),
             ),
         ),
         Atom(

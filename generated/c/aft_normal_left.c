@@ -73,7 +73,7 @@ void lossforge_aft_normal_left_hessian_f64(size_t n, const double *restrict y, c
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = (log(y_i) - f_i) / sigma;
-        const double t1 = maximum(-1.2676506002282294e+30, t0);
+        const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
         const int t2 = (t1 < 0.0);
         const double t3 = fabs(t1);
         const double t4 = minimum(1.2676506002282294e+30, t3);
@@ -128,7 +128,7 @@ void lossforge_aft_normal_left_gradient_hessian_f64(size_t n, const double *rest
         const double t7 = rint(16.0 * t6);
         const double t8 = 0.0625 * t7;
         const double t9 = t5 * (exp(0.5 * (t8 - t6) * (t8 + t6)) * exp(-(0.001953125 * t7 * t7)));
-        const double t10 = maximum(-1.2676506002282294e+30, t0);
+        const double t10 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
         const int t11 = (t10 < 0.0);
         const double t12 = fabs(t10);
         const double t13 = minimum(1.2676506002282294e+30, t12);
@@ -164,7 +164,7 @@ void lossforge_aft_normal_left_loss_gradient_hessian_f64(size_t n, const double 
         const double t9 = 0.0625 * t8;
         const double t10 = t6 * (exp(0.5 * (t9 - t7) * (t9 + t7)) * exp(-(0.001953125 * t8 * t8)));
         const double t11 = t10 / t5;
-        const double t12 = maximum(-1.2676506002282294e+30, t0);
+        const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
         const int t13 = (t12 < 0.0);
         const double t14 = fabs(t12);
         const double t15 = minimum(1.2676506002282294e+30, t14);
@@ -227,7 +227,7 @@ void lossforge_aft_normal_left_hessian_f32(size_t n, const float *restrict y, co
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = (logf(y_i) - f_i) / sigma;
-        const float t1 = maximumf(-1.2676506e+30f, t0);
+        const float t1 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
         const int t2 = (t1 < 0.0f);
         const float t3 = fabsf(t1);
         const float t4 = minimumf(1.2676506e+30f, t3);
@@ -282,7 +282,7 @@ void lossforge_aft_normal_left_gradient_hessian_f32(size_t n, const float *restr
         const float t7 = rintf(16.0f * t6);
         const float t8 = 0.0625f * t7;
         const float t9 = t5 * (expf(0.5f * (t8 - t6) * (t8 + t6)) * expf(-(0.001953125f * t7 * t7)));
-        const float t10 = maximumf(-1.2676506e+30f, t0);
+        const float t10 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
         const int t11 = (t10 < 0.0f);
         const float t12 = fabsf(t10);
         const float t13 = minimumf(1.2676506e+30f, t12);
@@ -318,7 +318,7 @@ void lossforge_aft_normal_left_loss_gradient_hessian_f32(size_t n, const float *
         const float t9 = 0.0625f * t8;
         const float t10 = t6 * (expf(0.5f * (t9 - t7) * (t9 + t7)) * expf(-(0.001953125f * t8 * t8)));
         const float t11 = t10 / t5;
-        const float t12 = maximumf(-1.2676506e+30f, t0);
+        const float t12 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
         const int t13 = (t12 < 0.0f);
         const float t14 = fabsf(t12);
         const float t15 = minimumf(1.2676506e+30f, t14);

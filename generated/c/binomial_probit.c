@@ -77,7 +77,7 @@ void lossforge_binomial_probit_hessian_f64(size_t n, const double *restrict y, c
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = -f_i;
-        const double t1 = maximum(-1.2676506002282294e+30, t0);
+        const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
         const int t2 = (t1 < 0.0);
         const double t3 = fabs(t1);
         const double t4 = minimum(1.2676506002282294e+30, t3);
@@ -90,7 +90,7 @@ void lossforge_binomial_probit_hessian_f64(size_t n, const double *restrict y, c
         const double t11 = 0.0625 * t10;
         const double t12 = t8 * (exp(0.5 * (t11 - t9) * (t11 + t9)) * exp(-(0.001953125 * t10 * t10)));
         const double t13 = (t2 ? t7 : t12 / (1.0 - t12 / t7));
-        const double t14 = maximum(-1.2676506002282294e+30, f_i);
+        const double t14 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t15 = (t14 < 0.0);
         const double t16 = fabs(t14);
         const double t17 = minimum(1.2676506002282294e+30, t16);
@@ -154,7 +154,7 @@ void lossforge_binomial_probit_gradient_hessian_f64(size_t n, const double *rest
         const double t9 = 0.0625 * t8;
         const double t10 = t6 * (exp(0.5 * (t9 - t7) * (t9 + t7)) * exp(-(0.001953125 * t8 * t8)));
         const double t11 = t10 / (1.0 - t10 / t5);
-        const double t12 = maximum(-1.2676506002282294e+30, t1);
+        const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t1));
         const int t13 = (t12 < 0.0);
         const double t14 = fabs(t12);
         const double t15 = minimum(1.2676506002282294e+30, t14);
@@ -166,7 +166,7 @@ void lossforge_binomial_probit_gradient_hessian_f64(size_t n, const double *rest
         const double t21 = 0.0625 * t20;
         const double t22 = t6 * (exp(0.5 * (t21 - t19) * (t21 + t19)) * exp(-(0.001953125 * t20 * t20)));
         const double t23 = (t13 ? t18 : t22 / (1.0 - t22 / t18));
-        const double t24 = maximum(-1.2676506002282294e+30, f_i);
+        const double t24 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t25 = (t24 < 0.0);
         const double t26 = fabs(t24);
         const double t27 = minimum(1.2676506002282294e+30, t26);
@@ -209,7 +209,7 @@ void lossforge_binomial_probit_loss_gradient_hessian_f64(size_t n, const double 
         const int t17 = (t16 < -1099511627776.0);
         const int t18 = (t16 < 0.0);
         const double t19 = t11 / (1.0 - t12);
-        const double t20 = maximum(-1.2676506002282294e+30, t16);
+        const double t20 = maximum(-1.2676506002282294e+30, minimum(64.0, t16));
         const int t21 = (t20 < 0.0);
         const double t22 = fabs(t20);
         const double t23 = minimum(1.2676506002282294e+30, t22);
@@ -221,7 +221,7 @@ void lossforge_binomial_probit_loss_gradient_hessian_f64(size_t n, const double 
         const double t29 = 0.0625 * t28;
         const double t30 = t7 * (exp(0.5 * (t29 - t27) * (t29 + t27)) * exp(-(0.001953125 * t28 * t28)));
         const double t31 = (t21 ? t26 : t30 / (1.0 - t30 / t26));
-        const double t32 = maximum(-1.2676506002282294e+30, f_i);
+        const double t32 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t33 = (t32 < 0.0);
         const double t34 = fabs(t32);
         const double t35 = minimum(1.2676506002282294e+30, t34);
@@ -303,7 +303,7 @@ void lossforge_binomial_probit_hessian_f32(size_t n, const float *restrict y, co
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = -f_i;
-        const float t1 = maximumf(-1.2676506e+30f, t0);
+        const float t1 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
         const int t2 = (t1 < 0.0f);
         const float t3 = fabsf(t1);
         const float t4 = minimumf(1.2676506e+30f, t3);
@@ -316,7 +316,7 @@ void lossforge_binomial_probit_hessian_f32(size_t n, const float *restrict y, co
         const float t11 = 0.0625f * t10;
         const float t12 = t8 * (expf(0.5f * (t11 - t9) * (t11 + t9)) * expf(-(0.001953125f * t10 * t10)));
         const float t13 = (t2 ? t7 : t12 / (1.0f - t12 / t7));
-        const float t14 = maximumf(-1.2676506e+30f, f_i);
+        const float t14 = maximumf(-1.2676506e+30f, minimumf(64.0f, f_i));
         const int t15 = (t14 < 0.0f);
         const float t16 = fabsf(t14);
         const float t17 = minimumf(1.2676506e+30f, t16);
@@ -380,7 +380,7 @@ void lossforge_binomial_probit_gradient_hessian_f32(size_t n, const float *restr
         const float t9 = 0.0625f * t8;
         const float t10 = t6 * (expf(0.5f * (t9 - t7) * (t9 + t7)) * expf(-(0.001953125f * t8 * t8)));
         const float t11 = t10 / (1.0f - t10 / t5);
-        const float t12 = maximumf(-1.2676506e+30f, t1);
+        const float t12 = maximumf(-1.2676506e+30f, minimumf(64.0f, t1));
         const int t13 = (t12 < 0.0f);
         const float t14 = fabsf(t12);
         const float t15 = minimumf(1.2676506e+30f, t14);
@@ -392,7 +392,7 @@ void lossforge_binomial_probit_gradient_hessian_f32(size_t n, const float *restr
         const float t21 = 0.0625f * t20;
         const float t22 = t6 * (expf(0.5f * (t21 - t19) * (t21 + t19)) * expf(-(0.001953125f * t20 * t20)));
         const float t23 = (t13 ? t18 : t22 / (1.0f - t22 / t18));
-        const float t24 = maximumf(-1.2676506e+30f, f_i);
+        const float t24 = maximumf(-1.2676506e+30f, minimumf(64.0f, f_i));
         const int t25 = (t24 < 0.0f);
         const float t26 = fabsf(t24);
         const float t27 = minimumf(1.2676506e+30f, t26);
@@ -435,7 +435,7 @@ void lossforge_binomial_probit_loss_gradient_hessian_f32(size_t n, const float *
         const int t17 = (t16 < -1.0995116e+12f);
         const int t18 = (t16 < 0.0f);
         const float t19 = t11 / (1.0f - t12);
-        const float t20 = maximumf(-1.2676506e+30f, t16);
+        const float t20 = maximumf(-1.2676506e+30f, minimumf(64.0f, t16));
         const int t21 = (t20 < 0.0f);
         const float t22 = fabsf(t20);
         const float t23 = minimumf(1.2676506e+30f, t22);
@@ -447,7 +447,7 @@ void lossforge_binomial_probit_loss_gradient_hessian_f32(size_t n, const float *
         const float t29 = 0.0625f * t28;
         const float t30 = t7 * (expf(0.5f * (t29 - t27) * (t29 + t27)) * expf(-(0.001953125f * t28 * t28)));
         const float t31 = (t21 ? t26 : t30 / (1.0f - t30 / t26));
-        const float t32 = maximumf(-1.2676506e+30f, f_i);
+        const float t32 = maximumf(-1.2676506e+30f, minimumf(64.0f, f_i));
         const int t33 = (t32 < 0.0f);
         const float t34 = fabsf(t32);
         const float t35 = minimumf(1.2676506e+30f, t34);

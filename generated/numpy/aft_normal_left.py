@@ -39,7 +39,7 @@ def gradient(y, f, sigma):
 def hessian(y, f, sigma):
     c0 = sigma * sigma
     t0 = (np.log(y) - f) / sigma
-    t1 = np.maximum(-1.2676506002282294e+30, t0)
+    t1 = np.maximum(-1.2676506002282294e+30, np.minimum(64.0, t0))
     t2 = (t1 < 0.0)
     t3 = np.abs(t1)
     t4 = np.minimum(1.2676506002282294e+30, t3)
@@ -86,7 +86,7 @@ def gradient_hessian(y, f, sigma):
     t7 = np.rint(16.0 * t6)
     t8 = 0.0625 * t7
     t9 = t5 * (np.exp(0.5 * (t8 - t6) * (t8 + t6)) * np.exp(-(0.001953125 * t7 * t7)))
-    t10 = np.maximum(-1.2676506002282294e+30, t0)
+    t10 = np.maximum(-1.2676506002282294e+30, np.minimum(64.0, t0))
     t11 = (t10 < 0.0)
     t12 = np.abs(t10)
     t13 = np.minimum(1.2676506002282294e+30, t12)
@@ -118,7 +118,7 @@ def loss_gradient_hessian(y, f, sigma):
     t9 = 0.0625 * t8
     t10 = t6 * (np.exp(0.5 * (t9 - t7) * (t9 + t7)) * np.exp(-(0.001953125 * t8 * t8)))
     t11 = t10 / t5
-    t12 = np.maximum(-1.2676506002282294e+30, t0)
+    t12 = np.maximum(-1.2676506002282294e+30, np.minimum(64.0, t0))
     t13 = (t12 < 0.0)
     t14 = np.abs(t12)
     t15 = np.minimum(1.2676506002282294e+30, t14)

@@ -43,7 +43,7 @@ def gradient(y, f):
 
 def hessian(y, f):
     t0 = -f
-    t1 = np.maximum(-1.2676506002282294e+30, t0)
+    t1 = np.maximum(-1.2676506002282294e+30, np.minimum(64.0, t0))
     t2 = (t1 < 0.0)
     t3 = np.abs(t1)
     t4 = np.minimum(1.2676506002282294e+30, t3)
@@ -56,7 +56,7 @@ def hessian(y, f):
     t11 = 0.0625 * t10
     t12 = t8 * (np.exp(0.5 * (t11 - t9) * (t11 + t9)) * np.exp(-(0.001953125 * t10 * t10)))
     t13 = np.where(t2, t7, t12 / (1.0 - t12 / t7))
-    t14 = np.maximum(-1.2676506002282294e+30, f)
+    t14 = np.maximum(-1.2676506002282294e+30, np.minimum(64.0, f))
     t15 = (t14 < 0.0)
     t16 = np.abs(t14)
     t17 = np.minimum(1.2676506002282294e+30, t16)
@@ -112,7 +112,7 @@ def gradient_hessian(y, f):
     t9 = 0.0625 * t8
     t10 = t6 * (np.exp(0.5 * (t9 - t7) * (t9 + t7)) * np.exp(-(0.001953125 * t8 * t8)))
     t11 = t10 / (1.0 - t10 / t5)
-    t12 = np.maximum(-1.2676506002282294e+30, t1)
+    t12 = np.maximum(-1.2676506002282294e+30, np.minimum(64.0, t1))
     t13 = (t12 < 0.0)
     t14 = np.abs(t12)
     t15 = np.minimum(1.2676506002282294e+30, t14)
@@ -124,7 +124,7 @@ def gradient_hessian(y, f):
     t21 = 0.0625 * t20
     t22 = t6 * (np.exp(0.5 * (t21 - t19) * (t21 + t19)) * np.exp(-(0.001953125 * t20 * t20)))
     t23 = np.where(t13, t18, t22 / (1.0 - t22 / t18))
-    t24 = np.maximum(-1.2676506002282294e+30, f)
+    t24 = np.maximum(-1.2676506002282294e+30, np.minimum(64.0, f))
     t25 = (t24 < 0.0)
     t26 = np.abs(t24)
     t27 = np.minimum(1.2676506002282294e+30, t26)
@@ -163,7 +163,7 @@ def loss_gradient_hessian(y, f):
     t17 = (t16 < -1099511627776.0)
     t18 = (t16 < 0.0)
     t19 = t11 / (1.0 - t12)
-    t20 = np.maximum(-1.2676506002282294e+30, t16)
+    t20 = np.maximum(-1.2676506002282294e+30, np.minimum(64.0, t16))
     t21 = (t20 < 0.0)
     t22 = np.abs(t20)
     t23 = np.minimum(1.2676506002282294e+30, t22)
@@ -175,7 +175,7 @@ def loss_gradient_hessian(y, f):
     t29 = 0.0625 * t28
     t30 = t7 * (np.exp(0.5 * (t29 - t27) * (t29 + t27)) * np.exp(-(0.001953125 * t28 * t28)))
     t31 = np.where(t21, t26, t30 / (1.0 - t30 / t26))
-    t32 = np.maximum(-1.2676506002282294e+30, f)
+    t32 = np.maximum(-1.2676506002282294e+30, np.minimum(64.0, f))
     t33 = (t32 < 0.0)
     t34 = np.abs(t32)
     t35 = np.minimum(1.2676506002282294e+30, t34)

@@ -89,7 +89,7 @@ def gamma(y: PositiveTarget, f: Mean) -> Expr:
     family="likelihood",
     inverse_link=exp,
     remarks=("No distribution belongs to 0 < p < 1; the formula, a quasi-likelihood, is the same there.",),
-    equivalents=("sklearn._loss.HalfTweedieLoss (power=p; for p = 0 beyond y**2/2)",),
+    equivalents=("sklearn._loss.HalfTweedieLoss (power=p, up to y)",),
 )
 def tweedie_log_link(y: NonNegativeTarget, f: Score, p: NonNegative = "3/2") -> Expr:
     """The mean is exp(f), the variance its power p: Gaussian 0, Poisson 1, gamma 2, between them amounts with zeros.
@@ -106,7 +106,7 @@ def tweedie_log_link(y: NonNegativeTarget, f: Score, p: NonNegative = "3/2") -> 
     title="Tweedie",
     family="likelihood",
     remarks=("No distribution belongs to 0 < p < 1; the formula, a quasi-likelihood, is the same there.",),
-    equivalents=("sklearn._loss.HalfTweedieLossIdentity (power=p; for p = 0 beyond y**2/2)",),
+    equivalents=("sklearn._loss.HalfTweedieLossIdentity (power=p, up to y)",),
 )
 def tweedie(y: NonNegativeTarget, f: Mean, p: NonNegative = "3/2") -> Expr:
     """The variance is the power p of the mean f: Gaussian 0, Poisson 1, gamma 2, between them amounts with zeros.
