@@ -79,7 +79,7 @@ def _kernel(
     definitions: Mapping[Symbol, object],
 ) -> Kernel:
     loss = derivation.loss
-    lowering = Lowering(branching=variables)
+    lowering = Lowering(branching=variables, targets=[t.symbol for t in loss.targets])
     assigned = tuple(Assign(o, lowering(e)) for o, e in outputs.items())
     used = set().union(*(e.free_symbols for e in outputs.values()))
     body = tuple(

@@ -28,6 +28,9 @@ CONSTANT_DIGITS = 60
 # From here on log|a| - log|b| loses no more than a few units; representable in float32 as well.
 FAR = Fraction(2**100)
 
+# Below minus this, log_ndtr(x) is -x**2/2 to the last digit; its square is a number in float32.
+FAINT_LOGARITHM = Fraction(2**40)
+
 _CALLS: dict[Any, str] = {
     sp.exp: "exp", sp.log: "log", sp.Abs: "abs", sp.sign: "sign", sp.sin: "sin", sp.cos: "cos", sp.atan: "atan",
     sp.sinh: "sinh", sp.cosh: "cosh", sp.tanh: "tanh", sp.erf: "erf",
@@ -50,8 +53,11 @@ def number(value: Expr) -> Const:
 class Lowering:
     """Lowers the expressions of one kernel; collects their pivots."""
 
-    def __init__(self, branching: Iterable[Symbol] = (), label: Symbol | None = None) -> None:
+    def __init__(
+        self, branching: Iterable[Symbol] = (), label: Symbol | None = None, targets: Iterable[Symbol] = ()
+    ) -> None:
         self.branching = tuple(branching)
+        self.targets = frozenset(targets)
         self.label = label
         self.pivots: list[Pivot] = []
         self._memo: dict[Expr, Node] = {}
@@ -75,7 +81,7 @@ class Lowering:
             return Select(self._same_class(delta), recur(e / delta), ZERO)
         if isinstance(e, Mul):
             spread = _spread_scale(e)
-            return _multiply(spread, recur) if isinstance(spread, Mul) else recur(spread)
+            return self._multiply(spread, recur) if isinstance(spread, Mul) else recur(spread)
         if isinstance(e, Pow):
             return _power(recur(e.base), e.exp, recur)
         if isinstance(e, Piecewise):
@@ -146,6 +152,8 @@ class Lowering:
             return self._lower(row.stable(*e.args), {})
         if isinstance(e, atoms.hypot1_power | atoms.hypot1_box_cox):
             return self._power_of_quotient(e, arguments)
+        if isinstance(e, atoms.exp_pair | atoms.power_pair):
+            return _pair(e, *arguments)
         return self._written_out(row, arguments)
 
     def _power_of_quotient(self, e: Expr, arguments: list[Node]) -> Node:
@@ -210,6 +218,44 @@ class Lowering:
             else:
                 result = Bin("+", result, recur(term))
         return result
+
+    def _multiply(self, e: Mul, recur: Callable[[Expr], Node]) -> Node:
+        """Products and quotients; x**n/y**n becomes (x/y)**n, whose range is wider."""
+        coefficient, factors = e.as_coeff_mul()
+        above: list[Expr] = []
+        below: list[Expr] = []
+        again: list[Expr] = []
+        if any(f.as_base_exp()[1].is_negative for f in factors):
+            factors, coefficient = _without_content(factors, coefficient)
+        for factor in factors:
+            base, power = factor.as_base_exp()
+            if isinstance(factor, sp.exp):
+                above.append(factor)
+            elif power.could_extract_minus_sign():
+                # Of a sum that may overflow when squared, one factor after the other.
+                if power in (-2, -3) and _is_squared_badly(base, factors, self.branching):
+                    below.append(base)
+                    again += [base] * (-int(power) - 1)
+                else:
+                    below.append(base ** (-power))
+            else:
+                above.append(factor)
+        nodes: list[Node] = []
+        for factor in above:
+            base, power = factor.as_base_exp()
+            partner = next((b for b in below if power != 1 and b.as_base_exp()[1] == power), None)
+            if partner is None or isinstance(factor, sp.exp):
+                nodes.append(recur(factor))
+            else:
+                below.remove(partner)
+                nodes.append(_power(Bin("/", recur(base), recur(partner.as_base_exp()[0])), power, recur))
+        nodes = _before_vanishing(above, _vanishing_coefficient(above, _before_underflow(above, nodes), recur))
+        nodes = _before_zero_weight(above, nodes, self.targets, recur)
+        bottom = [recur(b) for b in below]
+        if not again:
+            return _quotient(coefficient, nodes, bottom)
+        once = functools.reduce(lambda top, b: Bin("/", top, recur(b)), again, _quotient(S.One, nodes, bottom))
+        return once if coefficient == 1 else _quotient(coefficient, [once], [])
 
     # -- K classes ---------------------------------------------------------------------------------------
 
@@ -279,6 +325,31 @@ def _quotient_of(u: Expr) -> tuple[Expr, Expr]:
     return (rest, b / number) if rest.free_symbols and number.is_positive else (a, b)
 
 
+def _pair(e: Expr, x: Node, q: Node, a: Node, b: Node) -> Node:
+    """a*u**(q + 1) - b*u**q for u = exp(x) or x, as (a*u - b)*u**q or (a - b/u)*u**(q + 1), so that nothing is oo - oo.
+
+    The power is multiplied in four parts: a quarter of the exponent is exact, and its power no infinity and no 0 where
+    the product is neither.
+    """
+    exponential = isinstance(e, atoms.exp_pair)
+
+    def power(exponent: Node) -> Node:
+        return Call("exp", (Bin("*", exponent, x),)) if exponential else Call("pow", (x, exponent))
+
+    def times_power(factor: Node, exponent: Node) -> Node:
+        part = power(Bin("*", Const(Fraction(1, 4)), exponent))
+        product = functools.reduce(lambda product, root: Bin("*", product, root), [part] * 4, factor)
+        return Select(Cmp("==", factor, ZERO), ZERO, product)
+
+    above = Bin("+", ONE, q)
+    u = Call("exp", (x,)) if exponential else x
+    outside = BoolOp("and", (Cmp("<", ZERO if exponential else ONE, x), Cmp("<", q, ZERO)))
+    low = times_power(Bin("-", Bin("*", a, u), b), q)
+    shrunk = Bin("*", b, Call("exp", (Neg(x),))) if exponential else Bin("/", b, x)
+    high = times_power(Bin("-", a, shrunk), above)
+    return Select(Cmp("==", b, ZERO), times_power(a, above), Select(outside, high, low))
+
+
 @functools.cache
 def _stable_form(name: str, numbers: tuple[Expr | None, ...]) -> tuple[list[Expr], Expr]:
     """The stable form of an atom, in the numbers given and in dummies where there is None; SymPy is slow to make it."""
@@ -332,44 +403,6 @@ def _with_ratio(e: Mul, gap: Expr, u: Expr, ratio: Expr) -> Expr:
     return Mul(scaled, ratio, evaluate=False) if worth else e
 
 
-def _multiply(e: Mul, recur: Callable[[Expr], Node]) -> Node:
-    """Products and quotients; x**n/y**n becomes (x/y)**n, whose range is wider."""
-    coefficient, factors = e.as_coeff_mul()
-    above: list[Expr] = []
-    below: list[Expr] = []
-    again: list[Expr] = []
-    if any(f.as_base_exp()[1].is_negative for f in factors):
-        factors, coefficient = _without_content(factors, coefficient)
-    for factor in factors:
-        base, power = factor.as_base_exp()
-        if isinstance(factor, sp.exp):
-            above.append(factor)
-        elif power.could_extract_minus_sign():
-            # Of a sum that may overflow when squared, one factor after the other.
-            if power in (-2, -3) and _is_squared_badly(base, factors):
-                below.append(base)
-                again += [base] * (-int(power) - 1)
-            else:
-                below.append(base ** (-power))
-        else:
-            above.append(factor)
-    nodes: list[Node] = []
-    for factor in above:
-        base, power = factor.as_base_exp()
-        partner = next((b for b in below if power != 1 and b.as_base_exp()[1] == power), None)
-        if partner is None or isinstance(factor, sp.exp):
-            nodes.append(recur(factor))
-        else:
-            below.remove(partner)
-            nodes.append(_power(Bin("/", recur(base), recur(partner.as_base_exp()[0])), power, recur))
-    nodes = _before_vanishing(above, _vanishing_coefficient(above, _before_underflow(above, nodes), recur))
-    bottom = [recur(b) for b in below]
-    if not again:
-        return _quotient(coefficient, nodes, bottom)
-    once = functools.reduce(lambda top, b: Bin("/", top, recur(b)), again, _quotient(S.One, nodes, bottom))
-    return once if coefficient == 1 else _quotient(coefficient, [once], [])
-
-
 def _without_content(factors: Iterable[Expr], coefficient: Expr) -> tuple[list[Expr], Expr]:
     """Sums with their common number taken out: 2*f - 2*y overflows before f - y does."""
     result: list[Expr] = []
@@ -380,12 +413,19 @@ def _without_content(factors: Iterable[Expr], coefficient: Expr) -> tuple[list[E
     return result, coefficient
 
 
-def _is_squared_badly(base: Expr, factors: Iterable[Expr]) -> bool:
+def _is_squared_badly(base: Expr, factors: Iterable[Expr], predictions: Iterable[Symbol]) -> bool:
     """Whether x/base**2 is better divided twice: the square overflows or underflows where the quotient does not."""
     others = [f for f in factors if f.as_base_exp()[0] != base]
     return bool(others) and (
-        isinstance(base, Add) or any(isinstance(f, Add) and f.is_polynomial() and f.has(base) for f in others)
+        isinstance(base, Add)
+        or any(isinstance(f, Add) and f.has(base) and _is_rational(f, base) for f in others)
+        or (base in predictions and all(f.is_Symbol for f in others))
     )
+
+
+def _is_rational(f: Expr, base: Expr) -> bool:
+    """Whether f is a polynomial, or of a variable 1/f: sums whose terms grow or vanish as powers of the base."""
+    return bool(f.is_polynomial() or (base.is_Symbol and f.is_polynomial(*(f.free_symbols - {base}), 1 / base)))
 
 
 def _vanishing_coefficient(factors: list[Expr], nodes: list[Node], recur: Callable[[Expr], Node]) -> list[Node]:
@@ -415,7 +455,10 @@ def _before_vanishing(factors: list[Expr], nodes: list[Node]) -> list[Node]:
         if isinstance(factor, Add) and (growing := sorted(factor.atoms(atoms.softplus), key=sp.default_sort_key)):
             for vanishing, node in zip(factors, nodes, strict=True):
                 if isinstance(vanishing, atoms.sigmoid) and any(-g.args[0] == vanishing.args[0] for g in growing):
-                    result[i] = Select(Cmp("==", node, ZERO), ZERO, nodes[i])
+                    x = recur(growing.args[0])
+                far = Cmp("<", x, Const(-FAINT_LOGARITHM))
+                result[i] = Select(far, x, nodes[i])
+                result.append(Select(far, Bin("*", Const(Fraction(-1, 2)), x), ONE))
     return result
 
 
@@ -437,6 +480,33 @@ def _before_underflow(factors: list[Expr], nodes: list[Node]) -> list[Node]:
             result[i] = Select(Cmp("==", exponential, ZERO), ZERO, nodes[i])
         elif isinstance(factor, Symbol) and factor.is_zero is None:
             result[at] = Select(Cmp("==", nodes[i], ZERO), ZERO, result[at])
+    return result
+
+
+def _before_zero_weight(
+    factors: list[Expr], nodes: list[Node], targets: frozenset[Expr], recur: Callable[[Expr], Node]
+) -> list[Node]:
+    """In y*log_ndtr(f) and (1 - y)*exp(f) the growing factor may be infinite where the product is not.
+
+    Far below 0, log_ndtr(x) is -x**2/2, which is multiplied in two factors; so is exp(x), and it counts as 0 where the
+    weight is 0.
+    """
+    if len(factors) != len(nodes):
+        return nodes
+    result = list(nodes)
+    for weight, node in zip(factors, nodes, strict=True):
+        if not (weight.free_symbols and weight.free_symbols <= targets and weight.is_zero is None):
+            continue
+        for i, growing in enumerate(factors):
+            if isinstance(growing, atoms.log_ndtr):
+                x = recur(growing.args[0])
+                far = Cmp("<", x, Const(-FAINT_LOGARITHM))
+                result[i] = Select(far, x, nodes[i])
+                result.append(Select(far, Bin("*", Const(Fraction(-1, 2)), x), ONE))
+            elif isinstance(growing, sp.exp) and isinstance(weight, Add) and isinstance(nodes[i], Call):
+                half = Call("exp", (Bin("*", Const(Fraction(1, 2)), nodes[i].children[0]),))
+                result[i] = Select(Cmp("==", node, ZERO), ZERO, half)
+                result.append(result[i])
     return result
 
 

@@ -218,15 +218,24 @@ def scale_before_squaring(kernel: Kernel) -> Kernel:
 
 
 def halve_exponents(kernel: Kernel) -> Kernel:
-    """c*exp(x) as (c*exp(x/2))*exp(x/2), for a parameter c: exp(x) overflows before c*exp(x) does."""
+    """c*exp(x) as (c*exp(x/2))*exp(x/2): exp(x) overflows before c*exp(x) does.
+
+    That is for a parameter c, and for a target c beside an exponential of the prediction alone.
+    """
     fixed = frozenset(kernel.parameters)
+    targets = frozenset(kernel.inputs) - frozenset(kernel.predictions)
+
+    def is_scale(c: Node, x: Node) -> bool:
+        if isinstance(c, Var) and c.name in targets:
+            return variables(x) <= frozenset(kernel.predictions)
+        return bool(variables(c)) and variables(c) <= fixed and not variables(x) <= fixed
 
     def halve(node: Node) -> Node:
         match node:
             case Bin("*" | "/" as op, a, b):
                 growth, c = (a, b) if op == "/" or isinstance(a, Call) else (b, a)
                 match growth:
-                    case Call("exp", (x,)) if variables(c) and variables(c) <= fixed and not variables(x) <= fixed:
+                    case Call("exp", (x,)) if is_scale(c, x):
                         root = Call("exp", (_canonical(Bin("*", Const(Fraction(1, 2)), x)),))
                         scaled = Bin("/", root, c) if op == "/" else Bin("*", c, root)
                         return Bin("*", scaled, root)

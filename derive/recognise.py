@@ -417,8 +417,154 @@ def _shifted_sigmoid(e: Expr, shifts: frozenset[Expr] = frozenset()) -> Expr | N
     return None
 
 
+def _inverse_link(e: Expr) -> Expr | None:
+    """log(p) of the probabilities of the probit, complementary log-log and cauchit links."""
+    if not isinstance(e, log):
+        return None
+    (v,) = e.args
+    if isinstance(v, atoms.ndtr):
+        return atoms.log_ndtr(v.args[0])
+    if isinstance(-v, atoms.expm1):
+        scales = [f for f in Mul.make_args(-(-v).args[0]) if not isinstance(f, exp)]
+        growth = -(-v).args[0] / Mul(*scales)
+        if isinstance(growth, exp) and all(isinstance(f, atoms.expm1) for f in scales):
+            return atoms.log_cloglog(Add(growth.args[0], *(atoms.log_expm1(f.args[0]) for f in scales)))
+    if isinstance(v, Add):
+        rest = sp.pi * (v - S.Half)
+        for sign in (1, -1):
+            if isinstance(sign * rest, atoms.arctan):
+                return atoms.log_cauchit(sign * (sign * rest).args[0])
+    return None
+
+
+def _log_exp_plus(e: Expr) -> Expr | None:
+    """log(c + exp(u)), and log(1 + c*exp(u)) as softplus(u + log(c)), for a positive parameter c."""
+    if isinstance(e, atoms.log1p):
+        for factor in Mul.make_args(e.args[0]):
+            c = e.args[0] / factor
+            if isinstance(factor, exp) and c.is_Symbol and c.is_positive:
+                return atoms.softplus(factor.args[0] + log(c))
+    if isinstance(e, log) and isinstance(e.args[0], Add) and len(e.args[0].args) == 2:
+        for c, growth in (e.args[0].args, e.args[0].args[::-1]):
+            if c.is_Symbol and c.is_positive and isinstance(growth, exp):
+                return atoms.log_exp_plus(growth.args[0], c)
+    return None
+
+
+def _softplus_pair(e: Expr) -> Expr | None:
+    """softplus(a) + softplus(b) where a + b is free of the prediction: the slope has a root where both are equal."""
+    if not isinstance(e, Add):
+        return None
+    found = [t for t in e.args if isinstance(t, atoms.softplus)]
+    if len(found) != 2:
+        return None
+    a, b = (t.args[0] for t in found)
+    width = sp.factor_terms(-sp.expand(a + b))
+    if width == 0 or not a.free_symbols - width.free_symbols:
+        return None
+    u = a if not sp.expand(-a).could_extract_minus_sign() else b
+    return Add(atoms.softplus_pair(u, width), *(t for t in e.args if t not in found))
+
+
+def _pair(e: Expr) -> Expr | None:
+    """a*exp((q + 1)*x) - b*exp(q*x) and a*x**(q + 1) - b*x**q for a symbolic q: both terms may be infinite."""
+    if not isinstance(e, Add) or len(e.args) != 2:
+        return None
+    for first, second in (e.args, e.args[::-1]):
+        for kind in (_symbolic_exponential, _symbolic_power):
+            upper, lower = kind(first), kind(second)
+            if upper is None or lower is None or upper[0] != lower[0]:
+                continue
+            (x, p, a), (_, q, b) = upper, lower
+            if sp.expand(p - q) == 1:
+                return (atoms.exp_pair if kind is _symbolic_exponential else atoms.power_pair)(x, q, a, -b)
+    return None
+
+
+def _symbolic_exponential(term: Expr) -> tuple[Expr, Expr, Expr] | None:
+    """(x, q, a) of a*exp(q*x) with a symbol x and a symbolic q."""
+    for factor in Mul.make_args(term):
+        if isinstance(factor, exp):
+            for x in Mul.make_args(factor.args[0]):
+                q = factor.args[0] / x
+                if x.is_Symbol and isinstance(q, Add) and not q.has(x):
+                    return x, q, Mul(*(f for f in Mul.make_args(term) if f is not factor))
+    return None
+
+
+def _symbolic_power(term: Expr) -> tuple[Expr, Expr, Expr] | None:
+    """(x, q, a) of a*x**q with a symbol x > 0 and a symbolic q."""
+    for factor in Mul.make_args(term):
+        if isinstance(factor, Pow) and factor.base.is_Symbol and factor.base.is_positive and factor.exp.free_symbols:
+            return factor.base, factor.exp, Mul(*(f for f in Mul.make_args(term) if f is not factor))
+    return None
+
+
+def _divergence(e: Expr) -> Expr | None:
+    """Pointwise divergences of x and y, which vanish to the second order where both are equal."""
+    if isinstance(e, Mul):
+        return _squared_difference(e)
+    if not isinstance(e, Add):
+        return None
+    terms = [t for t in e.args if t.has(atoms.xlogy, log)]
+    return _entropy_gap(e) or _log_ratio_gap(e, terms) or (_jensen_gap(terms, e) if len(terms) == 2 else None)
+
+
+def _entropy_gap(e: Add) -> Expr | None:
+    """xlogy(x, x/y) - x + y; and the sum of two such terms without the rest, where their x and their y have one sum."""
+    found = [(t, *t.args) for t in e.args if isinstance(t, atoms.xlogy)]
+    pairs = [(t, x, sp.cancel(x / quotient)) for t, x, quotient in found]
+    for t, x, y in pairs:
+        if y.is_Symbol and -x in e.args and y in e.args:
+            return Add(atoms.entropy_gap(x, y), *(a for a in e.args if a not in (t, -x, y)))
+    if len(pairs) == 2 and all(sp.expand(pairs[0][k] + pairs[1][k] - 1) == 0 for k in (1, 2)):
+        rest = [a for a in e.args if not isinstance(a, atoms.xlogy)]
+        return Add(*rest, *(atoms.entropy_gap(x, y) for _, x, y in pairs))
+    return None
+
+
+def _log_ratio_gap(e: Add, terms: list[Expr]) -> Expr | None:
+    """x/y - log(x/y) - 1."""
+    if len(e.args) == 3 and len(terms) == 1 and isinstance(-terms[0], log) and S.NegativeOne in e.args:
+        quotient = (-terms[0]).args[0]
+        x, y = quotient.as_numer_denom()
+        if quotient in e.args and x.is_Symbol and y.is_Symbol:
+            return atoms.log_ratio_gap(x, y)
+    return None
+
+
+def _jensen_gap(terms: list[Expr], e: Add) -> Expr | None:
+    """c*x*log(2*x/(x + y)) + c*xlogy(y, 2*y/(x + y))."""
+    for first, second in (terms, terms[::-1]):
+        weighted = next((f for f in Mul.make_args(first) if isinstance(f, atoms.xlogy)), None)
+        plain = next((f for f in Mul.make_args(second) if isinstance(f, log)), None)
+        if weighted is None or plain is None:
+            continue
+        y, c = weighted.args[0], first / weighted
+        x = second / plain / c
+        shares = ((weighted.args[1], y), (plain.args[0], x))
+        if x.is_Symbol and all(sp.cancel(share * (x + y) - 2 * v) == 0 for share, v in shares):
+            return Add(c * atoms.jensen_gap(x, y), *(t for t in e.args if t not in terms))
+    return None
+
+
+def _squared_difference(e: Mul) -> Expr | None:
+    """(x - y)**2/x, and (sqrt(x) - sqrt(y))**2."""
+    for square in e.args:
+        if not (isinstance(square, Pow) and square.exp == 2 and isinstance(square.base, Add)):
+            continue
+        for x, other in (square.base.args, square.base.args[::-1]) if len(square.base.args) == 2 else ():
+            if x.is_Symbol and x.is_positive and (-other).is_Symbol and 1 / x in e.args:
+                return e / square * x * atoms.chi_squared_gap(x, -other)
+            a, b = x.as_base_exp(), (-other).as_base_exp()
+            if a[1] == b[1] == S.Half and a[0].is_positive:
+                return e / square * 2 * atoms.hellinger_gap(a[0], b[0])
+    return None
+
+
 _RULES: tuple[Rule, ...] = (
-    _shifted_sigmoid, _logistic_density, _log, _power, _mul, _add, _same_function, _tanh_from_one,
+    _inverse_link, _log_exp_plus, _shifted_sigmoid, _logistic_density, _log, _power, _mul, _add, _same_function,
+    _tanh_from_one,
     _softplus_and_sigmoid, _gap, _difference, _exp_gap, _contrast, _lorentzian_gap, _arctan_of_square, _hypot1_power,
-    homogeneous,
+    _pair, _softplus_pair, _divergence, homogeneous,
 )  # fmt: skip

@@ -303,6 +303,120 @@ class log_cosigmoid_plus(AtomFunction):
         return sp.S.Zero if x == logit(c) else None
 
 
+class ndtr(PositiveAtom):
+    """The distribution function of the standard normal distribution."""
+
+
+class log_ndtr(AtomFunction):
+    """log(ndtr(x))."""
+
+
+class normal_density(PositiveAtom):
+    """exp(-x**2/2)/sqrt(2*pi), the density of the standard normal distribution."""
+
+
+class inverse_mills(PositiveAtom):
+    """normal_density(x)/ndtr(x), which is about -x far below 0."""
+
+
+class mills_bend(PositiveAtom):
+    """inverse_mills(x)*mills_excess(x), which is 1 far below 0."""
+
+
+class mills_excess(PositiveAtom):
+    """x + inverse_mills(x), which is about -1/x far below 0."""
+
+
+class log_cloglog(AtomFunction):
+    """log(1 - exp(-exp(x))): log(p) of the probability p = 1 - exp(-exp(x)) of the complementary log-log link."""
+
+
+class cloglog_slope(PositiveAtom):
+    """exp(x)/(exp(exp(x)) - 1), which is 1 far below 0 and vanishes fast above."""
+
+
+class cloglog_bend(PositiveAtom):
+    """cloglog_slope(x)*cloglog_excess(x), less the slope of cloglog_slope."""
+
+
+class cloglog_excess(PositiveAtom):
+    """exp(x) - 1 + cloglog_slope(x), which is about exp(x)/2 below 0."""
+
+
+class log_expm1(AtomFunction):
+    """log(exp(x) - 1) for x > 0."""
+
+
+class log_cauchit(AtomFunction):
+    """log(1/2 + atan(x)/pi)."""
+
+
+class cauchit_slope(PositiveAtom):
+    """1/((1 + x**2)*(pi/2 + atan(x))), which is about -1/x far below 0."""
+
+
+class log_exp_plus(AtomFunction):
+    """log(c + exp(x)) for c > 0."""
+
+
+class softplus_pair(PositiveAtom):
+    """log(1 + exp(x)) + log(1 + exp(-x - w)): what both ends of an interval of length w cost."""
+
+
+class sigmoid_gap(AtomFunction):
+    """sigmoid(x) - sigmoid(-x - w), exact to its last digits beside the root x = -w/2."""
+
+
+class exp_pair(AtomFunction):
+    """a*exp((q + 1)*x) - b*exp(q*x), where both terms may overflow and the difference have a sign."""
+
+
+class power_pair(AtomFunction):
+    """a*x**(q + 1) - b*x**q of x > 0, where both terms may overflow and the difference have a sign."""
+
+
+class quotient(AtomFunction):
+    """x/y of y > 0; its derivatives divide twice instead of by a square, which may overflow."""
+
+
+class root_ratio(AtomFunction):
+    """sqrt(x/y) of x >= 0 and y > 0."""
+
+
+class entropy_gap(AtomFunction):
+    """x*log(x/y) - x + y of x >= 0 and y > 0, the pointwise Kullback-Leibler divergence."""
+
+    is_nonnegative = True
+
+
+class log_ratio_gap(AtomFunction):
+    """x/y - log(x/y) - 1 of positive numbers, the pointwise Itakura-Saito divergence."""
+
+    is_nonnegative = True
+
+
+class chi_squared_gap(AtomFunction):
+    """(x - y)**2/x of x > 0."""
+
+    is_nonnegative = True
+
+
+class hellinger_gap(AtomFunction):
+    """(sqrt(x) - sqrt(y))**2/2 of numbers >= 0."""
+
+    is_nonnegative = True
+
+
+class jensen_gap(AtomFunction):
+    """x*log(2*x/(x + y)) + y*log(2*y/(x + y)) of x > 0 and y >= 0."""
+
+    is_nonnegative = True
+
+
+class log_share(AtomFunction):
+    """log(2*x/(x + y)) of x > 0 and y >= 0."""
+
+
 _HALF = sp.Rational(1, 2)
 
 
@@ -496,6 +610,138 @@ def _focal_atoms(function: Any, order: int, sign: int, by_p: Callable[..., Expr]
         "[0, 1]",
         stable,
     )
+
+
+# With w = (t - 4)/(t + 4), (t + 4)*(1/R(t) - t) of Mills' ratio R(t) = (1 - ndtr(t))/normal_density(t) for t >= 0:
+# the polynomial that interpolates it at the 29 Chebyshev nodes, within 2e-17 of the function.
+_MILLS = tuple(
+    sp.Rational(digits)
+    for digits in (
+        "1.80485715591576858201", "-1.182204501519279201", "0.4019567038062288055621", "0.06751792792276208417312",
+        "-0.1382244914787328113862", "0.03370366765367634771714", "0.03165652747899703992492",
+        "-0.02080045431427855027201", "-0.004488589746531045081364", "0.007961411175370185824549",
+        "-0.0003735871226711138689968", "-0.002485792389722567351339", "0.0005948619697239542024743",
+        "0.0006654963571823578199543", "-0.0002893128318825679111978", "-0.0001503328110856149870974",
+        "0.0001049390871500671486942", "0.0000256012182602459061655", "-0.00003179754982440018745",
+        "-0.000001460119195672493039759", "0.000008221885104837811784486", "-0.000001123601773604041589009",
+        "-0.000001780112523683862108931", "5.588063998287937629051e-7", "3.043702988565914435964e-7",
+        "-1.347004474707845713741e-7", "-3.629157041884313352563e-8", "1.471640093478076019576e-8",
+        "2.226194609222427419464e-9",
+    )
+)  # fmt: skip
+
+
+def _mills_gap(t: Expr) -> Expr:
+    """1/R(t) - t for t >= 0: what the inverse of Mills' ratio has beyond its asymptote."""
+    bounded = Min(t, _FAR)
+    return quotient(_horner(_MILLS, quotient(bounded - 4, bounded + 4)), t + 4)
+
+
+def _normal_density(x: Expr) -> Expr:
+    """With h a short number near |x|, exp(-x**2/2) = exp(-h**2/2)*exp(-(|x| - h)*(|x| + h)/2) rounds neither square.
+
+    From 64 on both factors are 0 in every format.
+    """
+    a = Min(Abs(x), 64)
+    h = nearest(16 * a) / 16
+    return exp(-(h**2) * _HALF) * (exp(-(a - h) * (a + h) * _HALF) / sqrt(2 * sp.pi))
+
+
+def _upper_tail(x: Expr) -> Expr:
+    """1 - ndtr(|x|)."""
+    return _normal_density(x) / (Abs(x) + _mills_gap(Abs(x)))
+
+
+def _log_ndtr(x: Expr) -> Expr:
+    below = -(x**2) * _HALF - log(sqrt(2 * sp.pi) * (Abs(x) + _mills_gap(Abs(x))))
+    return Piecewise((below, x < 0), (log1p(-_upper_tail(x)), True))
+
+
+def _inverse_mills(x: Expr) -> Expr:
+    above = _normal_density(x) / (1 - _upper_tail(x))
+    return Piecewise((Abs(x) + _mills_gap(Abs(x)), x < 0), (above, True))
+
+
+# exp(x) is so small below here that 1 - exp(x)/2 rounds to 1.
+_FAINT = Integer(-40)
+
+
+def _cloglog_slope(x: Expr) -> Expr:
+    """u/(exp(u) - 1) for u = exp(x): 1 where u is 0, and 0 where both are infinite."""
+    u = exp(Max(x, _FAINT))
+    return Piecewise((Integer(1), x <= _FAINT), (Min(u, _FAR) / expm1(u), True))
+
+
+def _cloglog_excess(x: Expr) -> Expr:
+    """u - 1 + u/(exp(u) - 1) is (exp(-u) - 1 + u)/(1 - exp(-u)), which does not cancel; for small u it is u/2."""
+    u = exp(Max(x, _FAINT))
+    return Piecewise((exp(x) * _HALF, x <= _FAINT), (expm1_gap(-u) / -expm1(-u), True))
+
+
+def _log_cloglog(x: Expr) -> Expr:
+    """Below 0, (1 - exp(-u))/u = 1/(1 + cloglog_excess(x)), so that nothing is lost where u underflows."""
+    return Piecewise((x - log1p(cloglog_excess(Min(x, 0))), x <= 0), (log1p(-exp(-exp(Max(x, 0)))), True))
+
+
+def _arctan_above(x: Expr) -> Expr:
+    """pi/2 + atan(x)."""
+    return Piecewise((arctan(_below(x)), x < -1), (sp.pi / 2 + arctan(x), True))
+
+
+def _below(x: Expr) -> Expr:
+    """-1/x for x <= -1, and 1 elsewhere."""
+    return 1 / Max(1, -x)
+
+
+def _cauchit_slope(x: Expr) -> Expr:
+    """Far below 0, in v = -1/x: v*(v/atan(v))/(1 + v**2)."""
+    v = _below(x)
+    return Piecewise(
+        (v * quotient(v, arctan(v)) / (1 + v**2), x < -1), (lorentzian(x) / (sp.pi / 2 + arctan(Max(x, -1))), True)
+    )
+
+
+def _log_exp_plus(x: Expr, c: Expr) -> Expr:
+    return Piecewise((x + log1p(c * exp(-Max(x, 0))), x > 0), (log1p(c + expm1(Min(x, 0))), True))
+
+
+def _log_of_ratio(x: Expr, y: Expr) -> Expr:
+    """log(x/y) of positive numbers: by their difference where they are close, by logarithms where x/y overflows."""
+    is_near = sp.And(x <= 2 * y, y <= 2 * x)
+    near = Piecewise(((x - y) / y, is_near), (Integer(0), True))
+    is_far = sp.Or(x > _FAR * y, y > _FAR * x)
+    between = Piecewise((Integer(1), is_far), (x / y, True))
+    return Piecewise((log1p(near), is_near), (log(x) - log(y), is_far), (log(between), True))
+
+
+def _entropy_gap(x: Expr, y: Expr) -> Expr:
+    """x*(s - log(1 + s)) with s = (y - x)/x, where y is not much smaller than x; where it is, nothing cancels."""
+    safe = Piecewise((Integer(1), x <= 0), (x, True))
+    s = (y - safe) / safe
+    near = (y - safe) * log1p_gap_ratio(Max(s, -_HALF))
+    return Piecewise((y, x <= 0), (near, x <= 2 * y), (safe * _log_of_ratio(safe, y) - (safe - y), True))
+
+
+def _log_ratio_gap(x: Expr, y: Expr) -> Expr:
+    """s - log(1 + s) with s = (x - y)/y, likewise."""
+    s = Max((x - y) / y, -_HALF)
+    return Piecewise((s * log1p_gap_ratio(s), y <= 2 * x), (x / y - _log_of_ratio(x, y) - 1, True))
+
+
+def _jensen_gap(x: Expr, y: Expr) -> Expr:
+    """With c = (x - y)/(x + y), near 0 the sum of c**(2*k)/(k*(2*k - 1)); the smaller term vanishes far out."""
+    least, most = Min(x, y), Max(x, y)
+    is_near, is_far = most <= 3 * least, most > _FAR * least
+    c = Piecewise((contrast(x, y), is_near), (Integer(0), True))
+    series = _horner([sp.Rational(1, k * (2 * k - 1)) for k in range(1, 26)], c**2)
+    part = Piecewise((Integer(1), is_far), (least / most, True))
+    small = Piecewise((Integer(0), is_far), (least * log(2 * part / (1 + part)), True))
+    return Piecewise(((x - y) * _HALF * (c * series), is_near), (most * log(2 / (1 + least / most)) + small, True))
+
+
+def _log_share(x: Expr, y: Expr) -> Expr:
+    part = Min(x, y) / Max(x, y)
+    return Piecewise((log1p(contrast(x, y)), y <= 3 * x), (_log_of_ratio(x, y) + log(2 / (1 + part)), True))
 
 
 ATOMS: dict[str, Atom] = {
@@ -880,6 +1126,234 @@ ATOMS: dict[str, Atom] = {
         _focal_atoms(cofocal_term, 0, -1, lambda w, g, p: cofocal_term_slope(w, g, p)),
         _focal_atoms(cofocal_term_slope, 1, -1, lambda w, g, p: cofocal_term_curvature(w, g, p)),
         _focal_atoms(cofocal_term_curvature, 2, -1, lambda w, g, p: -_focal_third(w, g, 1 - p)),
+        Atom(
+            "ndtr",
+            ndtr,
+            lambda x: sp.erfc(-x / sqrt(2)) / 2,
+            (lambda x: normal_density(x),),
+            "(-oo, oo)",
+            lambda x: Piecewise((_upper_tail(x), x < 0), (1 - _upper_tail(x), True)),
+        ),
+        Atom(
+            "log_ndtr",
+            log_ndtr,
+            lambda x: log(sp.erfc(-x / sqrt(2)) / 2),
+            (lambda x: inverse_mills(x),),
+            "(-oo, oo)",
+            _log_ndtr,
+        ),
+        Atom(
+            "normal_density",
+            normal_density,
+            lambda x: exp(-(x**2) / 2) / sqrt(2 * sp.pi),
+            (lambda x: -x * normal_density(x),),
+            "(-oo, oo)",
+            _normal_density,
+        ),
+        Atom(
+            "inverse_mills",
+            inverse_mills,
+            lambda x: exp(-(x**2) / 2) / sqrt(2 * sp.pi) / (sp.erfc(-x / sqrt(2)) / 2),
+            (lambda x: -mills_bend(x),),
+            "(-oo, oo)",
+            _inverse_mills,
+        ),
+        # Where x is infinite one factor is too, and the other 0; from 64 on the density is 0 in every format.
+        Atom(
+            "mills_bend",
+            mills_bend,
+            lambda x: define_atoms(inverse_mills(x)) * (x + define_atoms(inverse_mills(x))),
+            (lambda x: inverse_mills(x) * (1 - mills_bend(x)) - mills_bend(x) * mills_excess(x),),
+            "(-oo, oo)",
+            lambda x: Piecewise(
+                (Integer(1), x < -_FAR),
+                (inverse_mills(Max(Min(x, 64), -_FAR)) * mills_excess(Max(Min(x, 64), -_FAR)), True),
+            ),
+        ),
+        Atom(
+            "mills_excess",
+            mills_excess,
+            lambda x: x + exp(-(x**2) / 2) / sqrt(2 * sp.pi) / (sp.erfc(-x / sqrt(2)) / 2),
+            (lambda x: 1 - mills_bend(x),),
+            "(-oo, oo)",
+            lambda x: Piecewise((_mills_gap(Abs(x)), x < 0), (x + inverse_mills(x), True)),
+        ),
+        Atom(
+            "log_cloglog",
+            log_cloglog,
+            lambda x: log(1 - exp(-exp(x))),
+            (lambda x: cloglog_slope(x),),
+            "(-oo, oo)",
+            _log_cloglog,
+        ),
+        Atom(
+            "cloglog_slope",
+            cloglog_slope,
+            lambda x: exp(x) / (exp(exp(x)) - 1),
+            (lambda x: -cloglog_bend(x),),
+            "(-oo, oo)",
+            _cloglog_slope,
+        ),
+        # Where u = exp(x) overflows the slope is 0, and so is the product.
+        Atom(
+            "cloglog_bend",
+            cloglog_bend,
+            lambda x: exp(x) / (exp(exp(x)) - 1) * (exp(x) - 1 + exp(x) / (exp(exp(x)) - 1)),
+            (lambda x: cloglog_slope(x) * exp(x) - cloglog_bend(x) * (cloglog_slope(x) + cloglog_excess(x)),),
+            "(-oo, oo)",
+            lambda x: cloglog_slope(x) * _cloglog_excess(Min(x, 70)),
+        ),
+        Atom(
+            "cloglog_excess",
+            cloglog_excess,
+            lambda x: exp(x) - 1 + exp(x) / (exp(exp(x)) - 1),
+            (lambda x: exp(x) - cloglog_slope(x) * cloglog_excess(x),),
+            "(-oo, oo)",
+            _cloglog_excess,
+        ),
+        Atom(
+            "log_expm1",
+            log_expm1,
+            lambda x: log(exp(x) - 1),
+            (lambda x: -1 / expm1(-x),),
+            "(0, oo)",
+            lambda x: Piecewise((log(expm1(Min(x, 1))), x <= 1), (x + log1p(-exp(-x)), True)),
+        ),
+        Atom(
+            "log_cauchit",
+            log_cauchit,
+            lambda x: log(_HALF + sp.atan(x) / sp.pi),
+            (lambda x: cauchit_slope(x),),
+            "(-oo, oo)",
+            lambda x: Piecewise(
+                (log1p(-_arctan_above(-x) / sp.pi), x > 0), (log(_arctan_above(Min(x, 0)) / sp.pi), True)
+            ),
+        ),
+        Atom(
+            "cauchit_slope",
+            cauchit_slope,
+            lambda x: 1 / ((1 + x**2) * (sp.pi / 2 + sp.atan(x))),
+            (lambda x: -cauchit_slope(x) * (2 * lorentzian_odd(x) + cauchit_slope(x)),),
+            "(-oo, oo)",
+            _cauchit_slope,
+        ),
+        Atom(
+            "log_exp_plus",
+            log_exp_plus,
+            lambda x, c: log(c + exp(x)),
+            (lambda x, c: sigmoid(x - log(c)), lambda x, c: 1 / (c + exp(x))),
+            "(-oo, oo)",
+            _log_exp_plus,
+        ),
+        Atom(
+            "softplus_pair",
+            softplus_pair,
+            lambda x, w: log(1 + exp(x)) + log(1 + exp(-x - w)),
+            (lambda x, w: sigmoid_gap(x, w), lambda x, w: -sigmoid(-x - w)),
+            "(-oo, oo)",
+            lambda x, w: softplus(x) + softplus(-x - w),
+        ),
+        Atom(
+            "sigmoid_gap",
+            sigmoid_gap,
+            lambda x, w: 1 / (1 + exp(-x)) - 1 / (1 + exp(x + w)),
+            (
+                lambda x, w: sigmoid(x) * sigmoid(-x) + sigmoid(x + w) * sigmoid(-x - w),
+                lambda x, w: sigmoid(x + w) * sigmoid(-x - w),
+            ),
+            "(-oo, oo)",
+            lambda x, w: tanh(x + w * _HALF) * (sigmoid(x) * sigmoid(x + w) + sigmoid(-x) * sigmoid(-x - w)),
+        ),
+        Atom(
+            "exp_pair",
+            exp_pair,
+            lambda x, q, a, b: a * exp((q + 1) * x) - b * exp(q * x),
+            (
+                lambda x, q, a, b: exp_pair(x, q, (q + 1) * a, q * b),
+                lambda x, q, a, b: x * exp_pair(x, q, a, b),
+                lambda x, q, a, b: exp((q + 1) * x),
+                lambda x, q, a, b: -exp(q * x),
+            ),
+            "(-oo, oo)",
+            lambda x, q, a, b: a * exp((q + 1) * x) - b * exp(q * x),
+        ),
+        Atom(
+            "power_pair",
+            power_pair,
+            lambda x, q, a, b: a * x ** (q + 1) - b * x**q,
+            (
+                lambda x, q, a, b: power_pair(x, q - 1, (q + 1) * a, q * b),
+                lambda x, q, a, b: log(x) * power_pair(x, q, a, b),
+                lambda x, q, a, b: x ** (q + 1),
+                lambda x, q, a, b: -(x**q),
+            ),
+            "(0, oo)",
+            lambda x, q, a, b: a * x ** (q + 1) - b * x**q,
+        ),
+        Atom(
+            "quotient",
+            quotient,
+            lambda x, y: x / y,
+            (lambda x, y: 1 / y, lambda x, y: -quotient(quotient(x, y), y)),
+            "(0, oo)",
+            lambda x, y: x / y,
+        ),
+        Atom(
+            "root_ratio",
+            root_ratio,
+            lambda x, y: sqrt(x / y),
+            (lambda x, y: root_ratio(x, y) / (2 * x), lambda x, y: -quotient(root_ratio(x, y), 2 * y)),
+            "(0, oo)",
+            lambda x, y: quotient(sqrt(x), sqrt(y)),
+        ),
+        Atom(
+            "entropy_gap",
+            entropy_gap,
+            lambda x, y: Piecewise((y, Eq(x, 0)), (x * log(x / y) - x + y, True)),
+            (lambda x, y: log(x / y), lambda x, y: 1 - xdivy(x, y)),
+            "[0, oo)",
+            _entropy_gap,
+        ),
+        Atom(
+            "log_ratio_gap",
+            log_ratio_gap,
+            lambda x, y: x / y - log(x / y) - 1,
+            (lambda x, y: 1 / y - 1 / x, lambda x, y: quotient(1 - quotient(x, y), y)),
+            "(0, oo)",
+            _log_ratio_gap,
+        ),
+        Atom(
+            "chi_squared_gap",
+            chi_squared_gap,
+            lambda x, y: (x - y) ** 2 / x,
+            (lambda x, y: 1 - quotient(y, x) ** 2, lambda x, y: 2 * (quotient(y, x) - 1)),
+            "(0, oo)",
+            lambda x, y: (x - y) * quotient(x - y, x),
+        ),
+        Atom(
+            "hellinger_gap",
+            hellinger_gap,
+            lambda x, y: (sqrt(x) - sqrt(y)) ** 2 / 2,
+            (lambda x, y: (1 - root_ratio(y, x)) / 2, lambda x, y: (1 - root_ratio(x, y)) / 2),
+            "[0, oo)",
+            lambda x, y: quotient(x - y, sqrt(x) + sqrt(y)) ** 2 * _HALF,
+        ),
+        Atom(
+            "jensen_gap",
+            jensen_gap,
+            lambda x, y: x * log(2 * x / (x + y)) + _zero_if_zero(y, y * log(2 * y / (x + y))),
+            (lambda x, y: log_share(x, y), lambda x, y: log_share(y, x)),
+            "(0, oo)",
+            _jensen_gap,
+        ),
+        Atom(
+            "log_share",
+            log_share,
+            lambda x, y: log(2 * x / (x + y)),
+            (lambda x, y: quotient(y / (x + y), x), lambda x, y: -1 / (x + y)),
+            "(0, oo)",
+            _log_share,
+        ),
     )
 }
 
@@ -948,4 +1422,12 @@ FUNCTIONS: dict[str, Any] = {
     "softplus_excess": softplus_excess, "focal_term": focal_term, "focal_term_slope": focal_term_slope,
     "focal_term_curvature": focal_term_curvature, "cofocal_term": cofocal_term,
     "cofocal_term_slope": cofocal_term_slope, "cofocal_term_curvature": cofocal_term_curvature,
+    "ndtr": ndtr, "log_ndtr": log_ndtr, "normal_density": normal_density, "inverse_mills": inverse_mills,
+    "mills_bend": mills_bend, "mills_excess": mills_excess, "log_cloglog": log_cloglog,
+    "cloglog_slope": cloglog_slope, "cloglog_bend": cloglog_bend, "cloglog_excess": cloglog_excess,
+    "log_expm1": log_expm1, "log_cauchit": log_cauchit, "cauchit_slope": cauchit_slope,
+    "log_exp_plus": log_exp_plus, "softplus_pair": softplus_pair, "sigmoid_gap": sigmoid_gap, "exp_pair": exp_pair,
+    "power_pair": power_pair, "quotient": quotient, "root_ratio": root_ratio, "entropy_gap": entropy_gap,
+    "log_ratio_gap": log_ratio_gap, "chi_squared_gap": chi_squared_gap, "hellinger_gap": hellinger_gap,
+    "jensen_gap": jensen_gap, "log_share": log_share,
 }  # fmt: skip

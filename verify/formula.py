@@ -116,6 +116,12 @@ class Compiler:
             return self.piecewise(e, indices)
         if e.is_Add and (rest := _complement(e)) is not None:
             return self.node(rest, indices)
+        if e.is_Add and (growth := _growth(e)) is not None:
+            sign, exponent = growth[0], self.node(growth[1], indices)
+            return lambda frame: sign(iv.expm1(exponent(frame), frame.precision))
+        if (tail := _normal_tail(e)) is not None:
+            function, argument = tail[0], self.node(tail[1], indices)
+            return lambda frame: function(argument(frame), frame.precision)
         arguments = [self.node(a, indices) for a in e.args]
         if e.is_Add:
             return lambda frame: _fold(iv.add, arguments, frame)
@@ -207,6 +213,26 @@ def _complement(e: Any) -> Any:
             x = inverse.base - 1
             if not x.is_Add:
                 return sp.Mul(sign, x, inverse, evaluate=False)
+    return None
+
+
+def _growth(e: Any) -> tuple[Callable[[Interval], Interval], Any] | None:
+    """exp(x) - 1 and 1 - exp(x), as a sign and x: evaluated as one function, it spares the digits of x; else None."""
+    for sign, apply in ((1, lambda v: v), (-1, iv.negate)):
+        rest = sign * (e + sign)
+        if len(e.args) == 2 and isinstance(rest, sp.exp):
+            return apply, rest.args[0]
+    return None
+
+
+def _normal_tail(e: Any) -> tuple[Callable[[Interval, int], Interval], Any] | None:
+    """erfc(x)/2 and its logarithm, also where SymPy writes 1 - erfc(-x)/2 for it: the function and x; else None."""
+    if isinstance(e, sp.log):
+        inner = _normal_tail(e.args[0])
+        return None if inner is None else (iv.log_half_erfc, inner[1])
+    for rest, sign in ((2 * e, 1), (2 - 2 * e, -1)) if e.is_Add or e.is_Mul else ():
+        if isinstance(rest, sp.erfc):
+            return iv.half_erfc, sign * rest.args[0]
     return None
 
 

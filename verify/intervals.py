@@ -30,6 +30,7 @@ from mpmath.libmp import (
     mpf_div,
     mpf_mul,
     mpf_neg,
+    mpf_sub,
 )
 
 Raw = tuple[int, int, int, int]
@@ -45,6 +46,7 @@ _GUARD_BITS = 12
 _WIDENING = 64
 # Beyond 2**_LARGEST_EXPONENT, exp(x) is taken for oo (or lies in [0, _TINY]): its exponent alone would fill memory.
 _LARGEST_EXPONENT = 20_000
+_FAR_ERFC = 500
 _TINY: Raw = from_man_exp(1, -(1 << 40))
 
 
@@ -243,9 +245,26 @@ def _reduced_exp(value: Raw, precision: int, rounding: str) -> Raw:
     working = precision + magnitude(value) + 10
     log_2 = libmp.mpf_ln2(working)
     n = int(libmp.to_int(mpf_div(value, log_2, working), "f"))
-    rest = libmp.mpf_sub(value, mpf_mul(log_2, from_int(n), working), working)
+    rest = mpf_sub(value, mpf_mul(log_2, from_int(n), working), working)
     result: Raw = libmp.mpf_shift(libmp.mpf_exp(rest, precision, rounding), n)
     return result
+
+
+def expm1(x: Interval, precision: int) -> Interval:
+    """exp(x) - 1 with as many digits where x is tiny."""
+    return _monotone(_expm1, x, precision)
+
+
+def _expm1(value: Raw, precision: int, rounding: str) -> Raw:
+    if not value[1]:
+        return mpf_sub(libmp.mpf_exp(value, precision, rounding), fone, precision, rounding)
+    size = magnitude(value)
+    if size < -precision - 2:  # x <= exp(x) - 1 <= x + x**2
+        return value
+    if size > _LARGEST_EXPONENT:
+        return libmp.fnone if value[0] else finf
+    growth = (libmp.mpf_exp if size < 20 else _reduced_exp)(value, precision + max(0, -size) + 10, "n")
+    return mpf_sub(growth, fone, precision, rounding)
 
 
 def sinh(x: Interval, precision: int) -> Interval:
@@ -273,7 +292,50 @@ def erf(x: Interval, precision: int) -> Interval:
 
 
 def erfc(x: Interval, precision: int) -> Interval:
-    return negate(_monotone(lambda v, p, r: mpf_neg(libmp.mpf_erfc(v, p, r)), x, precision))
+    return negate(_monotone(lambda v, p, r: mpf_neg(_erfc(v, p, r)), x, precision))
+
+
+def half_erfc(x: Interval, precision: int) -> Interval:
+    """erfc(x)/2: the normal distribution function at -x*sqrt(2)."""
+    low, high = erfc(x, precision)
+    return (libmp.mpf_shift(low, -1), libmp.mpf_shift(high, -1))
+
+
+def log_half_erfc(x: Interval, precision: int) -> Interval:
+    """log(erfc(x)/2), with as many digits where erfc(x) is nearly 2."""
+    return negate(_monotone(lambda v, p, r: mpf_neg(_log_half_erfc(v, p, r)), x, precision))
+
+
+def _log_half_erfc(value: Raw, precision: int, rounding: str) -> Raw:
+    if not value[0]:
+        return libmp.mpf_log(libmp.mpf_shift(_erfc(value, precision + 10, "n"), -1), precision, rounding)
+    tail = libmp.mpf_shift(_erfc(mpf_neg(value), precision + 10, "n"), -1)
+    if not tail[1] or magnitude(tail) < -precision - 2:  # -t - t**2 <= log(1 - t) <= -t
+        return mpf_neg(tail)
+    complement = mpf_sub(fone, tail, precision - magnitude(tail) + 20, "n")
+    return libmp.mpf_log(complement, precision, rounding)
+
+
+def _erfc(value: Raw, precision: int, rounding: str) -> Raw:
+    is_far = value[1] and not value[0] and magnitude(value) > _FAR_ERFC
+    return (_far_erfc if is_far else libmp.mpf_erfc)(value, precision, rounding)
+
+
+def _far_erfc(value: Raw, precision: int, rounding: str) -> Raw:
+    """erfc beyond 2**_FAR_ERFC, where mpmath overflows: exp(-x**2)/(x*sqrt(pi))*(1 - 1/(2*x**2) + 3/(2*x**2)**2 - ...).
+
+    The series is asymptotic; a term is below 2**-900 of the one before, and the error below the first one left out.
+    """
+    square = mpf_mul(value, value)
+    inverse = libmp.mpf_shift(mpf_div(fone, square, precision, "n"), -1)
+    total, term, k = fone, fone, 1
+    while magnitude(term) > -precision:
+        term = mpf_neg(mpf_mul(mpf_mul(term, from_int(2 * k - 1)), inverse, precision, "n"))
+        total, k = mpf_add(total, term, precision, "n"), k + 1
+    decay = _reduced_exp(mpf_neg(square), precision, "n")
+    root = libmp.mpf_sqrt(libmp.mpf_pi(precision, "n"), precision, "n")
+    result: Raw = mpf_div(mpf_mul(decay, total), mpf_mul(value, root), precision, rounding)
+    return result
 
 
 def cos(x: Interval, precision: int) -> Interval:
@@ -307,7 +369,7 @@ def is_narrow(x: Interval, bits: int) -> bool:
         return True
     if contains_zero(x) or is_infinite(low) or is_infinite(high):
         return False
-    width = libmp.mpf_sub(high, low, 10, "u")
+    width = mpf_sub(high, low, 10, "u")
     return magnitude(width) <= min(magnitude(low), magnitude(high)) - 1 - bits
 
 
