@@ -20,7 +20,8 @@ from .witness import witness
 
 SCHEMA = 1
 ENGINE = (  # what a claim depends on, beside the loss
-    "tower", "lemmas", "cells", "judgements", "checker", "search", "explorer", "roots", "strata", "strategies", "prove",
+    "tower", "lemmas", "cells", "duality", "judgements", "checker", "search", "explorer", "roots", "strata",
+    "dual_strategies", "strategies", "prove",
 )  # fmt: skip
 
 Statement = dict[str, Any]

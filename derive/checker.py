@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .cells import Case, Cell, Place, ends, increasing
-from .judgements import BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, refute, shown
+from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, UNCHOSEN, refute, shown
 from .tower import Finer, Unproved, parse
 
 
@@ -140,14 +140,15 @@ class Checker:
             found = [self.targets(n, rest, [*path, p]) for p, n in zip(places, node["parts"], strict=True)]
             return False if False in found else None if None in found else True
         labels = [self.loss["inputs"][n] for n in inputs]
-        shown(not inputs or (self.name in BOTH_LABELS and labels in (["{0, 1}"], ["[0, 1]"])), "all targets covered")
+        both = self.name in BOTH_LABELS and labels in (["{0, 1}"], ["[0, 1]"])
+        shown(not inputs or both or self.name in {*ALL_TARGETS} - {*BOTH_LABELS}, "all targets covered")
         return refined(lambda units: self.leaf(Case(self.loss, node, path, units, self.name)))
 
     def leaf(self, case: Case) -> bool:
         node = case.node
         if "evidence" in node and self.name in EVIDENCE and node["evidence"][0] in EVIDENCE[self.name]:
             return refute(case)
-        goal = chosen(case, self.goal)
+        goal = self.goal if self.name in UNCHOSEN else chosen(case, self.goal)
         if not PROPERTIES[self.name](case, goal):
             return False
         attained = "reached" in node or (goal == "0" and self.name in ("weakly_convex", "self_concordant"))

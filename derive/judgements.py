@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .cells import Case, ends, less, minus, plus, short_of
+from .duality import conjugate, elicits, prox, transform
 from .lemmas import NEGATIVE, NONNEGATIVE, NONPOSITIVE, NULL, POSITIVE, need
 from .tower import Element, Unproved
 
@@ -28,6 +29,8 @@ EVIDENCE: dict[str, dict[str, tuple[int, Any]]] = {  # kind of place -> derivati
     "bounded": {"limit": (0, "oo")},
     "nonnegative": {"limit": (0, NEGATIVE), "at": (0, NEGATIVE), "cell": (0, NEGATIVE)},
     "monotone": {"limit": (1, POSITIVE), "cell": (1, POSITIVE)},
+    "conjugate": BENDS,
+    "prox": BENDS,
     "self_concordant": {**BENDS, "jump": (1, (-2, 2)), "jump2": (2, (-2, 2))},
 }
 
@@ -275,7 +278,10 @@ def calibrated(c: Case, goal: str | None) -> bool:
             return not shown(turns == 2 or c.sign(after, "after") in NONNEGATIVE, "the slope at 0")
         need(turns, NULL, "the jump of the slope at 0")
         need(c.sign(after, "after"), NEGATIVE, "the slope at 0")
+        if goal is not None:
+            transform(c, goal)
         return True
+    shown(goal is None, "no transform of a loss that is not convex")
     sides = {j: [c.sign(c.gap(j, s), f"gap {s} {j}") for s in ("left", "right")] for j in {*c.seams(), zero}}
     if any(s != [0, 0] for j, s in sides.items() if j != zero):
         raise Unproved("a jump away from 0")
@@ -315,10 +321,12 @@ def proper(c: Case, goal: str | None) -> bool:
 
 BEST = ("strongly_convex", "weakly_convex", "lipschitz", "smooth", "self_concordant")  # a value must be reached
 BOTH_LABELS = ("proper", "strictly_proper")
-Property = Callable[[Case, str | None], bool]
+ALL_TARGETS = (*BOTH_LABELS, "elicits")  # speak of all targets at once
+UNCHOSEN = ("conjugate", "prox", "elicits", "calibrated")  # the conditions in their values are read by `duality`
+Property = Callable[[Case, Any], bool]
 _ALL: tuple[Property, ...] = (
     convex, strictly_convex, strongly_convex, weakly_convex, quasiconvex, continuous, differentiable, lipschitz, smooth,
     bounded, range_, nonnegative, symmetric, monotone, minimizer, bounded_influence, redescending, self_concordant,
-    upper_bounds_zero_one, calibrated, proper,
+    upper_bounds_zero_one, calibrated, proper, conjugate, prox, elicits,
 )  # fmt: skip
 PROPERTIES = {**{f.__name__.strip("_"): f for f in _ALL}, "strictly_proper": proper}

@@ -16,7 +16,8 @@ from flint import arb
 from .cells import Cell, Place, ends, formula, increasing
 from .checker import Checker, check, digest, refined, verdict
 from .explorer import Explorer
-from .judgements import BEST, BOTH_LABELS, PROPERTIES
+from .dual_strategies import unpacked
+from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, PROPERTIES
 from .roots import Free, text, thresholds
 from .search import number
 from .strata import SAMPLES, Stratum, Units, attempt
@@ -35,12 +36,18 @@ class Prover:
         self.reason = ""
         self.leaves: dict[Any, Found | None] = {}
         self.fixed: str | None = None  # a value that must serve every stratum
+        self.implicit = False  # whether values are equations
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The claim and its certificate."""
         Budget.left = WORK * 8
         try:
-            return self._claim()
+            made = self._claim()
+            if self.name in ("conjugate", "prox") and made[1] is None:
+                self.implicit = True
+                self.leaves.clear()
+                made = self._claim()
+            return made
         except Unproved as problem:
             return {"property": self.name, "verdict": "undecided", "reason": str(problem)}, None
         finally:
@@ -88,6 +95,8 @@ class Prover:
                 pairs = itertools.islice(itertools.combinations(distinct, 2), 3)
                 trials += [(f"{'min' if self.name == 'strongly_convex' else 'max'}({a}, {b})", True) for a, b in pairs]
             trials.append((self.piecewise(found), False))
+        if values and self.name in ("calibrated", *BOTH_LABELS):  # they hold without a value, too
+            trials.append((None, True))
         error = ""
         first = tree
         for value, again in trials:
@@ -100,7 +109,7 @@ class Prover:
                 tree = made[0]
             claim: dict[str, Any] = {"property": self.name}
             for key in ("value", "bound") if value is not None else ("none",):
-                claim = {"property": self.name} | ({key: value} if value is not None else {})
+                claim = {"property": self.name} | ({key: unpacked(value)} if value is not None else {})
                 try:
                     shown = verdict(self.loss, claim, tree)
                 except Unproved as problem:
@@ -144,6 +153,7 @@ class Prover:
         rows = sorted(groups.items(), key=lambda x: ("" in x[1], len(x[1])))
         out = rows[-1][0]
         for v, conditions in reversed(rows[:-1]):
+            v = f"({v})" if " if " in v else v
             out = f"{v} if {' or '.join(conditions)} else {out}"
         return out
 
@@ -277,7 +287,7 @@ class Prover:
 
         def visit(parameters: list[str], inputs: list[str], path: list[Place]) -> tuple[Any, int]:
             names = parameters or inputs
-            if not names or (not parameters and self.name in BOTH_LABELS):
+            if not names or (not parameters and self.name in ALL_TARGETS):
                 key = (self.fixed, *((p.name, p.low, p.high, p.weak) for p in path))
                 if key not in self.leaves:
                     self.leaves[key] = self.leaf(path)
@@ -383,6 +393,10 @@ def applicable(loss: dict[str, Any]) -> list[str]:
         if name in ("monotone", "upper_bounds_zero_one", "calibrated") and not margin:
             continue
         if name in BOTH_LABELS and not labels:
+            continue
+        if name in ("conjugate", "prox") and not (residual or margin):
+            continue
+        if name == "elicits" and not residual and (margin or len(loss["inputs"]) != 1):
             continue
         out.append(name)
     return out
