@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,20 +16,47 @@ from typing import TYPE_CHECKING, Any
 from flint import arb
 
 from .cells import Place, formula
-from .duality import CENTRE, EXCESS, SLOPE, STEP, finite
+from .explorer import Explorer
+from .duality import CENTRE, EXCESS, SLOPE, STEP, bends, expected, finite, inclusion, target_places
 from .judgements import PROPERTIES
 from .lemmas import Limit
 from .roots import Free, roots
 from .roots import text as plain
 from .search import number
 from .strata import Stratum, attempt
-from .tower import Element, Unproved
+from .tower import RING, VARIABLES, Element, Finer, Sign, Unproved
 
 if TYPE_CHECKING:
     from .prove import Prover
 
 Found = tuple[dict[str, Any], str | None]
 _CLOSE = arb(10) ** -12
+
+
+class Tidy(Free):
+    """A tower for what is written: powers as they are, none as the inverse of another."""
+
+    raising = False
+
+    def power_of(self, f: Any, q: Element) -> Element:
+        before, self.raising = self.raising, True
+        try:
+            return super().power_of(f, q)
+        finally:
+            self.raising = before
+
+    def positive(self, e: Element, what: str) -> None:
+        if e.zero:
+            raise Unproved(f"{what} of 0")
+
+    def sign(self, e: Element) -> Sign:
+        return 2 if self.raising else super().sign(e)
+
+
+def variables(s: Stratum, free: Free) -> dict[str, Element]:
+    """All names, with the values of those parameters that have only one."""
+    names = free.all()
+    return names | {p.name: free.read(p.low, names) for p in s.path if p.low == p.high}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +80,20 @@ class Region:
 class Dual:
     """One stratum, seen from the variable of a claim."""
 
-    def __init__(self, s: Stratum, name: str, at: list[str]) -> None:
-        self.s, self.name, self.at = s, name, at
+    def __init__(self, s: Stratum, name: str, at: list[str], raw: bool = False) -> None:
+        self.s, self.name, self.at, self.raw = s, name, at, raw
         self.case = s.case("convex", at)
+
+    def again(self, action: Callable[[], Any]) -> Any:
+        """Do it again when a tower of proposals needs a finer unit; those of proofs begin anew with everything."""
+        for _ in range(40):
+            before = dict(self.s.units)
+            try:
+                return action()
+            except Finer:
+                if self.s.units != before:
+                    raise
+        raise Unproved("generators were refined too often")
 
     def inside(self, i: int, n: int = 0) -> Any:
         """A point of a cell."""
@@ -67,28 +106,31 @@ class Dual:
 
     def free(self, x: Any, own: Any, n: int = 0) -> Free:
         sample = {**self.s.sample(n), self.s.x: x, self.name: own}
-        return Free(sample, self.s.positive, self.s.units.free)
+        return Tidy(sample, self.s.positive, self.s.units.free)
 
     def slopes(self, free: Free) -> tuple[Element, Element]:
         """Of f, at x and at -x."""
-        names, t = free.all(), free.names[self.s.x]
-        right = free.slope(formula(self.s.loss, free, dict(names)), t)
-        mirrored = formula(self.s.loss, free, {**names, self.s.x: -names[self.s.x]})
-        return right, -free.slope(mirrored, t)
+        names, t = free.all() if self.raw else variables(self.s, free), free.names[self.s.x]
+        right, mirrored = (formula(self.s.loss, free, {**names, self.s.x: names[self.s.x] * way}) for way in (1, -1))
+        return free.slope(right, t), -free.slope(mirrored, t)
 
     def solved(self, i: int, own: Callable[[Free], Element], vanishing: Callable[[Free, Element], Element]) -> tuple[Free, Element]:
         """The prediction as a formula of the variable on a cell, where `own` is the variable at a prediction."""
+        found: tuple[Free, Element] = self.again(lambda: self._solved(i, own, vanishing))
+        return found
+
+    def _solved(self, i: int, own: Callable[[Free], Element], vanishing: Callable[[Free, Element], Element]) -> tuple[Free, Element]:
         x = self.inside(i)
         first = self.free(x, arb(1))
         free = self.free(x, number(own(first), first.at))
         e = vanishing(free, free.element_of(self.name))
-        for root in roots(e, self.s.x):
+        for root in [*roots(e, self.s.x), *roots(without_root(e), self.s.x), *monomial(e, self.s.x)]:
             if abs(number(root, free.at) - x) < _CLOSE * (1 + abs(x)):
                 return free, root
         raise Unproved(f"no closed form of the minimizer on cell {i}")
 
     def f(self, free: Free, x: Element) -> Element:
-        return formula(self.s.loss, free, {**free.all(), self.s.x: x})
+        return formula(self.s.loss, free, {**variables(self.s, free), self.s.x: x})
 
     def number(self, e: Element, n: int = 0) -> Any:
         names = {**self.s.sample(n)}
@@ -97,11 +139,17 @@ class Dual:
         return number(free.read(back, free.all()), free.at)
 
     def says(self, told: str, at: Any) -> Any:
-        """What a formula of the variable says at one of its values; None where it says nothing."""
-        free = self.free(arb(1), at)
+        """What a formula of the variable says at one of its values, a number or a text; None where it says nothing."""
+        return self.again(lambda: self._says(told, at))
+
+    def _says(self, told: str, at: Any) -> Any:
+        free = self.free(arb(1), arb(1) if isinstance(at, str) else at)
+        names = free.all()
         try:
-            v = number(free.read(told, free.all()), free.at)
-        except (Unproved, ZeroDivisionError, ValueError):
+            if isinstance(at, str):
+                names[self.name] = free.read(at, names)
+            v = number(free.read(told, names), free.at)
+        except (Unproved, ArithmeticError, ValueError):
             return None
         return v if v.is_finite() else None
 
@@ -116,8 +164,10 @@ class Dual:
 
     def closed(self, low: Limit, high: Limit, told: str) -> Region:
         """What is claimed at two values and between them."""
-        a, b = self.number(finite(low)), self.number(finite(high))
-        ats = [a] if (finite(high) - finite(low)).zero else [a, a + (b - a) * arb("0.3"), b]
+        a, b = self.s.back(finite(low)), self.s.back(finite(high))
+        ats: list[Any] = [a]
+        if not (finite(high) - finite(low)).zero:
+            ats = [a, self.s.value(a) + (self.s.value(b) - self.s.value(a)) * arb("0.3"), b]
         return Region(low, high, told, True, True, tuple((at, v) for at in ats if (v := self.says(told, at)) is not None))
 
     def joined(self, regions: list[Region]) -> str:
@@ -132,6 +182,12 @@ class Dual:
                 other = kept[k - 1 if order.step > 0 else k + 1]
                 if "oo" not in (other.text, kept[k].text) and self.fits(other.text, kept[k]):
                     kept[k] = replace(kept[k], text=other.text)
+        texts = list(dict.fromkeys(r.text for r in kept if r.text != "oo"))
+        for one in texts if len(texts) > 1 else []:  # of a loss that is even, the formula for s > 0 in abs(s)
+            even = re.sub(rf"\b{self.name}\b", f"abs({self.name})", one)
+            if all(r.text == "oo" or self.fits(even, r) for r in kept):
+                kept = [r if r.text == "oo" else replace(r, text=even) for r in kept]
+                break
         merged: list[Region] = []
         for r in kept:
             if merged and merged[-1].text == r.text:
@@ -145,11 +201,14 @@ class Dual:
 
     def written(self, rows: list[Region]) -> str:
         name = self.name
-        if rows[0].text == rows[-1].text == "oo" and len(rows) == 3 and rows[1].has_low and rows[1].has_high:
+        if rows[0].text == rows[-1].text == "oo" and len(rows) == 3:
             low, high = finite(rows[1].low), finite(rows[1].high)
-            if (low + high).zero and not high.zero:
-                return f"{rows[1].text} if abs({name}) <= {self.s.back(high)} else oo"
-            both = f"{name} == {self.s.back(low)}" if (high - low).zero else f"{self.s.back(low)} <= {name} <= {self.s.back(high)}"
+            first, last = ("<=" if has else "<" for has in (rows[1].has_low, rows[1].has_high))
+            both = f"{self.s.back(low)} {first} {name} {last} {self.s.back(high)}"
+            if (high - low).zero:
+                both = f"{name} == {self.s.back(low)}"
+            elif (low + high).zero and first == last:
+                both = f"abs({name}) {last} {self.s.back(high)}"
             return f"{rows[1].text} if {both} else oo"
         if rows[0].text == "oo" and len(rows) == 2:
             return f"{rows[1].text} if {name} {'>=' if rows[1].has_low else '>'} {self.s.back(finite(rows[1].low))} else oo"
@@ -158,6 +217,57 @@ class Dual:
             sign = "==" if r.point else "<=" if r.has_high else "<"
             out += f"{r.text} if {name} {sign} {self.s.back(finite(r.high))} else "
         return out + rows[-1].text
+
+
+def without_root(e: Element) -> Element:
+    """The numerator times its conjugate with respect to a square root."""
+    tower, num = e.tower, e.num
+    for _, index, degree in tower.relations:
+        if degree == 2 and num.degrees()[index] == 1 and tower.generators[index].ball is None:
+            images = list(VARIABLES)
+            images[index] = -VARIABLES[index] - 2 * tower.generators[index].shift
+            return Element(tower, num * num.compose(*images))
+    return e
+
+
+def monomial(e: Element, x: str) -> list[Element]:
+    """The root of c*x**a + d*x**b = 0, where powers of x are generators of their own."""
+    tower, out = e.tower, list[Element]()
+    t = tower.names[x]
+    moving = {i: g for i, g in tower.generators.items() if not tower.slope_of(g, t).zero}
+    plain_ = list(VARIABLES)  # in the values of the generators rather than their coordinates
+    for i, g in moving.items():
+        plain_[i] = VARIABLES[i] - g.shift
+    for f, _ in e.num.compose(*plain_).factor()[1]:
+        terms = f.to_dict()
+        if len(terms) < 2:
+            continue
+        groups: dict[tuple[tuple[int, int], ...], Element] = {}
+        for powers, c in terms.items():
+            key = tuple((i, k) for i, k in tower.powers(powers) if i in moving)
+            rest = tuple(0 if i in moving else k for i, k in enumerate(powers))
+            groups[key] = groups.get(key, tower.number(0)) + Element(tower, RING.from_dict({rest: c}))
+        if len(groups) != 2:
+            continue
+        (one, c), (two, d) = groups.items()
+        way, exponent, sign = 1, tower.number(0), 1
+        bases = {i: tower.element(moving[i]) if i == t else moving[i].of[0] for i, _ in (*one, *two)}
+        if any(moving[i].kind not in ("variable", "power") for i in bases):
+            continue
+        if any(not (b + tower.element(moving[t])).zero and not (b - tower.element(moving[t])).zero for b in bases.values()):
+            continue
+        way = -1 if number(tower.element(moving[t]), tower.at) < 0 else 1  # type: ignore[attr-defined]
+        for key, side in ((one, 1), (two, -1)):
+            for i, k in key:
+                if i == t:
+                    exponent, sign = exponent + side * k, sign * (way if k % 2 else 1)
+                else:
+                    exponent = exponent + moving[i].of[1] * side * k
+        try:
+            out.append(tower.power(-d / c * sign, 1 / exponent) * way)
+        except Unproved:
+            continue
+    return out
 
 
 def text(e: Element) -> str:
@@ -191,14 +301,17 @@ def closed(make: Callable[[Prover, Stratum, list[str]], str]) -> Callable[[Prove
         if p.implicit:
             return None
         at = s.chart(1)
-        told = p.fixed
-        if told is None:
+        key = (make.__name__, *at, *((q.name, q.low, q.high) for q in s.path))
+        if p.fixed is None and key not in p.told:  # once, however often the proof begins anew with a finer unit
+            p.told[key] = None
             try:
-                told = make(p, s, at)
+                p.told[key] = make(p, s, at)
+            except Finer:
+                del p.told[key]
+                raise
             except Unproved as problem:
                 p.reason = str(problem)
-                return None
-        return ran(p, s, at, told)
+        return ran(p, s, at, p.fixed or p.told[key])
 
     return strategy
 
@@ -264,17 +377,18 @@ def implicit(p: Prover, s: Stratum) -> Found | None:
         return None
     at = s.chart(1)
     right = CENTRE if p.name == "prox" else SLOPE
-    for slope in slope_texts(s, at) if p.fixed is None else [""]:
-        left = f"{s.x} + {STEP}*({slope})" if p.name == "prox" else slope
+    for slope in slope_texts(s, at, True) if p.fixed is None else [""]:
+        left = f"{s.x} + {STEP}*({slope})" if p.name == "prox" else f"({slope})" if " if " in slope else slope
         found = ran(p, s, at, p.fixed or json.dumps({"equation": f"{left} = {right}"}))
         if found is not None:
             return found
     return None
 
 
-def slope_texts(s: Stratum, at: list[str]) -> list[str]:
-    """f' as one text in the prediction: as it is on one cell, or joined from all."""
-    d = Dual(s, SLOPE, at)
+def slope_texts(s: Stratum, at: list[str], raw: bool) -> list[str]:
+    """f' as one text in the prediction: as it is on one cell, or joined from all. `raw`: with the names of those
+    parameters, too, that have one value only, so that the text may serve other values."""
+    d = Dual(s, SLOPE, at, raw)
     rows: list[tuple[str, str]] = []  # text, upper end
     for i in d.case.cells:
         free = d.free(d.inside(i), arb(1))
@@ -351,11 +465,9 @@ def psi(s: Stratum, at: list[str]) -> str:
 
 
 def statistic(p: Prover, s: Stratum) -> Found | None:
-    if p.fixed is not None:
-        options: list[str | None] = [p.fixed]
-    else:
-        options = [json.dumps(o) for o in (residuals if s.loss["base"] == "residual" else targets)(s)]
-    for told in options:
+    if s.loss["base"] != "residual":
+        return of_targets(p, s)
+    for told in [p.fixed] if p.fixed is not None else [json.dumps(o) for o in residuals(s, p.implicit)]:
         for order in (0, 1):
             found = ran(p, s, s.chart(order), told)
             if found is not None:
@@ -363,17 +475,57 @@ def statistic(p: Prover, s: Stratum) -> Found | None:
     return None
 
 
-def residuals(s: Stratum) -> list[dict[str, str]]:
-    out: list[dict[str, str]] = [{"statistic": "mean"}, {"statistic": "median"}]
+def of_targets(p: Prover, s: Stratum) -> Found | None:
+    """A statistic on the uncut range of the predictions; or the equation of a convex loss."""
+    whole = (s.low, s.high) == ("-oo", "oo")
+    probe = Explorer(s.loss, {"at": [], "charts": [None]}, s.path, s.units, p.name)
+    options = [p.fixed] if p.fixed is not None else [] if p.implicit else [json.dumps(o) for o in targets(s)]
+    for told in options:
+        for chart in [["free", "1", False]] * whole + probe.charts_for(0):
+            case = Explorer(s.loss, {"at": [], "charts": [chart]}, s.path, s.units, p.name)
+            if attempt(PROPERTIES[p.name], case, unpacked(told)):
+                return case.node, told
+    return attempt(equation_of_targets, p, s)
+
+
+def equation_of_targets(p: Prover, s: Stratum) -> Found | None:
+    ((name, domain),) = s.loss["inputs"].items()
+    strata = [Stratum(s.loss, [*s.path, Place(name, *place)], s.units) for place in target_places(domain)]
+    if p.fixed is not None:
+        options = [p.fixed]
+    else:
+        texts = [slope_texts(one, one.chart(1), p.implicit) for one in strata]
+        joined = "".join(f"({t[-1]}) if {name} == {one.path[-1].low} else " for t, one in zip(texts[:-1], strata, strict=False))
+        alone = texts if domain[0] != "{" else []
+        options = [o for t in alone for o in t] + [joined + f"({texts[-1][-1]})"]
+        options = [json.dumps({"statistic": "equation", "equation": f"E[{o}] = 0"}) for o in dict.fromkeys(options)]
+    for told in options:
+        nodes = []
+        for one in strata:
+            case = one.case(p.name, one.chart(1))
+            try:
+                bends(case)
+                inclusion(case, expected(unpacked(told)), lambda cell: cell.derivative(1))
+            except Unproved as problem:
+                p.reason = str(problem)
+                break
+            nodes.append(case.node)
+        else:
+            return {"at": [], "charts": [["free", "1", False]], "targets": nodes}, told
+    return None
+
+
+def residuals(s: Stratum, raw: bool) -> list[dict[str, str]]:
+    out: list[dict[str, str]] = [] if raw else [{"statistic": "mean"}, {"statistic": "median"}]
     at = s.chart(0)
     d = Dual(s, SLOPE, at)
     zero = at.index("0") if "0" in at else None
-    if zero is not None:
+    if zero is not None and not raw:
         for kind, power in (("quantile", 0), ("expectile", 1)):
             level = attempt(share, d, zero, power)
             if level is not None:
                 out.append({"statistic": kind, "level": level})
-    told = attempt(slope_texts, s, s.chart(1)) or []
+    told = attempt(slope_texts, s, s.chart(1), raw) or []
     return out + [{"statistic": "equation", "equation": f"E[{one}] = 0"} for one in told]
 
 
@@ -397,15 +549,15 @@ def targets(s: Stratum) -> list[dict[str, str]]:
 
     def at(value: str, x_: str = "0.37") -> tuple[Free, Element]:
         sample = {**s.sample(), s.x: arb(x_), name: arb(value)}
-        free = Free(sample, s.positive | {name}, s.units.free)
-        return free, free.slope(formula(s.loss, free, free.all()), free.names[s.x])
+        free = Tidy(sample, s.positive | {name}, s.units.free)
+        return free, free.slope(formula(s.loss, free, variables(s, free)), free.names[s.x])
 
     def mean() -> str:
         if domain in ("{0, 1}", "{-1, 1}"):
-            free = Free({**s.sample(), s.x: arb("0.37")}, s.positive, s.units.free)
+            free = Tidy({**s.sample(), s.x: arb("0.37")}, s.positive, s.units.free)
             labels = [free.number(v) for v in domain[1:-1].split(",")]
             low, high = (
-                free.slope(formula(s.loss, free, {**free.all(), name: v}), free.names[s.x]) for v in labels
+                free.slope(formula(s.loss, free, {**variables(s, free), name: v}), free.names[s.x]) for v in labels
             )
             return text(labels[0] + low * (labels[1] - labels[0]) / (low - high))
         free, e = at("0.6")
@@ -426,37 +578,49 @@ def targets(s: Stratum) -> list[dict[str, str]]:
 def level_of(s: Stratum, name: str, link: str) -> str:
     parts = []
     for side in ("0.5", "1.5"):  # the target below and above the link
-        free = Free({**s.sample(), s.x: arb("0.37")}, s.positive, s.units.free)
+        free = Tidy({**s.sample(), s.x: arb("0.37")}, s.positive, s.units.free)
         v = number(free.read(link, free.all()), free.at) * arb(side)
-        free = Free({**s.sample(), s.x: arb("0.37"), name: v}, s.positive | {name}, s.units.free)
-        parts.append(free.slope(formula(s.loss, free, free.all()), free.names[s.x]))
+        free = Tidy({**s.sample(), s.x: arb("0.37"), name: v}, s.positive | {name}, s.units.free)
+        parts.append(free.slope(formula(s.loss, free, variables(s, free)), free.names[s.x]))
     if not all(e.tower.slope(e, e.tower.names[name]).zero for e in parts):
         raise Unproved("the slope depends on the target")
-    free = Free({**s.sample(), s.x: arb("0.37")}, s.positive, s.units.free)
+    free = Tidy({**s.sample(), s.x: arb("0.37")}, s.positive, s.units.free)
     a, b = (free.read(text(e), free.all()) for e in parts)
     return text(-b / (a - b))
 
 
-def two_values(p: Prover, s: Stratum) -> Found | None:
-    """Two values of the target whose mean loss has a maximum where its slope is 0."""
+def misled(p: Prover, s: Stratum) -> Found | None:
+    """Where the mean slope of one or two values of the target is 0, and the mean loss not least."""
     if s.loss["base"] != "residual":
         return None
-    at = s.chart(3)
-    case = s.case(p.name, at)
-    spots = []
-    for j in range(len(at)):
-        if case.analytic(j):
-            rows = [attempt(case.limit, n, j, "high") for n in (1, 2)]
-            if all(isinstance(e, Element) for e in rows):
-                spots.append(([j, "high"], rows))
-    d = Dual(s, SLOPE, at)
-    for (first, a), (last, b) in itertools.product(spots, repeat=2):
-        x, y, z, w = (d.number(e) for e in (*a, *b))
-        if x < 0 and z > 0 and x * w - z * y > 0:
-            trial = s.case(p.name, at, evidence=[first, last])
+    for order in (0, 1, 3):
+        at = attempt(s.chart, order)
+        for evidence in attempt(misleading, p, s, at) or [] if at is not None else []:
+            trial = s.case(p.name, at, evidence=evidence)
             if attempt(PROPERTIES[p.name], trial, None) is False:
                 return trial.node, None
     return None
+
+
+def misleading(p: Prover, s: Stratum, at: list[str]) -> list[list[Any]]:
+    d = Dual(s, SLOPE, at)
+    rows = []  # place, whether smooth there, value, slope, bend
+    for i in d.case.cells:
+        for side in ("low", "high"):
+            j = i if side == "high" else i - 1
+            smooth = 0 <= j < len(at) and attempt(d.case.analytic, j)
+            limits = [attempt(d.case.limit, k, i, side) for k in range(3)]
+            values = [d.number(e) if isinstance(e, Element) else None for e in limits]
+            rows.append(([i, side], smooth or d.case.cell(i).derivative(1).zero, *values))
+    out = []
+    for (first, smooth, a, b, e), (last, other, u, v, w) in itertools.product(rows, repeat=2):
+        if not smooth:
+            continue
+        if a is not None and u is not None and b is not None and abs(b) < _CLOSE and a - u > _CLOSE:
+            out.append(["still", first, last])
+        if other and None not in (b, e, v, w) and b < 0 < v and b * w - v * e > _CLOSE:
+            out.append(["turned", first, last])
+    return out[:6]
 
 
 # The weight of a proper loss ---------------------------------------------------------------------
@@ -465,7 +629,7 @@ def two_values(p: Prover, s: Stratum) -> Found | None:
 def weighted(p: Prover, s: Stratum, found: Found) -> Found:
     """The same with the weight function w of d loss(1, p)/dp = -(1 - p)*w(p) as value, where it is one formula."""
     node, _ = found
-    if "evidence" in node or node["at"]:
+    if "evidence" in node:
         return found
     told = p.fixed or attempt(weight, s)
     return (attempt(lambda told: p.run(s.case(p.name, node["at"]), told), told) if told else None) or found
@@ -473,8 +637,8 @@ def weighted(p: Prover, s: Stratum, found: Found) -> Found:
 
 def weight(s: Stratum) -> str:
     (label,) = s.loss["inputs"]
-    free = Free({**s.sample(), s.x: arb("0.37")}, s.positive, s.units.free)
-    one = free.slope(formula(s.loss, free, {**free.all(), label: free.number(1)}), free.names[s.x])
+    free = Tidy({**s.sample(), s.x: arb("0.37")}, s.positive, s.units.free)
+    one = free.slope(formula(s.loss, free, {**variables(s, free), label: free.number(1)}), free.names[s.x])
     logit = s.loss["domain"] == "(-oo, oo)"
     p = free.read(f"1/(1 + exp(-{s.x}))" if logit else s.x, free.all())
     return text(-one / ((1 - p) * (p * (1 - p) if logit else free.number(1))))

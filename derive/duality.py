@@ -109,6 +109,13 @@ class Reading:
 
     def holds(self, test: ast.expr) -> bool:
         match test:
+            case ast.Compare(
+                left=ast.Call(func=ast.Name(id="abs"), args=[a]),
+                ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE() as op],
+                comparators=[b],
+            ):
+                both = [self.holds(ast.Compare(e, [op], [b])) for e in (a, ast.UnaryOp(ast.USub(), a))]
+                return all(both) if isinstance(op, ast.Lt | ast.LtE) else any(both)
             case ast.BoolOp(op=op, values=values):
                 return (all if isinstance(op, ast.And) else any)(self.holds(v) for v in values)
             case ast.UnaryOp(op=ast.Not(), operand=a):
@@ -393,19 +400,18 @@ def finite(e: Limit) -> Element:
 
 def elicits(c: Case, goal: Any) -> bool:
     if "evidence" in c.node or not isinstance(goal, Mapping):
-        return second_thoughts(c)
+        return misled(c)
     kind, keys = goal["statistic"], {*goal}
     if c.loss["base"] == "residual":
         levelled = {"statistic", "level"} if kind in ("quantile", "expectile") else {"statistic"}
         if kind == "equation":
             bends(c)
-            text = str(goal["equation"])
-            if keys != {"statistic", "equation"} or not (text.startswith("E[") and text.endswith("] = 0")):
-                raise Unproved("no equation of this form")
-            return inclusion(c, text[2:-5], lambda cell: cell.derivative(1))
+            return inclusion(c, expected(goal), lambda cell: cell.derivative(1))
         if keys != levelled or kind not in ("mean", "median", "quantile", "expectile"):
             raise Unproved("no such statistic of a residual")
         return located(c, kind, goal.get("level", "1/2"))
+    if kind == "equation":
+        return solved(c, expected(goal))
     if keys - {"statistic", "level", "link"} or ("level" in keys) != (kind == "quantile"):
         raise Unproved("no such statistic")
     if kind == "mean":
@@ -413,6 +419,33 @@ def elicits(c: Case, goal: Any) -> bool:
     if kind in ("median", "quantile"):
         return ranked(c, goal.get("level", "1/2"), goal.get("link", c.x))
     raise Unproved("no such statistic")
+
+
+def expected(goal: Mapping[str, Any]) -> str:
+    """What has the mean 0, of an equation "E[...] = 0"."""
+    text = str(goal["equation"])
+    if {*goal} != {"statistic", "equation"} or not (text.startswith("E[") and text.endswith("] = 0")):
+        raise Unproved("no equation of this form")
+    return text[2:-5]
+
+
+def target_places(domain: str) -> list[tuple[str, str, list[Any] | None]]:
+    """The points and intervals of which a range of targets consists."""
+    if domain[0] == "{":
+        return [(v.strip(), v.strip(), None) for v in domain[1:-1].split(",")]
+    low, high, has_low, has_high = ends(domain)
+    free = ["free", "1", False] if (low, high) == ("-oo", "oo") else None
+    return [(low, low, None)] * has_low + [(low, high, free)] + [(high, high, None)] * has_high
+
+
+def solved(c: Case, text: str) -> bool:
+    """For every target, f is convex and the text is its slope (lemma `equation`)."""
+    name, domain = target(c)
+    for node, (low, high, chart) in zip(c.node["targets"], target_places(domain), strict=True):
+        one = type(c)(c.loss, node, [*c.path, Place(name, low, high, chart)], c.units, c.name)
+        bends(one)
+        inclusion(one, text, lambda cell: cell.derivative(1))
+    return True
 
 
 def located(c: Case, kind: str, level: str) -> bool:
@@ -437,17 +470,32 @@ def located(c: Case, kind: str, level: str) -> bool:
     return True
 
 
-def second_thoughts(c: Case) -> bool:
-    """The mean loss of two values of the target has a strict maximum where its slope is 0 (lemma `two values`)."""
+def misled(c: Case) -> bool:
+    """The mean slope of some distribution is 0 where the mean loss is not least."""
     if c.loss["base"] != "residual":
         raise Unproved("evidence for residuals only")
-    (i, low), (k, high) = c.node["evidence"]
-    first = [finite(c.limit(n, i, low)) for n in (1, 2)]
-    last = [finite(c.limit(n, k, high)) for n in (1, 2)]
-    need(c.sign(-first[0], "falling"), POSITIVE, "the fall")
-    need(c.sign(last[0], "rising"), POSITIVE, "the rise")
-    need(c.sign(first[0] * last[1] - last[0] * first[1], "bend"), POSITIVE, "the bend downwards")
+    kind, first, last = c.node["evidence"]
+    if kind == "still":  # of a single value of the target
+        flat = c.cell(first[0]).derivative(1).zero
+        need(0 if flat else c.sign(smooth_limit(c, 1, *first), "still"), NULL, "the slope")
+        level = minus(c.limit(0, *first), c.limit(0, *last))
+        need(c.sign(level, "higher"), POSITIVE, "the loss, less a smaller one")
+    elif kind == "turned":  # of two values: a strict maximum (lemma `two values`)
+        fall, rise = ([smooth_limit(c, n, *place) for n in (1, 2)] for place in (first, last))
+        need(c.sign(-fall[0], "falling"), POSITIVE, "the fall")
+        need(c.sign(rise[0], "rising"), POSITIVE, "the rise")
+        need(c.sign(fall[0] * rise[1] - rise[0] * fall[1], "bend"), POSITIVE, "the bend downwards")
+    else:
+        raise Unproved("no such evidence")
     return False
+
+
+def smooth_limit(c: Case, k: int, i: int, side: str) -> Element:
+    """A derivative at a breakpoint around which one formula holds."""
+    j = i if side == "high" else i - 1
+    if not (0 <= j < len(c.at) and c.analytic(j)):
+        raise Unproved("no breakpoint at which the loss is smooth")
+    return finite(c.limit(k, i, side))
 
 
 def target(c: Case) -> tuple[str, str]:

@@ -37,13 +37,14 @@ class Prover:
         self.leaves: dict[Any, Found | None] = {}
         self.fixed: str | None = None  # a value that must serve every stratum
         self.implicit = False  # whether values are equations
+        self.told: dict[Any, str | None] = {}  # texts that were found for a stratum
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The claim and its certificate."""
         Budget.left = WORK * 8
         try:
             made = self._claim()
-            if self.name in ("conjugate", "prox") and made[1] is None:
+            if self.name in ("conjugate", "prox", "elicits") and made[1] is None:
                 self.implicit = True
                 self.leaves.clear()
                 made = self._claim()
@@ -67,7 +68,7 @@ class Prover:
                     best = (open_, (tree, found))
                 if open_ == 0:
                     done = self.finished(tree, found)
-                    valued = self.name not in BEST or "value" in done[0] or done[0]["verdict"] == "refuted"
+                    valued = self.name not in (*BEST, "calibrated") or "value" in done[0] or done[0]["verdict"] == "refuted"
                     if done[1] is not None and valued:
                         return done
                     if done[1] is not None and fallback is None:
@@ -94,7 +95,8 @@ class Prover:
             if self.name in BEST:
                 pairs = itertools.islice(itertools.combinations(distinct, 2), 3)
                 trials += [(f"{'min' if self.name == 'strongly_convex' else 'max'}({a}, {b})", True) for a, b in pairs]
-            trials.append((self.piecewise(found), False))
+            if not any(v.startswith("{") for v in values):
+                trials.append((self.piecewise(found), False))
         if values and self.name in ("calibrated", *BOTH_LABELS):  # they hold without a value, too
             trials.append((None, True))
         error = ""
@@ -229,7 +231,7 @@ class Prover:
         free = stratum.free(arb("0.3"))
         marks = attempt(lambda: stratum.chart(orders[0])) or []
         for a, b in itertools.combinations(
-            [m for m in {*marks, stratum.low, stratum.high} if m not in ("-oo", "oo")], 2
+            [m for m in {*marks, *self.mirrored(marks), stratum.low, stratum.high} if m not in ("-oo", "oo")], 2
         ):
             attempt(lambda a, b: keep(free.read(a, free.all()) - free.read(b, free.all())), a, b)
         if self.name == "symmetric":
@@ -249,6 +251,10 @@ class Prover:
                     continue
                 seen.add((id(piece), k))
                 attempt(lambda piece, k: keep(piece.derivative(k)), piece, k)
+
+    def mirrored(self, marks: list[str]) -> list[str]:
+        """The same places on the other side of 0, where a property looks at both sides."""
+        return [f"-({m})" for m in marks] if self.name == "calibrated" else []
 
     def extremes(self, s: Stratum) -> list[str]:
         """Values that compete for a bound, or that must agree for smoothness."""

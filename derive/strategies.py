@@ -430,6 +430,6 @@ _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = 
     "strictly_proper": (propriety,),
     "conjugate": (dual.closed(dual.conjugate), dual.implicit, by_evidence(2)),
     "prox": (dual.closed(dual.prox), dual.implicit, by_evidence(2)),
-    "elicits": (dual.statistic, dual.two_values),
+    "elicits": (dual.statistic, dual.misled),
 }
 STRATEGIES = {name: (*rows, *map(without_zero, rows)) for name, rows in _STRATEGIES.items()}
