@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from flint import arb
 
 from .cells import Place, formula
-from .explorer import Explorer
 from .duality import CENTRE, EXCESS, SLOPE, STEP, bends, expected, finite, inclusion, target_places
+from .explorer import Explorer
 from .judgements import PROPERTIES
 from .lemmas import Limit
 from .roots import Free, roots
@@ -97,7 +97,10 @@ class Dual:
 
     def inside(self, i: int, n: int = 0) -> Any:
         """A point of a cell."""
-        low, high = (None if b in ("-oo", "oo") else self.s.value(b, n) for b in self.case.bounds[i : i + 2])
+        ends = self.case.bounds[i : i + 2]
+        low: Any
+        high: Any
+        low, high = (None if b in ("-oo", "oo") else self.s.value(b, n) for b in ends)
         if low is None and high is None:
             return arb("0.7")
         if low is None:
@@ -114,12 +117,16 @@ class Dual:
         right, mirrored = (formula(self.s.loss, free, {**names, self.s.x: names[self.s.x] * way}) for way in (1, -1))
         return free.slope(right, t), -free.slope(mirrored, t)
 
-    def solved(self, i: int, own: Callable[[Free], Element], vanishing: Callable[[Free, Element], Element]) -> tuple[Free, Element]:
+    def solved(
+        self, i: int, own: Callable[[Free], Element], vanishing: Callable[[Free, Element], Element]
+    ) -> tuple[Free, Element]:
         """The prediction as a formula of the variable on a cell, where `own` is the variable at a prediction."""
         found: tuple[Free, Element] = self.again(lambda: self._solved(i, own, vanishing))
         return found
 
-    def _solved(self, i: int, own: Callable[[Free], Element], vanishing: Callable[[Free, Element], Element]) -> tuple[Free, Element]:
+    def _solved(
+        self, i: int, own: Callable[[Free], Element], vanishing: Callable[[Free, Element], Element]
+    ) -> tuple[Free, Element]:
         x = self.inside(i)
         first = self.free(x, arb(1))
         free = self.free(x, number(own(first), first.at))
@@ -160,7 +167,9 @@ class Dual:
 
     def open(self, low: Limit, high: Limit, told: str, *ats: Any) -> Region:
         """What is claimed between two values."""
-        return Region(low, high, told, False, False, tuple((at, v) for at in ats if (v := self.says(told, at)) is not None))
+        return Region(
+            low, high, told, False, False, tuple((at, v) for at in ats if (v := self.says(told, at)) is not None)
+        )
 
     def closed(self, low: Limit, high: Limit, told: str) -> Region:
         """What is claimed at two values and between them."""
@@ -168,7 +177,9 @@ class Dual:
         ats: list[Any] = [a]
         if not (finite(high) - finite(low)).zero:
             ats = [a, self.s.value(a) + (self.s.value(b) - self.s.value(a)) * arb("0.3"), b]
-        return Region(low, high, told, True, True, tuple((at, v) for at in ats if (v := self.says(told, at)) is not None))
+        return Region(
+            low, high, told, True, True, tuple((at, v) for at in ats if (v := self.says(told, at)) is not None)
+        )
 
     def joined(self, regions: list[Region]) -> str:
         """One text of all regions, which follow one another from -oo to oo, or within a range."""
@@ -211,7 +222,8 @@ class Dual:
                 both = f"abs({name}) {last} {self.s.back(high)}"
             return f"{rows[1].text} if {both} else oo"
         if rows[0].text == "oo" and len(rows) == 2:
-            return f"{rows[1].text} if {name} {'>=' if rows[1].has_low else '>'} {self.s.back(finite(rows[1].low))} else oo"
+            sign = ">=" if rows[1].has_low else ">"
+            return f"{rows[1].text} if {name} {sign} {self.s.back(finite(rows[1].low))} else oo"
         out = ""
         for r in rows[:-1]:
             sign = "==" if r.point else "<=" if r.has_high else "<"
@@ -254,7 +266,9 @@ def monomial(e: Element, x: str) -> list[Element]:
         bases = {i: tower.element(moving[i]) if i == t else moving[i].of[0] for i, _ in (*one, *two)}
         if any(moving[i].kind not in ("variable", "power") for i in bases):
             continue
-        if any(not (b + tower.element(moving[t])).zero and not (b - tower.element(moving[t])).zero for b in bases.values()):
+        if any(
+            not (b + tower.element(moving[t])).zero and not (b - tower.element(moving[t])).zero for b in bases.values()
+        ):
             continue
         way = -1 if number(tower.element(moving[t]), tower.at) < 0 else 1  # type: ignore[attr-defined]
         for key, side in ((one, 1), (two, -1)):
@@ -284,7 +298,7 @@ def ran(p: Prover, s: Stratum, at: list[str], told: str | None, **more: Any) -> 
         return None
     case = s.case(p.name, at, **more)
     try:
-        if PROPERTIES[p.name](case, unpacked(told)):  # type: ignore[arg-type]
+        if PROPERTIES[p.name](case, unpacked(told)):
             return case.node, told
     except Unproved as problem:
         p.reason = str(problem)
@@ -324,7 +338,9 @@ def conjugate(p: Prover, s: Stratum, at: list[str]) -> str:
 
     def outer(i: int, side: str, end: Element) -> Region:
         def line(cell: Any) -> Element:
-            images = {n: cell.tower.element(cell.tower.generators[cell.tower.names[m]]) for m, n in s.here.tower.names.items()}
+            images = {
+                n: cell.tower.element(cell.tower.generators[cell.tower.names[m]]) for m, n in s.here.tower.names.items()
+            }
             return case.here.tower.move(end, cell.tower, images) * cell.names[s.x] - cell.derivative(0)
 
         e = case.limit(0, i, side, line)
@@ -467,8 +483,11 @@ def psi(s: Stratum, at: list[str]) -> str:
 def statistic(p: Prover, s: Stratum) -> Found | None:
     if s.loss["base"] != "residual":
         return of_targets(p, s)
-    for told in [p.fixed] if p.fixed is not None else [json.dumps(o) for o in residuals(s, p.implicit)]:
-        for order in (0, 1):
+    convex = [order for order in (0, 1) if attempt(bends, s.case(p.name, s.chart(order)))]
+    for told in ([p.fixed] if p.fixed is not None else [json.dumps(o) for o in residuals(s, p.implicit)]) * bool(
+        convex
+    ):
+        for order in convex:  # nothing is elicited, as meant here, by a loss that is not
             found = ran(p, s, s.chart(order), told)
             if found is not None:
                 return found
@@ -491,18 +510,29 @@ def of_targets(p: Prover, s: Stratum) -> Found | None:
 def equation_of_targets(p: Prover, s: Stratum) -> Found | None:
     ((name, domain),) = s.loss["inputs"].items()
     strata = [Stratum(s.loss, [*s.path, Place(name, *place)], s.units) for place in target_places(domain)]
+    for order in (1, 0):
+        found: Found | None = attempt(equation_at, p, strata, order)
+        if found is not None:
+            return found
+    return None
+
+
+def equation_at(p: Prover, strata: list[Stratum], order: int) -> Found | None:
+    ((name, domain),) = strata[0].loss["inputs"].items()
     if p.fixed is not None:
         options = [p.fixed]
     else:
-        texts = [slope_texts(one, one.chart(1), p.implicit) for one in strata]
-        joined = "".join(f"({t[-1]}) if {name} == {one.path[-1].low} else " for t, one in zip(texts[:-1], strata, strict=False))
+        texts = [slope_texts(one, one.chart(order), p.implicit) for one in strata]
+        joined = "".join(
+            f"({t[-1]}) if {name} == {one.path[-1].low} else " for t, one in zip(texts[:-1], strata, strict=False)
+        )
         alone = texts if domain[0] != "{" else []
         options = [o for t in alone for o in t] + [joined + f"({texts[-1][-1]})"]
         options = [json.dumps({"statistic": "equation", "equation": f"E[{o}] = 0"}) for o in dict.fromkeys(options)]
     for told in options:
         nodes = []
         for one in strata:
-            case = one.case(p.name, one.chart(1))
+            case = one.case(p.name, one.chart(order))
             try:
                 bends(case)
                 inclusion(case, expected(unpacked(told)), lambda cell: cell.derivative(1))
@@ -547,11 +577,6 @@ def targets(s: Stratum) -> list[dict[str, str]]:
     x: str = s.x
     out: list[dict[str, str]] = []
 
-    def at(value: str, x_: str = "0.37") -> tuple[Free, Element]:
-        sample = {**s.sample(), s.x: arb(x_), name: arb(value)}
-        free = Tidy(sample, s.positive | {name}, s.units.free)
-        return free, free.slope(formula(s.loss, free, variables(s, free)), free.names[s.x])
-
     def mean() -> str:
         if domain in ("{0, 1}", "{-1, 1}"):
             free = Tidy({**s.sample(), s.x: arb("0.37")}, s.positive, s.units.free)
@@ -560,7 +585,8 @@ def targets(s: Stratum) -> list[dict[str, str]]:
                 free.slope(formula(s.loss, free, {**variables(s, free), name: v}), free.names[s.x]) for v in labels
             )
             return text(labels[0] + low * (labels[1] - labels[0]) / (low - high))
-        free, e = at("0.6")
+        free = Tidy({**s.sample(), s.x: arb("0.37"), name: arb("0.6")}, s.positive | {name}, s.units.free)
+        e = free.slope(formula(s.loss, free, variables(s, free)), free.names[s.x])
         weight = -free.slope(e, free.names[name])
         return text(free.element_of(name) + e / weight)
 
@@ -604,7 +630,7 @@ def misled(p: Prover, s: Stratum) -> Found | None:
 
 def misleading(p: Prover, s: Stratum, at: list[str]) -> list[list[Any]]:
     d = Dual(s, SLOPE, at)
-    rows = []  # place, whether smooth there, value, slope, bend
+    rows: list[Any] = []  # place, whether smooth there, value, slope, bend
     for i in d.case.cells:
         for side in ("low", "high"):
             j = i if side == "high" else i - 1
@@ -612,7 +638,7 @@ def misleading(p: Prover, s: Stratum, at: list[str]) -> list[list[Any]]:
             limits = [attempt(d.case.limit, k, i, side) for k in range(3)]
             values = [d.number(e) if isinstance(e, Element) else None for e in limits]
             rows.append(([i, side], smooth or d.case.cell(i).derivative(1).zero, *values))
-    out = []
+    out: list[list[Any]] = []
     for (first, smooth, a, b, e), (last, other, u, v, w) in itertools.product(rows, repeat=2):
         if not smooth:
             continue
@@ -642,4 +668,3 @@ def weight(s: Stratum) -> str:
     logit = s.loss["domain"] == "(-oo, oo)"
     p = free.read(f"1/(1 + exp(-{s.x}))" if logit else s.x, free.all())
     return text(-one / ((1 - p) * (p * (1 - p) if logit else free.number(1))))
-

@@ -170,7 +170,9 @@ def same(told: Limit, wanted: Limit, what: str) -> None:
         raise Unproved(f"{what}: the claimed value is another")
 
 
-def along(c: Case, i: int, text: str, key: str, curve: Callable[[Cell], Curve], wanted: Callable[[Cell], Element]) -> None:
+def along(
+    c: Case, i: int, text: str, key: str, curve: Callable[[Cell], Curve], wanted: Callable[[Cell], Element]
+) -> None:
     """The text along a cell, where the variable grows with the prediction."""
 
     def difference(cell: Cell) -> Element:
@@ -187,7 +189,9 @@ def alone(c: Case, text: str, name: str, at: Element, wanted: Limit, key: str) -
     same(Reading(c, c.here, Curve(name, at), key).value(text), wanted, f"at {key}")
 
 
-def between(c: Case, text: str, name: str, low: Limit, high: Limit, wanted: Callable[[Cell, Element], Limit], key: str) -> None:
+def between(
+    c: Case, text: str, name: str, low: Limit, high: Limit, wanted: Callable[[Cell, Element], Limit], key: str
+) -> None:
     """The text on an open interval of the variable, while the prediction stands still."""
     cell = Cell(c.loss, c.path, c.units)
     index = cell.tower.variable(f"{name}#")  # no name of a parameter
@@ -201,7 +205,9 @@ def between(c: Case, text: str, name: str, low: Limit, high: Limit, wanted: Call
     same(Reading(c, cell, Curve(name, at), key).value(text), wanted(cell, at), f"between {key}")
 
 
-def resting(c: Case, text: str, name: str, low: Limit, high: Limit, wanted: Callable[[Cell, Element], Limit], key: str) -> None:
+def resting(
+    c: Case, text: str, name: str, low: Limit, high: Limit, wanted: Callable[[Cell, Element], Limit], key: str
+) -> None:
     """The text on a closed interval of the variable, or at a point, which all belongs to one prediction."""
     for end in (low, high):
         at = lifted(c, end, c.here)
@@ -254,12 +260,12 @@ def conjugate(c: Case, goal: Any) -> bool:
         return inclusion(c, left, lambda cell: cell.derivative(1))
     text = told(goal)
     for i in c.cells:
-        run = (c.limit(1, i, "low"), c.limit(1, i, "high"), bent[i] == 2)
-        along(
-            c, i, text, "conjugate",
-            lambda cell, run=run: Curve(SLOPE, cell.derivative(1), cell.t, *run),
-            lambda cell: cell.derivative(1) * cell.names[c.x] - cell.derivative(0),
-        )  # fmt: skip
+        low, high, strict = c.limit(1, i, "low"), c.limit(1, i, "high"), bent[i] == 2
+
+        def curve(cell: Cell, low: Limit = low, high: Limit = high, strict: bool = strict) -> Curve:
+            return Curve(SLOPE, cell.derivative(1), cell.t, low, high, strict)
+
+        along(c, i, text, "conjugate", curve, lambda cell: cell.derivative(1) * cell.names[c.x] - cell.derivative(0))
     for j in range(len(c.at)):
 
         def wanted(cell: Cell, s: Element, j: int = j) -> Element:
@@ -270,10 +276,13 @@ def conjugate(c: Case, goal: Any) -> bool:
         end = c.limit(1, i, side)
         if isinstance(end, int):
             continue
-        outer = c.limit(0, i, side, lambda cell, end=end: lifted(c, end, cell) * cell.names[c.x] - cell.derivative(0))  # type: ignore[misc]
-        alone(c, text, SLOPE, end, outer, f"the {side}est slope")
-        beyond = (-2, end) if way < 0 else (end, 2)
-        between(c, text, SLOPE, *beyond, lambda cell, s: 2, f"beyond the {side}est slope")
+
+        def line(cell: Cell, end: Element = end) -> Element:
+            return lifted(c, end, cell) * cell.names[c.x] - cell.derivative(0)
+
+        alone(c, text, SLOPE, end, c.limit(0, i, side, line), f"the {side}est slope")
+        first, last = (-2, end) if way < 0 else (end, 2)
+        between(c, text, SLOPE, first, last, lambda cell, s: 2, f"beyond the {side}est slope")
     return True
 
 
@@ -320,17 +329,18 @@ def prox(c: Case, goal: Any) -> bool:
         return c.read(end) + finite(c.limit(1, i, side)) * step
 
     for i in c.cells:
-        low, high = centre(i, "low"), centre(i, "high")
-        along(
-            c, i, text, "prox",
-            lambda cell, low=low, high=high: Curve(
-                CENTRE, cell.names[c.x] + cell.names[STEP] * cell.derivative(1), cell.t, low, high, True
-            ),
-            lambda cell: cell.names[c.x],
-        )  # fmt: skip
+
+        def curve(cell: Cell, low: Limit = centre(i, "low"), high: Limit = centre(i, "high")) -> Curve:  # noqa: B008
+            v = cell.names[c.x] + cell.names[STEP] * cell.derivative(1)
+            return Curve(CENTRE, v, cell.t, low, high, True)
+
+        along(c, i, text, "prox", curve, lambda cell: cell.names[c.x])
     for j in range(len(c.at)):
-        low, high = centre(j, "high"), centre(j + 1, "low")
-        resting(c, text, CENTRE, low, high, lambda cell, v, j=j: c.read(c.at[j], cell), f"the centres of {c.at[j]}")
+
+        def wanted(cell: Cell, v: Element, j: int = j) -> Element:
+            return c.read(c.at[j], cell)
+
+        resting(c, text, CENTRE, centre(j, "high"), centre(j + 1, "low"), wanted, f"the centres of {c.at[j]}")
     return True
 
 
@@ -364,9 +374,12 @@ def transform(c: Case, goal: Any) -> None:
     for i in range(zero + 1, len(c.cells)):
         need(c.signed(i, f"right@{i}", right), NONPOSITIVE, "the slope on the right")
         e = [finite(c.limit(0, i, side, lambda z: excess(right(z), left(z)))) for side in ("low", "high")]
+
+        def curve(z: Cell, low: Element = e[0], high: Element = e[1]) -> Curve:
+            return Curve(EXCESS, excess(right(z), left(z)), z.t, low, high)
+
         along(
-            c, i, text, "transform",
-            lambda z, e=e: Curve(EXCESS, excess(right(z), left(z)), z.t, e[0], e[1]),
+            c, i, text, "transform", curve,
             lambda z: reached(z, excess(right(z), left(z)), z.derivative(0), mirror(z)),
         )  # fmt: skip
         if i == len(c.at):
@@ -581,7 +594,9 @@ def ranked(c: Case, level: str, link: str) -> bool:
         met = Cell(c.loss, [*c.path, place, Place(name, link, link)], c.units)
         to = met.tower
         images = {i: to.element(to.generators[to.names[n]]) for n, i in tower.names.items() if n != name}
-        same(limit(cell.derivative(0), t, up == (first == link), to, images), met.derivative(0), "the value at the link")
+        same(
+            limit(cell.derivative(0), t, up == (first == link), to, images), met.derivative(0), "the value at the link"
+        )
         return seen(slope)
 
     below, above, share = side(low, link, has_low), side(link, high, has_high), c.read(level, here)

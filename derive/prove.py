@@ -15,8 +15,8 @@ from flint import arb
 
 from .cells import Cell, Place, ends, formula, increasing
 from .checker import Checker, check, digest, refined, verdict
-from .explorer import Explorer
 from .dual_strategies import unpacked
+from .explorer import Explorer
 from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, PROPERTIES
 from .roots import Free, text, thresholds
 from .search import number
@@ -68,7 +68,9 @@ class Prover:
                     best = (open_, (tree, found))
                 if open_ == 0:
                     done = self.finished(tree, found)
-                    valued = self.name not in (*BEST, "calibrated") or "value" in done[0] or done[0]["verdict"] == "refuted"
+                    valued = (
+                        self.name not in (*BEST, "calibrated") or "value" in done[0] or done[0]["verdict"] == "refuted"
+                    )
                     if done[1] is not None and valued:
                         return done
                     if done[1] is not None and fallback is None:
@@ -155,8 +157,8 @@ class Prover:
         rows = sorted(groups.items(), key=lambda x: ("" in x[1], len(x[1])))
         out = rows[-1][0]
         for v, conditions in reversed(rows[:-1]):
-            v = f"({v})" if " if " in v else v
-            out = f"{v} if {' or '.join(conditions)} else {out}"
+            one = f"({v})" if " if " in v else v
+            out = f"{one} if {' or '.join(conditions)} else {out}"
         return out
 
     # Strata --------------------------------------------------------------------------------------

@@ -1707,15 +1707,16 @@ def weighed(study: Study, s: Setting, text: str) -> Breaches:
     def wrong(x: Number) -> Number:
         h = mpf(10) ** -(mp.dps // 3) * (1 if logit else x * (1 - x))
         a, b = (
-            mp.make_mpf(study.formula({**base, label: libmp.from_int(1), study.variable: (x + d)._mpf_})) for d in (-h, h)
+            mp.make_mpf(study.formula({**base, label: libmp.from_int(1), study.variable: (x + d)._mpf_}))
+            for d in (-h, h)
         )
         p = 1 / (1 + mp.exp(-x)) if logit else x
         told = -(1 - p) * mp.make_mpf(formula({**base, study.variable: x._mpf_})) * (p * (1 - p) if logit else 1)
         off = abs((b - a) / (2 * h) - told) / (abs(told) + mpf(10) ** -30)
         return off if off > mpf(10) ** -4 else mpf(0)
 
-    for x in (mpf(k) / 16 for k in (1, 5, 8, 11, 15)):
-        x = 8 * x - 4 if logit else x
+    for p in (mpf(k) / 16 for k in (1, 5, 8, 11, 15)):
+        x = 8 * p - 4 if logit else p
         yield Breach(line, (x,), partial(wrong, x), "the slope for the label 1 is not that of the weight")
 
 
@@ -1886,7 +1887,9 @@ def stat(name: str, ys: Sequence[Number], level: Number) -> Number:
 Told = Callable[..., Number]
 
 
-def sloped(study: Study, s: Setting, slope: Callable[[Told, Number], Number], text: str, more: tuple[str, ...] = ()) -> Breaches:
+def sloped(
+    study: Study, s: Setting, slope: Callable[[Told, Number], Number], text: str, more: tuple[str, ...] = ()
+) -> Breaches:
     """What is said to be the slope of a convex loss is larger than a chord on its right, or smaller than one before."""
     formula = study.compile(text, more)
     for line in s.lines:
@@ -1900,7 +1903,9 @@ def sloped(study: Study, s: Setting, slope: Callable[[Told, Number], Number], te
         for a, b in pairwise(line.x):
             for x, way in ((a, 1), (b, -1)):
 
-                def excess(x: Number = x, way: int = way, a: Number = a, b: Number = b, line: Line = line, told: Told = told) -> Number:
+                def excess(
+                    x: Number = x, way: int = way, a: Number = a, b: Number = b, line: Line = line, told: Told = told
+                ) -> Number:
                     return way * (slope(told, x) - slope_at(line, (a, b)))
 
                 try:
