@@ -634,7 +634,9 @@ def misleading(p: Prover, s: Stratum, at: list[str]) -> list[list[Any]]:
     for i in d.case.cells:
         for side in ("low", "high"):
             j = i if side == "high" else i - 1
-            smooth = 0 <= j < len(at) and attempt(d.case.analytic, j)
+            if not 0 <= j < len(at):
+                continue
+            smooth = attempt(d.case.analytic, j)
             limits = [attempt(d.case.limit, k, i, side) for k in range(3)]
             values = [d.number(e) if isinstance(e, Element) else None for e in limits]
             rows.append(([i, side], smooth or d.case.cell(i).derivative(1).zero, *values))

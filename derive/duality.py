@@ -488,6 +488,8 @@ def misled(c: Case) -> bool:
     if c.loss["base"] != "residual":
         raise Unproved("evidence for residuals only")
     kind, first, last = c.node["evidence"]
+    if any(i not in c.cells or side not in ("low", "high") for i, side in (first, last)):
+        raise Unproved("no place of this loss")
     if kind == "still":  # of a single value of the target
         flat = c.cell(first[0]).derivative(1).zero
         need(0 if flat else c.sign(smooth_limit(c, 1, *first), "still"), NULL, "the slope")

@@ -373,6 +373,9 @@ SPOILT: dict[str, tuple[str, str, Change]] = {
     "evidence of the wrong side": (
         "cauchy", "elicits", lambda c: leaf(c)["evidence"].__setitem__(1, leaf(c)["evidence"][2]),
     ),
+    "evidence in a negative cell": (
+        "truncated_squared", "elicits", lambda c: leaf(c)["evidence"].__setitem__(2, [-1, "low"]),
+    ),
     "evidence of another kind": ("truncated_squared", "elicits", lambda c: leaf(c)["evidence"].__setitem__(0, "seen")),
 }  # fmt: skip
 
