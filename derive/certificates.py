@@ -20,8 +20,8 @@ from .reading import Unproved
 
 SCHEMA = 1
 ENGINE = (  # what a claim depends on, beside the loss
-    "reading", "tower", "formal", "balls", "lemmas", "cells", "judgements", "checker",
-    "search", "explorer", "roots", "strata", "strategies", "prove",
+    "reading", "tower", "formal", "balls", "lemmas", "cells", "duality", "judgements", "checker",
+    "search", "explorer", "roots", "strata", "dual_strategies", "strategies", "prove",
 )  # fmt: skip
 SEVERAL = (*ENGINE, "joint", "joint_search")  # of several predictions
 CLASSES = ("reading", "tower", "cells", "checker", "classes", "classes_search")

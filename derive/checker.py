@@ -17,7 +17,19 @@ from fractions import Fraction
 from typing import Any
 
 from .cells import Case, Cell, Place, ends, increasing
-from .judgements import ATTAINED, BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, formed, meaningful, refute, shown
+from .judgements import (
+    ALL_TARGETS,
+    ATTAINED,
+    BEST,
+    BOTH_LABELS,
+    EVIDENCE,
+    PROPERTIES,
+    UNCHOSEN,
+    formed,
+    meaningful,
+    refute,
+    shown,
+)
 from .reading import Unproved, parse
 from .tower import Finer, Tower, Units
 
@@ -172,7 +184,8 @@ class Checker:
             found = [self.targets(n, rest, [*path, p]) for p, n in zip(places, node["parts"], strict=True)]
             return False if False in found else None if None in found else True
         labels = [self.loss["inputs"][n] for n in inputs]
-        shown(not inputs or (self.name in BOTH_LABELS and labels in (["{0, 1}"], ["[0, 1]"])), "all targets covered")
+        both = self.name in BOTH_LABELS and labels in (["{0, 1}"], ["[0, 1]"])
+        shown(not inputs or both or self.name in {*ALL_TARGETS} - {*BOTH_LABELS}, "all targets covered")
         return refined(lambda units: self.leaf(self.case(node, path, units)))
 
     def case(self, node: dict[str, Any], path: list[Place], units: Units) -> Case:
@@ -182,8 +195,8 @@ class Checker:
         node = case.node
         if "evidence" in node and self.name in EVIDENCE and node["evidence"][0] in EVIDENCE[self.name]:
             return refute(case)
-        case.goal = chosen(case, self.goal) if "evidence" not in node else None
-        holds = PROPERTIES[self.name](case, case.goal)
+        case.goal = self.goal if self.name in UNCHOSEN else chosen(case, self.goal)
+        holds = PROPERTIES[self.name](case, case.goal if "evidence" not in node else None)
         shown(holds != ("evidence" in node or "least" in node), "evidence where the property fails, and only there")
         if not holds:
             return False

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .cells import Case, among, ends, less, minus, plus, short_of
+from .duality import conjugate, elicits, prox, transform
 from .lemmas import NEGATIVE, NONNEGATIVE, NONPOSITIVE, NULL, POSITIVE, need
 from .reading import Unproved
 from .tower import Element
@@ -30,6 +31,8 @@ EVIDENCE: dict[str, dict[str, tuple[int, Any]]] = {  # kind of place -> derivati
     "bounded": {"limit": (0, "oo")},
     "nonnegative": {"limit": (0, NEGATIVE), "at": (0, NEGATIVE), "cell": (0, NEGATIVE), "point": (0, NEGATIVE)},
     "monotone": {"limit": (1, POSITIVE), "cell": (1, POSITIVE), "point": (1, POSITIVE)},
+    "conjugate": BENDS,
+    "prox": BENDS,
     "self_concordant": {**BENDS, "jump": (1, (-2, 2)), "jump2": (2, (-2, 2))},
 }
 
@@ -304,7 +307,10 @@ def calibrated(c: Case, goal: str | None) -> bool:
             return not shown(turns == 2 or c.sign(after, "after") in NONNEGATIVE, "the slope at 0")
         need(turns, NULL, "the jump of the slope at 0")
         need(c.sign(after, "after"), NEGATIVE, "the slope at 0")
+        if goal is not None:
+            transform(c, goal)
         return True
+    shown(goal is None, "no transform of a loss that is not convex")
     sides = {j: [c.sign(c.gap(j, s), f"gap {s} {j}") for s in ("left", "right")] for j in {*c.seams(), zero}}
     if any(s != [0, 0] for j, s in sides.items() if j != zero):
         raise Unproved("a jump away from 0")
@@ -354,8 +360,9 @@ def proper(c: Case, goal: str | None) -> bool:
 ATTAINED = {"range": {"lowest", "highest"}, "bounded": {"reached"}}  # what a value promises, for some target
 BEST = ("strongly_convex", "weakly_convex", "lipschitz", "smooth", "self_concordant")  # a value must be reached
 BOTH_LABELS = ("proper", "strictly_proper")
-NAMED = ("range", "minimizer", "strongly_convex", "weakly_convex", "self_concordant")  # by a value
-VALUED = (*NAMED, "differentiable", "lipschitz", "smooth", "bounded", *BOTH_LABELS)  # may have a value
+DUAL = ("conjugate", "prox", "elicits")
+NAMED = (*DUAL, "range", "minimizer", "strongly_convex", "weakly_convex", "self_concordant")  # by a value
+VALUED = (*NAMED, "calibrated", "differentiable", "lipschitz", "smooth", "bounded", *BOTH_LABELS)  # may have a value
 OF_RESIDUALS = ("symmetric", "bounded_influence", "redescending")
 OF_MARGINS = ("monotone", "upper_bounds_zero_one", "calibrated")
 
@@ -370,6 +377,7 @@ def meaningful(loss: dict[str, Any], claim: dict[str, Any]) -> None:
         shown([*loss["inputs"].values()] in (["{0, 1}"], ["[0, 1]"]), "a target that is a label")
         shown(loss["domain"] in ("(-oo, oo)", "(0, 1)", "[0, 1]"), "a prediction that is a logit or a probability")
     valued = formed(claim)
+    shown(name in DUAL or not isinstance(claim.get("value"), dict), "a value that is one text")
     if verdict in ("proved", "conditional"):
         shown(len(valued) == 1 or not (valued or name in NAMED), "one value or bound")
         shown(name in VALUED if "value" in valued else name in BEST if valued else True, "a property with a value")
@@ -379,16 +387,20 @@ def formed(claim: dict[str, Any]) -> set[str]:
     """Whether a claim has the fields that belong to its verdict, and no others; which of value and bound it has."""
     valued: set[str] = {key for key in ("value", "bound") if key in claim}
     verdict = claim["verdict"]
-    shown(all(isinstance(x, str) for x in claim.values()), "a claim made of text")
+    for key, content in claim.items():
+        texts = content.values() if key == "value" and isinstance(content, dict) else [content]
+        shown(all(isinstance(x, str) for x in texts), "a claim made of text")
     allowed = {"proved": valued, "refuted": (), "conditional": {*valued, "condition"}, "undecided": {"reason"}}[verdict]
     shown(claim.keys() <= {"property", "verdict", *allowed}, "a claim without other fields")
     return valued
 
 
-Property = Callable[[Case, str | None], bool]
+ALL_TARGETS = (*BOTH_LABELS, "elicits")  # speak of all targets at once
+UNCHOSEN = ("conjugate", "prox", "elicits", "calibrated")  # the conditions in their values are read by `duality`
+Property = Callable[[Case, Any], bool]
 _ALL: tuple[Property, ...] = (
     convex, strictly_convex, strongly_convex, weakly_convex, quasiconvex, continuous, differentiable, lipschitz, smooth,
     bounded, range_, nonnegative, symmetric, monotone, minimizer, bounded_influence, redescending, self_concordant,
-    upper_bounds_zero_one, calibrated, proper,
+    upper_bounds_zero_one, calibrated, proper, conjugate, prox, elicits,
 )  # fmt: skip
 PROPERTIES = {**{f.__name__.strip("_"): f for f in _ALL}, "strictly_proper": proper}

@@ -16,9 +16,10 @@ from flint import arb
 
 from .cells import Cell, Place, ends, formula, increasing
 from .checker import Checker, digest, refined, verdict
+from .dual_strategies import unpacked
 from .explorer import Explorer
 from .formal import Formal, number
-from .judgements import BEST, BOTH_LABELS, PROPERTIES, meaningful
+from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, PROPERTIES, meaningful
 from .reading import Unproved
 from .roots import text, thresholds
 from .search import attempt
@@ -43,12 +44,19 @@ class Prover:
         self.reason = ""
         self.leaves: dict[Any, Found | None] = {}
         self.fixed: str | None = None  # a value that must serve every stratum
+        self.implicit = False  # whether values are equations
+        self.told: dict[Any, str | None] = {}  # texts that were found for a stratum
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The claim and its certificate."""
         Budget.left = WORK * 4
         try:
-            return self._claim()
+            made = self._claim()
+            if self.name in ("conjugate", "prox", "elicits") and made[1] is None:
+                self.implicit = True
+                self.leaves.clear()
+                made = self._claim()
+            return made
         except Unproved as problem:
             return {"property": self.name, "verdict": "undecided", "reason": str(problem)}, None
         finally:
@@ -68,7 +76,9 @@ class Prover:
                     best = (open_, (tree, found))
                 if open_ == 0:
                     done = self.finished(tree, found)
-                    valued = self.name not in BEST or "value" in done[0] or done[0]["verdict"] == "refuted"
+                    valued = (
+                        self.name not in (*BEST, "calibrated") or "value" in done[0] or done[0]["verdict"] == "refuted"
+                    )
                     if done[1] is not None and valued:
                         return done
                     if done[1] is not None and fallback is None:
@@ -100,7 +110,10 @@ class Prover:
             if self.name in BEST:
                 pairs = itertools.islice(itertools.combinations(distinct, 2), 3)
                 trials += [(f"{'min' if self.name == 'strongly_convex' else 'max'}({a}, {b})", True) for a, b in pairs]
-            trials.append((self.piecewise(found), False))
+            if not any(v.startswith("{") for v in values):
+                trials.append((self.piecewise(found), False))
+        if values and self.name in ("calibrated", *BOTH_LABELS):  # they hold without a value, too
+            trials.append((None, True))
         error = ""
         first = tree
         for value, again in trials:
@@ -113,7 +126,7 @@ class Prover:
                 tree = made[0]
             claim: dict[str, Any] = {"property": self.name}
             for key in ("value", "bound") if value is not None else ("none",):
-                claim = {"property": self.name} | ({key: value} if value is not None else {})
+                claim = {"property": self.name} | ({key: unpacked(value)} if value is not None else {})
                 try:
                     shown = verdict(self.loss, claim, tree)
                 except Unproved as problem:
@@ -169,7 +182,8 @@ class Prover:
         rows = sorted(groups.items(), key=lambda x: ("" in x[1], len(x[1])))
         out = rows[-1][0]
         for v, conditions in reversed(rows[:-1]):
-            out = f"{v} if {' or '.join(conditions)} else {out}"
+            one = f"({v})" if " if " in v else v
+            out = f"{one} if {' or '.join(conditions)} else {out}"
         return out
 
     # Strata --------------------------------------------------------------------------------------
@@ -244,7 +258,7 @@ class Prover:
         free = stratum.free(arb("0.3"))
         marks = attempt(lambda: stratum.chart(orders[0])) or []
         for a, b in itertools.combinations(
-            [m for m in {*marks, stratum.low, stratum.high} if m not in ("-oo", "oo")], 2
+            [m for m in {*marks, *self.mirrored(marks), stratum.low, stratum.high} if m not in ("-oo", "oo")], 2
         ):
             attempt(lambda a, b: keep(free.read(a, free.all()) - free.read(b, free.all())), a, b)
         if self.name == "symmetric":
@@ -264,6 +278,10 @@ class Prover:
                     continue
                 seen.add((id(piece), k))
                 attempt(lambda piece, k: keep(piece.derivative(k)), piece, k)
+
+    def mirrored(self, marks: list[str]) -> list[str]:
+        """The same places on the other side of 0, where a property looks at both sides."""
+        return [f"-({m})" for m in marks] if self.name == "calibrated" else []
 
     def extremes(self, s: Stratum) -> list[str]:
         """Values that compete for a bound, or that must agree for smoothness."""
@@ -302,7 +320,7 @@ class Prover:
 
         def visit(parameters: list[str], inputs: list[str], path: list[Place]) -> tuple[Any, int]:
             names = parameters or inputs
-            if not names or (not parameters and self.name in BOTH_LABELS):
+            if not names or (not parameters and self.name in ALL_TARGETS):
                 key = (self.fixed, *((p.name, p.low, p.high, p.weak) for p in path))
                 if key not in self.leaves:
                     self.leaves[key] = self.leaf(path)
@@ -412,6 +430,10 @@ def applicable(loss: dict[str, Any]) -> list[str]:
         if name in ("monotone", "upper_bounds_zero_one", "calibrated") and not margin:
             continue
         if name in BOTH_LABELS and not labels:
+            continue
+        if name in ("conjugate", "prox") and not (residual or margin):
+            continue
+        if name == "elicits" and not residual and (margin or len(loss["inputs"]) != 1):
             continue
         out.append(name)
     return out

@@ -5,6 +5,7 @@ Roots of the factors of a derivative (as `formal` has it) that can be written do
 
 from __future__ import annotations
 
+from math import lcm
 from typing import Any
 
 from .formal import Formal, met, number
@@ -27,9 +28,12 @@ class Piece:
         return self.derivatives[k]
 
 
-def text(e: Element) -> str:
-    """An expression as a formula in the names of the coordinates."""
+def text(e: Element, whole: bool = False) -> str:
+    """An expression as a formula in the names of the coordinates; `whole`: a denominator without fractions."""
     num, den = (_plain(e.tower, p) for p in (e.num, e.den))
+    if whole and den != 1:
+        scale = lcm(*(int(c.q) for p in (num, den) for c in p.to_dict().values()))
+        num, den = num * scale, den * scale
     content = num.factor()[0] if num != 0 else 1
     if (
         content < 0

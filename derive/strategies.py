@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flint import arb
 
+from . import dual_strategies as dual
 from .balls import Box
 from .cells import Case, Cell, ends
 from .explorer import Explorer
@@ -441,7 +442,8 @@ def calibration(p: Prover, s: Stratum) -> Found | None:
             trial = s.case(p.name, at, **more)
             found = attempt(PROPERTIES[p.name], trial, None)
             if found is not None:
-                return trial.node, None
+                valued = found and more == {"convex": True} and attempt(dual.transform, p, s)
+                return valued or (trial.node, None)
     return None
 
 
@@ -449,7 +451,7 @@ def propriety(p: Prover, s: Stratum) -> Found | None:
     base = s.chart_of_labels()
     found = p.run(s.case(p.name, base), None)
     if found is not None:
-        return found
+        return dual.weighted(p, s, found)
     for at in (base, *(s.ordered({*base, w})[1:-1] for w in ("1/2", "1/4", "1", "2", "-1"))):
         case = s.case(p.name, at)
         for i in case.cells:
@@ -511,6 +513,9 @@ _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = 
     "self_concordant": (by_evidence(2), concordance),
     "proper": (propriety,),
     "strictly_proper": (propriety,),
+    "conjugate": (dual.closed(dual.conjugate), dual.implicit, by_evidence(2)),
+    "prox": (dual.closed(dual.prox), dual.implicit, by_evidence(2)),
+    "elicits": (dual.statistic, dual.misled),
 }
 STRATEGIES = {
     name: (*rows, *(seen_from(view, row) for view in (1, 2) for row in rows if row not in (by_point,)))

@@ -414,9 +414,10 @@ class Tower(Reader):
         if str(f) in self.values:
             g = self.values[str(f)]
             return self.exp(g.of[0] * q) if g.kind == "exp" else self.power(g.of[0], g.of[1] * q)
+        whole_part, rest = divmod(q.num, q.den)  # q/(q + 1) = 1 - 1/(q + 1): so that equal powers look equal
         base, out = Element(self, f), self.number(1)
         above = self.sign(base - 1)
-        for c, m in self.terms(q):
+        for c, m in (*self.terms(Element(self, whole_part)), *self.terms(Element(self, rest, q.den))):
             whole, part = (c.numerator // c.denominator, c % 1) if m.rational() == 1 else (0, c)
             out *= base**whole
             if not part:

@@ -117,6 +117,11 @@ def _evidence(name: str, node: dict[str, Any], places: _Places) -> tuple[str, st
         case "proper" | "strictly_proper":
             flat = evidence[0] == "flat"
             return places.of(*evidence), "the slope for the label 1 is 0" if flat else "the truth is not stationary"
+        case "elicits" if evidence[0] == "still":
+            return places.near(*evidence[1]), "the slope is 0, and the value not the least"
+        case "elicits":
+            both = " and ".join(places.near(*place) for place in evidence[1:])
+            return both, "two such residuals have a mean loss that is largest where its slope is 0"
         case "self_concordant" if evidence[0] == "ratio":
             return places.of(*evidence), "|f'''|/f''^(3/2) is unbounded"
         case "upper_bounds_zero_one":

@@ -56,6 +56,9 @@ class Contradiction:
     at: Mapping[str, str] = field(default_factory=dict)
 
 
+INFINITE = "oo"  # what an UndefinedError says where a claim speaks of infinity
+
+
 class UndefinedError(ArithmeticError):
     """The formula has no value here, or none that can be computed."""
 
@@ -278,6 +281,8 @@ class Formula:
                 return lambda frame: libmp.mpf_pi(frame.prec)
             case ast.Name(id="E") if "E" not in names:
                 return lambda frame: libmp.mpf_e(frame.prec)
+            case ast.Name(id="oo") if "oo" not in names:
+                return _unbounded
             case ast.Name(id=name) if name in names:
                 return names[name]
             case ast.UnaryOp(op=ast.USub(), operand=x):
@@ -359,6 +364,10 @@ class Formula:
         for name, tree in self.defined.items():
             known[name] = exact_value(tree, known)
         return exact_value(self.tree, known)
+
+
+def _unbounded(frame: Frame) -> Raw:
+    raise UndefinedError(INFINITE)
 
 
 def _constant(value: Fraction) -> Node:
@@ -1613,6 +1622,8 @@ ETAS = (mpf(33) / 64, mpf(3) / 4, mpf(15) / 16, mpf(9) / 16, mpf(127) / 128)
 
 def calibrated(study: Study, s: Setting, claim: Claim) -> Breaches:
     """For P(Y = 1) > 1/2, no margin above 0 has a lower conditional risk than the best of those up to 0."""
+    if claim.value is not None:
+        yield from transformed(study, s, str(claim.value))
     for line in s.lines[:1]:
         at = dict(zip(line.x, line.y, strict=True))
         for tail in line.tails():
@@ -1647,8 +1658,72 @@ def calibrated(study: Study, s: Setting, claim: Claim) -> Breaches:
                 break
 
 
+THETAS = (mpf(0), mpf(1) / 16, mpf(3) / 8, mpf(3) / 4, mpf(31) / 32)
+
+
+def transformed(study: Study, s: Setting, text: str) -> Breaches:
+    """f(0) less the least conditional risk at P(Y = 1) = (1 + theta)/2 is not the claimed psi(theta)."""
+    formula = study.compile(text, ("theta",))
+    for line in s.lines[:1]:
+        base = {n: v._mpf_ for n, v in line.names.items()}
+        for theta in THETAS:
+
+            def gain(x: Number, theta: Number = theta, line: Line = line) -> Number:
+                return line.f(mpf(0)) - ((1 + theta) * line.f(x) + (1 - theta) * line.f(-x)) / 2
+
+            def told(theta: Number = theta, base: dict[str, Raw] = base) -> Number:
+                return mp.make_mpf(formula({**base, "theta": theta._mpf_}))
+
+            def tried(x: Number, gain: Callable[[Number], Number] = gain) -> Number | None:
+                try:
+                    return gain(x)
+                except UndefinedError:
+                    return None
+
+            try:
+                goal = told()
+            except UndefinedError:
+                yield Breach(line, (mpf(0),), lambda: mpf(1), f"no value at theta = {_show(theta)}")
+                continue
+            rows = [(v, x) for x in line.x if x >= 0 and (v := tried(x)) is not None]
+            best, place = max(rows)
+            what = f"more is gained than psi at theta = {_show(theta)}"
+            yield Breach(line, (place,), lambda x=place, gain=gain, told=told: gain(x) - told(), what)  # type: ignore[misc]
+            near = [x for _, x in rows]
+            i = near.index(place)
+            low, high = near[max(0, i - 1)], near[min(len(near) - 1, i + 1)]
+            best = max(best, climb(tried, low, high)[1])
+            if goal - best > (abs(goal) + mpf(10) ** -6) / 1000:
+                what = f"no margin gains as much as psi = {_show(goal)} at theta = {_show(theta)}"
+                yield Breach(line, (place,), lambda: mpf(1), what)
+
+
+def weighed(study: Study, s: Setting, text: str) -> Breaches:
+    """The slope of the loss for the label 1 is not -(1 - p) times the claimed weight (times dp/dz, on logits)."""
+    (label,), line = study.inputs, s.lines[0]
+    formula, logit = study.compile(text), study.domain.low is None
+    base = {n: v._mpf_ for n, v in s.names.items()}
+
+    def wrong(x: Number) -> Number:
+        h = mpf(10) ** -(mp.dps // 3) * (1 if logit else x * (1 - x))
+        a, b = (
+            mp.make_mpf(study.formula({**base, label: libmp.from_int(1), study.variable: (x + d)._mpf_}))
+            for d in (-h, h)
+        )
+        p = 1 / (1 + mp.exp(-x)) if logit else x
+        told = -(1 - p) * mp.make_mpf(formula({**base, study.variable: x._mpf_})) * (p * (1 - p) if logit else 1)
+        off = abs((b - a) / (2 * h) - told) / (abs(told) + mpf(10) ** -30)
+        return off if off > mpf(10) ** -4 else mpf(0)
+
+    for p in (mpf(k) / 16 for k in (1, 5, 8, 11, 15)):
+        x = 8 * p - 4 if logit else p
+        yield Breach(line, (x,), partial(wrong, x), "the slope for the label 1 is not that of the weight")
+
+
 def proper(study: Study, s: Setting, claim: Claim) -> Breaches:
     """Some other prediction has a lower expected loss than the true probability (strictly: none as low)."""
+    if claim.value is not None:
+        yield from weighed(study, s, str(claim.value))
     strict = claim.name == "strictly_proper"
     if len(study.inputs) != 1:
         raise UnreadableError(f"{claim.name} speaks of one target")
@@ -1709,7 +1784,13 @@ def elicits(study: Study, s: Setting, claim: Claim) -> Breaches:
     """The mean loss of a small sample is lower elsewhere than at its statistic."""
     value = claim.value if isinstance(claim.value, Mapping) else {"statistic": claim.value}
     statistic = str(value.get("statistic"))
-    if statistic == "equation" or study.base == "margin":
+    if statistic == "equation":
+        text = str(value.get("equation"))
+        if not (text.startswith("E[") and text.endswith("] = 0")):
+            raise UnreadableError(f"{text!r} is not of the form E[...] = 0")
+        yield from sloped(study, s, lambda told, x: told(x), text[2:-5])
+        return
+    if study.base == "margin":
         return
     if statistic not in STATISTICS or (not study.base and len(study.inputs) != 1):
         raise UnreadableError(f"the falsifier knows the statistics {', '.join(STATISTICS)}, not {statistic!r}")
@@ -1803,8 +1884,55 @@ def stat(name: str, ys: Sequence[Number], level: Number) -> Number:
     return ys[min(n - 1, max(0, int(mp.ceil(n * level)) - 1))]
 
 
+Told = Callable[..., Number]
+
+
+def sloped(
+    study: Study, s: Setting, slope: Callable[[Told, Number], Number], text: str, more: tuple[str, ...] = ()
+) -> Breaches:
+    """What is said to be the slope of a convex loss is larger than a chord on its right, or smaller than one before."""
+    formula = study.compile(text, more)
+    for line in s.lines:
+        base = {n: v._mpf_ for n, v in line.names.items()}
+
+        def told(x: Number, base: dict[str, Raw] = base, **others: Number) -> Number:
+            known = {**base, study.variable: x._mpf_, **{n: v._mpf_ for n, v in others.items()}}
+            return mp.make_mpf(formula(known))
+
+        found = []
+        for a, b in pairwise(line.x):
+            for x, way in ((a, 1), (b, -1)):
+
+                def excess(
+                    x: Number = x, way: int = way, a: Number = a, b: Number = b, line: Line = line, told: Told = told
+                ) -> Number:
+                    return way * (slope(told, x) - slope_at(line, (a, b)))
+
+                try:
+                    size, gap = abs(slope(told, x)) + abs(x) / STEEP + (abs(line.f(a)) + 1) / (b - a), excess()
+                except UndefinedError:
+                    continue
+                if gap > 0:
+                    what = f"what is said to be the slope at {_show(x)} is not that of this chord"
+                    found.append((gap / size * mpf(10) ** 36, Breach(line, (a, b), excess, what)))
+        yield from worst(found)
+
+
+STEEP = mpf(2) ** 20  # a step of the proximal map at which its equation shows the slope
+
+
+def left_side(value: Mapping[str, Any], right: str) -> str:
+    left, _, end = str(value.get("equation")).rpartition(" = ")
+    if end != right:
+        raise UnreadableError(f"no equation for {right}: {dict(value)}")
+    return left
+
+
 def conjugate(study: Study, s: Setting, claim: Claim) -> Breaches:
     """s*x - f(x) exceeds the claimed supremum."""
+    if isinstance(claim.value, Mapping):
+        yield from sloped(study, s, lambda told, x: told(x), left_side(claim.value, "s"))
+        return
     formula = study.compile(str(claim.value), ("s",))
     for line in s.lines:
         base = {n: v._mpf_ for n, v in line.names.items()}
@@ -1815,7 +1943,12 @@ def conjugate(study: Study, s: Setting, claim: Claim) -> Breaches:
 
             try:
                 top = goal()
-            except UndefinedError:
+            except UndefinedError as error:
+                beside = [slope + w * (abs(slope) + 1) * mpf(10) ** -20 for w in (1, -1)]
+                own = min(line.slopes()) <= slope <= max(line.slopes())
+                if own and str(error) == INFINITE and all(infinite(goal, b) for b in beside):
+                    what = f"s*x - f(x) is bounded at s = {_show(slope)}, a slope of f"
+                    yield Breach(line, (line.x[0],), lambda: mpf(1), what)
                 continue
             found = []
             for x, y in zip(line.x, line.y, strict=True):
@@ -1838,14 +1971,27 @@ def conjugate(study: Study, s: Setting, claim: Claim) -> Breaches:
                     yield Breach(line, (line.x[best],), lambda: mpf(1), what)
 
 
+def infinite(goal: Callable[[Number], Number], at: Number) -> bool:
+    try:
+        goal(at)
+    except UndefinedError as error:
+        return str(error) == INFINITE
+    return False
+
+
 def dual_points(line: Line) -> list[Number]:
-    """Slopes of f between samples of ordinary size."""
+    """Slopes of f between samples of ordinary size, and two that are steeper."""
     some = [d for x, d in zip(line.x, line.slopes(), strict=False) if mpf(10) ** -3 < abs(x) < 50]
-    return some[:: max(1, len(some) // 8)]
+    steeper = [min(some) - 1, max(some) + 1] if some else []
+    return some[:: max(1, len(some) // 8)] + steeper
 
 
 def prox(study: Study, s: Setting, claim: Claim) -> Breaches:
     """f(x) + (x - v)**2/(2*lambda) is lower elsewhere."""
+    if isinstance(claim.value, Mapping):
+        left = left_side(claim.value, "v")
+        yield from sloped(study, s, lambda told, x: (told(x, lambda_=STEEP) - x) / STEEP, left, ("lambda_",))
+        return
     formula = study.compile(str(claim.value), ("v", "lambda_"))
     for line in s.lines:
         base = {n: v._mpf_ for n, v in line.names.items()}
@@ -1937,7 +2083,7 @@ EVIDENCE: dict[str, Callable[[Study, Setting], bool]] = {
     "bounded": lambda study, s: tail_grows(s, "f"),
     "self_concordant": lambda study, s: breaks(study, s, 2) or unbounded_ratio(s),
 }
-UNSEEN = ("range", "minimizer", "elicits", "conjugate", "prox")  # whose refutation says nothing that could be sampled
+UNSEEN = ("range", "minimizer", "elicits")  # whose refutation says nothing that could be sampled
 
 
 def unbounded_ratio(s: Setting) -> bool:
@@ -1964,6 +2110,8 @@ def unbounded_ratio(s: Setting) -> bool:
 def evident(study: Study, s: Setting, claim: Claim) -> bool:
     """Whether something contradicts the property, for these values of the parameters."""
     plain = Claim(claim.name, claim.verdict)
+    if claim.name in ("conjugate", "prox"):  # they fail where f is not convex
+        return any_confirmed(convex(study, s, Claim("convex", claim.verdict)))
     if claim.name in EVIDENCE:
         if EVIDENCE[claim.name](study, s):
             return True
