@@ -369,6 +369,9 @@ def _spread_scale(e: Mul) -> Expr:
             # c**-1*hypot1(x/c)**-3 as hypot1(x/c)**-2/hypot(c, x): the cube overflows where the quotient is a number.
             a, b = factor.base.args[0].as_numer_denom()
             factors += [factor * factor.base, b / atoms.hypot(a, b)] if 1 / b in e.args else [factor]
+        elif isinstance(factor, Add) and factor.has(atoms.cloglog_slope, atoms.cloglog_bend):
+            # The exponential beside them may be infinite where, divided by sigma, it is not.
+            return Add(*(e / factor * term for term in factor.args))
         elif isinstance(factor, atoms.exp_gap):
             return atoms.exp_gap_scaled(factor.args[0], factor.args[1], e / factor)
         elif isinstance(factor, atoms.expm1) and _may_overflow(factor.args[0]) and (e / factor).free_symbols:
@@ -455,10 +458,7 @@ def _before_vanishing(factors: list[Expr], nodes: list[Node]) -> list[Node]:
         if isinstance(factor, Add) and (growing := sorted(factor.atoms(atoms.softplus), key=sp.default_sort_key)):
             for vanishing, node in zip(factors, nodes, strict=True):
                 if isinstance(vanishing, atoms.sigmoid) and any(-g.args[0] == vanishing.args[0] for g in growing):
-                    x = recur(growing.args[0])
-                far = Cmp("<", x, Const(-FAINT_LOGARITHM))
-                result[i] = Select(far, x, nodes[i])
-                result.append(Select(far, Bin("*", Const(Fraction(-1, 2)), x), ONE))
+                    result[i] = Select(Cmp("==", node, ZERO), ZERO, nodes[i])
     return result
 
 

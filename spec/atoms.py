@@ -667,9 +667,13 @@ _FAINT = Integer(-40)
 
 
 def _cloglog_slope(x: Expr) -> Expr:
-    """u/(exp(u) - 1) for u = exp(x): 1 where u is 0, and 0 where both are infinite."""
+    """u/(exp(u) - 1) for u = exp(x): 1 where u is 0, and 0 where both are infinite.
+
+    exp(u) would be infinite where the quotient is still a number; exp(u/2) twice is not.
+    """
     u = exp(Max(x, _FAINT))
-    return Piecewise((Integer(1), x <= _FAINT), (Min(u, _FAR) / expm1(u), True))
+    decay = quotient(quotient(Min(u, _FAR), exp(u * _HALF)), exp(u * _HALF))
+    return Piecewise((Integer(1), x <= _FAINT), (decay / -expm1(-u), True))
 
 
 def _cloglog_excess(x: Expr) -> Expr:

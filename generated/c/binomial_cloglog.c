@@ -54,7 +54,8 @@ void lossforge_binomial_cloglog_gradient_f64(size_t n, const double *restrict y,
         const double t0 = 1.0 - y_i;
         const double t1 = ((t0 == 0.0) ? 0.0 : exp(0.5 * f_i));
         const double t2 = exp(maximum(-40.0, f_i));
-        gradient[row] = w * (t0 * t1 * t1 - y_i * ((f_i <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t2) / expm1(t2)));
+        const double t3 = exp(0.5 * t2);
+        gradient[row] = w * (t0 * t1 * t1 - y_i * ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t2) / t3 / t3 / expm1(-t2))));
     }
 }
 
@@ -67,12 +68,13 @@ void lossforge_binomial_cloglog_hessian_f64(size_t n, const double *restrict y, 
         const double t0 = 1.0 - y_i;
         const double t1 = ((t0 == 0.0) ? 0.0 : exp(0.5 * f_i));
         const double t2 = exp(maximum(-40.0, f_i));
-        const double t3 = minimum(70.0, f_i);
-        const double t4 = exp(maximum(-40.0, t3));
-        const double t5 = -t4;
-        const double t6 = maximum(-0.5, minimum(0.5, t5));
-        const double t7 = expm1(t5);
-        hessian[row] = w * (t0 * t1 * t1 + y_i * (((f_i <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t2) / expm1(t2)) * ((t3 <= -40.0) ? 0.5 * exp(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))));
+        const double t3 = exp(0.5 * t2);
+        const double t4 = minimum(70.0, f_i);
+        const double t5 = exp(maximum(-40.0, t4));
+        const double t6 = -t5;
+        const double t7 = maximum(-0.5, minimum(0.5, t6));
+        const double t8 = expm1(t6);
+        hessian[row] = w * (t0 * t1 * t1 + y_i * (((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t2) / t3 / t3 / expm1(-t2))) * ((t4 <= -40.0) ? 0.5 * exp(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8))));
     }
 }
 
@@ -91,8 +93,9 @@ void lossforge_binomial_cloglog_loss_gradient_f64(size_t n, const double *restri
         const double t6 = maximum(-0.5, minimum(0.5, t5));
         const double t7 = expm1(t5);
         const double t8 = exp(maximum(-40.0, f_i));
+        const double t9 = exp(0.5 * t8);
         loss[row] = w * (t2 - y_i * ((f_i <= 0.0) ? f_i - log1p(((t3 <= -40.0) ? 0.5 * exp(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p(-exp(-exp(maximum(0.0, f_i))))));
-        gradient[row] = w * (t2 - y_i * ((f_i <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t8) / expm1(t8)));
+        gradient[row] = w * (t2 - y_i * ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1(-t8))));
     }
 }
 
@@ -106,14 +109,15 @@ void lossforge_binomial_cloglog_gradient_hessian_f64(size_t n, const double *res
         const double t1 = ((t0 == 0.0) ? 0.0 : exp(0.5 * f_i));
         const double t2 = t0 * t1 * t1;
         const double t3 = exp(maximum(-40.0, f_i));
-        const double t4 = ((f_i <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t3) / expm1(t3));
-        const double t5 = minimum(70.0, f_i);
-        const double t6 = exp(maximum(-40.0, t5));
-        const double t7 = -t6;
-        const double t8 = maximum(-0.5, minimum(0.5, t7));
-        const double t9 = expm1(t7);
-        gradient[row] = w * (t2 - y_i * t4);
-        hessian[row] = w * (t2 + y_i * (t4 * ((t5 <= -40.0) ? 0.5 * exp(t5) : -(((fabs(t6) <= 0.5) ? t8 * t8 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t8 / 20922789888000.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimum(1.2676506002282294e+30, t7)) / t9))));
+        const double t4 = exp(0.5 * t3);
+        const double t5 = ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1(-t3)));
+        const double t6 = minimum(70.0, f_i);
+        const double t7 = exp(maximum(-40.0, t6));
+        const double t8 = -t7;
+        const double t9 = maximum(-0.5, minimum(0.5, t8));
+        const double t10 = expm1(t8);
+        gradient[row] = w * (t2 - y_i * t5);
+        hessian[row] = w * (t2 + y_i * (t5 * ((t6 <= -40.0) ? 0.5 * exp(t6) : -(((fabs(t7) <= 0.5) ? t9 * t9 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t9 / 20922789888000.0) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) : t10 - minimum(1.2676506002282294e+30, t8)) / t10))));
     }
 }
 
@@ -132,15 +136,16 @@ void lossforge_binomial_cloglog_loss_gradient_hessian_f64(size_t n, const double
         const double t6 = maximum(-0.5, minimum(0.5, t5));
         const double t7 = expm1(t5);
         const double t8 = exp(maximum(-40.0, f_i));
-        const double t9 = ((f_i <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t8) / expm1(t8));
-        const double t10 = minimum(70.0, f_i);
-        const double t11 = exp(maximum(-40.0, t10));
-        const double t12 = -t11;
-        const double t13 = maximum(-0.5, minimum(0.5, t12));
-        const double t14 = expm1(t12);
+        const double t9 = exp(0.5 * t8);
+        const double t10 = ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1(-t8)));
+        const double t11 = minimum(70.0, f_i);
+        const double t12 = exp(maximum(-40.0, t11));
+        const double t13 = -t12;
+        const double t14 = maximum(-0.5, minimum(0.5, t13));
+        const double t15 = expm1(t13);
         loss[row] = w * (t2 - y_i * ((f_i <= 0.0) ? f_i - log1p(((t3 <= -40.0) ? 0.5 * exp(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p(-exp(-exp(maximum(0.0, f_i))))));
-        gradient[row] = w * (t2 - y_i * t9);
-        hessian[row] = w * (t2 + y_i * (t9 * ((t10 <= -40.0) ? 0.5 * exp(t10) : -(((fabs(t11) <= 0.5) ? t13 * t13 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t13 / 20922789888000.0) * t13) * t13) * t13) * t13) * t13) * t13) * t13) * t13) * t13) * t13) * t13) * t13) * t13) : t14 - minimum(1.2676506002282294e+30, t12)) / t14))));
+        gradient[row] = w * (t2 - y_i * t10);
+        hessian[row] = w * (t2 + y_i * (t10 * ((t11 <= -40.0) ? 0.5 * exp(t11) : -(((fabs(t12) <= 0.5) ? t14 * t14 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t14 / 20922789888000.0) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) : t15 - minimum(1.2676506002282294e+30, t13)) / t15))));
     }
 }
 
@@ -178,7 +183,8 @@ void lossforge_binomial_cloglog_gradient_f32(size_t n, const float *restrict y, 
         const float t0 = 1.0f - y_i;
         const float t1 = ((t0 == 0.0f) ? 0.0f : expf(0.5f * f_i));
         const float t2 = expf(maximumf(-40.0f, f_i));
-        gradient[row] = w * (t0 * t1 * t1 - y_i * ((f_i <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t2) / expm1f(t2)));
+        const float t3 = expf(0.5f * t2);
+        gradient[row] = w * (t0 * t1 * t1 - y_i * ((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t2) / t3 / t3 / expm1f(-t2))));
     }
 }
 
@@ -191,12 +197,13 @@ void lossforge_binomial_cloglog_hessian_f32(size_t n, const float *restrict y, c
         const float t0 = 1.0f - y_i;
         const float t1 = ((t0 == 0.0f) ? 0.0f : expf(0.5f * f_i));
         const float t2 = expf(maximumf(-40.0f, f_i));
-        const float t3 = minimumf(70.0f, f_i);
-        const float t4 = expf(maximumf(-40.0f, t3));
-        const float t5 = -t4;
-        const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
-        const float t7 = expm1f(t5);
-        hessian[row] = w * (t0 * t1 * t1 + y_i * (((f_i <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t2) / expm1f(t2)) * ((t3 <= -40.0f) ? 0.5f * expf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))));
+        const float t3 = expf(0.5f * t2);
+        const float t4 = minimumf(70.0f, f_i);
+        const float t5 = expf(maximumf(-40.0f, t4));
+        const float t6 = -t5;
+        const float t7 = maximumf(-0.5f, minimumf(0.5f, t6));
+        const float t8 = expm1f(t6);
+        hessian[row] = w * (t0 * t1 * t1 + y_i * (((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t2) / t3 / t3 / expm1f(-t2))) * ((t4 <= -40.0f) ? 0.5f * expf(t4) : -(((fabsf(t5) <= 0.5f) ? t7 * t7 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t7 / 2.092279e+13f) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimumf(1.2676506e+30f, t6)) / t8))));
     }
 }
 
@@ -215,8 +222,9 @@ void lossforge_binomial_cloglog_loss_gradient_f32(size_t n, const float *restric
         const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
         const float t7 = expm1f(t5);
         const float t8 = expf(maximumf(-40.0f, f_i));
+        const float t9 = expf(0.5f * t8);
         loss[row] = w * (t2 - y_i * ((f_i <= 0.0f) ? f_i - log1pf(((t3 <= -40.0f) ? 0.5f * expf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1pf(-expf(-expf(maximumf(0.0f, f_i))))));
-        gradient[row] = w * (t2 - y_i * ((f_i <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t8) / expm1f(t8)));
+        gradient[row] = w * (t2 - y_i * ((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1f(-t8))));
     }
 }
 
@@ -230,14 +238,15 @@ void lossforge_binomial_cloglog_gradient_hessian_f32(size_t n, const float *rest
         const float t1 = ((t0 == 0.0f) ? 0.0f : expf(0.5f * f_i));
         const float t2 = t0 * t1 * t1;
         const float t3 = expf(maximumf(-40.0f, f_i));
-        const float t4 = ((f_i <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t3) / expm1f(t3));
-        const float t5 = minimumf(70.0f, f_i);
-        const float t6 = expf(maximumf(-40.0f, t5));
-        const float t7 = -t6;
-        const float t8 = maximumf(-0.5f, minimumf(0.5f, t7));
-        const float t9 = expm1f(t7);
-        gradient[row] = w * (t2 - y_i * t4);
-        hessian[row] = w * (t2 + y_i * (t4 * ((t5 <= -40.0f) ? 0.5f * expf(t5) : -(((fabsf(t6) <= 0.5f) ? t8 * t8 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t8 / 2.092279e+13f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimumf(1.2676506e+30f, t7)) / t9))));
+        const float t4 = expf(0.5f * t3);
+        const float t5 = ((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1f(-t3)));
+        const float t6 = minimumf(70.0f, f_i);
+        const float t7 = expf(maximumf(-40.0f, t6));
+        const float t8 = -t7;
+        const float t9 = maximumf(-0.5f, minimumf(0.5f, t8));
+        const float t10 = expm1f(t8);
+        gradient[row] = w * (t2 - y_i * t5);
+        hessian[row] = w * (t2 + y_i * (t5 * ((t6 <= -40.0f) ? 0.5f * expf(t6) : -(((fabsf(t7) <= 0.5f) ? t9 * t9 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t9 / 2.092279e+13f) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) : t10 - minimumf(1.2676506e+30f, t8)) / t10))));
     }
 }
 
@@ -256,15 +265,16 @@ void lossforge_binomial_cloglog_loss_gradient_hessian_f32(size_t n, const float 
         const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
         const float t7 = expm1f(t5);
         const float t8 = expf(maximumf(-40.0f, f_i));
-        const float t9 = ((f_i <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t8) / expm1f(t8));
-        const float t10 = minimumf(70.0f, f_i);
-        const float t11 = expf(maximumf(-40.0f, t10));
-        const float t12 = -t11;
-        const float t13 = maximumf(-0.5f, minimumf(0.5f, t12));
-        const float t14 = expm1f(t12);
+        const float t9 = expf(0.5f * t8);
+        const float t10 = ((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1f(-t8)));
+        const float t11 = minimumf(70.0f, f_i);
+        const float t12 = expf(maximumf(-40.0f, t11));
+        const float t13 = -t12;
+        const float t14 = maximumf(-0.5f, minimumf(0.5f, t13));
+        const float t15 = expm1f(t13);
         loss[row] = w * (t2 - y_i * ((f_i <= 0.0f) ? f_i - log1pf(((t3 <= -40.0f) ? 0.5f * expf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1pf(-expf(-expf(maximumf(0.0f, f_i))))));
-        gradient[row] = w * (t2 - y_i * t9);
-        hessian[row] = w * (t2 + y_i * (t9 * ((t10 <= -40.0f) ? 0.5f * expf(t10) : -(((fabsf(t11) <= 0.5f) ? t13 * t13 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t13 / 2.092279e+13f) * t13) * t13) * t13) * t13) * t13) * t13) * t13) * t13) * t13) * t13) * t13) * t13) * t13) : t14 - minimumf(1.2676506e+30f, t12)) / t14))));
+        gradient[row] = w * (t2 - y_i * t10);
+        hessian[row] = w * (t2 + y_i * (t10 * ((t11 <= -40.0f) ? 0.5f * expf(t11) : -(((fabsf(t12) <= 0.5f) ? t14 * t14 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t14 / 2.092279e+13f) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) : t15 - minimumf(1.2676506e+30f, t13)) / t15))));
     }
 }
 
