@@ -27,7 +27,7 @@ from .strata import SAMPLES, Findings, Stratum
 from .strategies import STRATEGIES, Found, edges
 from .tower import Budget, Element
 
-WORK = 2_000_000  # terms made for one claim in one stratum
+WORK = 1_000_000  # terms made for one claim in one stratum
 CUTS = 5  # thresholds of one parameter that are tried
 
 
@@ -49,7 +49,7 @@ class Prover:
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The claim and its certificate."""
-        Budget.left = WORK * 4
+        Budget.left = WORK * 3
         try:
             made = self._claim()
             if self.name in ("conjugate", "prox", "elicits") and made[1] is None:

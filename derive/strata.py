@@ -47,6 +47,7 @@ class Findings(Units):
         super().__init__()
         self.free = Units()
         self.failed = 0  # strategies that were tried in vain
+        self.passed: dict[str, int] = {}  # breakpoints that were tried in vain, by strategy
         self.known: dict[tuple[tuple[str, str, str], ...], Known] = {}  # by stratum
 
 

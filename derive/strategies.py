@@ -19,7 +19,7 @@ from .lemmas import Limit
 from .reading import Unproved
 from .search import attempt, signs
 from .strata import SAMPLES, Stratum
-from .tower import Element
+from .tower import Budget, Element
 
 if TYPE_CHECKING:
     from .prove import Prover
@@ -188,12 +188,17 @@ def finite(e: Limit) -> Element:
     return e
 
 
-def charts(s: Stratum, k: int) -> Iterator[list[str]]:
+def charts(s: Stratum, k: int) -> list[list[str]]:
     """Breakpoints where the k-th derivative changes its sign; with margins, where balls can tell signs between them."""
-    if all(p.low == p.high for p in s.path):
-        for near, out in ((Fraction(1, 8), 8), (Fraction(1, 64), 40)):
-            yield s.ordered({*s.chart(k), *s.margins(s.chart(k), near, out)})[1:-1]
-    yield s.chart(k)
+    plain = s.chart(k)
+    if any(p.low != p.high for p in s.path):
+        return [plain]
+    margins = [
+        s.ordered({*plain, *s.margins(plain, near, out)})[1:-1]
+        for near, out in ((Fraction(1, 8), 8), (Fraction(1, 64), 40))
+    ]
+    simple = not any(c.isalpha() for at in plain for c in at)
+    return [plain, *margins] if simple else [*margins, plain]
 
 
 def serves(p: Prover, s: Stratum, k: int) -> Found | None:
@@ -205,27 +210,50 @@ def serves(p: Prover, s: Stratum, k: int) -> Found | None:
     return None
 
 
+def first_of(p: Prover, s: Stratum, k: int, action: Callable[[list[str]], Any]) -> Any:
+    """What an action finds on the first breakpoints that serve, each with its share of the work; False ends the search."""
+    options = charts(s, k)
+    key = f"{p.name} {p.fixed} {s.view} {k} {action.__name__}"
+    for n, at in enumerate(options):
+        if n < s.units.passed.get(key, 0):  # in vain, before a unit was refined
+            continue
+        whole = Budget.left
+        Budget.left = share = whole / (len(options) - n)
+        try:
+            found = attempt(action, at)
+        finally:
+            Budget.left += whole - share
+        s.units.passed[key] = n + 1
+        if found is not None:
+            return found or None
+    return None
+
+
 def size(k: int) -> Callable[[Prover, Stratum], Found | None]:
     """The least bound of |f^(k)|: its largest limit at the ends of the cells between its extrema."""
 
     def strategy(p: Prover, s: Stratum) -> Found | None:
-        for at in charts(s, k + 1):
+        def best(at: list[str]) -> Any:
             case = s.case(p.name, at)
             rows = edges(case, s, k)
             if any(isinstance(e, int) for _, _, e in rows):
-                return None
+                return False
             v, place, e = max(rows, key=lambda r: abs(r[0]))
             way = 1 if v >= 0 else -1
-            goal = p.fixed or s.back(finite(e) * way)
-            found = p.run(s.case(p.name, at, reached=place, way=way), goal)
-            if found is not None:
-                return found
-        if p.fixed:
-            return serves(p, s, k + 1)
-        if not s.here.tower.names:  # no closed form: a rational bound a little above
+            return p.run(s.case(p.name, at, reached=place, way=way), p.fixed or s.back(finite(e) * way))
+
+        def valid(at: list[str]) -> Any:
+            """No closed form: a rational bound a little above."""
+            case = s.case(p.name, at)
             top = max(abs(v) for i in case.cells for v in sampled(case, i, k))
-            return p.run(s.case(p.name, next(charts(s, k + 1))), str(Fraction(int(top * 100) + 2, 100)))
-        return None
+            return p.run(s.case(p.name, at), str(Fraction(int(top * 100) + 2, 100)))
+
+        found: Found | None = first_of(p, s, k + 1, best)
+        if found is None and p.fixed:
+            return serves(p, s, k + 1)
+        if found is None and not s.here.tower.names:
+            return first_of(p, s, k + 1, valid)
+        return found
 
     return strategy
 
@@ -241,24 +269,28 @@ def sampled(case: Explorer, i: int, k: int) -> list[float]:
 def modulus(p: Prover, s: Stratum) -> Found | None:
     """The least second derivative (strongly convex), or its negative (weakly convex)."""
     weak = p.name == "weakly_convex"
-    for at in charts(s, 3):
+
+    def best(at: list[str]) -> Any:
         case = s.case(p.name, at)
         v, place, e = min(edges(case, s, 2), key=lambda r: r[0])
         if isinstance(e, int) or (v <= 0 and not weak):
-            return None
+            return False
         if weak and v >= 0:
-            found = p.run(s.case(p.name, at), p.fixed or "0")
-        else:
-            found = p.run(s.case(p.name, at, reached=place), p.fixed or s.back(-e if weak else e))
-        if found is not None:
-            return found
-    if p.fixed:
-        return serves(p, s, 3)
-    if weak and not s.here.tower.names:
+            return p.run(s.case(p.name, at), p.fixed or "0")
+        return p.run(s.case(p.name, at, reached=place), p.fixed or s.back(-e if weak else e))
+
+    def valid(at: list[str]) -> Any:
+        """No closed form: a rational bound a little above."""
+        case = s.case(p.name, at)
         low = min(x for i in case.cells for x in sampled(case, i, 2))
-        if low < 0:
-            return p.run(s.case(p.name, next(charts(s, 3))), str(Fraction(int(-low * 100) + 2, 100)))
-    return None
+        return p.run(s.case(p.name, at), str(Fraction(int(-low * 100) + 2, 100))) if low < 0 else None
+
+    found: Found | None = first_of(p, s, 3, best)
+    if found is None and p.fixed:
+        return serves(p, s, 3)
+    if found is None and weak and not s.here.tower.names:
+        return first_of(p, s, 3, valid)
+    return found
 
 
 def shape(p: Prover, s: Stratum) -> Found | None:
@@ -321,7 +353,8 @@ def lowest(rows: list[tuple[float, list[Any], Limit]], way: int) -> tuple[float,
 
 def values_of(p: Prover, s: Stratum) -> Found | None:
     """The range of f, from its values where it turns and its limits."""
-    for at in charts(s, 1):
+
+    def best(at: list[str]) -> Found | None:
         case = s.case(p.name, at)
         rows = levels(case, s)
         more, parts = {}, []
@@ -333,11 +366,10 @@ def values_of(p: Prover, s: Stratum) -> Found | None:
             if p.fixed is None or attains(s, v, closed, p.fixed, way):
                 more[key] = place
         (low, has_low), (high, has_high) = parts
-        goal = p.fixed or f"{'(['[has_low]}{low}, {high}{')]'[has_high]}"
-        found = p.run(s.case(p.name, at, **more), goal)
-        if found is not None:
-            return found
-    return serves(p, s, 1) if p.fixed else None
+        return p.run(s.case(p.name, at, **more), p.fixed or f"{'(['[has_low]}{low}, {high}{')]'[has_high]}")
+
+    found: Found | None = first_of(p, s, 1, best)
+    return serves(p, s, 1) if found is None and p.fixed else found
 
 
 def attains(s: Stratum, v: float, closed: bool, interval: str, way: int) -> bool:
@@ -351,15 +383,12 @@ def attains(s: Stratum, v: float, closed: bool, interval: str, way: int) -> bool
 
 
 def supremum(p: Prover, s: Stratum) -> Found | None:
-    for at in charts(s, 1):
-        case = s.case(p.name, at)
-        _, place, e = lowest(levels(case, s), -1)
-        if isinstance(e, int):
-            return None
-        found = p.run(s.case(p.name, at, reached=place), p.fixed or s.back(e))
-        if found is not None:
-            return found
-    return serves(p, s, 1) if p.fixed else None
+    def best(at: list[str]) -> Any:
+        _, place, e = lowest(levels(s.case(p.name, at), s), -1)
+        return False if isinstance(e, int) else p.run(s.case(p.name, at, reached=place), p.fixed or s.back(e))
+
+    found: Found | None = first_of(p, s, 1, best)
+    return serves(p, s, 1) if found is None and p.fixed else found
 
 
 def least(p: Prover, s: Stratum) -> Found | None:
