@@ -58,13 +58,15 @@ void lossforge_aft_extreme_interval_gradient_f64(size_t n, const double *restric
         const double t1 = log(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log(expm1(minimum(1.0, t1))) : t1 + log1p(-exp(-t1)));
         const double t3 = exp(maximum(-40.0, t2));
-        gradient[row] = w * ((((t2 <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t3) / expm1(t3)) - exp(t0)) / sigma);
+        const double t4 = exp(0.5 * t3);
+        const double t5 = exp(0.5 * t0);
+        gradient[row] = w * (((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1(-t3))) / sigma - t5 / sigma * t5);
     }
 }
 
 void lossforge_aft_extreme_interval_hessian_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
 {
-    const double c0 = sigma * sigma;
+    const double t10 = sigma * sigma;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
@@ -74,12 +76,14 @@ void lossforge_aft_extreme_interval_hessian_f64(size_t n, const double *restrict
         const double t1 = log(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log(expm1(minimum(1.0, t1))) : t1 + log1p(-exp(-t1)));
         const double t3 = exp(maximum(-40.0, t2));
-        const double t4 = minimum(70.0, t2);
-        const double t5 = exp(maximum(-40.0, t4));
-        const double t6 = -t5;
-        const double t7 = maximum(-0.5, minimum(0.5, t6));
-        const double t8 = expm1(t6);
-        hessian[row] = w * ((((t2 <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t3) / expm1(t3)) * ((t4 <= -40.0) ? 0.5 * exp(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8)) + exp(t0)) / c0);
+        const double t4 = exp(0.5 * t3);
+        const double t5 = minimum(70.0, t2);
+        const double t6 = exp(maximum(-40.0, t5));
+        const double t7 = -t6;
+        const double t8 = maximum(-0.5, minimum(0.5, t7));
+        const double t9 = expm1(t7);
+        const double t11 = exp(0.5 * t0);
+        hessian[row] = w * (((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1(-t3))) * ((t5 <= -40.0) ? 0.5 * exp(t5) : -(((fabs(t6) <= 0.5) ? t8 * t8 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t8 / 20922789888000.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimum(1.2676506002282294e+30, t7)) / t9)) / t10 + t11 / t10 * t11);
     }
 }
 
@@ -91,23 +95,24 @@ void lossforge_aft_extreme_interval_loss_gradient_f64(size_t n, const double *re
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = (log(y_i) - f_i) / sigma;
-        const double t1 = exp(t0);
-        const double t2 = log(ratio_i) / sigma;
-        const double t3 = t0 + ((t2 <= 1.0) ? log(expm1(minimum(1.0, t2))) : t2 + log1p(-exp(-t2)));
-        const double t4 = minimum(0.0, t3);
-        const double t5 = exp(maximum(-40.0, t4));
-        const double t6 = -t5;
-        const double t7 = maximum(-0.5, minimum(0.5, t6));
-        const double t8 = expm1(t6);
-        const double t9 = exp(maximum(-40.0, t3));
-        loss[row] = w * (t1 - ((t3 <= 0.0) ? t3 - log1p(((t4 <= -40.0) ? 0.5 * exp(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8))) : log1p(-exp(-exp(maximum(0.0, t3))))));
-        gradient[row] = w * ((((t3 <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t9) / expm1(t9)) - t1) / sigma);
+        const double t1 = log(ratio_i) / sigma;
+        const double t2 = t0 + ((t1 <= 1.0) ? log(expm1(minimum(1.0, t1))) : t1 + log1p(-exp(-t1)));
+        const double t3 = minimum(0.0, t2);
+        const double t4 = exp(maximum(-40.0, t3));
+        const double t5 = -t4;
+        const double t6 = maximum(-0.5, minimum(0.5, t5));
+        const double t7 = expm1(t5);
+        const double t8 = exp(maximum(-40.0, t2));
+        const double t9 = exp(0.5 * t8);
+        const double t10 = exp(0.5 * t0);
+        loss[row] = w * (exp(t0) - ((t2 <= 0.0) ? t2 - log1p(((t3 <= -40.0) ? 0.5 * exp(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p(-exp(-exp(maximum(0.0, t2))))));
+        gradient[row] = w * (((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1(-t8))) / sigma - t10 / sigma * t10);
     }
 }
 
 void lossforge_aft_extreme_interval_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient, double *restrict hessian)
 {
-    const double c0 = sigma * sigma;
+    const double t12 = sigma * sigma;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
@@ -117,45 +122,47 @@ void lossforge_aft_extreme_interval_gradient_hessian_f64(size_t n, const double 
         const double t1 = log(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log(expm1(minimum(1.0, t1))) : t1 + log1p(-exp(-t1)));
         const double t3 = exp(maximum(-40.0, t2));
-        const double t4 = ((t2 <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t3) / expm1(t3));
-        const double t5 = exp(t0);
-        const double t6 = minimum(70.0, t2);
-        const double t7 = exp(maximum(-40.0, t6));
-        const double t8 = -t7;
-        const double t9 = maximum(-0.5, minimum(0.5, t8));
-        const double t10 = expm1(t8);
-        gradient[row] = w * ((t4 - t5) / sigma);
-        hessian[row] = w * ((t4 * ((t6 <= -40.0) ? 0.5 * exp(t6) : -(((fabs(t7) <= 0.5) ? t9 * t9 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t9 / 20922789888000.0) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) : t10 - minimum(1.2676506002282294e+30, t8)) / t10)) + t5) / c0);
+        const double t4 = exp(0.5 * t3);
+        const double t5 = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1(-t3)));
+        const double t6 = exp(0.5 * t0);
+        const double t7 = minimum(70.0, t2);
+        const double t8 = exp(maximum(-40.0, t7));
+        const double t9 = -t8;
+        const double t10 = maximum(-0.5, minimum(0.5, t9));
+        const double t11 = expm1(t9);
+        gradient[row] = w * (t5 / sigma - t6 / sigma * t6);
+        hessian[row] = w * (t5 * ((t7 <= -40.0) ? 0.5 * exp(t7) : -(((fabs(t8) <= 0.5) ? t10 * t10 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t10 / 20922789888000.0) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) : t11 - minimum(1.2676506002282294e+30, t9)) / t11)) / t12 + t6 / t12 * t6);
     }
 }
 
 void lossforge_aft_extreme_interval_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
-    const double c0 = sigma * sigma;
+    const double t17 = sigma * sigma;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = (log(y_i) - f_i) / sigma;
-        const double t1 = exp(t0);
-        const double t2 = log(ratio_i) / sigma;
-        const double t3 = t0 + ((t2 <= 1.0) ? log(expm1(minimum(1.0, t2))) : t2 + log1p(-exp(-t2)));
-        const double t4 = minimum(0.0, t3);
-        const double t5 = exp(maximum(-40.0, t4));
-        const double t6 = -t5;
-        const double t7 = maximum(-0.5, minimum(0.5, t6));
-        const double t8 = expm1(t6);
-        const double t9 = exp(maximum(-40.0, t3));
-        const double t10 = ((t3 <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t9) / expm1(t9));
-        const double t11 = minimum(70.0, t3);
-        const double t12 = exp(maximum(-40.0, t11));
-        const double t13 = -t12;
-        const double t14 = maximum(-0.5, minimum(0.5, t13));
-        const double t15 = expm1(t13);
-        loss[row] = w * (t1 - ((t3 <= 0.0) ? t3 - log1p(((t4 <= -40.0) ? 0.5 * exp(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8))) : log1p(-exp(-exp(maximum(0.0, t3))))));
-        gradient[row] = w * ((t10 - t1) / sigma);
-        hessian[row] = w * ((t10 * ((t11 <= -40.0) ? 0.5 * exp(t11) : -(((fabs(t12) <= 0.5) ? t14 * t14 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t14 / 20922789888000.0) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) : t15 - minimum(1.2676506002282294e+30, t13)) / t15)) + t1) / c0);
+        const double t1 = log(ratio_i) / sigma;
+        const double t2 = t0 + ((t1 <= 1.0) ? log(expm1(minimum(1.0, t1))) : t1 + log1p(-exp(-t1)));
+        const double t3 = minimum(0.0, t2);
+        const double t4 = exp(maximum(-40.0, t3));
+        const double t5 = -t4;
+        const double t6 = maximum(-0.5, minimum(0.5, t5));
+        const double t7 = expm1(t5);
+        const double t8 = exp(maximum(-40.0, t2));
+        const double t9 = exp(0.5 * t8);
+        const double t10 = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1(-t8)));
+        const double t11 = exp(0.5 * t0);
+        const double t12 = minimum(70.0, t2);
+        const double t13 = exp(maximum(-40.0, t12));
+        const double t14 = -t13;
+        const double t15 = maximum(-0.5, minimum(0.5, t14));
+        const double t16 = expm1(t14);
+        loss[row] = w * (exp(t0) - ((t2 <= 0.0) ? t2 - log1p(((t3 <= -40.0) ? 0.5 * exp(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p(-exp(-exp(maximum(0.0, t2))))));
+        gradient[row] = w * (t10 / sigma - t11 / sigma * t11);
+        hessian[row] = w * (t10 * ((t12 <= -40.0) ? 0.5 * exp(t12) : -(((fabs(t13) <= 0.5) ? t15 * t15 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t15 / 20922789888000.0) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) : t16 - minimum(1.2676506002282294e+30, t14)) / t16)) / t17 + t11 / t17 * t11);
     }
 }
 
@@ -189,13 +196,15 @@ void lossforge_aft_extreme_interval_gradient_f32(size_t n, const float *restrict
         const float t1 = logf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? logf(expm1f(minimumf(1.0f, t1))) : t1 + log1pf(-expf(-t1)));
         const float t3 = expf(maximumf(-40.0f, t2));
-        gradient[row] = w * ((((t2 <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t3) / expm1f(t3)) - expf(t0)) / sigma);
+        const float t4 = expf(0.5f * t3);
+        const float t5 = expf(0.5f * t0);
+        gradient[row] = w * (((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1f(-t3))) / sigma - t5 / sigma * t5);
     }
 }
 
 void lossforge_aft_extreme_interval_hessian_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
 {
-    const float c0 = sigma * sigma;
+    const float t10 = sigma * sigma;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
@@ -205,12 +214,14 @@ void lossforge_aft_extreme_interval_hessian_f32(size_t n, const float *restrict 
         const float t1 = logf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? logf(expm1f(minimumf(1.0f, t1))) : t1 + log1pf(-expf(-t1)));
         const float t3 = expf(maximumf(-40.0f, t2));
-        const float t4 = minimumf(70.0f, t2);
-        const float t5 = expf(maximumf(-40.0f, t4));
-        const float t6 = -t5;
-        const float t7 = maximumf(-0.5f, minimumf(0.5f, t6));
-        const float t8 = expm1f(t6);
-        hessian[row] = w * ((((t2 <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t3) / expm1f(t3)) * ((t4 <= -40.0f) ? 0.5f * expf(t4) : -(((fabsf(t5) <= 0.5f) ? t7 * t7 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t7 / 2.092279e+13f) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimumf(1.2676506e+30f, t6)) / t8)) + expf(t0)) / c0);
+        const float t4 = expf(0.5f * t3);
+        const float t5 = minimumf(70.0f, t2);
+        const float t6 = expf(maximumf(-40.0f, t5));
+        const float t7 = -t6;
+        const float t8 = maximumf(-0.5f, minimumf(0.5f, t7));
+        const float t9 = expm1f(t7);
+        const float t11 = expf(0.5f * t0);
+        hessian[row] = w * (((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1f(-t3))) * ((t5 <= -40.0f) ? 0.5f * expf(t5) : -(((fabsf(t6) <= 0.5f) ? t8 * t8 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t8 / 2.092279e+13f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimumf(1.2676506e+30f, t7)) / t9)) / t10 + t11 / t10 * t11);
     }
 }
 
@@ -222,23 +233,24 @@ void lossforge_aft_extreme_interval_loss_gradient_f32(size_t n, const float *res
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = (logf(y_i) - f_i) / sigma;
-        const float t1 = expf(t0);
-        const float t2 = logf(ratio_i) / sigma;
-        const float t3 = t0 + ((t2 <= 1.0f) ? logf(expm1f(minimumf(1.0f, t2))) : t2 + log1pf(-expf(-t2)));
-        const float t4 = minimumf(0.0f, t3);
-        const float t5 = expf(maximumf(-40.0f, t4));
-        const float t6 = -t5;
-        const float t7 = maximumf(-0.5f, minimumf(0.5f, t6));
-        const float t8 = expm1f(t6);
-        const float t9 = expf(maximumf(-40.0f, t3));
-        loss[row] = w * (t1 - ((t3 <= 0.0f) ? t3 - log1pf(((t4 <= -40.0f) ? 0.5f * expf(t4) : -(((fabsf(t5) <= 0.5f) ? t7 * t7 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t7 / 2.092279e+13f) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimumf(1.2676506e+30f, t6)) / t8))) : log1pf(-expf(-expf(maximumf(0.0f, t3))))));
-        gradient[row] = w * ((((t3 <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t9) / expm1f(t9)) - t1) / sigma);
+        const float t1 = logf(ratio_i) / sigma;
+        const float t2 = t0 + ((t1 <= 1.0f) ? logf(expm1f(minimumf(1.0f, t1))) : t1 + log1pf(-expf(-t1)));
+        const float t3 = minimumf(0.0f, t2);
+        const float t4 = expf(maximumf(-40.0f, t3));
+        const float t5 = -t4;
+        const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
+        const float t7 = expm1f(t5);
+        const float t8 = expf(maximumf(-40.0f, t2));
+        const float t9 = expf(0.5f * t8);
+        const float t10 = expf(0.5f * t0);
+        loss[row] = w * (expf(t0) - ((t2 <= 0.0f) ? t2 - log1pf(((t3 <= -40.0f) ? 0.5f * expf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1pf(-expf(-expf(maximumf(0.0f, t2))))));
+        gradient[row] = w * (((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1f(-t8))) / sigma - t10 / sigma * t10);
     }
 }
 
 void lossforge_aft_extreme_interval_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient, float *restrict hessian)
 {
-    const float c0 = sigma * sigma;
+    const float t12 = sigma * sigma;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
@@ -248,44 +260,46 @@ void lossforge_aft_extreme_interval_gradient_hessian_f32(size_t n, const float *
         const float t1 = logf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? logf(expm1f(minimumf(1.0f, t1))) : t1 + log1pf(-expf(-t1)));
         const float t3 = expf(maximumf(-40.0f, t2));
-        const float t4 = ((t2 <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t3) / expm1f(t3));
-        const float t5 = expf(t0);
-        const float t6 = minimumf(70.0f, t2);
-        const float t7 = expf(maximumf(-40.0f, t6));
-        const float t8 = -t7;
-        const float t9 = maximumf(-0.5f, minimumf(0.5f, t8));
-        const float t10 = expm1f(t8);
-        gradient[row] = w * ((t4 - t5) / sigma);
-        hessian[row] = w * ((t4 * ((t6 <= -40.0f) ? 0.5f * expf(t6) : -(((fabsf(t7) <= 0.5f) ? t9 * t9 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t9 / 2.092279e+13f) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) : t10 - minimumf(1.2676506e+30f, t8)) / t10)) + t5) / c0);
+        const float t4 = expf(0.5f * t3);
+        const float t5 = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1f(-t3)));
+        const float t6 = expf(0.5f * t0);
+        const float t7 = minimumf(70.0f, t2);
+        const float t8 = expf(maximumf(-40.0f, t7));
+        const float t9 = -t8;
+        const float t10 = maximumf(-0.5f, minimumf(0.5f, t9));
+        const float t11 = expm1f(t9);
+        gradient[row] = w * (t5 / sigma - t6 / sigma * t6);
+        hessian[row] = w * (t5 * ((t7 <= -40.0f) ? 0.5f * expf(t7) : -(((fabsf(t8) <= 0.5f) ? t10 * t10 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t10 / 2.092279e+13f) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) : t11 - minimumf(1.2676506e+30f, t9)) / t11)) / t12 + t6 / t12 * t6);
     }
 }
 
 void lossforge_aft_extreme_interval_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
-    const float c0 = sigma * sigma;
+    const float t17 = sigma * sigma;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = (logf(y_i) - f_i) / sigma;
-        const float t1 = expf(t0);
-        const float t2 = logf(ratio_i) / sigma;
-        const float t3 = t0 + ((t2 <= 1.0f) ? logf(expm1f(minimumf(1.0f, t2))) : t2 + log1pf(-expf(-t2)));
-        const float t4 = minimumf(0.0f, t3);
-        const float t5 = expf(maximumf(-40.0f, t4));
-        const float t6 = -t5;
-        const float t7 = maximumf(-0.5f, minimumf(0.5f, t6));
-        const float t8 = expm1f(t6);
-        const float t9 = expf(maximumf(-40.0f, t3));
-        const float t10 = ((t3 <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t9) / expm1f(t9));
-        const float t11 = minimumf(70.0f, t3);
-        const float t12 = expf(maximumf(-40.0f, t11));
-        const float t13 = -t12;
-        const float t14 = maximumf(-0.5f, minimumf(0.5f, t13));
-        const float t15 = expm1f(t13);
-        loss[row] = w * (t1 - ((t3 <= 0.0f) ? t3 - log1pf(((t4 <= -40.0f) ? 0.5f * expf(t4) : -(((fabsf(t5) <= 0.5f) ? t7 * t7 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t7 / 2.092279e+13f) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimumf(1.2676506e+30f, t6)) / t8))) : log1pf(-expf(-expf(maximumf(0.0f, t3))))));
-        gradient[row] = w * ((t10 - t1) / sigma);
-        hessian[row] = w * ((t10 * ((t11 <= -40.0f) ? 0.5f * expf(t11) : -(((fabsf(t12) <= 0.5f) ? t14 * t14 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t14 / 2.092279e+13f) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) : t15 - minimumf(1.2676506e+30f, t13)) / t15)) + t1) / c0);
+        const float t1 = logf(ratio_i) / sigma;
+        const float t2 = t0 + ((t1 <= 1.0f) ? logf(expm1f(minimumf(1.0f, t1))) : t1 + log1pf(-expf(-t1)));
+        const float t3 = minimumf(0.0f, t2);
+        const float t4 = expf(maximumf(-40.0f, t3));
+        const float t5 = -t4;
+        const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
+        const float t7 = expm1f(t5);
+        const float t8 = expf(maximumf(-40.0f, t2));
+        const float t9 = expf(0.5f * t8);
+        const float t10 = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1f(-t8)));
+        const float t11 = expf(0.5f * t0);
+        const float t12 = minimumf(70.0f, t2);
+        const float t13 = expf(maximumf(-40.0f, t12));
+        const float t14 = -t13;
+        const float t15 = maximumf(-0.5f, minimumf(0.5f, t14));
+        const float t16 = expm1f(t14);
+        loss[row] = w * (expf(t0) - ((t2 <= 0.0f) ? t2 - log1pf(((t3 <= -40.0f) ? 0.5f * expf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1pf(-expf(-expf(maximumf(0.0f, t2))))));
+        gradient[row] = w * (t10 / sigma - t11 / sigma * t11);
+        hessian[row] = w * (t10 * ((t12 <= -40.0f) ? 0.5f * expf(t12) : -(((fabsf(t13) <= 0.5f) ? t15 * t15 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t15 / 2.092279e+13f) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) : t16 - minimumf(1.2676506e+30f, t14)) / t16)) / t17 + t11 / t17 * t11);
     }
 }

@@ -52,7 +52,8 @@ void lossforge_aft_extreme_left_gradient_f64(size_t n, const double *restrict y,
         const double w = weight ? weight[row] : 1.0;
         const double t0 = (log(y_i) - f_i) / sigma;
         const double t1 = exp(maximum(-40.0, t0));
-        gradient[row] = w * (((t0 <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t1) / expm1(t1)) / sigma);
+        const double t2 = exp(0.5 * t1);
+        gradient[row] = w * (((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1(-t1))) / sigma);
     }
 }
 
@@ -65,12 +66,13 @@ void lossforge_aft_extreme_left_hessian_f64(size_t n, const double *restrict y, 
         const double w = weight ? weight[row] : 1.0;
         const double t0 = (log(y_i) - f_i) / sigma;
         const double t1 = exp(maximum(-40.0, t0));
-        const double t2 = minimum(70.0, t0);
-        const double t3 = exp(maximum(-40.0, t2));
-        const double t4 = -t3;
-        const double t5 = maximum(-0.5, minimum(0.5, t4));
-        const double t6 = expm1(t4);
-        hessian[row] = w * (((t0 <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t1) / expm1(t1)) * ((t2 <= -40.0) ? 0.5 * exp(t2) : -(((fabs(t3) <= 0.5) ? t5 * t5 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t5 / 20922789888000.0) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) : t6 - minimum(1.2676506002282294e+30, t4)) / t6)) / c0);
+        const double t2 = exp(0.5 * t1);
+        const double t3 = minimum(70.0, t0);
+        const double t4 = exp(maximum(-40.0, t3));
+        const double t5 = -t4;
+        const double t6 = maximum(-0.5, minimum(0.5, t5));
+        const double t7 = expm1(t5);
+        hessian[row] = w * (((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1(-t1))) * ((t3 <= -40.0) ? 0.5 * exp(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7)) / c0);
     }
 }
 
@@ -87,8 +89,9 @@ void lossforge_aft_extreme_left_loss_gradient_f64(size_t n, const double *restri
         const double t4 = maximum(-0.5, minimum(0.5, t3));
         const double t5 = expm1(t3);
         const double t6 = exp(maximum(-40.0, t0));
+        const double t7 = exp(0.5 * t6);
         loss[row] = w * -((t0 <= 0.0) ? t0 - log1p(((t1 <= -40.0) ? 0.5 * exp(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p(-exp(-exp(maximum(0.0, t0)))));
-        gradient[row] = w * (((t0 <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t6) / expm1(t6)) / sigma);
+        gradient[row] = w * (((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t6) / t7 / t7 / expm1(-t6))) / sigma);
     }
 }
 
@@ -101,14 +104,15 @@ void lossforge_aft_extreme_left_gradient_hessian_f64(size_t n, const double *res
         const double w = weight ? weight[row] : 1.0;
         const double t0 = (log(y_i) - f_i) / sigma;
         const double t1 = exp(maximum(-40.0, t0));
-        const double t2 = ((t0 <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t1) / expm1(t1));
-        const double t3 = minimum(70.0, t0);
-        const double t4 = exp(maximum(-40.0, t3));
-        const double t5 = -t4;
-        const double t6 = maximum(-0.5, minimum(0.5, t5));
-        const double t7 = expm1(t5);
-        gradient[row] = w * (t2 / sigma);
-        hessian[row] = w * (t2 * ((t3 <= -40.0) ? 0.5 * exp(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7)) / c0);
+        const double t2 = exp(0.5 * t1);
+        const double t3 = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1(-t1)));
+        const double t4 = minimum(70.0, t0);
+        const double t5 = exp(maximum(-40.0, t4));
+        const double t6 = -t5;
+        const double t7 = maximum(-0.5, minimum(0.5, t6));
+        const double t8 = expm1(t6);
+        gradient[row] = w * (t3 / sigma);
+        hessian[row] = w * (t3 * ((t4 <= -40.0) ? 0.5 * exp(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8)) / c0);
     }
 }
 
@@ -126,15 +130,16 @@ void lossforge_aft_extreme_left_loss_gradient_hessian_f64(size_t n, const double
         const double t4 = maximum(-0.5, minimum(0.5, t3));
         const double t5 = expm1(t3);
         const double t6 = exp(maximum(-40.0, t0));
-        const double t7 = ((t0 <= -40.0) ? 1.0 : minimum(1.2676506002282294e+30, t6) / expm1(t6));
-        const double t8 = minimum(70.0, t0);
-        const double t9 = exp(maximum(-40.0, t8));
-        const double t10 = -t9;
-        const double t11 = maximum(-0.5, minimum(0.5, t10));
-        const double t12 = expm1(t10);
+        const double t7 = exp(0.5 * t6);
+        const double t8 = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t6) / t7 / t7 / expm1(-t6)));
+        const double t9 = minimum(70.0, t0);
+        const double t10 = exp(maximum(-40.0, t9));
+        const double t11 = -t10;
+        const double t12 = maximum(-0.5, minimum(0.5, t11));
+        const double t13 = expm1(t11);
         loss[row] = w * -((t0 <= 0.0) ? t0 - log1p(((t1 <= -40.0) ? 0.5 * exp(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p(-exp(-exp(maximum(0.0, t0)))));
-        gradient[row] = w * (t7 / sigma);
-        hessian[row] = w * (t7 * ((t8 <= -40.0) ? 0.5 * exp(t8) : -(((fabs(t9) <= 0.5) ? t11 * t11 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t11 / 20922789888000.0) * t11) * t11) * t11) * t11) * t11) * t11) * t11) * t11) * t11) * t11) * t11) * t11) * t11) : t12 - minimum(1.2676506002282294e+30, t10)) / t12)) / c0);
+        gradient[row] = w * (t8 / sigma);
+        hessian[row] = w * (t8 * ((t9 <= -40.0) ? 0.5 * exp(t9) : -(((fabs(t10) <= 0.5) ? t12 * t12 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t12 / 20922789888000.0) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) : t13 - minimum(1.2676506002282294e+30, t11)) / t13)) / c0);
     }
 }
 
@@ -162,7 +167,8 @@ void lossforge_aft_extreme_left_gradient_f32(size_t n, const float *restrict y, 
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = (logf(y_i) - f_i) / sigma;
         const float t1 = expf(maximumf(-40.0f, t0));
-        gradient[row] = w * (((t0 <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t1) / expm1f(t1)) / sigma);
+        const float t2 = expf(0.5f * t1);
+        gradient[row] = w * (((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1f(-t1))) / sigma);
     }
 }
 
@@ -175,12 +181,13 @@ void lossforge_aft_extreme_left_hessian_f32(size_t n, const float *restrict y, c
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = (logf(y_i) - f_i) / sigma;
         const float t1 = expf(maximumf(-40.0f, t0));
-        const float t2 = minimumf(70.0f, t0);
-        const float t3 = expf(maximumf(-40.0f, t2));
-        const float t4 = -t3;
-        const float t5 = maximumf(-0.5f, minimumf(0.5f, t4));
-        const float t6 = expm1f(t4);
-        hessian[row] = w * (((t0 <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t1) / expm1f(t1)) * ((t2 <= -40.0f) ? 0.5f * expf(t2) : -(((fabsf(t3) <= 0.5f) ? t5 * t5 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t5 / 2.092279e+13f) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) : t6 - minimumf(1.2676506e+30f, t4)) / t6)) / c0);
+        const float t2 = expf(0.5f * t1);
+        const float t3 = minimumf(70.0f, t0);
+        const float t4 = expf(maximumf(-40.0f, t3));
+        const float t5 = -t4;
+        const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
+        const float t7 = expm1f(t5);
+        hessian[row] = w * (((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1f(-t1))) * ((t3 <= -40.0f) ? 0.5f * expf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7)) / c0);
     }
 }
 
@@ -197,8 +204,9 @@ void lossforge_aft_extreme_left_loss_gradient_f32(size_t n, const float *restric
         const float t4 = maximumf(-0.5f, minimumf(0.5f, t3));
         const float t5 = expm1f(t3);
         const float t6 = expf(maximumf(-40.0f, t0));
+        const float t7 = expf(0.5f * t6);
         loss[row] = w * -((t0 <= 0.0f) ? t0 - log1pf(((t1 <= -40.0f) ? 0.5f * expf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1pf(-expf(-expf(maximumf(0.0f, t0)))));
-        gradient[row] = w * (((t0 <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t6) / expm1f(t6)) / sigma);
+        gradient[row] = w * (((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t6) / t7 / t7 / expm1f(-t6))) / sigma);
     }
 }
 
@@ -211,14 +219,15 @@ void lossforge_aft_extreme_left_gradient_hessian_f32(size_t n, const float *rest
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = (logf(y_i) - f_i) / sigma;
         const float t1 = expf(maximumf(-40.0f, t0));
-        const float t2 = ((t0 <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t1) / expm1f(t1));
-        const float t3 = minimumf(70.0f, t0);
-        const float t4 = expf(maximumf(-40.0f, t3));
-        const float t5 = -t4;
-        const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
-        const float t7 = expm1f(t5);
-        gradient[row] = w * (t2 / sigma);
-        hessian[row] = w * (t2 * ((t3 <= -40.0f) ? 0.5f * expf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7)) / c0);
+        const float t2 = expf(0.5f * t1);
+        const float t3 = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1f(-t1)));
+        const float t4 = minimumf(70.0f, t0);
+        const float t5 = expf(maximumf(-40.0f, t4));
+        const float t6 = -t5;
+        const float t7 = maximumf(-0.5f, minimumf(0.5f, t6));
+        const float t8 = expm1f(t6);
+        gradient[row] = w * (t3 / sigma);
+        hessian[row] = w * (t3 * ((t4 <= -40.0f) ? 0.5f * expf(t4) : -(((fabsf(t5) <= 0.5f) ? t7 * t7 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t7 / 2.092279e+13f) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimumf(1.2676506e+30f, t6)) / t8)) / c0);
     }
 }
 
@@ -236,14 +245,15 @@ void lossforge_aft_extreme_left_loss_gradient_hessian_f32(size_t n, const float 
         const float t4 = maximumf(-0.5f, minimumf(0.5f, t3));
         const float t5 = expm1f(t3);
         const float t6 = expf(maximumf(-40.0f, t0));
-        const float t7 = ((t0 <= -40.0f) ? 1.0f : minimumf(1.2676506e+30f, t6) / expm1f(t6));
-        const float t8 = minimumf(70.0f, t0);
-        const float t9 = expf(maximumf(-40.0f, t8));
-        const float t10 = -t9;
-        const float t11 = maximumf(-0.5f, minimumf(0.5f, t10));
-        const float t12 = expm1f(t10);
+        const float t7 = expf(0.5f * t6);
+        const float t8 = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t6) / t7 / t7 / expm1f(-t6)));
+        const float t9 = minimumf(70.0f, t0);
+        const float t10 = expf(maximumf(-40.0f, t9));
+        const float t11 = -t10;
+        const float t12 = maximumf(-0.5f, minimumf(0.5f, t11));
+        const float t13 = expm1f(t11);
         loss[row] = w * -((t0 <= 0.0f) ? t0 - log1pf(((t1 <= -40.0f) ? 0.5f * expf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1pf(-expf(-expf(maximumf(0.0f, t0)))));
-        gradient[row] = w * (t7 / sigma);
-        hessian[row] = w * (t7 * ((t8 <= -40.0f) ? 0.5f * expf(t8) : -(((fabsf(t9) <= 0.5f) ? t11 * t11 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t11 / 2.092279e+13f) * t11) * t11) * t11) * t11) * t11) * t11) * t11) * t11) * t11) * t11) * t11) * t11) * t11) : t12 - minimumf(1.2676506e+30f, t10)) / t12)) / c0);
+        gradient[row] = w * (t8 / sigma);
+        hessian[row] = w * (t8 * ((t9 <= -40.0f) ? 0.5f * expf(t9) : -(((fabsf(t10) <= 0.5f) ? t12 * t12 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t12 / 2.092279e+13f) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) : t13 - minimumf(1.2676506e+30f, t11)) / t13)) / c0);
     }
 }
