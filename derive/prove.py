@@ -281,7 +281,7 @@ class Prover:
 
     def mirrored(self, marks: list[str]) -> list[str]:
         """The same places on the other side of 0, where a property looks at both sides."""
-        return [f"-({m})" for m in marks] if self.name == "calibrated" else []
+        return [f"-({m})" for m in marks] if self.name in ("calibrated", "symmetric") else []
 
     def extremes(self, s: Stratum) -> list[str]:
         """Values that compete for a bound, or that must agree for smoothness."""

@@ -211,7 +211,7 @@ def serves(p: Prover, s: Stratum, k: int) -> Found | None:
 
 
 def first_of(p: Prover, s: Stratum, k: int, action: Callable[[list[str]], Any]) -> Any:
-    """What an action finds on the first breakpoints that serve, each with its share of the work; False ends the search."""
+    """What an action finds on the first breakpoints that serve, each with its share of work; False ends the search."""
     options = charts(s, k)
     key = f"{p.name} {p.fixed} {s.view} {k} {action.__name__}"
     for n, at in enumerate(options):
@@ -435,12 +435,10 @@ def mirror(p: Prover, s: Stratum) -> Found | None:
     found = p.run(s.case(p.name, base), None)
     if found is not None:
         return found
-    for w in ("1", "2", "1/2", "1/3", *(q.name for q in s.path if q.name in s.positive)):
+    for w in (*(q.name for q in s.path if q.name in s.positive), "1", "2", "1/2", "1/3"):
         at = s.ordered({*base, w})[1:-1]
-        if w not in at:
-            continue
-        trial = s.case(p.name, at, evidence=at.index(w))
-        if attempt(PROPERTIES[p.name], trial, None) is False:
+        trial = attempt(lambda at, w: s.case(p.name, at, evidence=at.index(w)), at, w)
+        if trial is not None and attempt(PROPERTIES[p.name], trial, None) is False:
             return trial.node, None
     return None
 
