@@ -20,6 +20,8 @@ from .lemmas import NONNEGATIVE, NULL, POSITIVE, Limit, Signs, limit, need, sign
 from .reading import Unproved, parse
 from .tower import VARIABLES, Element, Finer, Sign, Tower, Units
 
+PERIODIC = ("lipschitz", "bounded_influence", "smooth", "weakly_convex", "range", "nonnegative", "bounded")
+
 Made = Callable[["Cell"], Element]
 
 
@@ -200,6 +202,8 @@ class Case:
         self.proofs, self.x = node.get("proofs", {}), loss["variable"]
         self.here = Cell(loss, path, units)  # without the prediction
         self.low, self.high = ends(loss["domain"])[:2]
+        if "period" in node:
+            self.low, self.high = self.window(*node["period"])
         self.at: list[str] = list(node["at"])
         self.bounds = [self.low, *self.at, self.high]
         increasing(self.here, self.bounds)
@@ -209,6 +213,20 @@ class Case:
         self.attained: set[str] = set()  # bounds that are attained or approached here
         self.smooth_at: dict[int, bool] = {}
         self.cells = range(len(self.at) + 1)
+
+    def window(self, start: str, period: str) -> tuple[str, str]:
+        """From `start` one period on: what holds of bounds there, ends included, holds everywhere (lemma `period`)."""
+        if (self.low, self.high) != ("-oo", "oo") or self.name not in PERIODIC:
+            raise Unproved("no question about one period")
+        cell = Cell(self.loss, self.path, self.units)
+        tower, names = cell.tower, cell.names
+        tower.positive(tower.read(period, names), "a period")
+        x = Element(tower, VARIABLES[tower.variable(self.x, None)])
+        one, other = (formula(self.loss, tower, {**names, self.x: e}) for e in (x, x + tower.read(period, names)))
+        if not (one - other).zero or tower.outcomes or tower.loose:
+            raise Unproved("the formula is not periodic, or has switches")
+        formula(self.loss, tower, {**names, self.x: tower.read(start, names)})  # defined where the window begins
+        return start, f"{start} + {period}"
 
     def cell(self, i: int, chart: list[Any] | None = None) -> Cell:
         chart = chart or self.charts[among(i, self.cells, "no cell")]

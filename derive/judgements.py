@@ -79,6 +79,7 @@ def one_side(c: Case, text: str, closed: bool, what: Callable[..., Element], pla
             shown(not closed and kind == "limit" and c.limit(0, i, side) == infinite, "an infinite limit")
             c.attained.add(place)
         return True
+    shown(closed or "period" not in c.node, "a bound that is met")
     c.every(0, NONNEGATIVE if closed else POSITIVE, place, what, text)
     c.values(NONNEGATIVE if closed else POSITIVE, what, text)
     if place in c.node and closed and c.node[place][0] == "limit":

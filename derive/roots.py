@@ -5,6 +5,7 @@ Roots of the factors of a derivative (as `formal` has it) that can be written do
 
 from __future__ import annotations
 
+import re
 from math import lcm
 from typing import Any
 
@@ -46,7 +47,8 @@ def text(e: Element, whole: bool = False) -> str:
     if den == 1:
         return top
     top = f"({top})" if _sum(top) else top
-    return f"{top}/({bottom})" if _sum(bottom) or "*" in bottom or "/" in bottom else f"{top}/{bottom}"
+    compound = _sum(bottom) or "*" in bottom or "/" in bottom
+    return f"{top}/({bottom})" if compound and not re.fullmatch(r"\w+\([^()]*\)", bottom) else f"{top}/{bottom}"
 
 
 def _plain(tower: Tower, p: Any) -> Any:
@@ -80,6 +82,10 @@ def _product(tower: Tower, p: Any) -> str:
         constant = f.to_dict().get((0,) * len(VARIABLES), 0)
         turn = len(f) > 1 and constant < 0 and k % 2 and content < 0
         content = -content if turn else content
+        lone = next((tower.generators[i] for i, d in enumerate(f.degrees()) if f == VARIABLES[i]), None)
+        if lone is not None and lone.kind == "exp":
+            out.append(f"exp({text(lone.of[0] * k)})")
+            continue
         body = _terms(tower, -f if turn else f)
         body = (
             f"({body})"
@@ -107,6 +113,10 @@ def _number(c: Any) -> str:
 def _term(tower: Tower, powers: tuple[int, ...], c: Any) -> str:
     parts = []
     for i, k in tower.powers(powers):
+        g = tower.generators[i]
+        if g.kind == "exp" and k > 1:
+            parts.append(f"exp({text(g.of[0] * k)})")
+            continue
         name = _generator(tower, i)
         name = f"({name})" if k > 1 and "**(" in name and not name.startswith(("exp(", "sqrt(", "log(")) else name
         parts.append(name if k == 1 else f"{name}**{k}")

@@ -163,6 +163,20 @@ class Stratum:
                 found |= set() if root is None else {root}
         return found if len(found) < 4 else set()
 
+    def period(self) -> tuple[str, str] | None:
+        """A window of one period of a sine or cosine, with 0 inside, and the period."""
+        free = self.free(arb("0.3"))
+        t = free.names[self.x]
+        for node in ast.walk(parse(self.loss["formula"])):
+            match node:
+                case ast.Call(func=ast.Name(id="sin" | "cos"), args=[a]):
+                    e = attempt(free.read, a, free.all())
+                    slope = None if e is None else attempt(free.slope, e, t)
+                    if slope is not None and not slope.zero and free.slope(slope, t).zero:
+                        period = text(free.pi() * 2 / slope)
+                        return f"-({period})/4", period
+        return None
+
     def safe_roots(self, e: Element) -> list[Element]:
         try:
             return roots(e, self.x)
@@ -239,7 +253,8 @@ class Stratum:
         return self.ordered(found)[1:-1]
 
     def case(self, name: str, at: list[str], **more: Any) -> Explorer:
-        probe = Explorer(self.loss, {"at": at, "charts": [None] * (len(at) + 1)}, self.path, self.units, name)
+        span = {key: more[key] for key in ("period",) if key in more}
+        probe = Explorer(self.loss, {"at": at, "charts": [None] * (len(at) + 1)} | span, self.path, self.units, name)
         charts = [self.first_chart(probe, i) for i in probe.cells]
         node = {"at": at, "charts": charts, **more}
         if "0" in at:

@@ -517,20 +517,47 @@ def concordance(p: Prover, s: Stratum) -> Found | None:
     return p.run(s.case(p.name, at), "0")
 
 
+def in_a_period(p: Prover, s: Stratum) -> Found | None:
+    """Bounds of a periodic loss, from its quarters of one period."""
+    if s.low != "-oo" or s.high != "oo":
+        return None
+    found = attempt(s.period)
+    if found is None:
+        return None
+    period: Any = list(found)
+    at = ["0", f"({period[1]})/4", f"({period[1]})/2"]
+    order = {"lipschitz": 1, "bounded_influence": 1, "smooth": 2, "weakly_convex": 2}.get(p.name, 0)
+    case = s.case(p.name, at, period=period)
+    rows = levels(case, s) if order == 0 else edges(case, s, order)
+    if p.name == "range":
+        (_, low, a), (_, high, b) = lowest(rows, 1), lowest(rows, -1)
+        goal = f"[{s.back(finite(a))}, {s.back(finite(b))}]"
+        return p.run(s.case(p.name, at, period=period, lowest=low, highest=high), goal)
+    if p.name in ("nonnegative", "bounded_influence", "bounded"):
+        return p.run(case, None)
+    v, place, e = min(rows) if p.name == "weakly_convex" else max(rows, key=lambda r: abs(r[0]))
+    way = 1 if v >= 0 else -1
+    more = {} if p.name == "weakly_convex" else {"way": way}
+    return p.run(s.case(p.name, at, period=period, reached=place, **more), s.back(finite(e) * way))
+
+
 _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = {
     "convex": (by_point, holds(2), by_evidence(2), far(2)),
     "strictly_convex": (by_point, holds(2), by_evidence(2), far(2)),
     "strongly_convex": (by_point, modulus, by_evidence(2)),
-    "weakly_convex": (modulus, by_evidence(2)),
+    "weakly_convex": (in_a_period, modulus, by_evidence(2)),
     "quasiconvex": (shape,),
     "continuous": (holds(0), by_evidence(0)),
     "differentiable": (smoothness, by_evidence(0), holds(0)),
-    "lipschitz": (size(1), by_evidence(1), holds(0)),
-    "bounded_influence": (holds(0), by_evidence(0)),
-    "smooth": (size(2), by_evidence(2), holds(0)),
-    "bounded": (supremum, by_evidence(0), holds(0)),
-    "range": (values_of,),
-    "nonnegative": (by_point, holds(1), by_evidence(1), far(1)),
+    "lipschitz": (in_a_period, size(1), by_evidence(1), holds(0)),
+    "bounded_influence": (in_a_period, holds(0), by_evidence(0)),
+    "smooth": (in_a_period, size(2), by_evidence(2), holds(0)),
+    "bounded": (in_a_period, supremum, by_evidence(0), holds(0)),
+    "range": (
+        in_a_period,
+        values_of,
+    ),
+    "nonnegative": (in_a_period, by_point, holds(1), by_evidence(1), far(1)),
     "symmetric": (mirror,),
     "monotone": (by_point, holds(1), by_evidence(1), far(1)),
     "minimizer": (least,),
@@ -545,6 +572,6 @@ _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = 
     "elicits": (dual.statistic, dual.misled),
 }
 STRATEGIES = {
-    name: (*rows, *(seen_from(view, row) for view in (1, 2) for row in rows if row not in (by_point,)))
+    name: (*rows, *(seen_from(view, row) for view in (1, 2) for row in rows if row not in (by_point, in_a_period)))
     for name, rows in _STRATEGIES.items()
 }

@@ -25,6 +25,7 @@ from lossforge.runtime.native import compiler
 HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- accuracy: begin -->", "<!-- accuracy: end -->"
 OUTPUTS = ("loss", "gradient", "hessian")
+LIMITS = (0.5, 1, 2, 4, 16, 64)  # ulps; the last is where a finding begins
 SHORT = 90  # characters of a worst input; vectors are long
 Row = dict[str, Any]
 
@@ -77,6 +78,18 @@ def summary(reports: list[dict[str, Any]], precision: str) -> list[str]:
     for report in reports:
         cells = [worst(those(report, output, backend, precision)) for output, backend in columns]
         lines.append(f"| `{report['loss']}` | " + " | ".join(cells) + " |")
+    return lines
+
+
+def spread(reports: list[dict[str, Any]]) -> list[str]:
+    """How many losses have no larger error than so many ulps, in float64, by output and back end."""
+    lines = ["| at most, in ulps | " + " | ".join(str(limit) for limit in LIMITS) + " |"]
+    lines.append("| --- |" + " --- |" * len(LIMITS))
+    for output in OUTPUTS:
+        for backend, title in (("c", "C"), ("numpy", "NumPy")):
+            errors = [max(float(r["scaled_ulp"]) for r in those(p, output, backend, "float64")) for p in reports]
+            counts = [str(sum(e <= limit for e in errors)) for limit in LIMITS]
+            lines.append(f"| {output.replace('hessian', 'Hessian')}, {title} | " + " | ".join(counts) + " |")
     return lines
 
 
@@ -154,7 +167,7 @@ def main(arguments: list[str]) -> int:
     known = README.read_text(encoding="utf-8")
     count = sum(len(report["findings"]) for report in reports)
     stated = f"Findings: {count}" + (", listed in [accuracy](docs/accuracy.md)." if count else ".")
-    table = "\n".join([*summary(reports, "float64"), "", stated])
+    table = "\n".join([*spread(reports), "", stated])
     README.write_text(between(known, BEGIN, END, table), encoding="utf-8")
     return 0
 

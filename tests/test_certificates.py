@@ -18,15 +18,15 @@ from lossforge.cli.facts import FACTS
 from lossforge.cli.main import lossforge
 from lossforge.derive import certificates
 from lossforge.derive.certificates import dumps, loads, review, statement
+from lossforge.derive.claiming import applicable
 from lossforge.derive.derivation import derive
 from lossforge.derive.properties import statement_of
-from lossforge.derive.prove import Prover, applicable
+from lossforge.derive.prove import Prover
 from lossforge.derive.proving import prove_losses
 from lossforge.spec.algebra import combine
 from lossforge.spec.catalog import CATALOG
 from lossforge.spec.text import parse
 
-SCALAR = [name for name, loss in CATALOG.items() if loss.size is None]
 Claimed = dict[str, certificates.Proved]
 
 
@@ -48,7 +48,7 @@ def written(name: str) -> dict[str, Any]:
 # What is committed -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SCALAR)
+@pytest.mark.parametrize("name", CATALOG)
 def test_every_claim_of_the_catalogue_is_shown(name: str) -> None:
     found = review(facts(name), written(name))
     assert found.problems == ()
@@ -56,9 +56,8 @@ def test_every_claim_of_the_catalogue_is_shown(name: str) -> None:
     assert found.claims == len(facts(name)["properties"]) == len(applicable(statement(facts(name)) or {}))
 
 
-def test_there_are_certificates_of_every_scalar_loss_and_of_no_other() -> None:
-    assert {path.stem for path in (FACTS / "certificates").glob("*.json")} == set(SCALAR)
-    assert all(facts(name)["properties"] == {} for name in CATALOG if name not in SCALAR)
+def test_there_are_certificates_of_every_loss_and_of_no_other() -> None:
+    assert {path.stem for path in (FACTS / "certificates").glob("*.json")} == set(CATALOG)
 
 
 @pytest.mark.parametrize("name", CATALOG)
@@ -360,7 +359,7 @@ def test_a_witness_says_where_and_why(name: str, claim: str) -> None:
 
 
 def test_every_refutation_of_the_catalogue_has_a_witness() -> None:
-    for name in SCALAR:
+    for name in CATALOG:
         for claim, said in facts(name)["properties"].items():
             assert (said["verdict"] == "refuted") == ("witness" in said), (name, claim)
 
