@@ -17,7 +17,7 @@ from typing import Any
 from flint import arb
 
 from .reading import Unproved
-from .tower import Element, Generator, Sign, Tower, Units
+from .tower import Budget, Element, Generator, Sign, Tower, Units
 
 _NEAR = arb(10) ** -40
 
@@ -26,6 +26,7 @@ def number(e: Element, at: dict[int, Any], memo: dict[int, Any] | None = None) -
     """The value of an expression at values of its coordinates."""
     memo = {} if memo is None else memo
     tower = e.tower
+    Budget.spend(2 * (len(e.num) + len(e.den)))
 
     def value(p: Any) -> Any:
         total = arb(0)

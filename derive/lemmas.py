@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .reading import Unproved
-from .tower import ONE, Element, Sign, Tower, times
+from .tower import ONE, Element, Sign, Tower, factored, times
 
 Limit = Element | int  # 2 stands for oo, -2 for -oo
 Signs = tuple[int, ...]
@@ -61,7 +61,7 @@ def sign(e: Element, proof: list[Any] | None) -> Sign:
     lemma, *rest = proof
     below = tower.sign(Element(tower, ONE, e.den))
     if lemma == "factors":  # the proofs of the irreducible factors of the numerator, in the order of their text
-        content, factors = e.num.factor()
+        content, factors = factored(e.num)
         total = times(below, 2 if content > 0 else -2)
         for i, (f, k) in enumerate(sorted(factors, key=lambda x: str(x[0]))):
             s = sign(Element(tower, f), rest[0].get(str(i)))

@@ -7,6 +7,7 @@ Whatever it claims has passed the checker; otherwise the claim is `undecided`.
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from .dual_strategies import unpacked
 from .explorer import Explorer
 from .formal import Formal, number
 from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, PROPERTIES, meaningful
-from .reading import Unproved
+from .reading import Unproved, parse
 from .roots import text, thresholds
 from .search import attempt
 from .strata import SAMPLES, Findings, Stratum
@@ -44,6 +45,7 @@ class Prover:
         self.reason = ""
         self.leaves: dict[Any, Found | None] = {}
         self.fixed: str | None = None  # a value that must serve every stratum
+        self.seen: list[str] = []  # values that do not name a target, found for some targets
         self.implicit = False  # whether values are equations
         self.told: dict[Any, str | None] = {}  # texts that were found for a stratum
 
@@ -199,12 +201,29 @@ class Prover:
             for n, d in self.loss["inputs"].items():
                 if d in ("(0, oo)", "[0, oo)"):
                     yield {**base, n: ["10"]}
+        switched = {n: v for n, v in self.switched().items() if v}
+        if switched:  # where the formula itself is another one
+            base = {**base, **{n: self.sorted(n, {*base.get(n, []), *v}) for n, v in switched.items()}}
+            yield base
         found = attempt(lambda: self.thresholds(base)) or {}
         for n, values in found.items():
             for v in values:
                 yield {**base, n: sorted({*base.get(n, []), v}, key=lambda t: self.size(n, t))}
         if sum(map(len, found.values())) > 1:
             yield {**base, **{n: self.sorted(n, {*base.get(n, []), *v}) for n, v in found.items()}}
+
+    def switched(self) -> dict[str, list[str]]:
+        """Numbers with which the formula compares a parameter, inside its range."""
+        out: dict[str, list[str]] = {}
+        for node in ast.walk(parse(self.loss["formula"])):
+            match node:
+                case ast.Compare(left=ast.Name(id=n), comparators=[ast.Constant(value=int() as v)]) if (
+                    n in self.loss["parameters"]
+                ):
+                    low, high = ends(self.loss["parameters"][n])[:2]
+                    if self.place_of(low) < float(v) < self.place_of(high) and str(v) not in out.get(n, []):
+                        out.setdefault(n, []).append(str(v))
+        return out
 
     def size(self, name: str, t: str) -> float:
         sample = {n: SAMPLES[i % 4] / 2 for i, n in enumerate([*self.loss["parameters"], *self.loss["inputs"]])}
@@ -262,11 +281,13 @@ class Prover:
         ):
             attempt(lambda a, b: keep(free.read(a, free.all()) - free.read(b, free.all())), a, b)
         if self.name == "symmetric":
-            names = free.all()
-            e = formula(self.loss, free, dict(names)) - formula(
-                self.loss, free, {**names, stratum.x: -names[stratum.x]}
-            )
-            attempt(lambda: keep(e))
+            for v in itertools.islice(stratum.grid([stratum.low, *stratum.chart(0), stratum.high]), 14):
+                free = stratum.free(v)
+                names = free.all()
+                other = {**names, stratum.x: -names[stratum.x]}
+                attempt(
+                    lambda f, a, b: keep(formula(self.loss, f, a) - formula(self.loss, f, b)), free, dict(names), other
+                )
             return
         for a, b in itertools.combinations(attempt(lambda: self.extremes(stratum)) or [], 2):
             for way in (1, -1):
@@ -406,6 +427,8 @@ class Prover:
             found = attempt(lambda strategy: strategy(self, stratum), strategy)
             if found is not None:
                 node, value = found
+                if value and value not in self.seen and not self.names_target(value):
+                    self.seen.append(value)
                 return {k: v for k, v in node.items() if v not in ({}, None)}, value
         return None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .formal import Formal, met, number
 from .reading import Unproved
-from .tower import RING, VARIABLES, Element, Tower
+from .tower import RING, VARIABLES, Element, Tower, factored
 
 
 class Piece:
@@ -35,7 +35,7 @@ def text(e: Element, whole: bool = False) -> str:
     if whole and den != 1:
         scale = lcm(*(int(c.q) for p in (num, den) for c in p.to_dict().values()))
         num, den = num * scale, den * scale
-    content = num.factor()[0] if num != 0 else 1
+    content = factored(num)[0] if num != 0 else 1
     if (
         content < 0
         and len(den) > 1
@@ -72,7 +72,7 @@ def _sum(t: str) -> bool:
 
 
 def _product(tower: Tower, p: Any) -> str:
-    content, factors = p.factor()
+    content, factors = factored(p)
     if not factors:
         return _number(content)
     if len(factors) == 1 and factors[0][1] == 1:
@@ -152,7 +152,7 @@ def roots(e: Element, x: str, depth: int = 4) -> list[Element]:
     out: list[Element] = []
     if e.zero or depth == 0:
         return out
-    for f, _ in e.num.factor()[1]:
+    for f, _ in factored(e.num)[1]:
         degrees = f.degrees()
         moving = [i for i, d in enumerate(degrees) if d > 0 and not tower.slope_of(tower.generators[i], t).zero]
         if len(moving) != 1:
@@ -237,7 +237,7 @@ def thresholds(e: Element, name: str) -> list[Element]:
     p = tower.names[name]
     out: list[Element] = []
     for part in (e.num, e.den, _plain(tower, e.num)):
-        for f, _ in part.factor()[1]:
+        for f, _ in factored(part)[1]:
             groups: dict[tuple[int, ...], Any] = {}
             for powers, c in f.to_dict().items():
                 key = (*powers[:p], 0, *powers[p + 1 :])

@@ -14,7 +14,7 @@ from flint import arb
 from .formal import number
 from .lemmas import PARTS, Limit, limit, sign
 from .reading import Unproved
-from .tower import Element, Finer, Tower
+from .tower import Element, Finer, Tower, factored
 
 GRID = tuple(arb(x) for x in ("0.001", "0.07", "0.4", "0.9", "1.3", "2.7", "7.1", "31", "900"))
 _STEPS = 60  # lemmas tried for one sign
@@ -66,7 +66,7 @@ class Search:
             return False
         self.steps -= 1
         tower = e.tower
-        factors = sorted(e.num.factor()[1], key=lambda x: str(x[0]))
+        factors = sorted(factored(e.num)[1], key=lambda x: str(x[0]))
         if not factors:
             return False
         if len(factors) > 1 or factors[0][1] > 1:

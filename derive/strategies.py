@@ -202,11 +202,12 @@ def charts(s: Stratum, k: int) -> list[list[str]]:
 
 
 def serves(p: Prover, s: Stratum, k: int) -> Found | None:
-    """A value that was found elsewhere holds here, whether or not it is attained."""
-    for at in (s.chart(0), s.chart(k)):
-        found = p.run(s.case(p.name, at), p.fixed)
-        if found is not None:
-            return found
+    """A value that was found for other targets holds here, whether or not it is attained."""
+    for goal in [p.fixed] if p.fixed else p.seen[:2]:
+        for at in (s.chart(0), s.chart(k)):
+            found = attempt(lambda at, goal: p.run(s.case(p.name, at), goal), at, goal)
+            if found is not None:
+                return found
     return None
 
 
@@ -249,7 +250,7 @@ def size(k: int) -> Callable[[Prover, Stratum], Found | None]:
             return p.run(s.case(p.name, at), str(Fraction(int(top * 100) + 2, 100)))
 
         found: Found | None = first_of(p, s, k + 1, best)
-        if found is None and p.fixed:
+        if found is None and (p.fixed or s.loss["inputs"]):
             return serves(p, s, k + 1)
         if found is None and not s.here.tower.names:
             return first_of(p, s, k + 1, valid)
@@ -276,7 +277,7 @@ def modulus(p: Prover, s: Stratum) -> Found | None:
         if isinstance(e, int) or (v <= 0 and not weak):
             return False
         if weak and v >= 0:
-            return p.run(s.case(p.name, at), p.fixed or "0")
+            return p.run(s.case(p.name, s.chart(2)), p.fixed or "0")
         return p.run(s.case(p.name, at, reached=place), p.fixed or s.back(-e if weak else e))
 
     def valid(at: list[str]) -> Any:
@@ -286,7 +287,7 @@ def modulus(p: Prover, s: Stratum) -> Found | None:
         return p.run(s.case(p.name, at), str(Fraction(int(-low * 100) + 2, 100))) if low < 0 else None
 
     found: Found | None = first_of(p, s, 3, best)
-    if found is None and p.fixed:
+    if found is None and (p.fixed or s.loss["inputs"]):
         return serves(p, s, 3)
     if found is None and weak and not s.here.tower.names:
         return first_of(p, s, 3, valid)

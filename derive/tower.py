@@ -83,6 +83,12 @@ class Budget:
             raise Unproved("the search was cut off")
 
 
+def factored(p: Any) -> Any:
+    """The content and the irreducible factors of a polynomial with their powers."""
+    Budget.spend(20 * len(p) * (1 + sum(map(int, p.degrees()))))
+    return p.factor()
+
+
 class Element:
     """A fraction of polynomials in the coordinates and generators of a tower (lemma `tower`)."""
 
@@ -301,7 +307,7 @@ class Tower(Reader):
         for p in (e.num, e.den):
             s = self.polynomial_sign(p)
             if s is None:
-                c, factors = p.factor()
+                c, factors = factored(p)
                 s = 2 if c > 0 else -2
                 for f, k in factors:
                     one = self.polynomial_sign(f)
@@ -358,7 +364,7 @@ class Tower(Reader):
         self.positive(a, "log")
         out = self.number(0)
         for p, side in ((a.num, 1), (a.den, -1)):
-            c, factors = p.factor()
+            c, factors = factored(p)
             for factor, k in factors:
                 sign = self.polynomial_sign(factor)
                 if sign not in (2, -2):
@@ -399,7 +405,7 @@ class Tower(Reader):
         self.positive(base, "power")
         out = self.number(1)
         for p, side in ((base.num, 1), (base.den, -1)):
-            c, factors = p.factor()
+            c, factors = factored(p)
             for factor, k in factors:
                 sign = self.polynomial_sign(factor)
                 if sign not in (2, -2):
