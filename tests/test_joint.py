@@ -21,7 +21,7 @@ from lossforge.derive.properties import statement_of
 from lossforge.derive.reading import Unproved
 from lossforge.spec.algebra import combine
 from lossforge.spec.catalog import CATALOG
-from lossforge.verify.falsify_joint import Claimed, contradiction, falsify, value
+from lossforge.verify.falsify.joint import Claimed, contradiction, falsify, value
 
 Statement = dict[str, Any]
 REAL, POSITIVE = "(-oo, oo)", "(0, oo)"
