@@ -724,6 +724,25 @@ def test_a_false_claim_is_contradicted(name: str, prop: str, claim: dict[str, An
     assert {c.kind for c in found if c.property == prop} >= {kind}, found
 
 
+# Losses that come nearer to 0 than 1000 digits tell, and are higher there all the same.
+NEARLY = [
+    "exp(-1/m) if m > 0 else 0", "1 + exp(-1/m) if m > 0 else 1", "log(1 + exp(-1/m)) if m > 0 else 0",
+    "1 - tanh(1/m) if m > 0 else 0", "erfc(1/m) if m > 0 else 0", "2**(-1/m) if m > 0 else 0",
+    "1/(1 + exp(1/m)) if m > 0 else 0", "exp(-1/m)**2 if m > 0 else 0", "1 - exp(-exp(-1/m)) if m > 0 else 0",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NEARLY)
+def test_what_is_tiny_is_not_taken_for_nothing(text: str) -> None:
+    assert falsify(statement(text, "m"), {"minimizer": proved("(-oo, 0]")}, POINTS) == []
+
+
+def test_what_is_equal_is_seen_beside_what_is_tiny() -> None:
+    """The functions are transcendental: only their values to 1000 digits say that they are constant."""
+    flat = statement("exp(-1/m) if m > 0 else exp(m)*exp(1 - m) - exp(1)", "m")
+    assert [c.kind for c in falsify(flat, {"minimizer": proved("0")}, POINTS)] == [HARD]
+
+
 def test_undecided_says_nothing() -> None:
     assert falsify(loss("zero_one"), {"convex": {"verdict": "undecided"}}) == []
 

@@ -1,7 +1,8 @@
 """When is a violation of a claim believed?
 
 Only if it has the same size at 80 and at 160 digits, so that rounding fakes nothing; that two numbers are equal is
-believed of fractions, or at 1000 digits.
+believed of fractions, or at 1000 digits if nothing on the way is so small that it could be lost in a sum: exp(-620000)
+is not 0.
 """
 
 from __future__ import annotations
@@ -57,15 +58,15 @@ class Breach:
             return False
         with mp.workdps(EQUAL_DIGITS):
             try:
-                size = max([abs(self.line.f(x)) for x in self.points], default=mpf(1)) + 1
+                size = max([abs(self.line.wary(x)) for x in self.points], default=mpf(1)) + 1
                 value = partial(_read, self.line)
-                return bool(abs(self.null(self.line.f, value)) <= size * mpf(10) ** (60 - EQUAL_DIGITS))
+                return bool(abs(self.null(self.line.wary, value)) <= size * mpf(10) ** (60 - EQUAL_DIGITS))
             except UndefinedError:
                 return False
 
 
 def _read(line: Line, text: str) -> Number:
-    return line.study.value(text, line.names)
+    return line.study.value(text, line.names, wary=True)
 
 
 @dataclass(frozen=True, slots=True)

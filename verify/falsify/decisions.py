@@ -138,11 +138,11 @@ def proper(study: Study, s: Setting, claim: Claim) -> Breaches:
     xs = xs[:: max(1, len(xs) // n)]
     base = {n: v._mpf_ for n, v in s.names.items()}
 
-    def loss(y: int, x: Number) -> Number:
-        return mp.make_mpf(study.formula({**base, label: libmp.from_int(y), study.variable: x._mpf_}))
+    def loss(y: int, x: Number, formula: Formula = study.formula) -> Number:
+        return mp.make_mpf(formula({**base, label: libmp.from_int(y), study.variable: x._mpf_}))
 
-    def expected(q: Number, x: Number) -> Number:
-        return q * loss(1, x) + (1 - q) * loss(0, x)
+    def expected(q: Number, x: Number, formula: Formula = study.formula) -> Number:
+        return q * loss(1, x, formula) + (1 - q) * loss(0, x, formula)
 
     def probability(x: Number) -> Number:
         return 1 / (1 + mp.exp(-x)) if logit else x
@@ -169,13 +169,13 @@ def proper(study: Study, s: Setting, claim: Claim) -> Breaches:
                 what = f"the expected loss under the probability at {shown(x)} is lower here"
                 found.append((gap / (abs(here) + 1) * mpf(10) ** 36, Breach(line, (other,), margin, what)))
             elif strict and abs(gap) <= mpf(10) ** -30 and abs(x - other) > mpf(1) / 64 and max(abs(x), abs(other)) < 4:
-                null = lambda f, value, x=x, other=other: expected(probability(x), x) - expected(probability(x), other)  # noqa: E731
-                flat.append(Breach(line, (other,), lambda: mpf(0), f"as low as the loss at the true {shown(x)}", null))
+                flat.append((x, other))
     yield from worst(found)
-    for breach in flat[:TOP]:
-        with mp.workdps(EQUAL_DIGITS):
-            if breach.null and abs(breach.null(None, None)) <= mpf(10) ** (60 - EQUAL_DIGITS):
-                yield Breach(breach.line, breach.points, lambda: mpf(1), breach.what)
+    for x, other in flat[:TOP]:
+        with mp.workdps(EQUAL_DIGITS), contextlib.suppress(UndefinedError):
+            gap = expected(probability(x), x, study.wary) - expected(probability(x), other, study.wary)
+            if abs(gap) <= mpf(10) ** (60 - EQUAL_DIGITS):
+                yield Breach(line, (other,), lambda: mpf(1), f"as low as the loss at the true {shown(x)}")
 
 
 STATISTICS = ("mean", "median", "quantile", "expectile")

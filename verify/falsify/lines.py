@@ -51,6 +51,11 @@ class Line:
         self.values[self.study.variable] = x._mpf_
         return mp.make_mpf(self.study.formula(self.values))
 
+    def wary(self, x: Number) -> Number:
+        """f(x), to be compared for equality; UndefinedError also where something too small or too large occurs."""
+        self.values[self.study.variable] = x._mpf_
+        return mp.make_mpf(self.study.wary(self.values))
+
     def try_f(self, x: Number) -> Number | None:
         try:
             return self.f(x)

@@ -31,6 +31,11 @@ class Frame:
         self.values, self.prec, self.memo = values, prec, dict[int, Raw]()
 
 
+# What a wary formula may meet, at 1000 digits (3322 bits): sizes from 2**-MODERATE to 2**MODERATE, whose sums cannot
+# swallow one another, and arguments at which a function differs from its limits by more than 2**-MODERATE.
+MODERATE = 1400
+MARGIN = 100  # bits by which two roundings of one number may differ
+TELLABLE = {"exp": 900, "sinh": 900, "cosh": 900, "tanh": 450, "erf": 30, "erfc": 30}
 Node = Callable[[Frame], Raw]
 Test = Callable[[Frame], bool]
 FAILURES = (ValueError, ZeroDivisionError, OverflowError, UndefinedError)
@@ -39,10 +44,14 @@ FAILURES = (ValueError, ZeroDivisionError, OverflowError, UndefinedError)
 class Formula:
     """A text, compiled into closures over mpmath's raw numbers.
 
-    `switches` are what changes its sign where the formula changes its form.
+    `switches` are what changes its sign where the formula changes its form. A `wary` formula serves to judge whether
+    two numbers are equal: it has no value where a number is so small or large that a sum could swallow another.
     """
 
-    def __init__(self, text: str, names: Iterable[str], definitions: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, text: str, names: Iterable[str], definitions: Mapping[str, str] | None = None, wary: bool = False
+    ) -> None:
+        self.wary = wary
         self.switches: list[Node] = []
         self.shared: dict[str, Node] = {}
         self.number = 0
@@ -131,13 +140,13 @@ class Formula:
     def binary(self, op: type[ast.operator], x: ast.expr, y: ast.expr, names: Mapping[str, Node]) -> Node:
         left, right = self.build(x, names), self.build(y, names)
         if op is ast.Add:
-            return lambda frame: libmp.mpf_add(left(frame), right(frame), frame.prec, "n")
+            return partial(_sum, libmp.mpf_add, left, right, self.wary)
         if op is ast.Sub:
-            return lambda frame: libmp.mpf_sub(left(frame), right(frame), frame.prec, "n")
+            return partial(_sum, libmp.mpf_sub, left, right, self.wary)
         if op is ast.Mult:
-            return lambda frame: _product(left, right, frame)
+            return self.moderate(lambda frame: _product(left, right, frame))
         if op is ast.Div:
-            return lambda frame: libmp.mpf_div(left(frame), right(frame), frame.prec, "n")
+            return self.moderate(lambda frame: libmp.mpf_div(left(frame), right(frame), frame.prec, "n"))
         if op is ast.Pow:
             try:
                 n = exact_value(y, {})
@@ -145,16 +154,34 @@ class Formula:
                 n = Fraction(1, 2)
             if n.denominator == 1 and abs(n) < 1000:
                 whole = int(n)
-                return lambda frame: libmp.mpf_pow_int(left(frame), whole, frame.prec, "n")
+                return self.moderate(lambda frame: libmp.mpf_pow_int(left(frame), whole, frame.prec, "n"))
             self.switches.append(left)
-            return lambda frame: power(left(frame), right(frame), frame.prec)
+            return self.moderate(lambda frame: power(left(frame), right(frame), frame.prec), left)
         raise UnreadableError(f"no operator {op.__name__}")
+
+    def moderate(self, node: Node, base: Node | None = None) -> Node:
+        """A node that, if the formula is wary, has a value only where that is 0 or of moderate size.
+
+        Given the base of a power, 0 is a value only where the base is 0; elsewhere it stands for what is tiny.
+        """
+        if not self.wary:
+            return node
+
+        def moderately(frame: Frame) -> Raw:
+            found = node(frame)
+            if abs(found[2] + found[3]) > MODERATE or (found == libmp.fzero and base and base(frame) != libmp.fzero):
+                raise UndefinedError("a number too small or too large to be told from its neighbours in a sum")
+            return found
+
+        return moderately
 
     def call(self, name: str, arguments: Sequence[Node]) -> Node:
         if name in UNARY and len(arguments) == 1:
             inner, function = arguments[0], UNARY[name]
             if name in ("abs", "sign", "sqrt", "log"):
                 self.switches.append(inner)
+            if self.wary and name in TELLABLE:
+                inner = partial(_tellable, inner, TELLABLE[name])
             return lambda frame: function(inner(frame), frame.prec)
         if name in ("max", "min") and arguments:
             found, least = arguments[0], name == "min"
@@ -213,6 +240,22 @@ def _constant(value: Fraction) -> Node:
 
 def _difference(a: Node, b: Node, frame: Frame) -> Raw:
     return libmp.mpf_sub(a(frame), b(frame), frame.prec, "n")
+
+
+def _sum(function: Callable[..., Raw], a: Node, b: Node, wary: bool, frame: Frame) -> Raw:
+    """A sum or a difference; what a wary formula finds to cancel up to its last digits is 0."""
+    x, y = a(frame), b(frame)
+    found = function(x, y, frame.prec, "n")
+    if wary and found[1] and found[2] + found[3] < max(x[2] + x[3], y[2] + y[3]) - frame.prec + 2 * MARGIN:
+        return libmp.fzero
+    return found
+
+
+def _tellable(inner: Node, most: int, frame: Frame) -> Raw:
+    found = inner(frame)
+    if libmp.mpf_gt(libmp.mpf_abs(found), libmp.from_int(most)):
+        raise UndefinedError("a function too near its limit to be told from it")
+    return found
 
 
 def _extreme(a: Node, b: Node, least: bool, frame: Frame) -> Raw:

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import random
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -44,7 +45,8 @@ class Study:
         self.everything = [*self.parameters, *self.inputs, self.variable]
         definitions = {_plain(n): t for n, t in statement["definitions"].items()}
         self.formula = Formula(statement["formula"], self.everything, definitions)
-        self.compiled: dict[tuple[str, tuple[str, ...]], Formula] = {}
+        self.wary = Formula(statement["formula"], self.everything, definitions, wary=True)
+        self.compiled: dict[tuple[str, tuple[str, ...], bool], Formula] = {}
         body = json.dumps([dict(statement), seed], sort_keys=True)
         self.seed = int.from_bytes(hashlib.sha256(body.encode()).digest()[:8], "big")
         self.rng = random.Random(self.seed)
@@ -57,15 +59,15 @@ class Study:
         self.rough: dict[tuple[int, int], list[tuple[Kink, bool | None]]] = {}
         self.settings = self.make(claims)
 
-    def compile(self, text: str, more: tuple[str, ...] = ()) -> Formula:
-        key = (text, more)
+    def compile(self, text: str, more: tuple[str, ...] = (), wary: bool = False) -> Formula:
+        key = (text, more, wary)
         if key not in self.compiled:
-            self.compiled[key] = Formula(text, [*self.everything, *more])
+            self.compiled[key] = Formula(text, [*self.everything, *more], wary=wary)
         return self.compiled[key]
 
-    def value(self, text: str, names: Mapping[str, Number]) -> Number:
+    def value(self, text: str, names: Mapping[str, Number], wary: bool = False) -> Number:
         """A text over parameters and targets; UndefinedError where it has no value."""
-        formula = self.compile(text)
+        formula = self.compile(text, wary=wary)
         try:
             return mp.make_mpf(formula({n: v._mpf_ for n, v in names.items()}))
         except KeyError as error:
@@ -88,13 +90,13 @@ class Study:
         value = str(claims.get("minimizer", {}).get("value", ""))
         found += [p.strip() for p in value[1:-1].split(",")] if value[:1] in ("[", "(") else [value]
         for claim in claims.values():
-            for v in _leaves(claim.get("witness")):
-                found += [v, f"-({v})"]
+            for told in _leaves(claim.get("witness")):
+                for v in _told(told, self.variable):
+                    found += [v, f"-({v})"]
         out = []
         for text in dict.fromkeys(found):
             try:
-                if text not in ("", "none", "oo", "-oo"):
-                    self.compile(text)
+                if text not in ("", "none", "oo", "-oo") and not self.compile(text).logical:
                     out.append(text)
             except UnreadableError:
                 pass
@@ -227,6 +229,21 @@ def _entries(witness: Any) -> Iterator[tuple[str, Any]]:
                 yield from _entries(v)
             else:
                 yield str(key), v
+
+
+def _told(place: str, variable: str) -> list[str]:
+    """Places within what a witness names: a number, "r = c", "-c < r < 0", "0 < r, then r = c", "r -> c from above"."""
+    found: list[str] = []
+    for part in re.split(r", then | and ", place):
+        sides = [s.strip() for s in re.split(r"->|<=|<|=", re.sub(r" from (above|below)$", "", part))]
+        ends = [s for s in sides if s not in (variable, "oo", "-oo")]
+        found += ends
+        if "<" in part and len(ends) == 2:
+            found += [f"({ends[0]})*{k}/4 + ({ends[1]})*{4 - k}/4" for k in (1, 2, 3)]
+        elif "<" in part and len(ends) == 1:
+            way = "-" if sides[0] == variable else "+"
+            found += [f"({ends[0]}) {way} {k}" for k in ("1/100", "1", "10")]
+    return found
 
 
 def _leaves(witness: Any) -> Iterator[str]:
