@@ -381,7 +381,7 @@ def test_facts_are_reviewed_and_falsified() -> None:
     assert falsify(facts, 60) == []
     facts["properties"] |= {"strictly_convex": {"verdict": "proved"}}
     assert [name for name, _ in review(facts, made).problems] == ["strictly_convex"]
-    assert [name for name, _ in falsify(facts, 60)] == ["strictly_convex"]
+    assert [found.property for found in falsify(facts, 60)] == ["strictly_convex"]
 
 
 def test_a_witness_says_where() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from mpmath import mp, mpf
@@ -12,7 +12,7 @@ from .breach import Breach, Claim, bend_at, climb, lowest, shown, slope_at
 from .functions import Number, UndefinedError
 from .lines import Line, grows, vanishes
 from .study import Setting, Study
-from .values import halves, meets
+from .values import by_case, halves, meets
 
 
 def steepest(s: Setting) -> Number:
@@ -86,8 +86,18 @@ def unreached(study: Study, s: Setting, claim: Claim) -> Iterator[str]:
         yield from ends_unreached(study, s, claim)
     if claim.value is None or name not in BEST:
         return
+    if study.depends_on_targets(str(claim.value)):
+        for line in s.lines:
+            yield from short_of(study, Setting(s.names, [line]), claim, line.names)
+    else:
+        yield from short_of(study, s, claim, s.names)
+
+
+def short_of(study: Study, s: Setting, claim: Claim, names: Mapping[str, Number]) -> Iterator[str]:
+    """A best value, for these values of parameters and perhaps of targets, that is not approached."""
+    name = claim.name
     try:
-        wanted = study.value(str(claim.value), s.names)
+        wanted = study.value(str(claim.value), names)
     except UndefinedError:
         return
     if name in ("lipschitz", "bounded_influence"):
@@ -113,10 +123,9 @@ def unreached(study: Study, s: Setting, claim: Claim) -> Iterator[str]:
 
 
 def ends_unreached(study: Study, s: Setting, claim: Claim) -> Iterator[str]:
-    text = str(claim.value) if claim.name == "range" else f"(-oo, {claim.value})"
-    low, high, has_low, has_high = halves(text)
-    for line in s.lines:
-        if len(line.x) < 10:
+    for line, told in by_case(study, s, str(claim.value) if claim.name == "range" else f"(-oo, {claim.value})"):
+        low, high, has_low, has_high = halves(told)
+        if len(line.x) < 10 or line.dim():
             continue
         for text, closed, sign in ((low, has_low, 1), (high, has_high, -1)):
             tails = [y for tail in line.tails() for y in tail.f]
@@ -149,6 +158,7 @@ def turns(study: Study, line: Line, text: str, place: Number, sign: int) -> bool
         if Breach(line, (x,), lambda: mpf(0), "", partial(meets, study, line, text, x)).is_null():
             return True
     apart = min([mpf(1), *(abs(v) for v in line.names.values() if v)]) * mpf(10) ** -9
+    apart = max(apart, max(mpf(1), abs(place)) * mpf(10) ** -16)  # 40 digits show the place of a minimum to 20
     before = max((x for x in line.x if x < place - apart), default=None)
     after = min((x for x in line.x if x > place + apart), default=None)
     if before is None or after is None:

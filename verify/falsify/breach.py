@@ -1,8 +1,9 @@
 """When is a violation of a claim believed?
 
-Only if it has the same size at 80 and at 160 digits, so that rounding fakes nothing; that two numbers are equal is
-believed of fractions, or at 1000 digits if nothing on the way is so small that it could be lost in a sum: exp(-620000)
-is not 0.
+Only if it has the same size at 80 and at 160 digits, also if every rounding is made worse at random: 160 digits lose
+the exponential in log(1 - exp(-1000)) as 80 digits do, but then what is left is no longer 0. That two numbers are equal
+is believed of fractions, or at 1000 digits if nothing on the way is so small that it could be lost in a sum:
+exp(-620000) is not 0.
 """
 
 from __future__ import annotations
@@ -39,14 +40,17 @@ class Breach:
         if self.null is not None:
             return self.is_null()
         found: list[Number] = []
-        for digits in CONFIRM:
-            with mp.workdps(digits):
-                try:
+        try:
+            for digits in CONFIRM:
+                with mp.workdps(digits):
                     found.append(self.margin())
-                except UndefinedError:
-                    return False
-        a, b = found
-        return bool(a > 0 and b > 0 and abs(a - b) <= b * mpf(10) ** -6)
+            if not min(found) > 0 or not _same(found):
+                return False
+            with mp.workdps(CONFIRM[-1]), self.line.study.shaking():
+                found.append(self.margin())
+        except UndefinedError:
+            return False
+        return _same(found)
 
     def is_null(self) -> bool:
         assert self.null is not None
@@ -63,6 +67,10 @@ class Breach:
                 return bool(abs(self.null(self.line.wary, value)) <= size * mpf(10) ** (60 - EQUAL_DIGITS))
             except UndefinedError:
                 return False
+
+
+def _same(found: Sequence[Number]) -> bool:
+    return bool(max(found) - min(found) <= max(found) * mpf(10) ** -6)
 
 
 def _read(line: Line, text: str) -> Number:

@@ -138,10 +138,10 @@ def proper(study: Study, s: Setting, claim: Claim) -> Breaches:
     xs = xs[:: max(1, len(xs) // n)]
     base = {n: v._mpf_ for n, v in s.names.items()}
 
-    def loss(y: int, x: Number, formula: Formula = study.formula) -> Number:
-        return mp.make_mpf(formula({**base, label: libmp.from_int(y), study.variable: x._mpf_}))
+    def loss(y: int, x: Number, formula: Formula | None = None) -> Number:
+        return mp.make_mpf((formula or study.formula)({**base, label: libmp.from_int(y), study.variable: x._mpf_}))
 
-    def expected(q: Number, x: Number, formula: Formula = study.formula) -> Number:
+    def expected(q: Number, x: Number, formula: Formula | None = None) -> Number:
         return q * loss(1, x, formula) + (1 - q) * loss(0, x, formula)
 
     def probability(x: Number) -> Number:

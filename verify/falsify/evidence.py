@@ -5,14 +5,14 @@ That nothing is found is a doubt, no proof.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mpmath import mp, mpf
 
 from .breach import Claim, any_confirmed
-from .functions import UndefinedError
+from .functions import Number, UndefinedError
 from .jumps import rough_up_to
-from .lines import grows, vanishes
+from .lines import Line, grows, vanishes
 from .properties import BREACHES
 from .shapes import convex
 from .study import Setting, Study
@@ -67,22 +67,29 @@ UNSEEN = ("range", "minimizer", "elicits")  # whose refutation says nothing that
 def unbounded_ratio(s: Setting) -> bool:
     """Whether |f'''|/f''**1.5 grows along a tail."""
     for line in s.lines:
+        units = [mpf(1), *(u for v in line.names.values() if v for u in (abs(v), 1 / abs(v)))]
         for tail in line.tails():
-            ratios = []
-            with mp.workdps(150):
-                way = mp.sign(tail.xs[0]) if tail.infinite and tail.xs else None
-                for x in tail.xs if way is None else [way * k for k in (1, 5, 20, 60)]:
-                    h = (abs(x) if tail.infinite else line.scale(x) * mpf(10) ** -3) * mpf(10) ** -20
-                    try:
-                        a, b, c, d, e = (line.f(x + i * h) for i in (-2, -1, 0, 1, 2))
-                    except UndefinedError:
-                        continue
-                    second, third = (b - 2 * c + d) / h**2, (e - 2 * d + 2 * b - a) / (2 * h**3)
-                    if second > 0:
-                        ratios.append(abs(third) / second ** mpf(1.5))
-            if grows(ratios):
+            way = mp.sign(tail.xs[0]) if tail.infinite and tail.xs else None
+            paths = [tail.xs] if way is None else [[way * k * unit for k in (1, 5, 20, 60)] for unit in units]
+            if any(grows(ratios(line, xs, tail.infinite)) for xs in paths):
                 return True
     return False
+
+
+def ratios(line: Line, xs: Sequence[Number], infinite: bool) -> list[Number]:
+    """|f'''|/f''**1.5 along a path, where f'' is positive."""
+    found = []
+    with mp.workdps(150):
+        for x in xs:
+            h = (abs(x) if infinite else line.scale(x) * mpf(10) ** -3) * mpf(10) ** -20
+            try:
+                a, b, c, d, e = (line.f(x + i * h) for i in (-2, -1, 0, 1, 2))
+            except UndefinedError:
+                continue
+            second, third = (b - 2 * c + d) / h**2, (e - 2 * d + 2 * b - a) / (2 * h**3)
+            if second > 0:
+                found.append(abs(third) / second ** mpf(1.5))
+    return found
 
 
 def evident(study: Study, s: Setting, claim: Claim) -> bool:

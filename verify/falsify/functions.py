@@ -117,6 +117,7 @@ UNARY: dict[str, Callable[[Raw, int], Raw]] = {
     "sign": lambda x, prec: libmp.from_int(libmp.mpf_sign(x)),
     "sin": partial(_periodic, libmp.mpf_sin),
     "cos": partial(_periodic, libmp.mpf_cos),
+    "tan": partial(_periodic, libmp.mpf_tan),
     "atan": lambda x, prec: libmp.mpf_atan(x, prec, "n"),
     "sinh": partial(_hyperbolic, libmp.mpf_sinh),
     "cosh": partial(_hyperbolic, libmp.mpf_cosh),

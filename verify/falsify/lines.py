@@ -173,6 +173,11 @@ class Line:
         others += [abs(at - e) for e in (self.domain.low, self.domain.high) if e is not None]
         return min([mpf(1), *(abs(v) for v in self.names.values() if v), *others, *([abs(at)] if at else [])])
 
+    def dim(self) -> bool:
+        """Whether too little is seen of f to doubt what is not seen: exp(x/10**-12) is too large nearly everywhere."""
+        few = any(tail.infinite and len(tail.xs) < 3 for tail in self.tails())
+        return few or len(self.undefined) > len(self.x)
+
     # What is made of the samples
 
     def slopes(self) -> list[Number]:
@@ -210,7 +215,10 @@ class Line:
                 for end, way in ((self.domain.low, 1), (self.domain.high, -1)):
                     if end is None:
                         xs = [-way * mpf(10) ** k for k in (1, 3, 6, 12, 30, 100, 1000, 10_000)]
-                        out.append(Tail(self, xs, None, end is None))
+                        tail = Tail(self, xs, None, True)
+                        # Where log(1 - p) has no value at 1000, for p is 1 to 100 digits, it has some nearer.
+                        nearer = [-way * mpf(x) for x in (10, 20, 40, 80, 160)]
+                        out.append(tail if len(tail.xs) > 2 else Tail(self, nearer, None, True))
                     else:
                         w = min(self.domain.width(), self.scale(end + way * self.domain.width() / 2))
                         out.append(Tail(self, [end + way * w * mpf(10) ** -k for k in (2, 3, 6, 12, 30)], end, False))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
@@ -45,13 +46,20 @@ class Formula:
     """A text, compiled into closures over mpmath's raw numbers.
 
     `switches` are what changes its sign where the formula changes its form. A `wary` formula serves to judge whether
-    two numbers are equal: it has no value where a number is so small or large that a sum could swallow another.
+    two numbers are equal: it has no value where a number is so small or large that a sum could swallow another. In a
+    `shaken` one, what is rounded is off by a few units more, at random: what only rounding makes so, does not stay so.
     """
 
     def __init__(
-        self, text: str, names: Iterable[str], definitions: Mapping[str, str] | None = None, wary: bool = False
+        self,
+        text: str,
+        names: Iterable[str],
+        definitions: Mapping[str, str] | None = None,
+        wary: bool = False,
+        shaken: bool = False,
     ) -> None:
         self.wary = wary
+        self.chance = random.Random(0) if shaken else None
         self.switches: list[Node] = []
         self.shared: dict[str, Node] = {}
         self.number = 0
@@ -140,9 +148,9 @@ class Formula:
     def binary(self, op: type[ast.operator], x: ast.expr, y: ast.expr, names: Mapping[str, Node]) -> Node:
         left, right = self.build(x, names), self.build(y, names)
         if op is ast.Add:
-            return partial(_sum, libmp.mpf_add, left, right, self.wary)
+            return partial(_sum, libmp.mpf_add, left, right, self.wary, self.chance)
         if op is ast.Sub:
-            return partial(_sum, libmp.mpf_sub, left, right, self.wary)
+            return partial(_sum, libmp.mpf_sub, left, right, self.wary, self.chance)
         if op is ast.Mult:
             return self.moderate(lambda frame: _product(left, right, frame))
         if op is ast.Div:
@@ -156,7 +164,7 @@ class Formula:
                 whole = int(n)
                 return self.moderate(lambda frame: libmp.mpf_pow_int(left(frame), whole, frame.prec, "n"))
             self.switches.append(left)
-            return self.moderate(lambda frame: power(left(frame), right(frame), frame.prec), left)
+            return self.moderate(partial(_powered, left, right, self.chance), left)
         raise UnreadableError(f"no operator {op.__name__}")
 
     def moderate(self, node: Node, base: Node | None = None) -> Node:
@@ -182,6 +190,8 @@ class Formula:
                 self.switches.append(inner)
             if self.wary and name in TELLABLE:
                 inner = partial(_tellable, inner, TELLABLE[name])
+            if self.chance and name not in ("abs", "sign"):
+                return partial(_shaken, name, inner, self.chance)
             return lambda frame: function(inner(frame), frame.prec)
         if name in ("max", "min") and arguments:
             found, least = arguments[0], name == "min"
@@ -242,13 +252,39 @@ def _difference(a: Node, b: Node, frame: Frame) -> Raw:
     return libmp.mpf_sub(a(frame), b(frame), frame.prec, "n")
 
 
-def _sum(function: Callable[..., Raw], a: Node, b: Node, wary: bool, frame: Frame) -> Raw:
+def _sum(function: Callable[..., Raw], a: Node, b: Node, wary: bool, chance: random.Random | None, frame: Frame) -> Raw:
     """A sum or a difference; what a wary formula finds to cancel up to its last digits is 0."""
     x, y = a(frame), b(frame)
     found = function(x, y, frame.prec, "n")
+    if chance and x[1] and y[1]:
+        near = abs(x[2] - y[2]) < 4 * frame.prec  # else the exact sum would have too many digits to be computed
+        return found if near and function(x, y) == found else _off(found, frame.prec, chance)
     if wary and found[1] and found[2] + found[3] < max(x[2] + x[3], y[2] + y[3]) - frame.prec + 2 * MARGIN:
         return libmp.fzero
     return found
+
+
+def _off(found: Raw, prec: int, chance: random.Random) -> Raw:
+    """A number, changed by a few units of its last place."""
+    if not found[1]:
+        return found
+    units = chance.choice((-4, -3, -2, 2, 3, 4))
+    return libmp.mpf_add(found, libmp.mpf_shift(libmp.from_int(units), found[2] + found[3] - prec), prec + 8, "n")
+
+
+def _shaken(name: str, inner: Node, chance: random.Random, frame: Frame) -> Raw:
+    x = inner(frame)
+    found = UNARY[name](x, frame.prec)
+    exact = x == (libmp.fone if name == "log" else libmp.fzero)
+    if exact or (name == "sqrt" and libmp.mpf_mul(found, found) == x):
+        return found
+    return _off(found, frame.prec, chance)
+
+
+def _powered(base: Node, exponent: Node, chance: random.Random | None, frame: Frame) -> Raw:
+    x, y = base(frame), exponent(frame)
+    found = power(x, y, frame.prec)
+    return _off(found, frame.prec, chance) if chance and x != libmp.fone and y != libmp.fzero else found
 
 
 def _tellable(inner: Node, most: int, frame: Frame) -> Raw:
@@ -279,8 +315,8 @@ def _product(left: Node, right: Node, frame: Frame) -> Raw:
 
 # Functions whose value at one place is a fraction: name -> (place, value).
 KNOWN_VALUES: dict[str, tuple[int, int | Fraction]] = {
-    "exp": (0, 1), "log": (1, 0), "sin": (0, 0), "cos": (0, 1), "atan": (0, 0), "sinh": (0, 0), "cosh": (0, 1),
-    "tanh": (0, 0), "erf": (0, 0), "erfc": (0, 1), "ndtr": (0, Fraction(1, 2)),
+    "exp": (0, 1), "log": (1, 0), "sin": (0, 0), "cos": (0, 1), "tan": (0, 0), "atan": (0, 0), "sinh": (0, 0),
+    "cosh": (0, 1), "tanh": (0, 0), "erf": (0, 0), "erfc": (0, 1), "ndtr": (0, Fraction(1, 2)),
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ mentions, those of the witnesses, and both sides of the boundary of every condit
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import json
@@ -18,7 +19,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from .functions import Number, UndefinedError, UnreadableError
+from .functions import Number, UndefinedError, UnreadableError, parsed
 from .lines import Kink, Line
 from .ranges import Range, constants
 from .reading import Formula
@@ -46,6 +47,7 @@ class Study:
         definitions = {_plain(n): t for n, t in statement["definitions"].items()}
         self.formula = Formula(statement["formula"], self.everything, definitions)
         self.wary = Formula(statement["formula"], self.everything, definitions, wary=True)
+        self.shaken = Formula(statement["formula"], self.everything, definitions, shaken=True)
         self.compiled: dict[tuple[str, tuple[str, ...], bool], Formula] = {}
         body = json.dumps([dict(statement), seed], sort_keys=True)
         self.seed = int.from_bytes(hashlib.sha256(body.encode()).digest()[:8], "big")
@@ -58,6 +60,18 @@ class Study:
         self.hints = self.hinted(claims)
         self.rough: dict[tuple[int, int], list[tuple[Kink, bool | None]]] = {}
         self.settings = self.make(claims)
+
+    @contextlib.contextmanager
+    def shaking(self) -> Iterator[None]:
+        """Meanwhile, `formula` is one whose rounding is worse, at random but the same each time."""
+        ordinary = self.formula
+        if self.shaken.chance is not None:
+            self.shaken.chance.seed(0)
+        self.formula = self.shaken
+        try:
+            yield
+        finally:
+            self.formula = ordinary
 
     def compile(self, text: str, more: tuple[str, ...] = (), wary: bool = False) -> Formula:
         key = (text, more, wary)
@@ -73,6 +87,9 @@ class Study:
         except KeyError as error:
             raise UnreadableError(f"{text!r} depends on {error}") from None
 
+    def depends_on_targets(self, text: str) -> bool:
+        return any(isinstance(n, ast.Name) and n.id in self.inputs for n in ast.walk(parsed(text)))
+
     def holds(self, text: str, names: Mapping[str, Number]) -> bool | None:
         formula = self.compile(text)
         if not formula.logical:
@@ -84,11 +101,26 @@ class Study:
         except KeyError as error:
             raise UnreadableError(f"{text!r} depends on {error}") from None
 
+    def case(self, text: str, names: Mapping[str, Number]) -> str | None:
+        """The case of "[0, oo) if y == 0 else [y, oo)" that applies; None where it is not known which one does.
+
+        A text without cases is the only one.
+        """
+        while (parts := cases(text)) is not None:
+            first, condition, rest = parts
+            truth = self.holds(condition, names)
+            if truth is None:
+                return None
+            text = first if truth else rest
+        return text
+
     def hinted(self, claims: Mapping[str, Any]) -> list[str]:
         """Texts of places that claims speak of: minimizers, ends of sets, witnesses."""
         found: list[str] = []
-        value = str(claims.get("minimizer", {}).get("value", ""))
-        found += [p.strip() for p in value[1:-1].split(",")] if value[:1] in ("[", "(") else [value]
+        told = str(claims.get("minimizer", {}).get("value", ""))
+        while told:
+            value, _, told = cases(told) or (told, "", "")
+            found += [p.strip() for p in value[1:-1].split(",")] if value[:1] in ("[", "(") else [value]
         for claim in claims.values():
             for told in _leaves(claim.get("witness")):
                 for v in _told(told, self.variable):
@@ -216,6 +248,24 @@ class Study:
                 pool += self.rng.sample(hostile := d.hostile(), min(3, len(hostile)))
             names[name], rest = pool[rest % len(pool)], rest // len(pool) + (0 if d.values else i)
         return Line(self, names, n, self.places(names), self.seed + i)
+
+
+def cases(text: str) -> tuple[str, str, str] | None:
+    """The parts of "a if b else c", where a and c may be intervals; None for what has no cases.
+
+    What stands in brackets, of whatever kind, has cases of its own.
+    """
+    depth, words = 0, list[int]()
+    for i, c in enumerate(text):
+        depth += (c in "([") - (c in ")]")
+        if depth == 0 and text.startswith((" if ", " else "), i):
+            words.append(i)
+    if not words:
+        return None
+    if len(words) < 2 or not (text.startswith(" if ", words[0]) and text.startswith(" else ", words[1])):
+        raise UnreadableError(f"{text!r} is not of the form a if b else c")
+    a, b = words[:2]
+    return text[:a].strip(), text[a + 4 : b].strip(), text[b + 6 :].strip()
 
 
 def _plain(name: str) -> str:
