@@ -6,9 +6,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +19,7 @@ from .status import BadInput, Finding, Lacking
 
 if TYPE_CHECKING:
     from ..spec.model import Loss
+    from ..verify.falsify import Contradiction
     from ..verify.report import Report
 
 
@@ -43,7 +45,8 @@ def check_loss(loss: Loss, *, n: int = 1600, backends: Sequence[str] = (), jobs:
 @click.option("--all", "everything", is_flag=True, help="Check the whole catalogue.")
 @click.option("--proofs", is_flag=True, help="Check the certificates of the properties instead of the code.")
 @click.option("--backend", "chosen", type=click.Choice(["c", "numpy"]), multiple=True, help="Default: both.")
-@click.option("--points", type=click.IntRange(min=50), default=1600, show_default=True, help="Points to compare at.")
+@click.option("--falsify", is_flag=True, help="With --proofs: also look for points that contradict the claims.")
+@click.option("--points", type=click.IntRange(min=50), help="Points to look at.  [default: 1600; --falsify: 10000]")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes to use.  [default: one per processor]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
@@ -52,7 +55,8 @@ def command(
     everything: bool,
     proofs: bool,
     chosen: tuple[str, ...],
-    points: int,
+    falsify: bool,
+    points: int | None,
     jobs: int | None,
     as_json: bool,
 ) -> None:
@@ -78,11 +82,26 @@ def command(
     LOSS is a name of the catalogue or a folder that `build` wrote. The checker follows each
     certificate on its own; exit status 1 means that it refused one, or that a property is said to be
     decided without one.
+
+    With --proofs --falsify, the claims are also held against samples of the formula at 40 digits, by code
+    that knows nothing of proofs. --points is the least number of places for a loss, which all its claims
+    share; of a loss of several predictions or of K classes, for each claim. Each contradiction is one
+    line: the property, the kind, where, and what is wrong there.
+
+    \b
+      contradicted  points that violate the claim
+      unreached     a value said to be the best, or attained, that nothing comes near to
+      unconfirmed   a property said to fail, and nothing that violates it
+      unreadable    a claim that says nothing that can be tested
+
+    Exit status 1 means that there is one of any kind.
     """
     if bool(losses) == everything:
         raise click.UsageError("name the losses to check, or say --all for the whole catalogue")
+    if falsify and not proofs:
+        raise click.UsageError("--falsify looks at the claims that --proofs checks; say --proofs --falsify")
     if proofs:
-        check_proofs(losses or tuple(catalogue()), as_json)
+        check_proofs(losses or tuple(catalogue()), as_json, (points or 10_000) if falsify else None, jobs)
         return
     refuse_unneeded(parameters, *losses)
     from ..codegen.compile import available
@@ -98,7 +117,8 @@ def command(
         loss = resolve(name, parameters)
         try:
             with spec_errors():
-                reports.append(check_loss(loss, n=points, backends=backends, jobs=jobs or os.cpu_count() or 1))
+                made = check_loss(loss, n=points or 1600, backends=backends, jobs=jobs or os.cpu_count() or 1)
+                reports.append(made)
         except EnvironmentLacking as error:
             raise Lacking(str(error)) from None
         if sys.stderr.isatty():
@@ -116,45 +136,71 @@ def command(
 # Proofs ------------------------------------------------------------------------------------------
 
 
-def check_proofs(places: Sequence[str], as_json: bool) -> None:
+def check_proofs(places: Sequence[str], as_json: bool, points: int | None = None, jobs: int | None = None) -> None:
     """Check every certificate of these losses; raises Finding unless all decided claims are shown.
 
-    A place is a name of the catalogue or a folder that `build` wrote.
+    A place is a name of the catalogue or a folder that `build` wrote. Given a number of points, the claims are also
+    held against as many samples, in `jobs` processes, and whatever contradicts one of them is a finding, too.
     """
     from ..derive.certificates import loads, review
     from .progress import progress
 
     began = time.perf_counter()
-    losses = [(place, *written) for place in places for written in _written(place)]
+    losses: dict[str, Facts] = {}
     reviews = {}
+    written = [(place, *found) for place in places for found in _written(place)]
     with progress("checking") as tell:
-        for number, (place, facts, path) in enumerate(losses):
-            tell(number, len(losses))
+        for number, (place, facts, path) in enumerate(written):
+            tell(number, len(written))
             made = loads(path.read_text(encoding="utf-8")) if path.is_file() else None
             name = facts["name"] if place in catalogue() else f"{place}/{facts['name']}"
-            reviews[name] = review(facts, made)
+            losses[name], reviews[name] = facts, review(facts, made)
     seconds = time.perf_counter() - began
     total = {key: sum(getattr(r, key) for r in reviews.values()) for key in ("claims", "decided", "accepted")}
-    wrong = [name for name, r in reviews.items() if not r.ok]
+    contradictions = {} if points is None else _falsified(losses, points, jobs)
+    unshown = [name for name, r in reviews.items() if not r.ok]
+    doubted = [name for name, against in contradictions.items() if against]
     if as_json:
-        found = {
+        found: dict[str, dict[str, Any]] = {
             name: {
-                "ok": r.ok, "claims": r.claims, "decided": r.decided, "accepted": r.accepted,
+                "ok": r.ok and name not in doubted, "claims": r.claims, "decided": r.decided, "accepted": r.accepted,
                 "problems": [{"property": p, "problem": what} for p, what in r.problems],
             }
             for name, r in reviews.items()
         }  # fmt: skip
-        document = {"schema": 1, "ok": not wrong, **total, "seconds": round(seconds, 2), "losses": found}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        for name, against in contradictions.items():
+            found[name]["contradictions"] = [asdict(c) for c in against]
+        asked = {} if points is None else {"points": points, "contradictions": sum(map(len, contradictions.values()))}
+        document = {"schema": 1, "ok": not unshown + doubted, **total, **asked, "seconds": round(seconds, 2)}
+        click.echo(json.dumps(document | {"losses": found}, indent=2, ensure_ascii=False))
     else:
         for name, r in reviews.items():
             click.echo(f"{name}: {r.accepted} of {r.decided} decided claims shown, {r.claims - r.decided} undecided")
             for p, what in r.problems:
                 click.echo(f"  {p.replace('_', ' ')}: {what}")
+            for c in contradictions.get(name, ()):
+                where = ", ".join(f"{n} = {v}" for n, v in c.at.items())
+                click.echo(f"  {c.property.replace('_', ' ')} {c.kind}{' at ' if where else ''}{where}: {c.message}")
         counted = ", ".join(f"{number} {what}" for what, number in total.items())
         click.echo(f"{counted}; {seconds:.1f} s")
-    if wrong:
-        raise Finding(f"{len(wrong)} of {len(reviews)} losses have claims that are not shown: {', '.join(wrong)}")
+        if points is not None:
+            wrong = sum(map(len, contradictions.values()))
+            click.echo(f"{total['decided']} claims of {len(losses)} losses at {points} points: {wrong} contradictions")
+    problems = []
+    if unshown:
+        problems.append(f"{len(unshown)} of {len(reviews)} losses have claims that are not shown: {', '.join(unshown)}")
+    if doubted:
+        problems.append(f"{len(doubted)} of {len(reviews)} losses have contradicted claims: {', '.join(doubted)}")
+    if problems:
+        raise Finding("; ".join(problems))
+
+
+def _falsified(losses: Mapping[str, Facts], points: int, jobs: int | None) -> dict[str, list[Contradiction]]:
+    from ..verify.falsify import falsify_losses
+    from .progress import progress
+
+    with progress("falsifying") as tell:
+        return falsify_losses(losses, points, jobs=jobs, tell=tell)
 
 
 def _written(place: str) -> Iterator[tuple[Facts, Path]]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
-from lossforge.verify.falsify import Contradiction, falsify, falsify_facts
+from lossforge.cli.facts import FACTS
+from lossforge.cli.main import lossforge
+from lossforge.verify.falsify import Contradiction, falsify, falsify_facts, falsify_loss, joint
+from lossforge.verify.falsify.study import Study
 
 REALS = "(-oo, oo)"
 POINTS = 1200  # a claim that needs more to be contradicted would be a poor one to plant
@@ -724,6 +730,39 @@ def test_a_false_claim_is_contradicted(name: str, prop: str, claim: dict[str, An
     assert {c.kind for c in found if c.property == prop} >= {kind}, found
 
 
+# Losses that come nearer to 0 than 1000 digits tell, and are higher there all the same.
+NEARLY = [
+    "exp(-1/m) if m > 0 else 0", "1 + exp(-1/m) if m > 0 else 1", "log(1 + exp(-1/m)) if m > 0 else 0",
+    "1 - tanh(1/m) if m > 0 else 0", "erfc(1/m) if m > 0 else 0", "2**(-1/m) if m > 0 else 0",
+    "1/(1 + exp(1/m)) if m > 0 else 0", "exp(-1/m)**2 if m > 0 else 0", "1 - exp(-exp(-1/m)) if m > 0 else 0",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NEARLY)
+def test_what_is_tiny_is_not_taken_for_nothing(text: str) -> None:
+    assert falsify(statement(text, "m"), {"minimizer": proved("(-oo, 0]")}, POINTS) == []
+
+
+ABSORBED = "-y*log(1/(1 + exp(-z))) - (1 - y)*log(1 - 1/(1 + exp(-z))) + epsilon*(1 - y)/(1 + exp(-z))"
+
+
+def test_rounding_that_is_the_same_at_every_precision_contradicts_nothing() -> None:
+    """At z = -1000, log(1 - exp(-1000)) is 0 to 80 and to 160 digits, and leaves the concave epsilon*exp(z)."""
+    about = statement(ABSORBED, "z", {"epsilon": "[-1, 0]"}, {"y": "{0}"})
+    assert falsify(about, {"nonnegative": proved(), "convex": proved()}, POINTS) == []
+
+
+def test_what_cannot_be_seen_is_not_doubted() -> None:
+    about = statement("exp(exp(exp(10*abs(r))))", "r")
+    assert falsify(about, {"lipschitz": REFUTED, "bounded": REFUTED}, POINTS) == []
+
+
+def test_what_is_equal_is_seen_beside_what_is_tiny() -> None:
+    """The functions are transcendental: only their values to 1000 digits say that they are constant."""
+    flat = statement("exp(-1/m) if m > 0 else exp(m)*exp(1 - m) - exp(1)", "m")
+    assert [c.kind for c in falsify(flat, {"minimizer": proved("0")}, POINTS)] == [HARD]
+
+
 def test_undecided_says_nothing() -> None:
     assert falsify(loss("zero_one"), {"convex": {"verdict": "undecided"}}) == []
 
@@ -748,15 +787,192 @@ def test_the_same_call_finds_the_same() -> None:
     assert falsify(loss("huber"), claims, POINTS) == falsify(loss("huber"), claims, POINTS)
 
 
-def test_a_folder_of_facts(tmp_path: Path) -> None:
-    arguments = {"y": {"role": "target", "domain": REALS}, "f": {"role": "prediction", "domain": REALS}}
-    facts = {
-        "formula": {"text": "abs(r)"}, "definitions": {"r": "f - y"}, "base": "residual", "size": None,
-        "parameters": {}, "arguments": arguments,
-        "properties": {"convex": proved(), "smooth": proved("1")},
+# Values by cases ---------------------------------------------------------------------------------
+
+CASES = {
+    "logits": {
+        "minimizer": proved("none if y == 0 or y == 1 else log(y) - log(1 - y)"),
+        "range": proved("(0, oo) if y == 0 or y == 1 else [-y*log(y) - (1 - y)*log(1 - y), oo)"),
+    },
+    "weighted": {
+        "minimizer": proved("(-oo, oo) if a == 0 and b == 0 else (-oo, 0] if a == 0 else [0, oo) if b == 0 else 0"),
+        "range": proved("[0, 0] if a == 0 and b == 0 else [0, oo)"),
+        "lipschitz": proved("max(a, b)"),
+    },
+    "labelled": {"lipschitz": proved("c if y == 1 else 1"), "minimizer": proved("tan(0)")},
+    "focal": {"bounded": REFUTED},
+}
+BY_CASE = {
+    "logits": statement("log(1 + exp(z)) - y*z", "z", {}, {"y": "[0, 1]"}),
+    "weighted": statement("max(-a*r, b*r)", "r", {"a": "[0, oo)", "b": "[0, oo)"}),
+    "labelled": statement("abs(f)*(c if y == 1 else 1)", "f", {"c": "(0, oo)"}, {"y": "{-1, 1}"}),
+    # Where z is 1000, p is 1 to 40 digits, and log(1 - p) has no value that could be seen.
+    "focal": statement(
+        "-alpha*y*(1 - 1/(1 + exp(-z)))**2*log(1/(1 + exp(-z)))"
+        " - (1 - alpha)*(1 - y)*(1/(1 + exp(-z)))**2*log(1 - 1/(1 + exp(-z)))",
+        "z", {"alpha": "[0, 1/2]"}, {"y": "{0, 1}"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_value_may_have_cases(name: str) -> None:
+    assert falsify(BY_CASE[name], CASES[name], POINTS) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "prop", "value", "kind"),
+    [
+        ("logits", "minimizer", "none if y == 0 else log(y) - log(1 - y) if y < 1 else 0", HARD),
+        ("logits", "range", "[0, oo) if y == 0 or y == 1 else [-y*log(y) - (1 - y)*log(1 - y), oo)", FAR),
+        ("logits", "range", "(0, oo) if y == 0 or y == 1 else [1, oo)", HARD),
+        ("logits", "range", "(0, oo) if y == 0", "unreadable"),
+        ("weighted", "minimizer", "[0, oo) if a == 0 else 0", HARD),
+        ("weighted", "range", "[0, 1] if a == 0 else [0, oo)", HARD),
+        ("labelled", "lipschitz", "2*c if y == 1 else 1", FAR),
+        ("labelled", "lipschitz", "c if y == -1 else 1", HARD),
+    ],
+)
+def test_each_case_is_held_against_the_samples(name: str, prop: str, value: str, kind: str) -> None:
+    assert kind in {c.kind for c in falsify(BY_CASE[name], {prop: proved(value)}, POINTS)}
+
+
+@pytest.mark.parametrize(
+    ("at", "r"), [("r = c", "c"), ("r -> 3*c from above", "3*c"), ("0 < r, then 1/c < r < c", "(1/c)*2/4 + (c)*2/4")]
+)
+def test_the_places_of_a_witness_are_looked_at(at: str, r: str) -> None:
+    about = statement("r**2/c", "r", {"c": C})
+    claims = {"convex": {**REFUTED, "witness": {"at": at, "what": "the value is r"}}}
+    assert r in Study(about, claims, 100, 0).hints
+
+
+# Whole losses, and the command line --------------------------------------------------------------
+
+
+def facts(
+    text: str, predictions: dict[str, str], target: str, properties: dict[str, Any], size: str | None = None
+) -> dict[str, Any]:
+    """Facts as in generated/facts, as far as the falsifier reads them."""
+    arguments = {"y": {"role": "target", "domain": target}}
+    arguments |= {n: {"role": "prediction", "domain": d} for n, d in predictions.items()}
+    return {
+        "formula": {"text": text}, "definitions": {}, "base": None, "size": size, "parameters": {},
+        "arguments": arguments, "properties": properties,
     }  # fmt: skip
-    (tmp_path / "absolute.json").write_text(json.dumps(facts), encoding="utf-8")
-    (tmp_path / "vector.json").write_text(json.dumps({**facts, "size": "K"}), encoding="utf-8")
+
+
+SOFTMAX = "-sum(y[k]*log(exp(f[k])/sum(exp(f[j]), j)), k)"
+WHOLE: dict[str, tuple[dict[str, Any], list[str]]] = {  # facts, and the properties that are false
+    "absolute": (facts("abs(f - y)", {"f": REALS}, REALS, {"convex": proved(), "smooth": proved("1")}), ["smooth"]),
+    "gaussian": (
+        facts(
+            "log_sigma + exp(-2*log_sigma)*(y - mu)**2/2", {"mu": REALS, "log_sigma": REALS}, REALS,
+            {"convex": REFUTED, "convex_in_mu": proved(), "nonnegative": proved(), "convex_in_log_sigma": REFUTED},
+        ),
+        ["nonnegative", "convex_in_log_sigma"],
+    ),
+    "softmax": (
+        facts(
+            SOFTMAX, {"f": f"{REALS}^K"}, "one_hot(K)",
+            {"convex": proved(), "strictly_convex": proved(), "lipschitz": proved("1/2"), "delightful": proved()},
+            "K",
+        ),
+        ["strictly_convex", "lipschitz", "delightful"],
+    ),
+    "atoms": (
+        facts(
+            "log1p_square(a) + erfc(b)", {"a": REALS, "b": REALS}, REALS,
+            {"nonnegative": proved(), "convex": proved()},
+        ),
+        ["convex"],
+    ),
+    "unknown": (facts("gamma(a) + b", {"a": REALS, "b": REALS}, REALS, {"convex": proved()}), ["convex"]),
+    "vectors": (facts("sum(f[k] + g[k], k)", {"f": "a", "g": "b"}, REALS, {"convex": proved()}, "K"), ["convex"]),
+    "undecided": (facts("abs(f)", {"f": REALS}, REALS, {"convex": {"verdict": "undecided"}}), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_one_call_covers_losses_of_every_kind(name: str) -> None:
+    about, false = WHOLE[name]
+    assert list(dict.fromkeys(c.property for c in falsify_loss(about, 200))) == false
+
+
+def test_a_condition_that_is_never_met_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joint, "TRIES", 50)
+    about = facts("a**2 + c*b**2", {"a": REALS, "b": REALS}, REALS, {"convex": when("c < -1")})
+    about["parameters"] = {"c": {"domain": C}}
+    assert [c.kind for c in falsify_loss(about, 50)] == ["unreadable"]
+    about["parameters"] = {"c": {"domain": REALS}}
+    about["properties"] = {"convex": when("c == 3/17 or c == 17")}
+    assert falsify_loss(about, 50) == []
+
+
+def test_a_folder_of_facts(tmp_path: Path) -> None:
+    for name in ("absolute", "softmax", "undecided"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(WHOLE[name][0]), encoding="utf-8")
     (tmp_path / "index.json").write_text("{}", encoding="utf-8")
-    found = falsify_facts(tmp_path, POINTS)
-    assert {n: [c.property for c in cs][:1] for n, cs in found.items()} == {"absolute": ["smooth"], "vector": []}
+    told: list[tuple[int, int]] = []
+    found = falsify_facts(tmp_path, 200, jobs=2, tell=lambda done, total: told.append((done, total)))
+    assert {n: list(dict.fromkeys(c.property for c in cs)) for n, cs in found.items()} == {
+        name: WHOLE[name][1] for name in ("absolute", "softmax", "undecided")
+    }
+    assert told == [(n, 3) for n in range(4)]
+    assert found == falsify_facts(tmp_path, 200, jobs=1)
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(lossforge, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder like generated/, with one loss."""
+    (tmp_path / "facts" / "certificates").mkdir(parents=True)
+    for path in ("huber.json", "certificates/huber.json"):
+        (tmp_path / "facts" / path).write_bytes((FACTS / path).read_bytes())
+    return tmp_path
+
+
+def test_check_falsifies_the_claims(folder: Path) -> None:
+    for place in ("huber", folder):
+        done = call("check", "--proofs", "--falsify", place, "--points", "500", "--jobs", "1")
+        assert done.exit_code == 0, done.output
+        claims = len(json.loads((FACTS / "huber.json").read_text(encoding="utf-8"))["properties"])
+        assert f"{claims} claims of 1 losses at 500 points: 0 contradictions" in done.stdout
+
+
+def test_check_reports_a_planted_wrong_fact(folder: Path) -> None:
+    path = folder / "facts" / "huber.json"
+    known = json.loads(path.read_text(encoding="utf-8"))
+    known["properties"]["lipschitz"]["value"] = "delta/2"
+    path.write_text(json.dumps(known), encoding="utf-8")
+    done = call("check", "--proofs", "--falsify", folder, "--points", "500", "--jobs", "1")
+    assert done.exit_code == 1
+    (line, *_) = [text for text in done.stdout.splitlines() if text.startswith("  lipschitz contradicted at delta = ")]
+    assert line.endswith(": a difference quotient is larger")
+    assert "1 of 1 losses have contradicted claims" in done.stderr
+    done = call("check", "--proofs", "--falsify", folder, "--points", "500", "--jobs", "1", "--json")
+    assert done.exit_code == 1
+    document = json.loads(done.stdout)
+    (found,) = document["losses"].values()
+    assert not document["ok"] and not found["ok"]
+    assert document["points"] == 500 and document["contradictions"] == len(found["contradictions"]) >= 1
+    assert {c["property"] for c in found["contradictions"]} == {"lipschitz"}
+    assert set(found["contradictions"][0]["at"]) == {"delta", "r"}
+
+
+def test_falsify_goes_with_proofs() -> None:
+    done = call("check", "--falsify", "huber")
+    assert done.exit_code == 2
+    assert "--proofs --falsify" in done.output
+
+
+def test_the_falsifier_knows_neither_the_prover_nor_sympy() -> None:
+    code = (
+        "import sys, lossforge.verify.falsify\n"
+        "known = [m for m in sys.modules if m.startswith(('sympy', 'flint', 'lossforge.derive', 'lossforge.spec'))]\n"
+        "sys.exit(str(known or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == ""

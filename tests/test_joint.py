@@ -21,7 +21,7 @@ from lossforge.derive.properties import statement_of
 from lossforge.derive.reading import Unproved
 from lossforge.spec.algebra import combine
 from lossforge.spec.catalog import CATALOG
-from lossforge.verify.falsify_joint import Claimed, contradiction, falsify, value
+from lossforge.verify.falsify.joint import Claimed, contradiction, falsify, value
 
 Statement = dict[str, Any]
 REAL, POSITIVE = "(-oo, oo)", "(0, oo)"
@@ -381,7 +381,7 @@ def test_facts_are_reviewed_and_falsified() -> None:
     assert falsify(facts, 60) == []
     facts["properties"] |= {"strictly_convex": {"verdict": "proved"}}
     assert [name for name, _ in review(facts, made).problems] == ["strictly_convex"]
-    assert [name for name, _ in falsify(facts, 60)] == ["strictly_convex"]
+    assert [found.property for found in falsify(facts, 60)] == ["strictly_convex"]
 
 
 def test_a_witness_says_where() -> None:

@@ -11,36 +11,42 @@ from __future__ import annotations
 import ast
 import math
 import random
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mpmath import mp, mpf
 
+from .contradiction import Contradiction
+from .functions import BODIES, UNARY, UndefinedError, UnreadableError, parsed
+
 DIGITS = 80
 NOTHING = mpf(10) ** -60  # what rounding at 80 digits can leave of a sum that is 0
 SIZES = (2, 3, 5)  # numbers of classes
+SOME = mpf(4)  # exp(-exp(4)) is 2e-24, far more than NOTHING
 UNBOUNDED = 10**4  # a slope this steep counts as unbounded
 
 Value = Any  # an mpf, or a list of them for K classes
 Point = dict[str, Value]
 
-FUNCTIONS: dict[str, Any] = {
-    "exp": mp.exp, "log": mp.log, "sqrt": mp.sqrt, "abs": abs, "max": max, "min": min, "atan": mp.atan,
-    "sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh, "sech": mp.sech, "sin": mp.sin, "cos": mp.cos,
-    "log1p": lambda x: mp.log(1 + x), "expm1": lambda x: mp.exp(x) - 1, "sign": mp.sign,
-    "softplus": lambda x: mp.log(1 + mp.exp(x)), "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
-    "log_cosh": lambda x: mp.log(mp.cosh(x)),
-    "xlogy": lambda x, y: mpf(0) if x == 0 else x * mp.log(y),
-}  # fmt: skip
+
+def _guarded(name: str) -> Callable[[mpf], mpf]:
+    def function(x: mpf) -> mpf:
+        try:
+            return mp.make_mpf(UNARY[name](x._mpf_, mp.prec))
+        except ValueError as error:
+            raise UndefinedError(str(error)) from None
+
+    return function
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {name: _guarded(name) for name in UNARY} | {"max": max, "min": min}
+CONSTANTS = {"pi": mp.pi, "E": mp.e}
 COMPARISONS: dict[type, Any] = {
     ast.Lt: lambda a, b: a < b, ast.LtE: lambda a, b: a <= b, ast.Gt: lambda a, b: a > b, ast.GtE: lambda a, b: a >= b,
     ast.Eq: lambda a, b: a == b, ast.NotEq: lambda a, b: a != b,
 }  # fmt: skip
-
-
-class Undefined(ArithmeticError):
-    """The formula has no value here."""
 
 
 def value(node: ast.expr, at: Mapping[str, Value], size: int) -> Any:
@@ -49,11 +55,14 @@ def value(node: ast.expr, at: Mapping[str, Value], size: int) -> Any:
         case ast.Constant(value=number):
             return mpf(str(number))
         case ast.Name(id=name):
-            return at[name] if name in at else {"pi": mp.pi, "E": mp.e}[name] + 0
+            if name not in at and name not in CONSTANTS:
+                raise UnreadableError(f"{name} is no name of this loss")
+            return at[name] if name in at else +CONSTANTS[name]
         case ast.Subscript(value=ast.Name(id=name), slice=ast.Name(id=k)):
             return at[name][int(at[k])]
         case ast.Subscript(value=ast.Call(func=ast.Name(id="softmax"), args=[ast.Name(id=name)]), slice=ast.Name(id=k)):
-            return mp.exp(at[name][int(at[k])]) / mp.fsum(mp.exp(x) for x in at[name])
+            powers = [FUNCTIONS["exp"](x) for x in at[name]]
+            return powers[int(at[k])] / mp.fsum(powers)
         case ast.UnaryOp(op=ast.USub(), operand=a):
             return -value(a, at, size)
         case ast.UnaryOp(op=ast.Not(), operand=a):
@@ -68,7 +77,12 @@ def value(node: ast.expr, at: Mapping[str, Value], size: int) -> Any:
         case ast.Call(func=ast.Name(id="sum"), args=[body, ast.Name(id=k)]):
             return mp.fsum(value(body, {**at, k: i}, size) for i in range(size))
         case ast.Call(func=ast.Name(id=name), args=args):
-            found = FUNCTIONS[name](*(value(a, at, size) for a in args))
+            parts = [value(a, at, size) for a in args]
+            if name in BODIES and len(BODIES[name][0]) == len(parts):
+                return value(BODIES[name][1], dict(zip(BODIES[name][0], parts, strict=True)), size)
+            if name not in FUNCTIONS:
+                raise UnreadableError(f"no function {name} of {len(parts)} arguments")
+            found = FUNCTIONS[name](*parts)
         case ast.BinOp(left=a, op=op, right=b):
             x, y = value(a, at, size), value(b, at, size)
             match op:
@@ -80,14 +94,14 @@ def value(node: ast.expr, at: Mapping[str, Value], size: int) -> Any:
                     found = x * y
                 case ast.Div():
                     if y == 0:
-                        raise Undefined("a division by zero")
+                        raise UndefinedError("a division by zero")
                     found = x / y
                 case _:
                     found = x**y
         case _:
-            raise Undefined(f"unknown construct {ast.unparse(node)}")
+            raise UnreadableError(f"no formula: {ast.unparse(node)}")
     if isinstance(found, mp.mpc) or not mp.isfinite(found):
-        raise Undefined("no real number")
+        raise UndefinedError("no real number")
     return found
 
 
@@ -127,7 +141,11 @@ class Domain:
         return self.low + (self.high - self.low) * share
 
     def holds(self, x: mpf) -> bool:
+        """Whether x lies inside, where it can be moved."""
         return bool(self.low < x < self.high)
+
+    def has(self, x: mpf) -> bool:
+        return x in self.values if self.values else self.holds(x) or x in self.ends
 
 
 class Claimed:
@@ -194,6 +212,16 @@ class Claimed:
         for n in names if alone is None else [alone]:
             yield {m: mpf(m == n) for m in names}
 
+    def moderate(self, *places: Point) -> bool:
+        """Whether no entry is large, and no parameter large or small: there exp(-exp(x)) is told from 0."""
+        for at in places:
+            for n, v in at.items():
+                least = 1 / SOME if n in self.statement["parameters"] else 0
+                for x in map(abs, v if isinstance(v, list) else [v]):
+                    if x > SOME or 0 < x < least:
+                        return False
+        return True
+
     def moved(self, at: Point, direction: dict[str, Value], step: mpf) -> Point | None:
         out = dict(at)
         for n, d in direction.items():
@@ -206,24 +234,36 @@ class Claimed:
 
 
 def _parse(text: str) -> ast.expr:
-    return ast.parse(" ".join(text.split()), mode="eval").body
+    return parsed(" ".join(text.split()))
 
 
 def _length(direction: dict[str, Value]) -> mpf:
     return mp.sqrt(mp.fsum(x * x for d in direction.values() for x in (d if isinstance(d, list) else [d])))
 
 
-def failures(claimed: Claimed, name: str, limit: mpf | None, points: int) -> Iterator[str]:
-    """Places at which a property fails: "convex", "strictly_convex", "nonnegative", "lipschitz", "smooth"."""
+PLAIN = ("convex", "strictly_convex", "nonnegative", "lipschitz", "smooth")
+
+
+def failures(claimed: Claimed, name: str, limit: ast.expr | None, points: int, wary: bool = False) -> Iterator[str]:
+    """Places at which a property fails: one of PLAIN, or convex_in_ and a prediction.
+
+    `wary`: of strict convexity, only where nothing is so large that what bends seems flat at 80 digits. Raises
+    UnreadableError where the formula has a value nowhere.
+    """
     alone = name.removeprefix("convex_in_") if name.startswith("convex_in_") else None
+    if name not in PLAIN and alone not in claimed.domains:
+        raise UnreadableError(f"the falsifier knows no property {name} of several predictions")
+    seen = False
     for _ in range(points):
         at = claimed.point()
         try:
             middle = claimed.f(at)
+            seen = True
             if name == "nonnegative":
                 if middle < -NOTHING:
                     yield f"the value is {mp.nstr(middle, 5)} at {_shown(at)}"
                 continue
+            most = UNBOUNDED if limit is None else value(limit, at, 0)
             for direction in claimed.directions(at, alone):
                 step = mpf(10) ** claimed.chance.uniform(-4 if limit or name != "lipschitz" else -12, 1)
                 after, before = (claimed.moved(at, direction, s * step) for s in (1, -1))
@@ -233,17 +273,20 @@ def failures(claimed: Claimed, name: str, limit: mpf | None, points: int) -> Ite
                 bend, scale = right + left - 2 * middle, 1 + abs(right) + abs(left) + abs(middle)
                 size = step * _length(direction)
                 if name == "lipschitz":
-                    wrong = abs(right - middle) > (limit or UNBOUNDED) * size + NOTHING * scale
+                    wrong = abs(right - middle) > most * size + NOTHING * scale
                 elif name == "smooth":
-                    wrong = abs(bend) > (limit or UNBOUNDED) * size * size + NOTHING * scale
+                    wrong = abs(bend) > most * size * size + NOTHING * scale
                 elif name == "strictly_convex":
                     wrong = bend < NOTHING * scale and size > 1e-3 and scale < 1e6
+                    wrong = wrong and (not wary or bend < -NOTHING * scale or claimed.moderate(after, before))
                 else:
                     wrong = bend < -NOTHING * scale
                 if wrong:
                     yield f"the chord bends by {mp.nstr(bend, 5)} at {_shown(at)} along {_shown(direction)}"
-        except (Undefined, ZeroDivisionError, OverflowError):
+        except (UndefinedError, ZeroDivisionError, OverflowError):
             continue
+    if not seen:
+        raise UnreadableError(f"the formula has no value at any of {points} places")
 
 
 def _shown(at: dict[str, Value]) -> str:
@@ -267,27 +310,36 @@ def contradiction(
     with mp.workdps(DIGITS):
         claimed = Claimed(statement, seed)
         bound = claim.get("bound", claim.get("value"))
-        limit = None if bound is None else value(_parse(bound), {}, 0)
+        limit = None if bound is None else _parse(str(bound))
         if verdict == "conditional":
             claimed = _Conditional(statement, seed, claim["condition"])
-        found = next(failures(claimed, name, limit, points), None)
+        found = next(failures(claimed, name, limit, points, verdict != "refuted"), None)
         if verdict == "refuted":
             return None if found else f"{name} is said to be refuted, and fails at none of {points} points"
         return found
 
 
+TRIES = 10_000  # of parameters that satisfy a condition
+
+
 class _Conditional(Claimed):
-    """Only parameters that satisfy a condition."""
+    """Only parameters that satisfy a condition; they take the numbers that it mentions, too."""
 
     def __init__(self, statement: Mapping[str, Any], seed: int, condition: str) -> None:
         super().__init__(statement, seed)
-        self.condition = _parse(condition)
+        self.text, self.condition = condition, _parse(condition)
+        self.mentioned = [s * mpf(n) for n in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", condition) for s in (1, -1)]
 
     def point(self) -> Point:
-        while True:  # whatever a condition asks for, the end of a range or a part of it, is met sooner or later
+        for _ in range(TRIES):
             at = super().point()
+            for n, d in self.statement["parameters"].items():
+                if self.mentioned and self.chance.random() < 0.3:
+                    given = self.chance.choice(self.mentioned)
+                    at[n] = given if Domain.read(d).has(given) else at[n]
             if value(self.condition, at, 0):
                 return at
+        raise UnreadableError(f"no parameters were found that satisfy {self.text}")
 
 
 def statement_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -310,11 +362,16 @@ def statement_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     return statement | {"variable": variable, "domain": domain, "size": facts["size"]}
 
 
-def falsify(facts: Mapping[str, Any], points: int = 400, seed: int = 0) -> list[tuple[str, str]]:
-    """What contradicts the claims that facts make: the property, and where it fails."""
+def falsify(facts: Mapping[str, Any], points: int = 400, seed: int = 0) -> list[Contradiction]:
+    """What contradicts the claims that facts make about several predictions or classes; one for each false claim."""
     statement = statement_of(facts)
-    if statement is None:
-        return []
-    claims = ({"property": name, **claim} for name, claim in facts["properties"].items())
-    found = ((claim["property"], contradiction(statement, claim, points, seed)) for claim in claims)
-    return [(name, problem) for name, problem in found if problem is not None]
+    found: list[Contradiction] = []
+    for name, claim in facts["properties"].items() if statement is not None else ():
+        kind = "unconfirmed" if claim["verdict"] == "refuted" else "contradicted"
+        try:
+            problem = contradiction(statement or {}, {"property": name, **claim}, points, seed)
+        except UnreadableError as error:
+            kind, problem = "unreadable", str(error)
+        if problem is not None:
+            found.append(Contradiction(name, kind, problem))
+    return found
