@@ -275,6 +275,7 @@ def self_concordant(c: Case, goal: str | None) -> bool:
         shown(kind == "limit" and not any(p.weak for p in c.path), "a limit of a ratio that is one for all targets")
         found = c.limit(3, i, side, lambda cell: cell.derivative(3) ** 2 / cell.derivative(2) ** 3 / 4)
         need(c.sign(minus(found, c.read(str(goal)) ** 2), "reached"), NULL, f"the bound at the {kind}")
+        c.attained.add("reached")
     return True
 
 
