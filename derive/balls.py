@@ -66,6 +66,8 @@ class Series(Reader):
             out = self.number(1)
             for _ in range(abs(int(n))):
                 out = out * base
+            if n < 0 and self.sign(base) is None:
+                raise Unproved("a negative power of what may vanish")
             return out if n >= 0 else self.number(1) / out
         if not base[0] > 0:
             raise Unproved("a power of what may not be positive")

@@ -127,8 +127,11 @@ class Cell:
     def __init__(self, loss: dict[str, Any], path: list[Place], units: Units) -> None:
         self.tower = Tower(units)
         self.names: dict[str, Element] = {}
+        self.entered: dict[str, list[bool]] = {}  # outcomes of the comparisons in the text of a place
         for place in path:
+            before = len(self.tower.outcomes)
             place.enter(self.tower, self.names)
+            self.entered[place.name] = self.tower.outcomes[before:]
         self.t: int = self.tower.names.get(loss["variable"], -1)
         self.loss, self.path, self.derivatives = loss, path, list[Element]()
         self.formal, self.images = list[Element](), dict[int, Element]()
@@ -185,11 +188,16 @@ class Cell:
         middle = {i: arb(1) for i in self.tower.names.values()}
         varying = {p.name: number(self.names[p.name], middle) for p in self.path if p.low != p.high}
         positive = {n for n in varying if self.tower.sign(self.names[n]) == 2}
-        tower = Formal(varying, positive, self.tower.units, self.outcomes())
+        tower = Formal(varying, positive, self.tower.units, ())
         names: dict[str, Element] = {}
-        for p in self.path:
-            names[p.name] = tower.element_of(p.name) if p.name in varying else tower.read(p.low, names)
-        return formula(self.loss, tower, names)
+        for p in self.path:  # each text has its own comparisons: a point may be written with some, too
+            here = dict(names)
+            names[p.name] = (
+                tower.element_of(p.name)
+                if p.name in varying
+                else tower.replay(self.entered[p.name], lambda p=p, here=here: tower.read(p.low, here))  # type: ignore[misc]
+            )
+        return tower.replay(self.outcomes(), lambda: formula(self.loss, tower, names))
 
 
 class Case:

@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -156,6 +157,8 @@ class Checker:
         if "value" in claim:
             self.promised = {"reached"} if self.name in BEST else ATTAINED.get(self.name, set())
         self.attained = set[str]()
+        used = re.findall(r"[A-Za-z_]\w*", self.goal) if isinstance(self.goal, str) else ()
+        self.of_targets = bool({*used} & loss["inputs"].keys())
 
     def visit(self, node: Any, parameters: list[str], inputs: list[str], path: list[Place]) -> Any:
         """Cut the ranges of the parameters into strata; what holds in each (lemma `strata`)."""
@@ -202,6 +205,8 @@ class Checker:
             return False
         if self.name in ("weakly_convex", "self_concordant") and case.goal == "0":
             case.attained.add("reached")  # there is no smaller constant
+        if self.of_targets and not self.promised <= case.attained:
+            raise Unproved("a value for each target is not shown to be the best for each")
         self.attained |= case.attained
         return True
 

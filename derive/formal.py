@@ -10,7 +10,7 @@ vanish; lemma `formal`).
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -75,6 +75,14 @@ class Formal(Tower):
         self.replayed = None if outcomes is None else list(outcomes)
         self.at = {self.variable(n, 2 if n in positive else None): v for n, v in sample.items()}
         self.conditions: list[tuple[Element, type, bool]] = []
+
+    def replay(self, outcomes: Sequence[bool], read: Callable[[], Element]) -> Element:
+        """What is read where comparisons come out so, each of them met."""
+        self.replayed = list(outcomes)
+        e = read()
+        if self.replayed:
+            raise Unproved("outcomes of comparisons that were not met")
+        return e
 
     def element_of(self, name: str) -> Element:
         return self.element(self.generators[self.names[name]])

@@ -51,8 +51,8 @@ def claimed(loss: Statement) -> list[str]:
 
 
 def alone(loss: Statement, variable: str) -> Statement:
-    """The loss as a function of one prediction; the others are inputs, as targets are."""
-    others = {n: d for n, d in loss["variables"].items() if n != variable}
+    """The loss as a function of one prediction; the others are inputs, as targets are, inside of their ranges."""
+    others = {n: inside(d) for n, d in loss["variables"].items() if n != variable}
     return {
         "formula": loss["formula"],
         "definitions": loss["definitions"],
@@ -62,6 +62,11 @@ def alone(loss: Statement, variable: str) -> Statement:
         "inputs": {**loss["inputs"], **others},
         "parameters": loss["parameters"],
     }
+
+
+def inside(domain: str) -> str:
+    """A range of a prediction without its ends: what happens there refutes nothing."""
+    return f"({domain[1:-1]})" if domain[0] in "([" else domain
 
 
 def names_in(node: ast.expr) -> set[str]:

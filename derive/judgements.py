@@ -62,6 +62,8 @@ def shown(holds: bool, what: str) -> bool:
 def size_at_most(c: Case, k: int, goal: str | None) -> bool:
     """|f^(k)| <= goal, with equality somewhere; without a goal, by its finite limits (lemma `extreme value`)."""
     if goal is None:
+        for i in c.cells:  # a limit at an end may say nothing of the inside
+            c.regular(i)
         if any(isinstance(c.limit(k, i, side), int) for i in c.cells for side in ("low", "high")):
             raise Unproved("an infinite limit")
         return True
@@ -274,6 +276,7 @@ def self_concordant(c: Case, goal: str | None) -> bool:
         shown(kind == "limit" and not any(p.weak for p in c.path), "a limit of a ratio that is one for all targets")
         found = c.limit(3, i, side, lambda cell: cell.derivative(3) ** 2 / cell.derivative(2) ** 3 / 4)
         need(c.sign(minus(found, c.read(str(goal)) ** 2), "reached"), NULL, f"the bound at the {kind}")
+        c.attained.add("reached")
     return True
 
 
@@ -365,6 +368,7 @@ DUAL = ("conjugate", "prox", "elicits")
 NAMED = (*DUAL, "range", "minimizer", "strongly_convex", "weakly_convex", "self_concordant")  # by a value
 VALUED = (*NAMED, "calibrated", "differentiable", "lipschitz", "smooth", "bounded", *BOTH_LABELS)  # may have a value
 OF_RESIDUALS = ("symmetric", "bounded_influence", "redescending")
+OF_THE_LINE = ("conjugate", "prox")  # where f is finite, and nowhere infinite
 OF_MARGINS = ("monotone", "upper_bounds_zero_one", "calibrated")
 
 
@@ -374,6 +378,7 @@ def meaningful(loss: dict[str, Any], claim: dict[str, Any]) -> None:
     shown(name in PROPERTIES, "a known property")
     shown(name not in OF_RESIDUALS or loss["base"] == "residual", "a loss of a residual")
     shown(name not in OF_MARGINS or loss["base"] == "margin", "a loss of a margin")
+    shown(name not in OF_THE_LINE or loss["base"] in ("residual", "margin"), "a loss on the whole line")
     if name in BOTH_LABELS:
         shown([*loss["inputs"].values()] in (["{0, 1}"], ["[0, 1]"]), "a target that is a label")
         shown(loss["domain"] in ("(-oo, oo)", "(0, 1)", "[0, 1]"), "a prediction that is a logit or a probability")

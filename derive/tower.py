@@ -561,6 +561,8 @@ class Tower(Reader):
                     raise Unproved("a coordinate has no image")
                 if g.kind == "power" and u[0].zero and u[1].zero:
                     raise Unproved("0**0")
+                if g.kind == "power" and g.of[1].rational() is None and to.sign(u[0]) != 2:
+                    to.exponent_met()  # the exponent may be a whole number at this place alone
                 f: dict[str, Callable[..., Element]]
                 f = {"exp": to.exp, "power": to.power, "atan": to.atan, "tan": to.tan, "pi": to.pi}
                 f |= {"ndtr": lambda a: 1 / to.ndtr(-a) - 2, "log": lambda a, s: to.log(a) * s}

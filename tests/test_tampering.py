@@ -201,12 +201,19 @@ def test_a_class_that_is_another_one() -> None:
 
 
 def test_a_bound_is_not_the_best() -> None:
-    wrong = []
+    """Of losses without targets: a bound for all of them may be attained for one, and then it is the value."""
+    wrong, tried = [], 0
     for name, c in every():
-        if "bound" in c.claim:
-            c.claim["value"] = c.claim.pop("bound")
-            wrong += [(name, c.claim)] if c.accepted() else []
+        if c.claim["property"] in ("lipschitz", "smooth") and "value" in c.claim and not c.about["inputs"]:
+            for leaf in leaves(c.tree):
+                leaf.pop("reached", None)
+            c.claim["bound"] = f"2*({c.claim.pop('value')})"
+            if c.accepted():
+                tried += 1
+                c.claim["value"] = c.claim.pop("bound")
+                wrong += [(name, c.claim)] if c.accepted() else []
     assert wrong == []
+    assert tried >= 10
 
 
 EXTRAS = ({"value": "7"}, {"bound": "0"}, {"condition": "1 < 0"}, {"value": "7", "bound": "0"})
@@ -524,6 +531,11 @@ HINGE, PERCEPTRON = residual("max(0, 1 - m)", "margin"), residual("max(0, -m)", 
 STEEPER = residual("r**2 if r < 0 else 3*r**2/2")
 ENTROPY = "-(y*log(p) + (1 - y)*log(1 - p))"
 SINGLE = residual("1 if abs(m) <= 0 else m**2 - atan(m)**3/10", "margin")
+STEEP = {"at": [], "charts": [LINEAR], "reached": ["cell", 0], "way": 1}
+SLICED = {
+    "formula": "x**2*z if z > 0 else -x**2", "definitions": {}, "variable": "x, z",
+    "variables": {"x": "(-oo, oo)", "z": "[0, oo)"}, "base": None, "inputs": {}, "parameters": {},
+}  # fmt: skip
 FORGED: dict[str, Case] = {
     "a gap at a negative index": made(HUBER, "continuous", "refuted", ["-1", "0", "1"], evidence=["gap", -1, "right"]),
     "a gap at a negative index, convex": made(
@@ -648,6 +660,47 @@ FORGED: dict[str, Case] = {
             + [{"at": ["0", "1"], "charts": [LINEAR] * 3, "zero": 0, "evidence": 1}],
         },
     ),
+    # What is read formally, or in balls, and not on all of a cell
+    "bounded in spite of a pole": made(unit("1/(p - 1/3)"), "bounded", "proved", []),
+    "a pole where a product with 0 hides it": made(
+        unit("p**2 + 0*(p - 1/3)**(-1)"), "continuous", "proved", [], balls=["regular@0"]
+    ),
+    "a comparison in the text of a point": Case(  # it must not take the outcome of one in the formula
+        residual("r**2 if a != 1 else (-r**2 if a == 1 else 0)", a="(0, 2)"),
+        {"property": "convex", "verdict": "proved"},
+        {"split": "a", "at": ["abs(1)"], "parts": [{"at": ["0"], "charts": [LINEAR] * 2}] * 3},
+    ),
+    "an exponent that is whole at a seam": made(
+        residual("((r - 1)**2 + atan(r - 1)**2)**r"), "differentiable", "proved", ["1"], "oo"
+    ),
+    # Ends of ranges
+    "a conjugate on half of the line": made(
+        unit("p**2"),
+        "conjugate",
+        "proved",
+        [],
+        "oo if s < 0 else 0 if s == 0 else s**2/4 if s < 2 else 1 if s == 2 else oo",
+    ),
+    "a proximal point outside of the domain": made(unit("p**2"), "prox", "proved", [], "v/(1 + 2*lambda_)"),
+    "not convex where another prediction is at its end": Case(
+        SLICED,
+        {"property": "convex_in_x", "verdict": "refuted"},
+        {
+            "split": "z",
+            "at": [],
+            "parts": [{"at": ["0"], "charts": [LINEAR] * 2} | e for e in ({"evidence": ["cell", 1]}, {})],
+        },
+    ),
+    "a value for each target, the best for two of them": Case(
+        unit("y*p", y="[0, 1]"),
+        {"property": "lipschitz", "verdict": "proved", "value": "y*(2 - y)"},
+        {"split": "y", "at": [], "parts": [STEEP, {"at": [], "charts": [LINEAR]}, STEEP]},
+    ),
+    "a value for all targets, the best for none": Case(
+        unit("y*p", y="[0, 1]"),
+        {"property": "lipschitz", "verdict": "proved", "value": "2"},
+        {"split": "y", "at": [], "parts": [{"at": [], "charts": [LINEAR]}] * 3},
+    ),
     "evidence beside a proof": made(HINGE, "convex", "proved", ["1"], evidence=["believe", 0]),
     "a condition that hides the worse case": made(HINGE, "lipschitz", "proved", ["1"], "1 if 1 < 0 else 2"),
 }
@@ -656,6 +709,35 @@ FORGED: dict[str, Case] = {
 @pytest.mark.parametrize("kind", FORGED)
 def test_a_forged_certificate_is_refused(kind: str) -> None:
     assert not copy.deepcopy(FORGED[kind]).accepted()
+
+
+BARRIER = {**unit("-log(p)"), "domain": "(0, oo)"}
+GENUINE: dict[str, Case] = {  # beside forgeries that look alike
+    "self-concordant, the best constant": made(
+        BARRIER, "self_concordant", "proved", [], "1", reached=["limit", 0, "low"]
+    ),
+    "a value for all targets, the best for one of them": Case(
+        unit("y*p", y="[0, 1]"),
+        {"property": "lipschitz", "verdict": "proved", "value": "1"},
+        {"split": "y", "at": [], "parts": [{"at": [], "charts": [LINEAR]}] * 2 + [STEEP]},
+    ),
+    "a value for each target": Case(
+        unit("y*p", y="[0, 1]"),
+        {"property": "lipschitz", "verdict": "proved", "value": "y"},
+        {"split": "y", "at": [], "parts": [STEEP] * 3},
+    ),
+    "a comparison in the text of a point": Case(
+        residual("r**2 if a != 1 else (2*r**2 if a == 1 else 0)", a="(0, 2)"),
+        {"property": "convex", "verdict": "proved"},
+        {"split": "a", "at": ["abs(1)"], "parts": [{"at": ["0"], "charts": [LINEAR] * 2}] * 3},
+    ),
+    "branches that are one formula": made(residual("r**4 if r < 0 else r**4"), "differentiable", "proved", ["0"], "oo"),
+}
+
+
+@pytest.mark.parametrize("kind", GENUINE)
+def test_what_is_genuine_is_accepted(kind: str) -> None:
+    assert copy.deepcopy(GENUINE[kind]).accepted()
 
 
 @pytest.mark.parametrize("certificate", [None, [], "x", 7, {}, {"tree": {}}], ids=str)
