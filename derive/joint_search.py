@@ -115,7 +115,7 @@ class AloneProver(Prover):
     """A scalar claim in which the other predictions count as targets, cut where they meet the targets."""
 
     def claim(self) -> Made:
-        Budget.left = WORK * 2  # less than for a scalar loss: there are several of these for each property
+        Budget.left = WORK  # less than for a scalar loss: there are several of these for each property
         try:
             return self._claim()
         except Unproved as problem:

@@ -28,7 +28,7 @@ from .strata import SAMPLES, Findings, Stratum
 from .strategies import STRATEGIES, Found, edges
 from .tower import Budget, Element
 
-WORK = 1_000_000  # terms made for one claim in one stratum
+WORK = 2_000_000  # terms made for one claim in one stratum
 CUTS = 5  # thresholds of one parameter that are tried
 
 
@@ -51,7 +51,7 @@ class Prover:
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The claim and its certificate."""
-        Budget.left = WORK * 3
+        Budget.left = WORK * 2
         try:
             made = self._claim()
             if self.name in ("conjugate", "prox", "elicits") and made[1] is None:
