@@ -273,7 +273,7 @@ class Case:
         return limit(e, cell.t, start, self.here.tower, self.carry(cell))
 
     def continued(self, k: int, i: int, end: str) -> Element:
-        """The formal derivative of the branch on cell i at an end of the cell, where it is continuous."""
+        """The formal derivative of the branch on cell i at an end of the cell, if continuous there (lemma `limit`)."""
         cell, here = self.cell(i), self.here
         e = cell.formal_derivative(k)
         images = {j: here.names[n] for n, j in e.tower.names.items() if n != self.x}

@@ -6,7 +6,7 @@ direction v is again such a polynomial: of the softmax cross entropy, the second
 
     (S(w)*S(w*v**2) - S(w*v)**2) / S(w)**2   with w = exp(f), S the sum over the classes,
 
-which is a variance. The calculus reads the formula itself and knows no loss by name. docs/lemmas-joint.md states and
+which is a variance. The calculus reads the formula itself and knows no loss by name. docs/lemmas.md states and
 proves what it concludes, for every K >= 2. The checker and the prover both stand on this module; it knows neither SymPy
 nor the prover.
 """

@@ -4,7 +4,7 @@ All of them are minima of a convex function that depends on one more variable: t
 the centre v of a parabola, the probability of a label. The minimizer is not looked for. The checker walks along the
 prediction x instead, where the variable that x belongs to is the formula s = f'(x), v = x + lambda*f'(x), ..., and
 tests that the claimed text, read there, is the claimed thing: an identity in exact arithmetic. At a breakpoint the
-variable runs through an interval while x stands still. Lemmas: docs/lemmas-duality.md.
+variable runs through an interval while x stands still. Lemmas: docs/lemmas.md.
 
 What is claimed:
 

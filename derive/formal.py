@@ -97,6 +97,13 @@ class Formal(Tower):
         v = number(Element(self, p), self.at)
         return -2 if v < 0 else 2
 
+    def factor_sign(self, p: Any) -> Sign:
+        """It cannot vanish where the product is positive, so its sign at the sample is that on all of the cell."""
+        v = number(Element(self, p), self.at)
+        if not (v > 0 or v < 0):
+            raise Unproved("a factor whose sign at the sample is not known")
+        return 2 if v > 0 else -2
+
     def unit(self, kind: str, key: Any, c: Fraction) -> int:
         return super().unit(f"formal {kind}", key, c)
 

@@ -5,7 +5,7 @@ whose ends may depend on the first. On each cell the Hessian is computed in the 
 minors are shown; where the formula changes between two cells, that no slope falls across the border. A sum of functions
 of one prediction each is convex if and only if all of them are, for any number of predictions. Questions about one
 prediction while the others stay fixed go to the scalar checker, with the other predictions as targets.
-docs/lemmas-joint.md states and proves each step. The checker and the prover both stand on this module; it knows neither
+docs/lemmas.md states and proves each step. The checker and the prover both stand on this module; it knows neither
 SymPy nor the prover.
 """
 
@@ -51,7 +51,7 @@ def claimed(loss: Statement) -> list[str]:
 
 
 def alone(loss: Statement, variable: str) -> Statement:
-    """The loss as a function of one prediction; the others are inputs, as targets are, inside of their ranges."""
+    """The loss as a function of one prediction; the others are inputs, as targets are (lemma `one prediction`)."""
     others = {n: inside(d) for n, d in loss["variables"].items() if n != variable}
     return {
         "formula": loss["formula"],
@@ -86,7 +86,7 @@ def summands(node: ast.expr) -> list[ast.expr]:
 def parts(loss: Statement, shape: bool = True) -> list[Statement] | None:
     """A loss that is a sum of functions of one prediction each, as those functions; None where it is no such sum.
 
-    Terms without a prediction add a constant, and are left out where only the shape matters.
+    Lemma `sum`. Terms without a prediction add a constant, and are left out where only the shape matters.
     """
     definitions = {n: parse(t) for n, t in loss["definitions"].items()}
     terms: dict[str, list[ast.expr]] = {v: [] for v in loss["variables"]}
@@ -296,7 +296,7 @@ def convex(c: Pair) -> bool:
 
 
 def strictly_convex(c: Pair) -> bool:
-    """The Hessian is positive definite on every cell, and the loss strictly convex along every border."""
+    """The Hessian is positive definite on every cell, and along every border (lemma `strict gluing`)."""
     convex(c)
     for i, j in c.cells():
         found = minors(c.sheet(i, j))

@@ -356,6 +356,7 @@ def proper(c: Case, goal: str | None) -> bool:
         need(c.sign(e, f"stationary@{i}"), NULL, "the slope of the expected loss at p")
         need(c.sign(one, f"falls@{i}"), NEGATIVE if strict else NONPOSITIVE, "the slope for the label 1")
         if goal:
+            # Lemma `weight`.
             weight = one + cell.tower.read(goal, cell.names) * (1 - p) * rate
             need(c.sign(weight, f"weight@{i}"), NULL, "the weight")
     return shown("evidence" not in c.node, "the place of the evidence")

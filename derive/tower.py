@@ -321,6 +321,10 @@ class Tower(Reader):
         if self.sign(e) != 2:
             raise Unproved(f"{what}: not known to be positive")
 
+    def factor_sign(self, p: Any) -> Sign:
+        """Of a factor of what is positive."""
+        return self.polynomial_sign(p)
+
     def exponent_met(self) -> None:
         self.loose = True
 
@@ -366,7 +370,7 @@ class Tower(Reader):
         for p, side in ((a.num, 1), (a.den, -1)):
             c, factors = factored(p)
             for factor, k in factors:
-                sign = self.polynomial_sign(factor)
+                sign = self.factor_sign(factor)
                 if sign not in (2, -2):
                     raise Unproved("log of a product whose factors have no known sign")
                 f, c = (factor, c) if sign > 0 else (-factor, c * (-1) ** k)
@@ -407,7 +411,7 @@ class Tower(Reader):
         for p, side in ((base.num, 1), (base.den, -1)):
             c, factors = factored(p)
             for factor, k in factors:
-                sign = self.polynomial_sign(factor)
+                sign = self.factor_sign(factor)
                 if sign not in (2, -2):
                     raise Unproved("a power of a product whose factors have no known sign")
                 f, c = (factor, c) if sign > 0 else (-factor, c * (-1) ** k)
