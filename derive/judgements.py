@@ -373,6 +373,11 @@ OF_THE_LINE = ("conjugate", "prox")  # where f is finite, and nowhere infinite
 OF_MARGINS = ("monotone", "upper_bounds_zero_one", "calibrated")
 
 
+def predicts_probability(loss: dict[str, Any]) -> bool:
+    """Whether the prediction is a probability, or a logit: of the raw scores, those named z are."""
+    return loss["domain"] in ("(0, 1)", "[0, 1]") or (loss["domain"] == "(-oo, oo)" and loss["variable"] == "z")
+
+
 def meaningful(loss: dict[str, Any], claim: dict[str, Any]) -> None:
     """Whether the property has a meaning for the loss, and the claim says exactly what a check of it shows."""
     name, verdict = claim["property"], claim["verdict"]
@@ -382,7 +387,7 @@ def meaningful(loss: dict[str, Any], claim: dict[str, Any]) -> None:
     shown(name not in OF_THE_LINE or loss["base"] in ("residual", "margin"), "a loss on the whole line")
     if name in BOTH_LABELS:
         shown([*loss["inputs"].values()] in (["{0, 1}"], ["[0, 1]"]), "a target that is a label")
-        shown(loss["domain"] in ("(-oo, oo)", "(0, 1)", "[0, 1]"), "a prediction that is a logit or a probability")
+        shown(predicts_probability(loss), "a prediction that is a logit or a probability")
     valued = formed(claim)
     shown(name in DUAL or not isinstance(claim.get("value"), dict), "a value that is one text")
     if verdict in ("proved", "conditional"):

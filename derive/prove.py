@@ -20,7 +20,7 @@ from .checker import Checker, digest, refined, verdict
 from .dual_strategies import unpacked
 from .explorer import Explorer
 from .formal import Formal, number
-from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, PROPERTIES, meaningful
+from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, PROPERTIES, meaningful, predicts_probability
 from .reading import Unproved, parse
 from .roots import text, thresholds
 from .search import attempt
@@ -28,7 +28,7 @@ from .strata import SAMPLES, Findings, Stratum
 from .strategies import STRATEGIES, Found, edges
 from .tower import Budget, Element
 
-WORK = 2_000_000  # terms made for one claim in one stratum
+WORK = 1_500_000  # terms made for one claim in one stratum
 CUTS = 5  # thresholds of one parameter that are tried
 
 
@@ -51,7 +51,7 @@ class Prover:
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The claim and its certificate."""
-        Budget.left = WORK * 2
+        Budget.left = WORK * 3
         try:
             made = self._claim()
             if self.name in ("conjugate", "prox", "elicits") and made[1] is None:
@@ -197,14 +197,14 @@ class Prover:
         if base:
             yield {n: ["free"] for n in base}
         yield base
-        if self.name in ("nonnegative", "upper_bounds_zero_one"):  # a target for which it fails
-            for n, d in self.loss["inputs"].items():
-                if d in ("(0, oo)", "[0, oo)"):
-                    yield {**base, n: ["10"]}
         switched = {n: v for n, v in self.switched().items() if v}
         if switched:  # where the formula itself is another one
             base = {**base, **{n: self.sorted(n, {*base.get(n, []), *v}) for n, v in switched.items()}}
             yield base
+        if self.name in ("nonnegative", "upper_bounds_zero_one"):  # targets for which it fails
+            for n, d in self.loss["inputs"].items():
+                if d in ("(0, oo)", "[0, oo)"):
+                    yield {**base, n: ["1/100", "10"]}
         found = attempt(lambda: self.thresholds(base)) or {}
         for n, values in found.items():
             for v in values:
@@ -452,7 +452,7 @@ def applicable(loss: dict[str, Any]) -> list[str]:
             continue
         if name in ("monotone", "upper_bounds_zero_one", "calibrated") and not margin:
             continue
-        if name in BOTH_LABELS and not labels:
+        if name in BOTH_LABELS and not (labels and predicts_probability(loss)):
             continue
         if name in ("conjugate", "prox") and not (residual or margin):
             continue
