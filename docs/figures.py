@@ -240,9 +240,10 @@ SHOWN: dict[str, dict[str, float]] = {
 
 
 def catalogue(base: str) -> dict[str, list[lf.LossFunction]]:
-    """The losses of the catalogue that are declared in the residual or in the margin, by panel."""
+    """The regression losses in the residual, or the binary ones in the margin, by panel."""
     everything = {name: lf.losses[name](backend="numpy", **SHOWN.get(name, {})) for name in lf.losses}
-    declared = {name for name, loss in everything.items() if loss.facts["base"] == base}
+    family = {"residual": "regression", "margin": "binary"}[base]
+    declared = {n for n, e in everything.items() if (e.facts["base"], e.facts["family"]) == (base, family)}
     drawn = sorted(name for names in ORDER[base].values() for name in names)
     if sorted(declared) != drawn:
         differing = ", ".join(sorted(declared ^ set(drawn)) or drawn)
