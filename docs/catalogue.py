@@ -23,8 +23,8 @@ JUMPS = {0: "the loss", 1: "the gradient", 2: "the Hessian"}
 
 
 def formula(loss: dict[str, Any], part: str) -> str:
-    text = loss[part]["text"].replace("|", "\\|")
-    return f"`{text}`" if len(text) <= WIDTH else f"`lossforge show {loss['name']}`"
+    text = loss[part].get("text", "").replace("|", "\\|")  # of several predictions there is a gradient for each
+    return f"`{text}`" if 0 < len(text) <= WIDTH else f"`lossforge show {loss['name']}`"
 
 
 def kinks(loss: dict[str, Any]) -> str:
