@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from .losses import parameter_option, refuse_unneeded, resolve, spec_errors
 from .status import BadInput, Finding, Lacking
 
 if TYPE_CHECKING:
+    from ..derive.certificates import Review
     from ..spec.model import Loss
     from ..verify.falsify import Contradiction
     from ..verify.report import Report
@@ -142,19 +145,18 @@ def check_proofs(places: Sequence[str], as_json: bool, points: int | None = None
     A place is a name of the catalogue or a folder that `build` wrote. Given a number of points, the claims are also
     held against as many samples, in `jobs` processes, and whatever contradicts one of them is a finding, too.
     """
-    from ..derive.certificates import loads, review
     from .progress import progress
 
     began = time.perf_counter()
     losses: dict[str, Facts] = {}
-    reviews = {}
+    reviews: dict[str, Review] = {}
     written = [(place, *found) for place in places for found in _written(place)]
     with progress("checking") as tell:
-        for number, (place, facts, path) in enumerate(written):
+        found_ = _reviewed([(facts, path) for _, facts, path in written], jobs or os.cpu_count() or 1)
+        for number, ((place, facts, _), made) in enumerate(zip(written, found_, strict=True), 1):
             tell(number, len(written))
-            made = loads(path.read_text(encoding="utf-8")) if path.is_file() else None
             name = facts["name"] if place in catalogue() else f"{place}/{facts['name']}"
-            losses[name], reviews[name] = facts, review(facts, made)
+            losses[name], reviews[name] = facts, made
     seconds = time.perf_counter() - began
     total = {key: sum(getattr(r, key) for r in reviews.values()) for key in ("claims", "decided", "accepted")}
     contradictions = {} if points is None else _falsified(losses, points, jobs)
@@ -193,6 +195,21 @@ def check_proofs(places: Sequence[str], as_json: bool, points: int | None = None
         problems.append(f"{len(doubted)} of {len(reviews)} losses have contradicted claims: {', '.join(doubted)}")
     if problems:
         raise Finding("; ".join(problems))
+
+
+def _review(facts: Facts, path: Path) -> Review:
+    from ..derive.certificates import loads, review
+
+    return review(facts, loads(path.read_text(encoding="utf-8")) if path.is_file() else None)
+
+
+def _reviewed(written: Sequence[tuple[Facts, Path]], jobs: int) -> Iterator[Review]:
+    """What the checker says of each loss, in order; of many losses, in several processes."""
+    if min(jobs, len(written) // 8) < 2:
+        yield from (_review(*one) for one in written)
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_review, *zip(*written, strict=True))
 
 
 def _falsified(losses: Mapping[str, Facts], points: int, jobs: int | None) -> dict[str, list[Contradiction]]:
