@@ -91,7 +91,8 @@ def test_what_is_no_document_is_none(spoilt: str) -> None:
 
 def test_the_checker_needs_neither_sympy_nor_the_prover() -> None:
     code = (
-        "import sys\nfrom lossforge.cli.main import main\nsys.argv[1:] = ['check', '--proofs', 'huber', 'brier', 'gaussian_nll', 'softmax_cross_entropy']\n"
+        "import sys\nfrom lossforge.cli.main import main\n"
+        "sys.argv[1:] = ['check', '--proofs', 'huber', 'brier', 'gaussian_nll', 'softmax_cross_entropy']\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
         "others = {'sympy', 'numpy', *(f'lossforge.derive.{m}' for m in ('prove', 'search', 'roots'))}\n"
         "assert 'flint' in sys.modules\nassert not others & set(sys.modules), others & set(sys.modules)"
