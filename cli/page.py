@@ -53,7 +53,7 @@ def claims(facts: Facts) -> list[tuple[str, str]]:
     for name, claim in facts.get("properties", {}).items():
         said = claim["verdict"]
         if name == "differentiable" and said == "proved":  # how often, and continuously so
-            said += f", C^{str(claim['value']).replace('oo', '∞')}"
+            said += f", C^{str(claim['value']).replace('oo', '∞')}" if "value" in claim else ""
         elif (value := claim.get("value")) is not None:
             named = isinstance(value, dict)  # a statistic, with its level and link
             shown = ", ".join(v if k == "statistic" else f"{k} {v}" for k, v in value.items()) if named else value

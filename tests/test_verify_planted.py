@@ -43,9 +43,9 @@ def prepared(name: str) -> tuple[TruthTable, dict[str, sp.Expr]]:
     for b in points(loss, 500):
         sizes = np.max(np.abs(np.column_stack(list(b.arguments.values()))), axis=1)
         keep = (sizes <= 1e100) & ~b.rounded
-        for target in loss.targets:
-            if target.domain.text == "(0, oo)":  # what is relative to a target overflows where that is tiny
-                keep &= b.arguments[target.name] >= 1e-100
+        for argument in loss.arguments:
+            if argument.domain.text == "(0, oo)":  # what is relative to an argument overflows where that is tiny
+                keep &= b.arguments[argument.name] >= 1e-100
         kept = {name: column[keep] for name, column in b.arguments.items()}
         batches.append(Batch(b.parameters, kept, b.single[keep], b.rounded[keep]))
     expressions = derived(name)
