@@ -168,7 +168,10 @@ def _c_function(kernel: Kernel, precision: Precision, target: Target, loss: str)
         "signature": ", ".join(signature),
         "unused": [array[n] for n in kernel.inputs if n not in uses]
         + [names[p] for p in kernel.parameters if p not in uses],
-        "prologue": [f"const {t} {names[a.name]} = {printer(a.value)};" for a in kernel.prologue],
+        "prologue": [
+            f"const {t if a.value.type == 'real' else 'int'} {names[a.name]} = {printer(a.value)};"
+            for a in kernel.prologue
+        ],
         "row": row,
         "loads": loads,
         "body": [_c_step(a, printer, names[a.name], indices, t) for a in kernel.body],

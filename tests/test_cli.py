@@ -131,7 +131,7 @@ s = { role = "prediction" }
 def test_several_predictions_and_classes_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "gauss.toml").write_text(TWO, encoding="utf-8")
     shown = call("derive", tmp_path / "gauss.toml").stdout
-    assert "\n  gradient by mu     (mu - y)*exp(-2*s)\n" in shown
+    assert "\n  gradient by mu     -(y - mu)*exp(-2*s)\n" in shown
     assert "\n  Hessian by mu, s  " in shown
     assert (
         "\n  gradient[j]      softmax(f)[j] - y[j]\n  Hessian[j, k]  " in call("derive", "softmax_cross_entropy").stdout

@@ -101,7 +101,7 @@ void lossforge_asymmetric_focal_hessian_f64(size_t n, const double *restrict y, 
 
 void lossforge_asymmetric_focal_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_pos, double gamma_neg, double shift, double *restrict loss, double *restrict gradient)
 {
-    const double t8 = (shift <= 0.0);
+    const int t8 = (shift <= 0.0);
     const double t12 = 1.0 - shift;
     const double c3 = shift - 1.0;
     const double c7 = gamma_neg - 1.0;
@@ -138,7 +138,7 @@ void lossforge_asymmetric_focal_loss_gradient_f64(size_t n, const double *restri
 
 void lossforge_asymmetric_focal_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_pos, double gamma_neg, double shift, double *restrict gradient, double *restrict hessian)
 {
-    const double t0 = (shift <= 0.0);
+    const int t0 = (shift <= 0.0);
     const double t11 = 1.0 - shift;
     const double c3 = shift - 1.0;
     const double t14 = gamma_neg - 1.0;
@@ -182,7 +182,7 @@ void lossforge_asymmetric_focal_gradient_hessian_f64(size_t n, const double *res
 
 void lossforge_asymmetric_focal_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_pos, double gamma_neg, double shift, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
-    const double t8 = (shift <= 0.0);
+    const int t8 = (shift <= 0.0);
     const double t12 = 1.0 - shift;
     const double c3 = shift - 1.0;
     const double t22 = gamma_neg - 1.0;
@@ -312,7 +312,7 @@ void lossforge_asymmetric_focal_hessian_f32(size_t n, const float *restrict y, c
 
 void lossforge_asymmetric_focal_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_pos, float gamma_neg, float shift, float *restrict loss, float *restrict gradient)
 {
-    const float t8 = (shift <= 0.0f);
+    const int t8 = (shift <= 0.0f);
     const float t12 = 1.0f - shift;
     const float c3 = shift - 1.0f;
     const float c7 = gamma_neg - 1.0f;
@@ -349,7 +349,7 @@ void lossforge_asymmetric_focal_loss_gradient_f32(size_t n, const float *restric
 
 void lossforge_asymmetric_focal_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_pos, float gamma_neg, float shift, float *restrict gradient, float *restrict hessian)
 {
-    const float t0 = (shift <= 0.0f);
+    const int t0 = (shift <= 0.0f);
     const float t11 = 1.0f - shift;
     const float c3 = shift - 1.0f;
     const float t14 = gamma_neg - 1.0f;
@@ -393,7 +393,7 @@ void lossforge_asymmetric_focal_gradient_hessian_f32(size_t n, const float *rest
 
 void lossforge_asymmetric_focal_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_pos, float gamma_neg, float shift, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
-    const float t8 = (shift <= 0.0f);
+    const int t8 = (shift <= 0.0f);
     const float t12 = 1.0f - shift;
     const float c3 = shift - 1.0f;
     const float t22 = gamma_neg - 1.0f;

@@ -41,7 +41,7 @@ static inline float signf(float x)
 void lossforge_barron_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double c, double *restrict loss)
 {
     const double t0 = fabs(2.0 - alpha);
-    const double t4 = (alpha == 0.0);
+    const int t4 = (alpha == 0.0);
     const double c6 = fabs(alpha);
     const double c7 = 0.5 * alpha;
     const double t14 = fabs(1.4142135623730951 * c);
@@ -140,15 +140,15 @@ void lossforge_barron_hessian_f64(size_t n, const double *restrict y, const doub
 
 void lossforge_barron_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double c, double *restrict loss, double *restrict gradient)
 {
-    const double t1 = (alpha < 0.0);
+    const int t1 = (alpha < 0.0);
     const double t2 = fabs(2.0 - alpha);
-    const double t7 = (alpha == 0.0);
+    const int t7 = (alpha == 0.0);
     const double c8 = fabs(alpha);
     const double c9 = 0.5 * alpha;
-    const double t19 = (alpha <= 0.0);
+    const int t19 = (alpha <= 0.0);
     const double t20 = fabs(1.4142135623730951 * c);
-    const double t29 = (alpha < 2.0);
-    const double t30 = (alpha <= 2.0);
+    const int t29 = (alpha < 2.0);
+    const int t30 = (alpha <= 2.0);
     const double t32 = alpha - 1.0;
     const double c18 = c * c;
     const double t3 = sqrt(t2);
@@ -195,12 +195,12 @@ void lossforge_barron_loss_gradient_f64(size_t n, const double *restrict y, cons
 
 void lossforge_barron_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double c, double *restrict gradient, double *restrict hessian)
 {
-    const double t1 = (alpha < 0.0);
+    const int t1 = (alpha < 0.0);
     const double t2 = sqrt(fabs(2.0 - alpha));
     const double t13 = alpha - 1.0;
-    const double t16 = (alpha <= 0.0);
-    const double t23 = (alpha < 2.0);
-    const double t24 = (alpha <= 2.0);
+    const int t16 = (alpha <= 0.0);
+    const int t23 = (alpha < 2.0);
+    const int t24 = (alpha <= 2.0);
     const double t25 = c * c;
     const double t30 = alpha - 2.0;
     const double t3 = c * t2;
@@ -246,15 +246,15 @@ void lossforge_barron_gradient_hessian_f64(size_t n, const double *restrict y, c
 
 void lossforge_barron_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
-    const double t1 = (alpha < 0.0);
+    const int t1 = (alpha < 0.0);
     const double t2 = fabs(2.0 - alpha);
-    const double t7 = (alpha == 0.0);
+    const int t7 = (alpha == 0.0);
     const double c8 = fabs(alpha);
     const double c9 = 0.5 * alpha;
-    const double t21 = (alpha <= 0.0);
+    const int t21 = (alpha <= 0.0);
     const double t22 = fabs(1.4142135623730951 * c);
-    const double t31 = (alpha < 2.0);
-    const double t32 = (alpha <= 2.0);
+    const int t31 = (alpha < 2.0);
+    const int t32 = (alpha <= 2.0);
     const double t35 = alpha - 1.0;
     const double t38 = c * c;
     const double t42 = alpha - 2.0;
@@ -317,7 +317,7 @@ void lossforge_barron_loss_gradient_hessian_f64(size_t n, const double *restrict
 void lossforge_barron_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float c, float *restrict loss)
 {
     const float t0 = fabsf(2.0f - alpha);
-    const float t4 = (alpha == 0.0f);
+    const int t4 = (alpha == 0.0f);
     const float c6 = fabsf(alpha);
     const float c7 = 0.5f * alpha;
     const float t14 = fabsf(1.4142135f * c);
@@ -416,15 +416,15 @@ void lossforge_barron_hessian_f32(size_t n, const float *restrict y, const float
 
 void lossforge_barron_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float c, float *restrict loss, float *restrict gradient)
 {
-    const float t1 = (alpha < 0.0f);
+    const int t1 = (alpha < 0.0f);
     const float t2 = fabsf(2.0f - alpha);
-    const float t7 = (alpha == 0.0f);
+    const int t7 = (alpha == 0.0f);
     const float c8 = fabsf(alpha);
     const float c9 = 0.5f * alpha;
-    const float t19 = (alpha <= 0.0f);
+    const int t19 = (alpha <= 0.0f);
     const float t20 = fabsf(1.4142135f * c);
-    const float t29 = (alpha < 2.0f);
-    const float t30 = (alpha <= 2.0f);
+    const int t29 = (alpha < 2.0f);
+    const int t30 = (alpha <= 2.0f);
     const float t32 = alpha - 1.0f;
     const float c18 = c * c;
     const float t3 = sqrtf(t2);
@@ -471,12 +471,12 @@ void lossforge_barron_loss_gradient_f32(size_t n, const float *restrict y, const
 
 void lossforge_barron_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float c, float *restrict gradient, float *restrict hessian)
 {
-    const float t1 = (alpha < 0.0f);
+    const int t1 = (alpha < 0.0f);
     const float t2 = sqrtf(fabsf(2.0f - alpha));
     const float t13 = alpha - 1.0f;
-    const float t16 = (alpha <= 0.0f);
-    const float t23 = (alpha < 2.0f);
-    const float t24 = (alpha <= 2.0f);
+    const int t16 = (alpha <= 0.0f);
+    const int t23 = (alpha < 2.0f);
+    const int t24 = (alpha <= 2.0f);
     const float t25 = c * c;
     const float t30 = alpha - 2.0f;
     const float t3 = c * t2;
@@ -522,15 +522,15 @@ void lossforge_barron_gradient_hessian_f32(size_t n, const float *restrict y, co
 
 void lossforge_barron_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
-    const float t1 = (alpha < 0.0f);
+    const int t1 = (alpha < 0.0f);
     const float t2 = fabsf(2.0f - alpha);
-    const float t7 = (alpha == 0.0f);
+    const int t7 = (alpha == 0.0f);
     const float c8 = fabsf(alpha);
     const float c9 = 0.5f * alpha;
-    const float t21 = (alpha <= 0.0f);
+    const int t21 = (alpha <= 0.0f);
     const float t22 = fabsf(1.4142135f * c);
-    const float t31 = (alpha < 2.0f);
-    const float t32 = (alpha <= 2.0f);
+    const int t31 = (alpha < 2.0f);
+    const int t32 = (alpha <= 2.0f);
     const float t35 = alpha - 1.0f;
     const float t38 = c * c;
     const float t42 = alpha - 2.0f;

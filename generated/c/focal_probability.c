@@ -35,7 +35,7 @@ void lossforge_focal_probability_gradient_f64(size_t n, const double *restrict y
 
 void lossforge_focal_probability_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict hessian)
 {
-    const double t2 = (gamma_2 == 0.0);
+    const int t2 = (gamma_2 == 0.0);
     const double t3 = gamma_2 - 1.0;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
@@ -73,7 +73,7 @@ void lossforge_focal_probability_loss_gradient_f64(size_t n, const double *restr
 
 void lossforge_focal_probability_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict gradient, double *restrict hessian)
 {
-    const double t11 = (gamma_2 == 0.0);
+    const int t11 = (gamma_2 == 0.0);
     const double t12 = gamma_2 - 1.0;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
@@ -97,7 +97,7 @@ void lossforge_focal_probability_gradient_hessian_f64(size_t n, const double *re
 
 void lossforge_focal_probability_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
-    const double t13 = (gamma_2 == 0.0);
+    const int t13 = (gamma_2 == 0.0);
     const double t14 = gamma_2 - 1.0;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
@@ -149,7 +149,7 @@ void lossforge_focal_probability_gradient_f32(size_t n, const float *restrict y,
 
 void lossforge_focal_probability_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float gamma_2, float *restrict hessian)
 {
-    const float t2 = (gamma_2 == 0.0f);
+    const int t2 = (gamma_2 == 0.0f);
     const float t3 = gamma_2 - 1.0f;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
@@ -187,7 +187,7 @@ void lossforge_focal_probability_loss_gradient_f32(size_t n, const float *restri
 
 void lossforge_focal_probability_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float gamma_2, float *restrict gradient, float *restrict hessian)
 {
-    const float t11 = (gamma_2 == 0.0f);
+    const int t11 = (gamma_2 == 0.0f);
     const float t12 = gamma_2 - 1.0f;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
@@ -211,7 +211,7 @@ void lossforge_focal_probability_gradient_hessian_f32(size_t n, const float *res
 
 void lossforge_focal_probability_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float gamma_2, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
-    const float t13 = (gamma_2 == 0.0f);
+    const int t13 = (gamma_2 == 0.0f);
     const float t14 = gamma_2 - 1.0f;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];

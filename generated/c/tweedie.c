@@ -68,12 +68,12 @@ void lossforge_tweedie_hessian_f64(size_t n, const double *restrict y, const dou
 
 void lossforge_tweedie_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict loss, double *restrict gradient)
 {
-    const double t2 = (p < 1.0);
+    const int t2 = (p < 1.0);
     const double t3 = 1.0 - p;
     const double t5 = 1.0 / (2.0 - p);
-    const double t12 = (p <= 1.0);
-    const double t14 = (p < 2.0);
-    const double t15 = (p <= 2.0);
+    const int t12 = (p <= 1.0);
+    const int t14 = (p < 2.0);
+    const int t15 = (p <= 2.0);
     const double c8 = 0.25 * p;
     const double c3 = 0.25 * (1.0 + t3);
     const double c4 = 0.25 * t3;
@@ -103,12 +103,12 @@ void lossforge_tweedie_loss_gradient_f64(size_t n, const double *restrict y, con
 
 void lossforge_tweedie_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict gradient, double *restrict hessian)
 {
-    const double t2 = (p < 1.0);
+    const int t2 = (p < 1.0);
     const double t3 = 1.0 - p;
     const double c3 = 0.25 * p;
-    const double t11 = (p <= 1.0);
-    const double t12 = (p < 2.0);
-    const double t13 = (p <= 2.0);
+    const int t11 = (p <= 1.0);
+    const int t12 = (p < 2.0);
+    const int t13 = (p <= 2.0);
     const double t15 = -1.0 - p;
     const double c2 = 0.25 * t3;
     const double c8 = 0.25 * (1.0 + t15);
@@ -139,12 +139,12 @@ void lossforge_tweedie_gradient_hessian_f64(size_t n, const double *restrict y, 
 
 void lossforge_tweedie_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
-    const double t2 = (p < 1.0);
+    const int t2 = (p < 1.0);
     const double t3 = 1.0 - p;
     const double t5 = 1.0 / (2.0 - p);
-    const double t12 = (p <= 1.0);
-    const double t14 = (p < 2.0);
-    const double t15 = (p <= 2.0);
+    const int t12 = (p <= 1.0);
+    const int t14 = (p < 2.0);
+    const int t15 = (p <= 2.0);
     const double c8 = 0.25 * p;
     const double t22 = -1.0 - p;
     const double c3 = 0.25 * (1.0 + t3);
@@ -242,12 +242,12 @@ void lossforge_tweedie_hessian_f32(size_t n, const float *restrict y, const floa
 
 void lossforge_tweedie_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict loss, float *restrict gradient)
 {
-    const float t2 = (p < 1.0f);
+    const int t2 = (p < 1.0f);
     const float t3 = 1.0f - p;
     const float t5 = 1.0f / (2.0f - p);
-    const float t12 = (p <= 1.0f);
-    const float t14 = (p < 2.0f);
-    const float t15 = (p <= 2.0f);
+    const int t12 = (p <= 1.0f);
+    const int t14 = (p < 2.0f);
+    const int t15 = (p <= 2.0f);
     const float c8 = 0.25f * p;
     const float c3 = 0.25f * (1.0f + t3);
     const float c4 = 0.25f * t3;
@@ -277,12 +277,12 @@ void lossforge_tweedie_loss_gradient_f32(size_t n, const float *restrict y, cons
 
 void lossforge_tweedie_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict gradient, float *restrict hessian)
 {
-    const float t2 = (p < 1.0f);
+    const int t2 = (p < 1.0f);
     const float t3 = 1.0f - p;
     const float c3 = 0.25f * p;
-    const float t11 = (p <= 1.0f);
-    const float t12 = (p < 2.0f);
-    const float t13 = (p <= 2.0f);
+    const int t11 = (p <= 1.0f);
+    const int t12 = (p < 2.0f);
+    const int t13 = (p <= 2.0f);
     const float t15 = -1.0f - p;
     const float c2 = 0.25f * t3;
     const float c8 = 0.25f * (1.0f + t15);
@@ -313,12 +313,12 @@ void lossforge_tweedie_gradient_hessian_f32(size_t n, const float *restrict y, c
 
 void lossforge_tweedie_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
-    const float t2 = (p < 1.0f);
+    const int t2 = (p < 1.0f);
     const float t3 = 1.0f - p;
     const float t5 = 1.0f / (2.0f - p);
-    const float t12 = (p <= 1.0f);
-    const float t14 = (p < 2.0f);
-    const float t15 = (p <= 2.0f);
+    const int t12 = (p <= 1.0f);
+    const int t14 = (p < 2.0f);
+    const int t15 = (p <= 2.0f);
     const float c8 = 0.25f * p;
     const float t22 = -1.0f - p;
     const float c3 = 0.25f * (1.0f + t3);

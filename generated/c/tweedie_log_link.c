@@ -79,12 +79,12 @@ void lossforge_tweedie_log_link_hessian_f64(size_t n, const double *restrict y, 
 
 void lossforge_tweedie_log_link_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict loss, double *restrict gradient)
 {
-    const double t2 = (p < 1.0);
+    const int t2 = (p < 1.0);
     const double t3 = 1.0 - p;
     const double t5 = 1.0 / (2.0 - p);
-    const double t17 = (p <= 1.0);
-    const double t19 = (p < 2.0);
-    const double t20 = (p <= 2.0);
+    const int t17 = (p <= 1.0);
+    const int t19 = (p < 2.0);
+    const int t20 = (p <= 2.0);
     const double c3 = 0.25 * (1.0 + t3);
     const double c4 = 0.25 * t3;
     for (size_t row = 0; row < n; row++) {
@@ -119,11 +119,11 @@ void lossforge_tweedie_log_link_loss_gradient_f64(size_t n, const double *restri
 
 void lossforge_tweedie_log_link_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict gradient, double *restrict hessian)
 {
-    const double t2 = (p < 1.0);
+    const int t2 = (p < 1.0);
     const double t4 = 1.0 - p;
-    const double t15 = (p <= 1.0);
-    const double t16 = (p < 2.0);
-    const double t17 = (p <= 2.0);
+    const int t15 = (p <= 1.0);
+    const int t16 = (p < 2.0);
+    const int t17 = (p <= 2.0);
     const double t21 = 2.0 - p;
     const double c2 = 0.25 * (1.0 + t4);
     const double c3 = 0.25 * t4;
@@ -159,12 +159,12 @@ void lossforge_tweedie_log_link_gradient_hessian_f64(size_t n, const double *res
 
 void lossforge_tweedie_log_link_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
-    const double t2 = (p < 1.0);
+    const int t2 = (p < 1.0);
     const double t3 = 1.0 - p;
     const double t5 = 2.0 - p;
-    const double t18 = (p <= 1.0);
-    const double t20 = (p < 2.0);
-    const double t21 = (p <= 2.0);
+    const int t18 = (p <= 1.0);
+    const int t20 = (p < 2.0);
+    const int t21 = (p <= 2.0);
     const double t6 = 1.0 / t5;
     const double c4 = 0.25 * (1.0 + t3);
     const double c5 = 0.25 * t3;
@@ -283,12 +283,12 @@ void lossforge_tweedie_log_link_hessian_f32(size_t n, const float *restrict y, c
 
 void lossforge_tweedie_log_link_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict loss, float *restrict gradient)
 {
-    const float t2 = (p < 1.0f);
+    const int t2 = (p < 1.0f);
     const float t3 = 1.0f - p;
     const float t5 = 1.0f / (2.0f - p);
-    const float t17 = (p <= 1.0f);
-    const float t19 = (p < 2.0f);
-    const float t20 = (p <= 2.0f);
+    const int t17 = (p <= 1.0f);
+    const int t19 = (p < 2.0f);
+    const int t20 = (p <= 2.0f);
     const float c3 = 0.25f * (1.0f + t3);
     const float c4 = 0.25f * t3;
     for (size_t row = 0; row < n; row++) {
@@ -323,11 +323,11 @@ void lossforge_tweedie_log_link_loss_gradient_f32(size_t n, const float *restric
 
 void lossforge_tweedie_log_link_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict gradient, float *restrict hessian)
 {
-    const float t2 = (p < 1.0f);
+    const int t2 = (p < 1.0f);
     const float t4 = 1.0f - p;
-    const float t15 = (p <= 1.0f);
-    const float t16 = (p < 2.0f);
-    const float t17 = (p <= 2.0f);
+    const int t15 = (p <= 1.0f);
+    const int t16 = (p < 2.0f);
+    const int t17 = (p <= 2.0f);
     const float t21 = 2.0f - p;
     const float c2 = 0.25f * (1.0f + t4);
     const float c3 = 0.25f * t4;
@@ -363,12 +363,12 @@ void lossforge_tweedie_log_link_gradient_hessian_f32(size_t n, const float *rest
 
 void lossforge_tweedie_log_link_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
-    const float t2 = (p < 1.0f);
+    const int t2 = (p < 1.0f);
     const float t3 = 1.0f - p;
     const float t5 = 2.0f - p;
-    const float t18 = (p <= 1.0f);
-    const float t20 = (p < 2.0f);
-    const float t21 = (p <= 2.0f);
+    const int t18 = (p <= 1.0f);
+    const int t20 = (p < 2.0f);
+    const int t21 = (p <= 2.0f);
     const float t6 = 1.0f / t5;
     const float c4 = 0.25f * (1.0f + t3);
     const float c5 = 0.25f * t3;
