@@ -52,8 +52,14 @@ def written(name: str) -> dict[str, Any]:
 def test_every_claim_of_the_catalogue_is_shown(name: str) -> None:
     found = review(facts(name), written(name))
     assert found.problems == ()
-    assert found.accepted == found.decided >= 5
+    assert found.accepted == found.decided
     assert found.claims == len(facts(name)["properties"]) == len(applicable(statement(facts(name)) or {}))
+
+
+def test_most_claims_of_the_catalogue_are_decided() -> None:
+    verdicts = [c["verdict"] for name in CATALOG for c in facts(name)["properties"].values()]
+    assert len(verdicts) > 1700
+    assert verdicts.count("undecided") <= 0.08 * len(verdicts)
 
 
 def test_there_are_certificates_of_every_loss_and_of_no_other() -> None:
@@ -368,7 +374,7 @@ def test_every_refutation_of_the_catalogue_has_a_witness() -> None:
 @pytest.mark.parametrize(
     ("formula", "claim", "at", "what"),
     [
-        ("log(1 + r**2)", "convex", "r < -1", "the second derivative is negative"),
+        ("log(1 + r**2)", "convex", "r = 2", "the second derivative is negative"),
         ("log(1 + r**2) + r/3", "symmetric", "r = 1", "the value is another one than at r = -(1)"),
         ("min(r**2, 1)", "convex", "r = -1", "the slope falls"),
         ("r**2*exp(-r**2)", "quasiconvex", None, "the value rises, and falls later"),
