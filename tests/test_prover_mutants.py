@@ -51,15 +51,16 @@ def with_parameter(text: str, domain: str) -> dict[str, Any]:
     return {**statement(text), "parameters": {"c": domain}}
 
 
-def margin(text: str) -> dict[str, Any]:
-    return {**statement(text), "variable": "m", "base": "margin"}
+def margin(text: str, **parameters: str) -> dict[str, Any]:
+    return {**statement(text), "variable": "m", "base": "margin", "parameters": parameters}
 
 
 def with_target(text: str, domain: str) -> dict[str, Any]:
     return {**statement(text), "variable": "f", "base": None, "inputs": {"y": domain}}
 
 
-# Losses that a careless engine gets wrong, and the property to ask for.
+# Losses that a careless engine gets wrong, and the property to ask for. Where c runs through (0, oo), balls cannot tell
+# signs, and all depends on the formal derivatives.
 TRAPS: dict[str, tuple[dict[str, Any], str]] = {
     "concave kink": (statement("-abs(r)"), "convex"),
     "zero-one": (margin("1 if m <= 0 else 0"), "convex"),
@@ -72,7 +73,8 @@ TRAPS: dict[str, tuple[dict[str, Any], str]] = {
     "bump": (statement("exp(-r**2)"), "convex"),
     "logarithm": (statement("log(1 + r**2)"), "convex"),
     "exponential": (statement("exp(r/2) + exp(-r)"), "convex"),
-    "exponentials apart": (statement("exp(r) - exp(r/2)"), "convex"),
+    "exponentials apart": (with_parameter("exp(r) - c*exp(r/2)", "(0, oo)"), "convex"),
+    "scaled bump": (with_parameter("exp(-c*r**2)", "(0, oo)"), "convex"),
     "arc tangent": (statement("r*atan(r)"), "convex"),
     "falling": (margin("log(1 + exp(-m))"), "monotone"),
     "parabola": (statement("r**2"), "lipschitz"),
@@ -91,9 +93,9 @@ TRAPS: dict[str, tuple[dict[str, Any], str]] = {
     "asymmetric": (statement("max(-r, 2*r)"), "symmetric"),
     "best constant": (statement("max(-r, 2*r)"), "lipschitz"),
     "spike": (statement("r**2 if r < 0 else -1 if r <= 0 else r**2"), "nonnegative"),
-    "rising root": (margin("sqrt(1 + max(0, m))"), "monotone"),
-    "rising logarithm": (margin("log(2 + max(0, m))"), "monotone"),
-    "rising arc tangent": (margin("atan(m)"), "monotone"),
+    "rising root": (margin("sqrt(c + max(0, m))", c="(0, oo)"), "monotone"),
+    "rising logarithm": (margin("log(c + max(0, m))", c="(0, oo)"), "monotone"),
+    "rising arc tangent": (margin("c*atan(m)", c="(0, oo)"), "monotone"),
     "roots apart": (statement("sqrt(1 + r**2) - sqrt(4 + r**2)"), "bounded"),
     "smooth hinge": (statement("log(1 + exp(r)) - max(0, r)"), "bounded"),
 }
@@ -319,11 +321,11 @@ SHARED: tuple[tuple[Fault, tuple[str, ...]], ...] = (
     (dropped_branch, ("concave kink", "zero-one")),
     (comparison_at_equality, ("spike",)),
     (flipped_product, ("bump", "logarithm", "truncated square")),
-    (flipped_slope("exp"), ("bump", "exponential")),
+    (flipped_slope("exp"), ("scaled bump",)),
     (flipped_slope("log"), ("rising logarithm",)),
     (flipped_slope("atan"), ("rising arc tangent",)),
     (flipped_slope("power"), ("rising root",)),
-    (forgotten_factor, ("bump",)),
+    (forgotten_factor, ("scaled bump",)),
     (exponentials_confused, ("exponentials apart",)),
     (dropped_strata(closed_end, "dropped_closed_end"), ("closed end",)),
     (dropped_strata(point_between, "dropped_point"), ("one bad point",)),
@@ -370,7 +372,14 @@ def weak_sign_for_strict(patch: Patch) -> None:
 
 
 def bound_for_best(patch: Patch) -> None:
-    """A bound counts as attained wherever the certificate says so."""
+    """A bound counts as attained wherever the certificate says so, and where it says nothing."""
+    original = checker.Checker.__init__
+
+    def init(self: Any, *more: Any) -> None:
+        original(self, *more)
+        self.promised = set()
+
+    patch.setattr(checker.Checker, "__init__", init)
     patch.setattr(cells.Case, "reached", lambda self, *more, **also: True)
 
 
@@ -428,8 +437,24 @@ def bends_not_looked_at(patch: Patch) -> None:
     patch.setattr(explorer.Explorer, "jump", lambda self, k, j: 0)
 
 
+def points_not_tried(patch: Patch) -> None:
+    """Not a fault: balls at a point would refute before any other sign is asked for."""
+    without = {
+        name: tuple(f for f in rows if f is not strategies.by_point) for name, rows in strategies.STRATEGIES.items()
+    }
+    patch.setattr(prove, "STRATEGIES", without)
+
+
+def on_cells(patch: Patch, change: Callable[[Any], Any]) -> None:
+    """Change the signs on cells, however they were found."""
+    original = explorer.Explorer.sign_on
+    patch.setattr(explorer.Explorer, "sign_on", lambda self, *more: change(original(self, *more)))
+
+
 def signs_guessed(sign: int) -> Fault:
     def fault(patch: Patch) -> None:
+        points_not_tried(patch)
+        patch.setattr(explorer.Explorer, "sign_on", lambda self, *more: sign)
         patch.setattr(explorer.Explorer, "sign", lambda self, e, key: sign)
         patch.setattr(explorer.Explorer, "signed", lambda self, i, key, make: sign)
 
@@ -438,23 +463,13 @@ def signs_guessed(sign: int) -> Fault:
 
 
 def flipped_signs(patch: Patch) -> None:
-    original = explorer.Explorer.sign
-
-    def sign(self: Any, e: Any, key: str) -> Any:
-        found = original(self, e, key)
-        return found if found is None else -found
-
-    patch.setattr(explorer.Explorer, "sign", sign)
+    points_not_tried(patch)
+    on_cells(patch, lambda found: found if found is None else -found)
 
 
 def weak_signs_strict(patch: Patch) -> None:
-    original = explorer.Explorer.sign
-
-    def sign(self: Any, e: Any, key: str) -> Any:
-        found = original(self, e, key)
-        return {0: 2, 1: 2}.get(found, found) if "@" in key else found  # on cells, not at breakpoints
-
-    patch.setattr(explorer.Explorer, "sign", sign)
+    points_not_tried(patch)
+    on_cells(patch, lambda found: {0: 2, 1: 2}.get(found, found))
 
 
 def limits_finite(patch: Patch) -> None:
@@ -463,6 +478,7 @@ def limits_finite(patch: Patch) -> None:
 
 def cells_left_out(patch: Patch) -> None:
     """Only the first cell is looked at."""
+    points_not_tried(patch)
     original = explorer.Explorer.every
 
     def every(self: Any, *more: Any, **also: Any) -> None:

@@ -68,17 +68,18 @@ def leaves(node: Any) -> Iterator[Part]:
         yield node
 
 
-WRITTEN = {
-    name: (
+def written(name: str) -> tuple[Part | None, Part]:
+    return (
         statement(json.loads((FACTS / f"{name}.json").read_text(encoding="utf-8"))),
         json.loads((FACTS / "certificates" / f"{name}.json").read_text(encoding="utf-8"))["claims"],
     )
-    for name in NAMES
-}
+
+
+WRITTEN = {name: written(name) for name in NAMES}
 
 
 def case(name: str, claim: str) -> Case:
-    about, claims = WRITTEN[name]
+    about, claims = WRITTEN.get(name) or written(name)
     assert about is not None
     return Case(about, claims[claim]["claim"], claims[claim]["certificate"]["tree"])
 
@@ -396,41 +397,40 @@ SPOILT: dict[str, tuple[str, str, Change]] = {
     ),
     "chart without a scale": ("hinge", "convex", lambda c: c.leaf["charts"].__setitem__(0, ["linear"])),
     "zero that is another breakpoint": ("hinge", "upper_bounds_zero_one", lambda c: c.leaf.update(zero=1)),
-    "zero of another breakpoint": ("hinge", "calibrated", lambda c: c.leaf.update(zero=1)),
+    "zero of another breakpoint": ("hinge", "calibrated", lambda c: c.leaf.update(zero=2)),
     "zero missing": ("hinge", "calibrated", lambda c: c.leaf.pop("zero")),
     # Proofs of signs
-    "proof removed": ("log_cosh", "range", lambda c: c.leaf.pop("proofs")),
-    "proof of an unknown lemma": ("log_cosh", "range", lambda c: proof(c).__setitem__(0, "believe")),
-    "proof of no lemma": ("log_cosh", "range", lambda c: proof(c).clear()),
-    "slope from the wrong end": ("log_cosh", "range", lambda c: proof(c).__setitem__(3, "end")),
-    "slope from the start of what falls": ("logistic", "nonnegative", lambda c: proof(c).__setitem__(3, "start")),
-    "slope in an unknown coordinate": ("log_cosh", "range", lambda c: proof(c).__setitem__(1, "delta")),
-    "slope divided by an unknown generator": ("log_cosh", "range", lambda c: proof(c).__setitem__(2, [99, 1, 0])),
-    "slope divided by a negative index": ("log_cosh", "range", lambda c: proof(c).__setitem__(2, [-1, 1, 0])),
-    "slope divided by a huge power": ("log_cosh", "range", lambda c: proof(c).__setitem__(2, [31, 1, 10**12])),
-    "slope cut off": ("log_cosh", "range", lambda c: proof(c).pop()),
-    "square that is none": ("log_cosh", "range", lambda c: proof(c).__setitem__(slice(None), ["square", 0, None])),
+    "proof removed": ("linex", "nonnegative", lambda c: c.leaf.pop("proofs")),
+    "proof of an unknown lemma": ("linex", "nonnegative", lambda c: proof(c).__setitem__(0, "believe")),
+    "proof of no lemma": ("linex", "nonnegative", lambda c: proof(c).clear()),
+    "slope from the wrong end": ("linex", "nonnegative", lambda c: proof(c).__setitem__(3, "end")),
+    "slope from the start of what falls": (
+        "ordinal_logit_class",
+        "nonnegative",
+        lambda c: proof(c).__setitem__(3, "start"),
+    ),
+    "slope in an unknown coordinate": ("linex", "nonnegative", lambda c: proof(c).__setitem__(1, "delta")),
+    "slope divided by an unknown generator": ("linex", "nonnegative", lambda c: proof(c).__setitem__(2, [99, 1, 0])),
+    "slope divided by a negative index": ("linex", "nonnegative", lambda c: proof(c).__setitem__(2, [-1, 1, 0])),
+    "slope divided by a huge power": ("linex", "nonnegative", lambda c: proof(c).__setitem__(2, [31, 1, 10**12])),
+    "slope cut off": ("linex", "nonnegative", lambda c: proof(c).pop()),
+    "square that is none": ("linex", "nonnegative", lambda c: proof(c).__setitem__(slice(None), ["square", 31, None])),
     "square of a negative index": (
-        "log_cosh",
-        "range",
+        "linex",
+        "nonnegative",
         lambda c: proof(c).__setitem__(slice(None), ["square", -1, None]),
     ),
-    "factors without proofs": ("log_cosh", "range", lambda c: proof(c).__setitem__(slice(None), ["factors", {}])),
-    "cut at a negative place": (
-        "log_cosh",
-        "range",
-        lambda c: proof(c).__setitem__(slice(None), ["cut", "r", "-1", [None] * 3]),
-    ),
-    "cut at the coordinate itself": (
-        "log_cosh",
-        "range",
-        lambda c: proof(c).__setitem__(slice(None), ["cut", "r", "r", [None] * 3]),
-    ),
-    "cut with two of three parts": (
-        "log_cosh",
-        "range",
-        lambda c: proof(c).__setitem__(slice(None), ["cut", "r", "1", [None] * 2]),
-    ),
+    "factors without proofs": ("periodic", "convex", lambda c: proof(c)[1].clear()),
+    "terms without proofs": ("tangent", "lipschitz", lambda c: proof(c)[2].clear()),
+    "terms by another generator": ("tangent", "lipschitz", lambda c: proof(c).__setitem__(1, 30)),
+    "cut at a negative place": ("periodic", "convex", lambda c: proof(c)[1]["0"].__setitem__(2, "-1")),
+    "cut at the coordinate itself": ("periodic", "convex", lambda c: proof(c)[1]["0"].__setitem__(2, "r")),
+    "cut in an unknown coordinate": ("periodic", "convex", lambda c: proof(c)[1]["0"].__setitem__(1, "delta")),
+    "cut with two of three parts": ("periodic", "convex", lambda c: proof(c)[1]["0"][3].pop()),
+    "balls removed": ("tangent", "quasiconvex", lambda c: c.leaf.pop("balls")),
+    "balls in an unbounded cell": ("tangent", "quasiconvex", lambda c: c.leaf["balls"].append("1@2")),
+    "ends removed": ("tangent", "quasiconvex", lambda c: c.leaf.pop("ends")),
+    "ends of what is not monotone": ("tangent", "quasiconvex", lambda c: c.leaf["ends"].append("1@2")),
     # Evidence and places
     "evidence in another cell": ("huber", "strictly_convex", lambda c: c.leaf.update(evidence=["cell", 1])),
     "evidence in no cell": ("huber", "strictly_convex", lambda c: c.leaf.update(evidence=["cell", 9])),
@@ -673,6 +673,19 @@ FORGED: dict[str, Case] = {
     "an exponent that is whole at a seam": made(
         residual("((r - 1)**2 + atan(r - 1)**2)**r"), "differentiable", "proved", ["1"], "oo"
     ),
+    "nonnegative in spite of a change of sign, by balls": made(
+        unit("p - 1/2"), "nonnegative", "proved", [], balls=["less0@0"]
+    ),
+    "nonnegative at both ends of each cell, and not between": made(
+        residual("(r**2 - 1)**2 - 1/2"), "nonnegative", "proved", ["0"], ends=["less0@0", "less0@1"]
+    ),
+    "nonnegative at the ends of what is called monotone": made(
+        residual("(r**2 - 1)**2 - 1/2"),
+        "nonnegative",
+        "proved",
+        ["0"],
+        ends=[f"{key}@{i}" for key in ("less0", "rate1", "rate2", "rate3") for i in (0, 1)],
+    ),
     # Ends of ranges
     "a conjugate on half of the line": made(
         unit("p**2"),
@@ -730,6 +743,10 @@ GENUINE: dict[str, Case] = {  # beside forgeries that look alike
         residual("r**2 if a != 1 else (2*r**2 if a == 1 else 0)", a="(0, 2)"),
         {"property": "convex", "verdict": "proved"},
         {"split": "a", "at": ["abs(1)"], "parts": [{"at": ["0"], "charts": [LINEAR] * 2}] * 3},
+    ),
+    "nonnegative, by balls": made(unit("p + 1/2"), "nonnegative", "proved", [], balls=["less0@0"]),
+    "nonnegative at the ends of what is monotone": made(
+        residual("(r**2 + 1)**2 - 1/2"), "nonnegative", "proved", ["0"], ends=["less0@0", "less0@1"]
     ),
     "branches that are one formula": made(residual("r**4 if r < 0 else r**4"), "differentiable", "proved", ["0"], "oo"),
 }
