@@ -18,6 +18,7 @@ from mpmath.libmp import from_float
 from planted import mutants
 
 from lossforge.derive.derivation import derive
+from lossforge.spec.atoms import exp_pair, power_pair
 from lossforge.spec.catalog import CATALOG
 from lossforge.spec.model import Loss
 from lossforge.verify import intervals as iv
@@ -59,13 +60,19 @@ def derived(name: str) -> dict[str, sp.Expr]:
 
 
 def without_early_overflow(table: TruthTable, expressions: dict[str, sp.Expr]) -> TruthTable:
-    """The table less the points at which the plain formula overflows on the way to a finite value, as in (r/y)**2."""
+    """The table less the points at which the plain formula overflows on the way to a finite value, as in (r/y)**2.
+
+    Where both terms of exp_pair or power_pair overflow, the plain difference is oo - oo, whatever the exact value,
+    be it infinite: generated code takes care of that, `evaluate` does not. Only there is a NaN left out as well.
+    """
     found = {output: values(table, e) for output, e in expressions.items()}
     batches, truths = [], []
     for i, (batch, truth) in enumerate(zip(table.batches, table.truths, strict=True)):
         keep = np.ones(len(batch), np.bool_)
         for output in OUTPUTS:
             keep &= np.isfinite(found[output][i]) | ~np.isfinite(truth[output].values())
+            if expressions[output].has(exp_pair, power_pair):
+                keep &= ~np.isnan(found[output][i]) | np.isnan(truth[output].values())
         kept = {name: column[keep] for name, column in batch.arguments.items()}
         batches.append(Batch(batch.parameters, kept, batch.single[keep], batch.rounded[keep]))
         truths.append({output: t.take(keep) for output, t in truth.items()})

@@ -121,6 +121,8 @@ def evaluate(expression: Any, values: Mapping[str, Any], complex_step: bool = Fa
         parts = [truth(a) for a in c.args]
         if isinstance(c, sp.Not):
             return np.logical_not(parts[0])
+        if isinstance(c, sp.ITE):
+            return np.where(*parts)
         if isinstance(c, sp.And | sp.Or):
             return reduce(np.logical_and if isinstance(c, sp.And) else np.logical_or, parts)
         raise FloatError(f"no rule for the condition {c}")
