@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -208,6 +206,9 @@ def _reviewed(written: Sequence[tuple[Facts, Path]], jobs: int) -> Iterator[Revi
     if min(jobs, len(written) // 8) < 2:
         yield from (_review(*one) for one in written)
         return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(_review, *zip(*written, strict=True))
 
