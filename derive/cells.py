@@ -145,13 +145,15 @@ class Cell:
                 raise Unproved("a chart is not monotone")
 
     def derivative(self, k: int) -> Element:
-        """The k-th derivative by the prediction; beyond the formula itself it is formed formally, then seen here."""
+        """The k-th derivative by the prediction: formed formally and seen here; or formed here, where all is shorter."""
         if not self.derivatives:
             before = len(self.tower.outcomes)
             self.derivatives.append(formula(self.loss, self.tower, dict(self.names)))
             self.decided = self.tower.outcomes[before:]
         while len(self.derivatives) <= k:
-            self.derivatives.append(self.seen(len(self.derivatives)))
+            n, last = len(self.derivatives), self.derivatives[-1]
+            short = n > 1 and (len(self.formal) < n or len(self.formal[n - 1].num) > 4 * len(last.num))
+            self.derivatives.append(self.tower.slope(last, self.t) / self.rate if short else self.seen(n))
         return self.derivatives[k]
 
     def outcomes(self) -> list[bool]:

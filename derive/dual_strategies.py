@@ -512,6 +512,9 @@ def of_targets(p: Prover, s: Stratum) -> Found | None:
 def equation_of_targets(p: Prover, s: Stratum) -> Found | None:
     ((name, domain),) = s.loss["inputs"].items()
     strata = [Stratum(s.loss, [*s.path, Place(name, *place)], s.units) for place in target_places(domain)]
+    for one in strata:
+        one.chart(0)
+        one.view = s.view
     for order in (1, 0):
         found: Found | None = attempt(equation_at, p, strata, order)
         if found is not None:

@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from .cells import Case, Cell, Made
-from .lemmas import Limit
+from .lemmas import Limit, sign
 from .reading import Unproved
 from .search import attempt, prove, signs
-from .tower import Element, Sign
+from .tower import Element, Sign, Units
 
 DEPTH = 3
+
+
+class Findings(Units):
+    """Units, those of proposals apart, so that they refine no proof.
+
+    A search begins again whenever a unit is refined: here stands what it need not find again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = Units()
+        self.failed = 0  # strategies that were tried in vain
+        self.passed: dict[str, int] = {}  # breakpoints that were tried in vain, by strategy
+        self.known: dict[tuple[tuple[str, str, str], ...], Any] = {}  # by stratum
+        self.shown: dict[tuple[Any, ...], Any] = {}  # proofs of signs
+        self.vain: set[tuple[Any, ...]] = set()  # ways to a sign or a limit that led nowhere
 
 
 class Explorer(Case):
     """A case that finds, and writes into its node, what the checker will need."""
 
+    units: Findings
     depth = 0  # of derivatives asked about to learn about another one
+
+    def afresh(self, *way: Any) -> tuple[Any, ...] | None:
+        """A way that has not been gone in vain before the search began again; what it is remembered by."""
+        places = tuple((p.name, p.low, p.high, p.weak) for p in self.path)
+        mark = (self.name, places, *self.bounds, json.dumps(self.charts), self.goal, self.depth, *way)
+        return None if mark in self.units.vain else mark
 
     def sign(self, e: Element | int, key: str) -> Sign:
         if isinstance(e, int) or key in self.proofs:
             return super().sign(e, key)
         s = e.tower.sign(e)
         if s in (None, 1, -1):
-            proof = prove(e)
+            mark = (self.name, key, str(e.num))
+            proof = self.units.shown.get(mark)
+            if proof is None or attempt(sign, e, proof) not in (2, -2):
+                proof = prove(e)
             if proof is False:
                 return s
+            self.units.shown[mark] = proof
             self.node.setdefault("proofs", {})[key] = proof
             self.proofs = self.node["proofs"]
         return super().sign(e, key)
@@ -59,7 +87,8 @@ class Explorer(Case):
 
     def by_charts(self, i: int, key: str, make: Callable[[Cell], Element]) -> Sign:
         for chart in [None, *self.charts_for(i)]:
-            if chart == self.charts[i]:
+            mark = self.afresh("chart", key, str(chart))
+            if chart == self.charts[i] or mark is None:
                 continue
             try:
                 cell = self.cell(i, chart)
@@ -68,11 +97,12 @@ class Explorer(Case):
                     return None  # it changes its sign: no chart will help
                 s = self.sign(e, key)
             except Unproved:
-                continue
+                s = None
             if s is not None:
                 if chart is not None:
                     self.node["using"][key] = chart
                 return s
+            self.units.vain.add(mark)
         return None
 
     def by_balls(self, i: int, key: str, make: Callable[[Any], Any]) -> Sign:
@@ -108,7 +138,12 @@ class Explorer(Case):
             s = None if e is None else e.tower.sign(e)
             if s in (2, -2, 0) or (e is not None and len(signs(e)) > 1):
                 return s
-        if depth < DEPTH:
+            if e is not None and any(g.kind == "ndtr" for g in e.tower.generators.values()):  # its slopes are simple
+                s = self.sign(e, key)
+                if s is not None:
+                    return s
+        mark = self.afresh("ends", key)
+        if depth < DEPTH and mark:
             ends.append(key)
             self.depth += 1
             other = attempt(super().sign_on, i, k, key, make, at_end)
@@ -116,6 +151,7 @@ class Explorer(Case):
             if other is not None and (other in (2, -2) or s is None):
                 return other
             ends.remove(key)
+            self.units.vain.add(mark)
         return self.by_charts(i, key, make) if depth < 2 else s
 
     def limit(self, k: int, i: int, side: str, what: Callable[[Cell], Element] | None = None) -> Limit:
@@ -127,9 +163,13 @@ class Explorer(Case):
             if key in limits:
                 raise
         for chart in self.charts_for(i):
+            mark = self.afresh("limit", key, what is None, str(chart))
+            if mark is None:
+                continue
             limits[key] = chart
             try:
                 return super().limit(k, i, side, what)
             except Unproved:
                 del limits[key]
+                self.units.vain.add(mark)
         raise Unproved(f"no limit of derivative {k} at the {side} end of cell {i}")

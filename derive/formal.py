@@ -53,6 +53,8 @@ def number(e: Element, at: dict[int, Any], memo: dict[int, Any] | None = None) -
                 return u[0] ** u[1] - g.shift
             case "ndtr":
                 return 2 / (u[0] / arb(2).sqrt()).erfc() - 2
+            case "mills":
+                return (-u[0] * u[0] / 2).exp() / (u[0] * (u[0] / arb(2).sqrt()).erfc() * (arb.pi() / 2).sqrt()) - 1
         return getattr(u[0], g.kind)()
 
     return value(e.num) / value(e.den)

@@ -5,7 +5,7 @@ The checker and the prover both stand on this module; it knows neither SymPy nor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .reading import Unproved
@@ -53,6 +53,16 @@ def turned(e: Element, t: int, images: dict[int, Element]) -> tuple[Tower, int, 
     return here, index[t], {index[i]: x for i, x in images.items()}, e.tower.move(e, here, {**own, t: 1 / own[t]})
 
 
+def divisor(e: Element, index: int | None, degree: int, powers: Sequence[tuple[int, int]]) -> Element:
+    """A coefficient of the numerator, times powers of the values of generators: exp(m), a**q, 1/ndtr(-u)."""
+    tower = e.tower
+    out = tower.number(1) if index is None else tower.coefficient(e.num, index, degree)
+    for i, k in powers:
+        g = tower.generators[i]
+        out *= (tower.element(g) + (2 if g.kind == "ndtr" else g.shift)) ** k
+    return out
+
+
 def sign(e: Element, proof: list[Any] | None) -> Sign:
     """The sign of an expression for all values of its coordinates, by the lemma that the proof names."""
     tower = e.tower
@@ -87,11 +97,9 @@ def sign(e: Element, proof: list[Any] | None) -> Sign:
         need(sign(a * c * 4 - b * b, rest[1]), POSITIVE, "the discriminant")
         return times(below, tower.sign(a))
     if lemma == "slope":  # monotone in one coordinate, with the right sign at one end of it
-        name, (index, degree, power), end, inner, outer = rest
-        t, scale = tower.names[name], tower.number(1)
-        if index is not None:
-            scale = tower.coefficient(e.num, index, degree) * tower.value(tower.generators[index]) ** power
-            need(tower.sign(scale), (-2, 2), "the sign of the divisor")
+        name, parts, end, inner, outer = rest
+        t, scale = tower.names[name], divisor(e, *parts)
+        need(tower.sign(scale), (-2, 2), "the sign of the divisor")
         g = Element(tower, e.num) / scale
         to, images = tower.copy(t)
         edge = limit(g, t, end == "start", to, images)

@@ -5,13 +5,14 @@ Roots of the factors of a derivative (as `formal` has it) that can be written do
 
 from __future__ import annotations
 
+import copy
 import re
 from math import lcm
 from typing import Any
 
 from .formal import Formal, met, number
 from .reading import Unproved
-from .tower import RING, VARIABLES, Element, Tower, factored
+from .tower import ONE, RING, VARIABLES, ZERO, Element, Generator, Tower, factored
 
 
 class Piece:
@@ -31,6 +32,7 @@ class Piece:
 
 def text(e: Element, whole: bool = False) -> str:
     """An expression as a formula in the names of the coordinates; `whole`: a denominator without fractions."""
+    e = _spelt(e)
     num, den = (_plain(e.tower, p) for p in (e.num, e.den))
     if whole and den != 1:
         scale = lcm(*(int(c.q) for p in (num, den) for c in p.to_dict().values()))
@@ -49,6 +51,41 @@ def text(e: Element, whole: bool = False) -> str:
     top = f"({top})" if _sum(top) else top
     compound = _sum(bottom) or "*" in bottom or "/" in bottom
     return f"{top}/({bottom})" if compound and not re.fullmatch(r"\w+\([^()]*\)", bottom) else f"{top}/{bottom}"
+
+
+def _spelt(e: Element) -> Element:
+    """The same with ndtr(u) or ndtr(-u), whichever is shorter, and sqrt(2*pi) for generators."""
+    kinds = {i: e.tower.generators[i].kind for p in (e.num, e.den) for i, d in enumerate(p.degrees()) if d > 0}
+    peaks = {i: ("sqrt(2*pi)", 1, ONE, VARIABLES[i]) for i, kind in kinds.items() if kind == "peak"}
+    normal = [i for i, kind in kinds.items() if kind == "ndtr"]
+    if not peaks and not normal:
+        return e
+    tails = {i: ("ndtr", -1, 1 - 2 * VARIABLES[i], VARIABLES[i]) for i in normal}  # v = 1/ndtr(-u) - 2
+    wholes = {i: ("ndtr", 1, 2 * VARIABLES[i] - 1, 1 - VARIABLES[i]) for i in normal}
+    return min((_respelt(e, {**peaks, **way}) for way in (tails, wholes)), key=lambda x: len(x.num) + len(x.den))
+
+
+def _respelt(e: Element, ways: dict[int, tuple[str, int, Any, Any]]) -> Element:
+    """With generators replaced by such of which they are fractions: name, sign of the argument, fraction."""
+    view = copy.copy(e.tower)
+    view.generators = dict(view.generators)
+    for i, (name, side, _, _) in ways.items():
+        g = view.generators[i]
+        view.generators[i] = Generator(name, i, 2, tuple(u * side for u in g.of), 0, g.ball)
+
+    def put(p: Any) -> Element:
+        tops = {i: int(p.degrees()[i]) for i in ways}
+        total, below = ZERO, ONE
+        for powers, c in p.to_dict().items():
+            term = RING.from_dict({tuple(0 if i in ways else k for i, k in enumerate(powers)): c})
+            for i, (_, _, num, den) in ways.items():
+                term = term * num ** int(powers[i]) * den ** (tops[i] - int(powers[i]))
+            total += term
+        for i, top in tops.items():
+            below = below * ways[i][3] ** top
+        return Element(view, total, below)
+
+    return put(e.num) / put(e.den)
 
 
 def _plain(tower: Tower, p: Any) -> Any:
@@ -134,15 +171,15 @@ def _generator(tower: Tower, index: int) -> str:
     g = tower.generators[index]
     if g.kind == "variable":
         return next(n for n, i in tower.names.items() if i == index)
-    if g.kind == "pi":
-        return "pi"
+    if g.kind in ("pi", "sqrt(2*pi)"):
+        return g.kind
     inner = [text(u) for u in g.of]
     if g.kind == "log":
         return f"log({inner[0]})"
     if g.kind == "power":
         base = inner[0] if inner[0].isalnum() else f"({inner[0]})"
         return f"sqrt({inner[0]})" if inner[1] == "1/2" else f"{base}**({inner[1]})"
-    return f"(1/ndtr(-({inner[0]})) - 2)" if g.kind == "ndtr" else f"{g.kind}({inner[0]})"
+    return f"{g.kind}({inner[0]})"
 
 
 def roots(e: Element, x: str, depth: int = 4) -> list[Element]:

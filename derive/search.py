@@ -12,11 +12,12 @@ from typing import Any
 from flint import arb
 
 from .formal import number
-from .lemmas import PARTS, Limit, limit, sign
+from .lemmas import PARTS, Limit, divisor, limit, sign
 from .reading import Unproved
-from .tower import Element, Finer, Tower, factored
+from .tower import Element, Finer, Generator, Tower, factored
 
 GRID = tuple(arb(x) for x in ("0.001", "0.07", "0.4", "0.9", "1.3", "2.7", "7.1", "31", "900"))
+Divisor = tuple[int | None, int, tuple[tuple[int, int], ...]]
 _STEPS = 60  # lemmas tried for one sign
 
 
@@ -82,7 +83,7 @@ class Search:
                     return False
                 proofs[str(i)] = one
             return self.verified(e, ["factors", proofs], want)
-        for candidate in (self.square, self.terms, self.slopes, self.cuts):
+        for candidate in (self.joint_slopes, self.square, self.terms, self.slopes, self.cuts):
             found = candidate(e, want, depth)
             if found is not False:
                 return found
@@ -133,36 +134,44 @@ class Search:
                 return found
         return False
 
+    def joint_slopes(self, e: Element, want: int, depth: int) -> list[Any] | bool:
+        """Monotone when divided by what leaves a polynomial in ndtr(-u), whose slope is an exponential, and that one."""
+        tower, tops = e.tower, [int(d) for d in e.num.degrees()]
+        kinds = {g.index: g.kind for g in self.varying(e)}
+        pairs = [(i, j) for i in kinds for j in kinds if (kinds[i], kinds[j]) == ("ndtr", "exp")]
+        return self.divided(e, want, depth, [(None, 0, ((i, tops[i]), (j, k))) for i, j in pairs for k in range(tops[j] + 1)])
+
     def slopes(self, e: Element, want: int, depth: int) -> list[Any] | bool:
-        """Monotone in a coordinate, divided first by what makes it simpler."""
+        """Monotone in a coordinate, divided first by what makes it simpler: a coefficient, a power of exp(m) or a**q."""
+        divisors: list[Divisor] = [(None, 0, ())]
+        for g in self.varying(e):
+            i, top = g.index, int(e.num.degrees()[g.index])
+            if g.kind in ("log", "atan", "ndtr"):
+                divisors.append((i, top, ()))
+            elif g.kind in ("exp", "power"):
+                divisors += [(i, top, ()), (i, top, ((i, top),)), (i, 0, ()), (i, 0, ((i, 1),)), (i, top, ((i, 1),))]
+        return self.divided(e, want, depth, divisors)
+
+    @staticmethod
+    def varying(e: Element) -> list[Generator]:
+        """The generators of a numerator that are no constants."""
+        return [g for i, d in enumerate(e.num.degrees()) if d > 0 and (g := e.tower.generators[i]).ball is None]
+
+    def divided(self, e: Element, want: int, depth: int, divisors: list[Divisor]) -> list[Any] | bool:
         tower = e.tower
         plain = Element(tower, e.num)
         below = tower.sign(Element(tower, e.num.context().constant(1), e.den))
         if below not in (2, -2):
             return False
-        target = want * below // 2
-        used = [i for i, d in enumerate(e.num.degrees()) if d > 0]
-        divisors: list[tuple[int | None, int, int]] = [(None, 0, 0)]
-        for i in used:
-            g = tower.generators[i]
-            if g.kind in ("log", "atan", "ndtr"):
-                divisors.append((i, int(e.num.degrees()[i]), 0))
-            elif g.kind in ("exp", "power"):
-                top = int(e.num.degrees()[i])
-                divisors += [(i, top, 0), (i, top, top), (i, 0, 0), (i, 0, 1), (i, top, 1)]
+        used = [g.index for g in self.varying(e)]
         coordinates = [n for n, t in reversed(tower.names.items()) if any(self.moves(tower, i, t) for i in used)]
-        trials = []
-        for name in coordinates:
-            for divisor in divisors:
-                trial = self.trial(plain, name, divisor, target)
-                if trial:
-                    trials.append(trial)
-        for _, name, divisor, end, g, outer in sorted(trials, key=lambda x: x[0]):
-            slope = tower.slope(g, tower.names[name])
-            inner = self.proof(slope, depth - 1)
+        trials = [self.trial(plain, name, parts, want * below // 2) for name in coordinates for parts in divisors]
+        for _, name, parts, end, g, outer in sorted(filter(None, trials), key=lambda x: x[0]):
+            inner = self.proof(tower.slope(g, tower.names[name]), depth - 1)
             if inner is False:
                 continue
-            found = self.verified(e, ["slope", name, list(divisor), end, inner, outer], want)
+            divisor_ = [parts[0], parts[1], [list(p) for p in parts[2]]]
+            found = self.verified(e, ["slope", name, divisor_, end, inner, outer], want)
             if found is not False:
                 return found
         return False
@@ -171,16 +180,13 @@ class Search:
     def moves(tower: Tower, index: int, t: int) -> bool:
         return not tower.slope_of(tower.generators[index], t).zero
 
-    def trial(self, plain: Element, name: str, divisor: tuple[int | None, int, int], target: int) -> Any:
+    def trial(self, plain: Element, name: str, divisor_: Divisor, target: int) -> Any:
         """A division and an end at which the sign is right, if the slope never changes its sign on samples."""
         tower, t = plain.tower, plain.tower.names[name]
-        index, degree, power = divisor
         try:
-            scale = tower.number(1)
-            if index is not None:
-                scale = tower.coefficient(plain.num, index, degree) * tower.value(tower.generators[index]) ** power
-                if scale.rational() is not None:
-                    return None
+            scale = divisor(plain, *divisor_)
+            if divisor_[0] is not None and scale.rational() is not None:
+                return None
             s = tower.sign(scale)
             if s not in (2, -2):
                 return None
@@ -206,7 +212,7 @@ class Search:
                 at_end = edge
             if at_end is None or at_end * want < 0:
                 return None
-            return len(slope.num) + 2 * len(slope.den), name, divisor, end, g, outer
+            return len(slope.num) + 2 * len(slope.den), name, divisor_, end, g, outer
         except Unproved:
             return None
 

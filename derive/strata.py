@@ -14,12 +14,12 @@ from typing import Any
 from flint import arb
 
 from .cells import Cell, Place, ends, formula
-from .explorer import Explorer
+from .explorer import Explorer, Findings
 from .formal import Formal, number
 from .reading import Unproved, parse
 from .roots import Piece, roots, text
 from .search import attempt
-from .tower import Element, Units
+from .tower import Element
 
 _PARTS = ("1/2", "1/10", "9/10", "1/3", "2/3", "1/100", "99/100", "1/5", "4/5")
 _STEPS = ("1", "1/2", "2", "1/10", "3/2", "3", "1/4", "3/4", "4", "6", "10", "30")
@@ -35,20 +35,6 @@ class Known:
         self.values: dict[tuple[str, int], Any] = {}
         self.origin = "0"  # where a cell may begin although nothing changes there
         self.artificial: list[set[str]] = [set()]  # such breakpoints, by view
-
-
-class Findings(Units):
-    """Units, those of proposals apart, so that they refine no proof.
-
-    A search begins again whenever a unit is refined: here stands what it need not find again.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.free = Units()
-        self.failed = 0  # strategies that were tried in vain
-        self.passed: dict[str, int] = {}  # breakpoints that were tried in vain, by strategy
-        self.known: dict[tuple[tuple[str, str, str], ...], Known] = {}  # by stratum
 
 
 class Stratum:

@@ -498,19 +498,24 @@ def concordance(p: Prover, s: Stratum) -> Found | None:
     at = s.chart(0)
     case = s.case(p.name, at)
     rows = []
-    for i in case.cells:
-        for side in ("low", "high"):
-            e = attempt(
-                lambda i, side: case.limit(3, i, side, lambda z: z.derivative(3) ** 2 / z.derivative(2) ** 3 / 4),
-                i,
-                side,
-            )
-            if isinstance(e, int):
-                trial = s.case(p.name, at, evidence=["ratio", i, side])
-                if attempt(PROPERTIES[p.name], trial, None) is False:
-                    return trial.node, None
-            elif e is not None:
-                rows.append((float(number(e, at_sample(s))), ["limit", i, side], e))
+
+    def ratio(cell: Cell) -> Element:
+        return cell.derivative(3) ** 2 / cell.derivative(2) ** 3 / 4
+
+    def near_end(i: int, side: str) -> float:
+        cell = case.cell(i)
+        t = arb("0.01") if (side == "low") == cell.rising else arb(9)
+        v = attempt(lambda: float(number(ratio(cell), {**at_sample(s), cell.t: t})))
+        return 0.0 if v is None or v != v else v
+
+    for i, side in sorted(itertools.product(case.cells, ("low", "high")), key=lambda end: -near_end(*end)):
+        e = attempt(lambda i, side: case.limit(3, i, side, ratio), i, side)
+        if isinstance(e, int):
+            trial = s.case(p.name, at, evidence=["ratio", i, side])
+            if attempt(PROPERTIES[p.name], trial, None) is False:
+                return trial.node, None
+        elif e is not None:
+            rows.append((float(number(e, at_sample(s))), ["limit", i, side], e))
     for _, place, e in sorted(rows, key=lambda r: -r[0])[:1]:
         root = attempt(lambda e: s.here.tower.power(e, s.here.tower.number("1/2")), e)
         if root is not None:

@@ -424,6 +424,10 @@ class Tower(Reader):
         if str(f) in self.values:
             g = self.values[str(f)]
             return self.exp(g.of[0] * q) if g.kind == "exp" else self.power(g.of[0], g.of[1] * q)
+        pi, half = self.known.get(("pi", "")), q.rational()
+        if pi and half and half.denominator == 2 and f == VARIABLES[pi.index]:  # so that sqrt(2*pi) meets `peak`
+            root = 1 / (self.peak() * self.power(self.number(2), self.number(Fraction(1, 2))))
+            return self.pi() ** int(half - Fraction(1, 2)) * root
         whole_part, rest = divmod(q.num, q.den)  # q/(q + 1) = 1 - 1/(q + 1): so that equal powers look equal
         base, out = Element(self, f), self.number(1)
         above = self.sign(base - 1)
@@ -500,8 +504,18 @@ class Tower(Reader):
         v = self.element(self.cached("ndtr", (u.num, u.den), lambda: self.new("ndtr", 2, u, ball=ball)))
         return (v + 1) / (v + 2) if sign == 2 else 1 / (v + 2)
 
+    def mills(self, u: Element) -> Element:
+        """density(u)/(u*ndtr(-u)) - 1 > 0, which is like 1/u**2 far out (Mills)."""
+        ball = lambda b: (-b * b / 2).exp() / (b * (b / arb(2).sqrt()).erfc() * (arb.pi() / 2).sqrt()) - 1  # noqa: E731
+        return self.element(self.cached("mills", (u.num, u.den), lambda: self.new("mills", 2, u, ball=ball)))
+
+    def peak(self) -> Element:
+        """1/sqrt(2*pi), the greatest density of the normal distribution."""
+        ball = lambda: 1 / (arb.pi() * 2).sqrt()  # noqa: E731
+        return self.element(self.cached("peak", "", lambda: self.new("peak", 2, ball=ball)))
+
     def density(self, u: Element) -> Element:
-        return self.exp(u * u * Fraction(-1, 2)) / self.power(self.pi() * 2, self.number(Fraction(1, 2)))
+        return self.exp(u * u * Fraction(-1, 2)) * self.peak()
 
     # Calculus ------------------------------------------------------------------------------------
 
@@ -531,6 +545,8 @@ class Tower(Reader):
                 rate = u[0] / (g.of[0] ** 2 + 1)
             elif g.kind == "ndtr":
                 rate = u[0] * self.density(g.of[0]) * (self.element(g) + 2) ** 2
+            elif g.kind == "mills":
+                rate = u[0] * (self.element(g) + 1) * (g.of[0] * self.element(g) - 1 / g.of[0])
             else:
                 rate = u[0] * self.sine(g.of[0], 1 if g.kind == "sin" else 2)
             g.slopes[t] = rate
@@ -569,7 +585,9 @@ class Tower(Reader):
                     to.exponent_met()  # the exponent may be a whole number at this place alone
                 f: dict[str, Callable[..., Element]]
                 f = {"exp": to.exp, "power": to.power, "atan": to.atan, "tan": to.tan, "pi": to.pi}
-                f |= {"ndtr": lambda a: 1 / to.ndtr(-a) - 2, "log": lambda a, s: to.log(a) * s}
+                f |= {"peak": to.peak}
+                f |= {"ndtr": lambda a: 1 / to.ndtr(-a) - 2, "mills": lambda a: to.density(a) / to.ndtr(-a) / a - 1}
+                f |= {"log": lambda a, s: to.log(a) * s}
                 f |= {"sin": lambda a: to.sine(a, 0), "cos": lambda a: to.sine(a, 1)}
                 images[i] = f[g.kind](*u) - g.shift
             return images[i]
@@ -660,7 +678,9 @@ class Tower(Reader):
         if g.kind == "ndtr":
             if order > 0:
                 return self.growth(g.of[0] / self.density(g.of[0]), t)
-            return (1 / self.ndtr(-k) - 2, {}) if order == 0 else (k * self.density(self.number(0)) * 4, u)
+            return (1 / self.ndtr(-k) - 2, {}) if order == 0 else (k * self.peak() * 4, u)
+        if g.kind == "mills" and order >= 0:
+            return (k**-2, {x: y * -2 for x, y in u.items()}) if order else (self.density(k) / self.ndtr(-k) / k - 1, {})
         raise Unproved(f"no limit for {g.kind}")
 
     def leading(self, f: Element, t: int) -> Element:
@@ -676,7 +696,8 @@ class Tower(Reader):
         return sum((b[0] for b in best[1:]), best[0][0])
 
     def sharper(self, e: Element, t: int) -> Element:
-        """The same expression with log f as log L + log(f/L), L the leading term of f: so that logs can cancel."""
+        """The same expression where leading terms may cancel: with log f as log L + log(f/L), L the leading term of f;
+        with ndtr as its asymptotic value times 1 + `mills`."""
         images = {i: Element(self, VARIABLES[i]) for i in self.generators}
         for i in [*images]:
             g = self.generators[i]
@@ -684,6 +705,8 @@ class Tower(Reader):
                 top = self.leading(g.of[0], t)
                 if not (g.of[0] / top - 1).zero:
                     images[i] = (self.log(top) + self.log_of(g.of[0] / top)) * g.of[1]
+            if g.kind == "ndtr" and self.faster(self.growth(g.of[0], t)[1]) > 0:
+                images[i] = g.of[0] / self.density(g.of[0]) * (self.mills(g.of[0]) + 1) - 2
         return self.move(e, self, images)
 
     def depends(self, e: Element, t: int) -> bool:
