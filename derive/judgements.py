@@ -119,7 +119,7 @@ def weakly_convex(c: Case, goal: str | None) -> bool:
 
 
 def quasiconvex(c: Case, goal: str | None) -> bool:
-    """Falling up to cell `turn`, rising from there (lemma `quasiconvex`)."""
+    """Falling up to cell `turn`, rising from there, or convex (lemma `quasiconvex`)."""
     if "evidence" in c.node:  # it rises at one place and falls at a later one
         (a, i, *side), (b, k, *other) = c.node["evidence"]
         need(c.sign(c.found([a, i, *side], 1), "rise"), POSITIVE, "the rise")
@@ -127,6 +127,8 @@ def quasiconvex(c: Case, goal: str | None) -> bool:
         if {a, b} - {"limit", "cell"} or not (i < k or (i == k and (side, other) == (["low"], ["high"]))):
             raise Unproved("the fall does not come after the rise")
         return False
+    if c.node.get("convex"):
+        return convex(c, None)
     turn = among(c.node["turn"], range(len(c.cells) + 1), "no cell where the direction turns")
     c.every(1, NONPOSITIVE, cells=range(turn))
     c.every(1, NONNEGATIVE, cells=range(turn, len(c.cells)))

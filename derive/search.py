@@ -6,7 +6,7 @@ if it never changes its sign there, lemmas are tried in the order of their cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from flint import arb
@@ -14,7 +14,7 @@ from flint import arb
 from .formal import number
 from .lemmas import PARTS, Limit, divisor, limit, sign
 from .reading import Unproved
-from .tower import Element, Finer, Generator, Tower, factored
+from .tower import ROOM, Element, Finer, Generator, Tower, factored
 
 GRID = tuple(arb(x) for x in ("0.001", "0.07", "0.4", "0.9", "1.3", "2.7", "7.1", "31", "900"))
 Divisor = tuple[int | None, int, tuple[tuple[int, int], ...]]
@@ -83,7 +83,7 @@ class Search:
                     return False
                 proofs[str(i)] = one
             return self.verified(e, ["factors", proofs], want)
-        for candidate in (self.joint_slopes, self.square, self.terms, self.slopes, self.cuts):
+        for candidate in (self.mixture, self.joint_slopes, self.square, self.terms, self.slopes, self.cuts):
             found = candidate(e, want, depth)
             if found is not False:
                 return found
@@ -112,11 +112,21 @@ class Search:
                         return found
         return False
 
-    def terms(self, e: Element, want: int, depth: int) -> list[Any] | bool:
+    def mixture(self, e: Element, want: int, depth: int) -> list[Any] | bool:
+        """Linear in a coordinate on which nothing else depends, such as a target: both its coefficients."""
+        used = [g.index for g in self.varying(e)]
+        alone = [
+            t
+            for t in e.tower.names.values()
+            if e.num.degrees()[t] == 1 and not any(i != t and self.moves(e.tower, i, t) for i in used)
+        ]
+        return self.terms(e, want, depth, alone)
+
+    def terms(self, e: Element, want: int, depth: int, of: Container[int] = range(ROOM)) -> list[Any] | bool:
         """All coefficients with respect to one generator have one sign, though not all their coefficients do."""
         tower = e.tower
         for i, degree in enumerate(e.num.degrees()):
-            if degree < 1 or tower.generators[i].sign != 2 or tower.generators[i].ball is not None:
+            if i not in of or degree < 1 or tower.generators[i].sign != 2 or tower.generators[i].ball is not None:
                 continue
             parts = {k: tower.coefficient(e.num, i, k) for k in range(int(degree) + 1)}
             parts = {k: p for k, p in parts.items() if not p.zero}

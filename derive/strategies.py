@@ -204,7 +204,7 @@ def charts(s: Stratum, k: int) -> list[list[str]]:
 def serves(p: Prover, s: Stratum, k: int) -> Found | None:
     """A value that was found for other targets holds here, whether or not it is attained."""
     for goal in [p.fixed] if p.fixed else p.seen[:2]:
-        for at in (s.chart(0), s.chart(k)):
+        for at in (s.chart(0), s.chart(k))[: 1 + (s.chart(0) != s.chart(k))]:
             found = attempt(lambda at, goal: p.run(s.case(p.name, at), goal), at, goal)
             if found is not None:
                 return found
@@ -212,14 +212,18 @@ def serves(p: Prover, s: Stratum, k: int) -> Found | None:
 
 
 def first_of(p: Prover, s: Stratum, k: int, action: Callable[[list[str]], Any]) -> Any:
-    """What an action finds on the first breakpoints that serve, each with its share of work; False ends the search."""
+    """What an action finds on the first breakpoints that serve, each with its share of work; False ends the search.
+
+    A share is left for values that were found for other targets (`serves`).
+    """
+    later = int(p.fixed is None and bool(p.seen))
     options = charts(s, k)
     key = f"{p.name} {p.fixed} {s.view} {k} {action.__name__}"
     for n, at in enumerate(options):
         if n < s.units.passed.get(key, 0):  # in vain, before a unit was refined
             continue
         whole = Budget.left
-        Budget.left = share = whole / (len(options) - n)
+        Budget.left = share = whole / (len(options) - n + later)
         try:
             found = attempt(action, at)
         finally:
@@ -304,6 +308,8 @@ def shape(p: Prover, s: Stratum) -> Found | None:
         directions.append(found.pop() if len(found) == 1 else 2)
     first = next((i for i, d in enumerate(directions) if d == 1), len(directions))
     found_ = p.run(s.case(p.name, s.chart(1), turn=first), None)
+    if found_ is None and 2 in directions:  # the place where it turns is not known
+        found_ = p.run(s.case(p.name, s.chart(2), convex=True), None)
     if found_ is not None:
         return found_
     spots = [[["cell", i], ["limit", i, "low"], ["limit", i, "high"]] for i in case.cells]
@@ -370,7 +376,7 @@ def values_of(p: Prover, s: Stratum) -> Found | None:
         return p.run(s.case(p.name, at, **more), p.fixed or f"{'(['[has_low]}{low}, {high}{')]'[has_high]}")
 
     found: Found | None = first_of(p, s, 1, best)
-    return serves(p, s, 1) if found is None and p.fixed else found
+    return serves(p, s, 1) if found is None and (p.fixed or s.loss["inputs"]) else found
 
 
 def attains(s: Stratum, v: float, closed: bool, interval: str, way: int) -> bool:

@@ -723,7 +723,8 @@ class Tower(Reader):
         except Unproved:
             if self.faster(merge(self._growth(e.num, t, at_most=True)[1], self._growth(e.den, t)[1], -1)) < 0:
                 return self.number(0)
-            k, g = self.growth(self.sharper(e, t), t)
+            (k, g), (below, h) = (self.growth(self.sharper(Element(self, p), t), t) for p in (e.num, e.den))
+            k, g = k / below, merge(g, h, -1)
         order = self.faster(g)
         if order > 0:
             s = self.sign(k)
