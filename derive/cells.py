@@ -145,7 +145,7 @@ class Cell:
                 raise Unproved("a chart is not monotone")
 
     def derivative(self, k: int) -> Element:
-        """The k-th derivative by the prediction: formed formally and seen here; or formed here, where all is shorter."""
+        """The k-th derivative by the prediction: formed formally and seen here; formed here where that is shorter."""
         if not self.derivatives:
             before = len(self.tower.outcomes)
             self.derivatives.append(formula(self.loss, self.tower, dict(self.names)))

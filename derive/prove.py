@@ -18,12 +18,12 @@ from flint import arb
 from .cells import Cell, Place, ends, formula, increasing
 from .checker import Checker, digest, refined, verdict
 from .dual_strategies import unpacked
+from .explorer import Explorer, Findings
 from .formal import Formal, number
 from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, PROPERTIES, meaningful, predicts_probability
 from .reading import Unproved, parse
 from .roots import text, thresholds
 from .search import attempt
-from .explorer import Explorer, Findings
 from .strata import SAMPLES, Stratum
 from .strategies import STRATEGIES, Found, edges
 from .tower import Budget, Element

@@ -145,14 +145,16 @@ class Search:
         return False
 
     def joint_slopes(self, e: Element, want: int, depth: int) -> list[Any] | bool:
-        """Monotone when divided by what leaves a polynomial in ndtr(-u), whose slope is an exponential, and that one."""
-        tower, tops = e.tower, [int(d) for d in e.num.degrees()]
+        """Monotone when divided by what leaves a polynomial in ndtr(-u) and an exponential, which is its slope."""
+        tops = [int(d) for d in e.num.degrees()]
         kinds = {g.index: g.kind for g in self.varying(e)}
         pairs = [(i, j) for i in kinds for j in kinds if (kinds[i], kinds[j]) == ("ndtr", "exp")]
-        return self.divided(e, want, depth, [(None, 0, ((i, tops[i]), (j, k))) for i, j in pairs for k in range(tops[j] + 1)])
+        return self.divided(
+            e, want, depth, [(None, 0, ((i, tops[i]), (j, k))) for i, j in pairs for k in range(tops[j] + 1)]
+        )
 
     def slopes(self, e: Element, want: int, depth: int) -> list[Any] | bool:
-        """Monotone in a coordinate, divided first by what makes it simpler: a coefficient, a power of exp(m) or a**q."""
+        """Monotone in a coordinate, divided first by what makes it simpler: a coefficient, powers of exp(m), a**q."""
         divisors: list[Divisor] = [(None, 0, ())]
         for g in self.varying(e):
             i, top = g.index, int(e.num.degrees()[g.index])

@@ -680,7 +680,9 @@ class Tower(Reader):
                 return self.growth(g.of[0] / self.density(g.of[0]), t)
             return (1 / self.ndtr(-k) - 2, {}) if order == 0 else (k * self.peak() * 4, u)
         if g.kind == "mills" and order >= 0:
-            return (k**-2, {x: y * -2 for x, y in u.items()}) if order else (self.density(k) / self.ndtr(-k) / k - 1, {})
+            return (
+                (k**-2, {x: y * -2 for x, y in u.items()}) if order else (self.density(k) / self.ndtr(-k) / k - 1, {})
+            )
         raise Unproved(f"no limit for {g.kind}")
 
     def leading(self, f: Element, t: int) -> Element:
