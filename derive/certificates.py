@@ -6,9 +6,12 @@ what proved it (the sources of the engine). From claim and certificate follows w
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
+import io
 import json
+import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +41,21 @@ def prover_digest(about: Statement) -> str:
 
 @functools.cache
 def _digest(names: tuple[str, ...]) -> str:
-    here = Path(__file__).parent
-    sources = [(here / f"{name}.py").read_bytes() for name in names]
-    return hashlib.sha256(b"".join(hashlib.sha256(source).digest() for source in sources)).hexdigest()
+    sources = [_code((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")) for name in names]
+    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
+
+
+def _code(source: str) -> str:
+    """A source without its comments and docstrings, which no claim depends on; the same for every Python."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            lines[token.start[0] - 1] = lines[token.start[0] - 1][: token.start[1]]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            said = node.body[0]
+            lines[said.lineno - 1 : said.end_lineno] = [""] * ((said.end_lineno or said.lineno) - said.lineno + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def statement(facts: Mapping[str, Any]) -> Statement | None:

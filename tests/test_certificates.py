@@ -386,3 +386,20 @@ def test_a_witness_of_a_formula(formula: str, claim: str, at: str | None, what: 
     witness = dict(found.witness)
     assert witness["what"] == what
     assert at is None or witness["at"] == at
+
+
+def test_comments_do_not_make_certificates_stale() -> None:
+    one = '''"""What is it?"""
+
+import ast  # for trees
+
+
+def f(x: int) -> str:
+    """Half of it,
+    as a text."""
+    return "# no comment"  # a comment
+'''
+    other = one.replace("What is it?", "Who?").replace(",\n    as", " as").replace("  # a comment", "")
+    assert certificates._code(one) == certificates._code(other)
+    for said, instead in (("# no", "# a"), ("import ast", "import io"), ("int", "float")):
+        assert certificates._code(one) != certificates._code(one.replace(said, instead))
