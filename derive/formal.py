@@ -51,6 +51,8 @@ def number(e: Element, at: dict[int, Any], memo: dict[int, Any] | None = None) -
                 return u[0].log() * u[1]
             case "power":
                 return u[0] ** u[1] - g.shift
+            case "arc":
+                return u[0].atan() / ((1 / u[0]).atan() if u[0] > 0 else arb.pi() / 2 - u[0].atan())
             case "ndtr":
                 return 2 / (u[0] / arb(2).sqrt()).erfc() - 2
         return getattr(u[0], g.kind)()

@@ -31,6 +31,7 @@ class Piece:
 
 def text(e: Element, whole: bool = False) -> str:
     """An expression as a formula in the names of the coordinates; `whole`: a denominator without fractions."""
+    e = _by_angles(e)
     num, den = (_plain(e.tower, p) for p in (e.num, e.den))
     if whole and den != 1:
         scale = lcm(*(int(c.q) for p in (num, den) for c in p.to_dict().values()))
@@ -49,6 +50,23 @@ def text(e: Element, whole: bool = False) -> str:
     top = f"({top})" if _sum(top) else top
     compound = _sum(bottom) or "*" in bottom or "/" in bottom
     return f"{top}/({bottom})" if compound and not re.fullmatch(r"\w+\([^()]*\)", bottom) else f"{top}/{bottom}"
+
+
+def _by_angles(e: Element) -> Element:
+    """The same with atan(u) for what `Tower.atan` has made of it."""
+    tower = e.tower
+    for g in [*tower.generators.values()]:
+        if g.kind == "arc" and max(e.num.degrees()[g.index], e.den.degrees()[g.index]) > 0:
+            (u,) = g.of
+            a = tower.cached("atan", (u.num, u.den), lambda u=u: tower.new("atan", None, u))  # type: ignore[misc]
+            odds = tower.element(a) / (tower.pi() / 2 - tower.element(a))
+            parts = [
+                [tower.coefficient(p, g.index, k) * odds**k for k in range(int(p.degrees()[g.index]) + 1)]
+                for p in (e.num, e.den)
+            ]
+            num, den = (sum(rest, first) for first, *rest in parts)
+            e = num / den
+    return e
 
 
 def _plain(tower: Tower, p: Any) -> Any:
@@ -226,6 +244,8 @@ def _invert(tower: Tower, g: Any, value: Element, x: str, depth: int) -> list[El
         step = tower.pi() if g.kind == "sin" else tower.pi() / 2
         multiples = [k for k in quarters if g.kind == "sin" or k % 2]
         return [r for k in multiples for r in roots(g.of[0] - step * k, x, depth - 1)]
+    if g.kind == "arc":
+        return roots(g.of[0] - tower.tan(tower.pi() / 2 * value / (value + 1)), x, depth - 1)
     if g.kind == "atan":
         return roots(g.of[0] - tower.tan(value), x, depth - 1)
     return []

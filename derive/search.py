@@ -145,7 +145,7 @@ class Search:
         divisors: list[tuple[int | None, int, int]] = [(None, 0, 0)]
         for i in used:
             g = tower.generators[i]
-            if g.kind in ("log", "atan", "ndtr"):
+            if g.kind in ("log", "atan", "arc", "tan", "ndtr"):
                 divisors.append((i, int(e.num.degrees()[i]), 0))
             elif g.kind in ("exp", "power"):
                 top = int(e.num.degrees()[i])

@@ -459,15 +459,23 @@ class Tower(Reader):
         for g in self.generators.values():
             if g.kind == "tan" and (u - self.element(g)).zero:
                 return g.of[0]
+        if sign == 2 and self.ball(u) is None:
+            w = self.element(self.cached("arc", (u.num, u.den), lambda: self.new("arc", 2, u)))
+            return self.pi() / 2 * w / (w + 1)
         return self.element(self.cached("atan", (u.num, u.den), lambda: self.new("atan", sign, u, ball=arb.atan)))
 
+    def arc(self, u: Element) -> Element:
+        """The odds atan(u) : pi/2 - atan(u), so that 0 < atan(u) < pi/2 is seen where u > 0."""
+        a = self.atan(u)
+        return a / (self.pi() / 2 - a)
+
     def tan(self, u: Element) -> Element:
-        """Of a constant between -pi/2 and pi/2."""
-        b = self.ball(u)
-        if b is None or not (abs(b) < arb.pi() / 2):
-            raise Unproved("tan of what is not a constant below pi/2")
-        if b < 0:
-            return -self.tan(-u)
+        """Between -pi/2 and pi/2."""
+        sign = self.sign(u)
+        if u.zero or sign == -2:
+            return u if u.zero else -self.tan(-u)
+        self.positive(u, "tan")
+        self.positive(self.pi() / 2 - u, "tan of what is below pi/2")
         return self.element(self.cached("tan", (u.num, u.den), lambda: self.new("tan", 2, u, ball=arb.tan)))
 
     def sine(self, u: Element, quarters: int) -> Element:
@@ -529,6 +537,10 @@ class Tower(Reader):
                 rate = self.value(g) * (g.of[1] * u[0] / g.of[0] + (u[1] if u[1].zero else u[1] * self.log(g.of[0])))
             elif g.kind == "atan":
                 rate = u[0] / (g.of[0] ** 2 + 1)
+            elif g.kind == "arc":
+                rate = u[0] / (g.of[0] ** 2 + 1) * (self.element(g) + 1) ** 2 * 2 / self.pi()
+            elif g.kind == "tan":
+                rate = u[0] * (self.element(g) ** 2 + 1)
             elif g.kind == "ndtr":
                 rate = u[0] * self.density(g.of[0]) * (self.element(g) + 2) ** 2
             else:
@@ -568,7 +580,7 @@ class Tower(Reader):
                 if g.kind == "power" and g.of[1].rational() is None and to.sign(u[0]) != 2:
                     to.exponent_met()  # the exponent may be a whole number at this place alone
                 f: dict[str, Callable[..., Element]]
-                f = {"exp": to.exp, "power": to.power, "atan": to.atan, "tan": to.tan, "pi": to.pi}
+                f = {"exp": to.exp, "power": to.power, "atan": to.atan, "arc": to.arc, "tan": to.tan, "pi": to.pi}
                 f |= {"ndtr": lambda a: 1 / to.ndtr(-a) - 2, "log": lambda a, s: to.log(a) * s}
                 f |= {"sin": lambda a: to.sine(a, 0), "cos": lambda a: to.sine(a, 1)}
                 images[i] = f[g.kind](*u) - g.shift
@@ -657,6 +669,10 @@ class Tower(Reader):
             if order > 0 and self.sign(k) not in (2, -2):
                 raise Unproved("no limit for atan")
             return (k, u) if order < 0 else (self.atan(k) if order == 0 else self.pi() / self.sign(k), {})
+        if g.kind == "arc":
+            return (self.arc(k), {}) if order == 0 else (k * (self.pi() / 2 if order > 0 else 2 / self.pi()), u)
+        if g.kind == "tan" and order <= 0:
+            return (k, u) if order < 0 else (self.tan(k), {})
         if g.kind == "ndtr":
             if order > 0:
                 return self.growth(g.of[0] / self.density(g.of[0]), t)

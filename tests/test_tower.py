@@ -1,0 +1,92 @@
+"""Does the exact arithmetic of arc tangents and tangents agree with balls? Values, slopes, limits, signs."""
+
+from __future__ import annotations
+
+import pytest
+from flint import arb, arb_series
+
+from lossforge.derive.formal import Formal, number
+from lossforge.derive.reading import Unproved
+from lossforge.derive.roots import text
+from lossforge.derive.tower import Element, Tower, Units
+
+POINTS = ("0.001", "0.4", "1", "3.7", "1e6")
+
+
+def over(*names: str) -> tuple[Tower, dict[str, Element], list[int]]:
+    """A tower with coordinates that run through (0, oo)."""
+    tower = Tower(Units())
+    indices = [tower.variable(n) for n in names]
+    return tower, {n: tower.element(tower.generators[i]) for n, i in zip(names, indices, strict=True)}, indices
+
+
+@pytest.mark.parametrize("formula", ["atan(t)", "atan(-t)", "atan(t**2)*t", "1/2 - atan(t)/pi", "tan(t/(1 + t))"])
+@pytest.mark.parametrize("at", POINTS)
+def test_values_and_slopes_are_those_of_balls(formula: str, at: str) -> None:
+    tower, names, (t,) = over("t")
+    e, x = tower.read(formula, names), arb_series([arb(at), 1], prec=3)
+    expected = {
+        "atan(t)": lambda: x.atan(),
+        "atan(-t)": lambda: (-x).atan(),
+        "atan(t**2)*t": lambda: (x * x).atan() * x,
+        "1/2 - atan(t)/pi": lambda: arb("0.5") - x.atan() / arb.pi(),
+        "tan(t/(1 + t))": lambda: (x / (x + 1)).tan(),
+    }[formula]()
+    for k in range(3):
+        factorial = (1, 1, 2)[k]
+        found = number(e, {t: arb(at)})
+        assert found.overlaps(expected[k] * factorial) and found.rad() < 1e-40 * (1 + abs(found))
+        e = tower.slope(e, t)
+
+
+def test_the_arc_tangent_is_seen_to_lie_below_a_quarter_turn() -> None:
+    tower, names, _ = over("t")
+    for formula in ("1/2 - atan(t)/pi", "1/2 + atan(t)/pi", "1/2 - atan(-t)/pi", "1/2 + atan(-t)/pi", "atan(t)"):
+        assert tower.sign(tower.read(formula, names)) == 2
+    assert tower.sign(tower.read("atan(t) - 1", names)) is None
+    assert (tower.read("atan(tan(t/(1 + t)))", names) - tower.read("t/(1 + t)", names)).zero
+
+
+def test_limits_of_the_arc_tangent_and_the_tangent() -> None:
+    tower, names, (t, _) = over("t", "s")
+    cases = {
+        "atan(t)": "pi/2",
+        "(pi/2 - atan(t))*t": "1",
+        "atan(1/t)*t": "1",
+        "atan((s*t + 1)/(t + 2))": "atan(s)",
+        "atan((t + 1)/(t + 2))": "pi/4",
+        "tan(t/(t + 1))": "tan(1)",
+        "tan(1/(1 + t))*t": "1",
+    }
+    for formula, expected in cases.items():
+        found = tower.limit(tower.read(formula, names), t)
+        assert isinstance(found, Element) and (found - tower.read(expected, names)).zero, formula
+    assert tower.limit(tower.read("1/(pi/2 - atan(t*s))", names), t) == 2
+
+
+def test_a_tangent_is_refused_where_it_may_have_a_pole() -> None:
+    tower, names, (t,) = over("t")
+    for formula in ("tan(t)", "tan(2*t/(1 + t))", "tan(pi/2)"):
+        with pytest.raises(Unproved):
+            tower.read(formula, names)
+    edge = tower.read("tan(t*pi/(2*(1 + t)))", names)
+    with pytest.raises(Unproved):
+        tower.limit(edge, t)
+
+
+def test_an_arc_tangent_is_moved_to_where_its_argument_has_another_sign() -> None:
+    formal = Formal({"x": arb("0.7")}, set(), Units())
+    e = formal.read("atan(x)", formal.all())
+    tower, names, _ = over("t")
+    for image in ("-t", "t", "0*t"):
+        moved = formal.move(formal.slope(e, formal.names["x"]), tower, {formal.names["x"]: tower.read(image, names)})
+        assert (moved - tower.read(f"1/(1 + ({image})**2)", names)).zero
+        moved = formal.move(e, tower, {formal.names["x"]: tower.read(image, names)})
+        assert (moved - tower.read(f"atan({image})", names)).zero
+    with pytest.raises(Unproved):
+        formal.move(e, tower, {formal.names["x"]: tower.read("t - 1/t", names)})
+
+
+def test_an_arc_tangent_is_written_as_one() -> None:
+    tower, names, _ = over("t")
+    assert text(tower.read("3*atan(t)/(1 + t)", names)) == "3*atan(t)/(t + 1)"
