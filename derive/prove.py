@@ -113,7 +113,7 @@ class Prover:
                 pairs = itertools.islice(itertools.combinations(distinct, 2), 3)
                 trials += [(f"{'min' if self.name == 'strongly_convex' else 'max'}({a}, {b})", True) for a, b in pairs]
             if not any(v.startswith("{") for v in values):
-                trials.append((self.piecewise(found), False))
+                trials += [(v, False) for v in dict.fromkeys((self.piecewise(found), self.piecewise(self.agreed(found))))]
         if values and self.name in ("calibrated", *BOTH_LABELS):  # they hold without a value, too
             trials.append((None, True))
         error = ""
@@ -162,6 +162,21 @@ class Prover:
 
     def place_of(self, end: str) -> float:
         return float(end.replace("oo", "inf")) if end in ("-oo", "oo") else self.size("", end)
+
+    def agreed(self, found: list[Any]) -> list[Any]:
+        """The same values, with one text for as many strata as it serves: tan(y) also where y < 0, or y = 0."""
+
+        def alike(path: list[Place], a: str, b: str) -> bool:
+            def same(units: Any) -> bool:
+                cell = Cell(self.loss, path, units)
+                return (cell.tower.read(a, cell.names) - cell.tower.read(b, cell.names)).zero
+
+            return a == b or bool(attempt(refined, same))
+
+        formulas = {v for _, v in found if v is not None and v[0] != "[" and v[-1] != "]"}  # rather than intervals
+        for text_ in sorted(filter(self.names_target, formulas), key=lambda v: (-len(v), v)):
+            found = [(path, text_ if v in formulas and alike(path, text_, v) else v) for path, v in found]
+        return found
 
     def piecewise(self, found: list[Any]) -> str:
         """One text from the values of several strata: "a if condition else b"."""

@@ -639,17 +639,12 @@ class Tower(Reader):
             return one, {(1, Fraction(0)): one}
         if self.slope_of(g, t).zero:
             return self.element(g), {}
+        if g.kind == "power" and self.slope(g.of[0], t).zero:
+            return self._growth_of_exp(g, g.of[1], self.log(g.of[0]), t)
+        if g.kind == "exp":
+            return self._growth_of_exp(g, g.of[0], one, t)
         k, u = self.growth(g.of[0], t)
         order = self.faster(u)
-        if g.kind == "exp":
-            if order < 0:
-                return (k, u) if g.shift else (one, {})
-            if order == 0:
-                return self.exp(k) - g.shift, {}
-            b = u.get((1, Fraction(0)), one).rational()
-            if b is None or b.denominator > 1 or not (g.of[0] - k * self.element(self.generators[t]) ** int(b)).zero:
-                raise Unproved("an exponent is not a power of t")
-            return one, {(2, b): k}
         if g.kind == "log":
             if order == 0:
                 if k.rational() != 1:
@@ -678,6 +673,22 @@ class Tower(Reader):
                 return self.growth(g.of[0] / self.density(g.of[0]), t)
             return (1 / self.ndtr(-k) - 2, {}) if order == 0 else (k * self.density(self.number(0)) * 4, u)
         raise Unproved(f"no limit for {g.kind}")
+
+    def _growth_of_exp(
+        self, g: Generator, m: Element, rate: Element, t: int
+    ) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
+        """Of exp(m*rate) - shift, where the rate does not depend on t."""
+        one = self.number(1)
+        k, u = self.growth(m, t)
+        order = self.faster(u)
+        if order < 0:
+            return (k * rate, u) if g.shift else (one, {})
+        if order == 0:
+            return self.exp(k * rate) - g.shift, {}
+        b = u.get((1, Fraction(0)), one).rational()
+        if b is None or b.denominator > 1 or not (m - k * self.element(self.generators[t]) ** int(b)).zero:
+            raise Unproved("an exponent is not a power of t")
+        return one, {(2, b): k * rate}
 
     def leading(self, f: Element, t: int) -> Element:
         """The term of a polynomial that grows fastest, made of the values of generators: f / term -> 1."""

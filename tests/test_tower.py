@@ -64,6 +64,26 @@ def test_limits_of_the_arc_tangent_and_the_tangent() -> None:
     assert tower.limit(tower.read("1/(pi/2 - atan(t*s))", names), t) == 2
 
 
+def test_limits_of_powers_whose_exponent_varies() -> None:
+    tower, names, (t, _) = over("t", "s")
+    cases: dict[str, str | int] = {
+        "(1 + s)**t": 2,
+        "2**(-t)*t": "0",
+        "(1/2)**(1/t)": "1",
+        "(2**(1/t) - 1)*t": "log(2)",
+        "((1 + s)**(s/t) - 1)*t": "s*log(1 + s)",
+        "(1 + s)**(t/(t + 1))": "1 + s",
+        "2**t/exp(t)": "0",
+        "3**t/exp(t)": 2,
+    }
+    for formula, expected in cases.items():
+        found = tower.limit(tower.read(formula, names), t)
+        if isinstance(expected, int) or isinstance(found, int):
+            assert found == expected, formula
+        else:
+            assert (found - tower.read(expected, names)).zero, formula
+
+
 def test_a_tangent_is_refused_where_it_may_have_a_pole() -> None:
     tower, names, (t,) = over("t")
     for formula in ("tan(t)", "tan(2*t/(1 + t))", "tan(pi/2)"):
