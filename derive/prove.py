@@ -113,7 +113,8 @@ class Prover:
                 pairs = itertools.islice(itertools.combinations(distinct, 2), 3)
                 trials += [(f"{'min' if self.name == 'strongly_convex' else 'max'}({a}, {b})", True) for a, b in pairs]
             if not any(v.startswith("{") for v in values):
-                trials += [(v, False) for v in dict.fromkeys((self.piecewise(found), self.piecewise(self.agreed(found))))]
+                both = dict.fromkeys(self.piecewise(rows) for rows in (found, self.agreed(found)))
+                trials += [(v, False) for v in both]
         if values and self.name in ("calibrated", *BOTH_LABELS):  # they hold without a value, too
             trials.append((None, True))
         error = ""

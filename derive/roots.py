@@ -6,6 +6,7 @@ Roots of the factors of a derivative (as `formal` has it) that can be written do
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from math import lcm
 from typing import Any
 
@@ -173,6 +174,9 @@ def roots(e: Element, x: str, depth: int = 4) -> list[Element]:
     for f, _ in factored(e.num)[1]:
         degrees = f.degrees()
         moving = [i for i, d in enumerate(degrees) if d > 0 and not tower.slope_of(tower.generators[i], t).zero]
+        if len(moving) > 1:
+            with suppress(Unproved):
+                out += roots(_together(tower, f, moving), x, depth - 1)
         if len(moving) != 1:
             continue
         i = moving[0]
@@ -186,6 +190,22 @@ def roots(e: Element, x: str, depth: int = 4) -> list[Element]:
             except Unproved:
                 continue
     return out
+
+
+def _together(tower: Tower, f: Any, moving: list[int]) -> Element:
+    """What vanishes where a sum of logarithms, such as log(a) - log(b) + c, does: a/b - exp(-c)."""
+    parts = [tower.coefficient(f, i, 1) for i in moving]
+    logs, rest = [tower.generators[i] for i in moving], Element(tower, f)
+    for c, g in zip(parts, logs, strict=True):
+        rest -= c * tower.element(g)
+    ratios = [q for c in parts if (q := (c / parts[0]).rational())]
+    left = any(d > 0 and i in moving for e in (rest, parts[0]) for i, d in enumerate(e.num.degrees()))
+    if left or len(ratios) < len(parts) or any(g.kind != "log" for g in logs):
+        raise Unproved("not a sum of logarithms")
+    n, product = lcm(*(q.denominator for q in ratios)), tower.number(1)
+    for g, q in zip(logs, ratios, strict=True):
+        product *= tower.power(g.of[0], g.of[1] * n * q)
+    return product - tower.exp(-rest / parts[0] * n)
 
 
 def _solve(tower: Tower, parts: list[Element]) -> list[Element]:

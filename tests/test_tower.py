@@ -7,7 +7,7 @@ from flint import arb, arb_series
 
 from lossforge.derive.formal import Formal, number
 from lossforge.derive.reading import Unproved
-from lossforge.derive.roots import text
+from lossforge.derive.roots import roots, text
 from lossforge.derive.tower import Element, Tower, Units
 
 POINTS = ("0.001", "0.4", "1", "3.7", "1e6")
@@ -110,3 +110,18 @@ def test_an_arc_tangent_is_moved_to_where_its_argument_has_another_sign() -> Non
 def test_an_arc_tangent_is_written_as_one() -> None:
     tower, names, _ = over("t")
     assert text(tower.read("3*atan(t)/(1 + t)", names)) == "3*atan(t)/(t + 1)"
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ("log(2*x/(x + y))", ["y"]),
+        ("log(x)/2 - log(x + y)/3 - log(y)/6", []),  # of a degree that is not solved for
+        ("y*log(1 + x) - y*log(2) - y*log(3 - x)", ["5/3"]),
+        ("atan(x) - pi*y/4", ["tan(pi*y/4)"]),
+        ("2*atan(1/x) - y", ["1/tan(y/2)"]),
+    ],
+)
+def test_roots_are_found_under_logarithms_and_arc_tangents(formula: str, expected: list[str]) -> None:
+    free = Formal({"y": arb("0.7"), "x": arb("1.2")}, {"x", "y"}, Units())
+    assert [text(r) for r in roots(free.read(formula, free.all()), "x")] == expected
