@@ -229,7 +229,7 @@ class Tower(Reader):
             shift = 0  # a ball tells all about a constant
             sign = 2 if number > 0 else -2 if number < 0 else None
         g = self.generators[index] = Generator(kind, index, sign, of, shift, number)
-        if shift or kind in ("exp", "power"):
+        if kind in ("exp", "power"):
             self.values[str(VARIABLES[index] + shift)] = g
         return g
 
@@ -459,15 +459,19 @@ class Tower(Reader):
         for g in self.generators.values():
             if g.kind == "tan" and (u - self.element(g)).zero:
                 return g.of[0]
-        if sign == 2 and self.ball(u) is None:
-            w = self.element(self.cached("arc", (u.num, u.den), lambda: self.new("arc", 2, u)))
-            return self.pi() / 2 * w / (w + 1)
-        return self.element(self.cached("atan", (u.num, u.den), lambda: self.new("atan", sign, u, ball=arb.atan)))
+        if self.ball(u) is not None:
+            return self.element(self.cached("atan", (u.num, u.den), lambda: self.new("atan", sign, u, ball=arb.atan)))
+        if sign in (None, -1) and u.num.leading_coefficient() < 0:
+            return -self.atan(-u)
+        above = int(sign in (1, 2))
+        make = lambda: self.new("arc", sign if above else 2, u, shift=above)  # noqa: E731
+        odds = self.value(self.cached("arc", (u.num, u.den), make))
+        return self.pi() / 2 * (odds - 1) / (odds + 1)
 
     def arc(self, u: Element) -> Element:
-        """The odds atan(u) : pi/2 - atan(u), so that 0 < atan(u) < pi/2 is seen where u > 0."""
-        a = self.atan(u)
-        return a / (self.pi() / 2 - a)
+        """The odds pi/2 + atan(u) : pi/2 - atan(u): they are positive, and above 1 for u > 0."""
+        a, quarter = self.atan(u), self.pi() / 2
+        return (quarter + a) / (quarter - a)
 
     def tan(self, u: Element) -> Element:
         """Between -pi/2 and pi/2."""
@@ -535,10 +539,8 @@ class Tower(Reader):
                 rate = g.of[1] * u[0] / g.of[0]
             elif g.kind == "power":
                 rate = self.value(g) * (g.of[1] * u[0] / g.of[0] + (u[1] if u[1].zero else u[1] * self.log(g.of[0])))
-            elif g.kind == "atan":
-                rate = u[0] / (g.of[0] ** 2 + 1)
             elif g.kind == "arc":
-                rate = u[0] / (g.of[0] ** 2 + 1) * (self.element(g) + 1) ** 2 * 2 / self.pi()
+                rate = u[0] / (g.of[0] ** 2 + 1) * (self.value(g) + 1) ** 2 / self.pi()
             elif g.kind == "tan":
                 rate = u[0] * (self.element(g) ** 2 + 1)
             elif g.kind == "ndtr":
@@ -660,12 +662,14 @@ class Tower(Reader):
                 excess, h = self.growth(g.of[0] - 1, t)
                 return excess * g.of[1], h
             return self.power(k, g.of[1]) - (g.shift if order == 0 else 0), {x: y * g.of[1] for x, y in u.items()}
-        if g.kind == "atan":
-            if order > 0 and self.sign(k) not in (2, -2):
-                raise Unproved("no limit for atan")
-            return (k, u) if order < 0 else (self.atan(k) if order == 0 else self.pi() / self.sign(k), {})
         if g.kind == "arc":
-            return (self.arc(k), {}) if order == 0 else (k * (self.pi() / 2 if order > 0 else 2 / self.pi()), u)
+            if order == 0:
+                return self.arc(k) - g.shift, {}
+            if order < 0:
+                return (k * 4 / self.pi(), u) if g.shift else (one, {})
+            if self.sign(k) not in (2, -2):
+                raise Unproved("no limit for atan")
+            return (self.pi() * k, u) if self.sign(k) == 2 else (-1 / (self.pi() * k), merge({}, u, -1))
         if g.kind == "tan" and order <= 0:
             return (k, u) if order < 0 else (self.tan(k), {})
         if g.kind == "ndtr":

@@ -20,7 +20,9 @@ def over(*names: str) -> tuple[Tower, dict[str, Element], list[int]]:
     return tower, {n: tower.element(tower.generators[i]) for n, i in zip(names, indices, strict=True)}, indices
 
 
-@pytest.mark.parametrize("formula", ["atan(t)", "atan(-t)", "atan(t**2)*t", "1/2 - atan(t)/pi", "tan(t/(1 + t))"])
+@pytest.mark.parametrize(
+    "formula", ["atan(t)", "atan(-t)", "atan(t**2)*t", "1/2 - atan(t)/pi", "tan(t/(1 + t))", "atan(t - 1/t)"]
+)
 @pytest.mark.parametrize("at", POINTS)
 def test_values_and_slopes_are_those_of_balls(formula: str, at: str) -> None:
     tower, names, (t,) = over("t")
@@ -31,6 +33,7 @@ def test_values_and_slopes_are_those_of_balls(formula: str, at: str) -> None:
         "atan(t**2)*t": lambda: (x * x).atan() * x,
         "1/2 - atan(t)/pi": lambda: arb("0.5") - x.atan() / arb.pi(),
         "tan(t/(1 + t))": lambda: (x / (x + 1)).tan(),
+        "atan(t - 1/t)": lambda: (x - 1 / x).atan(),
     }[formula]()
     for k in range(3):
         factorial = (1, 1, 2)[k]
@@ -43,6 +46,7 @@ def test_the_arc_tangent_is_seen_to_lie_below_a_quarter_turn() -> None:
     tower, names, _ = over("t")
     for formula in ("1/2 - atan(t)/pi", "1/2 + atan(t)/pi", "1/2 - atan(-t)/pi", "1/2 + atan(-t)/pi", "atan(t)"):
         assert tower.sign(tower.read(formula, names)) == 2
+        assert formula == "atan(t)" or tower.sign(tower.read(formula.replace("t)", "t - 1/t)"), names)) == 2
     assert tower.sign(tower.read("atan(t) - 1", names)) is None
     assert (tower.read("atan(tan(t/(1 + t)))", names) - tower.read("t/(1 + t)", names)).zero
 
@@ -55,6 +59,9 @@ def test_limits_of_the_arc_tangent_and_the_tangent() -> None:
         "atan(1/t)*t": "1",
         "atan((s*t + 1)/(t + 2))": "atan(s)",
         "atan((t + 1)/(t + 2))": "pi/4",
+        "1/2 + atan(1 - s*t)/pi": "0",
+        "(1/2 + atan(s - t)/pi)*t": "1/pi",
+        "1/2 + atan((s*t - 1)/(t + 2))/pi": "1/2 + atan(s)/pi",
         "tan(t/(t + 1))": "tan(1)",
         "tan(1/(1 + t))*t": "1",
     }
@@ -103,8 +110,9 @@ def test_an_arc_tangent_is_moved_to_where_its_argument_has_another_sign() -> Non
         assert (moved - tower.read(f"1/(1 + ({image})**2)", names)).zero
         moved = formal.move(e, tower, {formal.names["x"]: tower.read(image, names)})
         assert (moved - tower.read(f"atan({image})", names)).zero
-    with pytest.raises(Unproved):
-        formal.move(e, tower, {formal.names["x"]: tower.read("t - 1/t", names)})
+    moved = formal.move(e, tower, {formal.names["x"]: tower.read("t - 1/t", names)})
+    assert (moved - tower.read("atan(t - 1/t)", names)).zero
+    assert (moved + tower.read("atan(1/t - t)", names)).zero
 
 
 def test_an_arc_tangent_is_written_as_one() -> None:
