@@ -46,6 +46,7 @@ class Prover:
         self.leaves: dict[Any, Found | None] = {}
         self.fixed: str | None = None  # a value that must serve every stratum
         self.seen: list[str] = []  # values that do not name a target, found for some targets
+        self.fallback: Any = None  # a claim without a value, where one is looked for
         self.implicit = False  # whether values are equations
         self.told: dict[Any, str | None] = {}  # texts that were found for a stratum
 
@@ -60,13 +61,12 @@ class Prover:
                 made = self._claim()
             return made
         except Unproved as problem:
-            return {"property": self.name, "verdict": "undecided", "reason": str(problem)}, None
+            return self.fallback or ({"property": self.name, "verdict": "undecided", "reason": str(problem)}, None)
         finally:
             Budget.left = float("inf")
 
     def _claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         best: tuple[int, Any] = (10**9, None)
-        fallback: Any = None
         for cuts in self.proposals():
             for weak in (False, True) if self.weakable() else (False,):
                 self.cuts, self.weak, self.fixed = cuts, weak, None
@@ -83,10 +83,10 @@ class Prover:
                     )
                     if done[1] is not None and valued:
                         return done
-                    if done[1] is not None and fallback is None:
-                        fallback = done
-        if fallback is not None:
-            return fallback
+                    if done[1] is not None and self.fallback is None:
+                        self.fallback = done
+        if self.fallback is not None:
+            return self.fallback
         return {"property": self.name, "verdict": "undecided", "reason": self.reason or "no proof was found"}, None
 
     def attempt_tree(self, cuts: dict[str, list[str]], weak: bool) -> tuple[Any, list[Any], int] | None:

@@ -60,10 +60,9 @@ def _by_angles(e: Element) -> Element:
         if g.kind == "arc" and max(e.num.degrees()[g.index], e.den.degrees()[g.index]) > 0:
             (u,) = g.of
             a = tower.cached("atan", (u.num, u.den), lambda u=u: tower.new("atan", None, u))  # type: ignore[misc]
-            quarter, angle = tower.pi() / 2, tower.element(a)
-            odds = (quarter + angle) / (quarter - angle) - g.shift
+            v = tower.pi() / (tower.pi() / 2 - tower.element(a)) - g.shift
             parts = [
-                [tower.coefficient(p, g.index, k) * odds**k for k in range(int(p.degrees()[g.index]) + 1)]
+                [tower.coefficient(p, g.index, k) * v**k for k in range(int(p.degrees()[g.index]) + 1)]
                 for p in (e.num, e.den)
             ]
             num, den = (sum(rest, first) for first, *rest in parts)
@@ -266,7 +265,7 @@ def _invert(tower: Tower, g: Any, value: Element, x: str, depth: int) -> list[El
         multiples = [k for k in quarters if g.kind == "sin" or k % 2]
         return [r for k in multiples for r in roots(g.of[0] - step * k, x, depth - 1)]
     if g.kind == "arc":
-        return roots(g.of[0] - tower.tan(tower.pi() / 2 * (value - 1) / (value + 1)), x, depth - 1)
+        return roots(g.of[0] - tower.tan(tower.pi() / 2 - tower.pi() / value), x, depth - 1)
     if g.kind == "atan":
         return roots(g.of[0] - tower.tan(value), x, depth - 1)
     return []

@@ -251,8 +251,8 @@ def size(k: int) -> Callable[[Prover, Stratum], Found | None]:
 
         found: Found | None = first_of(p, s, k + 1, best)
         if found is None and (p.fixed or s.loss["inputs"]):
-            return serves(p, s, k + 1)
-        if found is None and not s.here.tower.names:
+            found = serves(p, s, k + 1)
+        if found is None and not p.fixed and not s.here.tower.names:
             return first_of(p, s, k + 1, valid)
         return found
 
@@ -288,8 +288,8 @@ def modulus(p: Prover, s: Stratum) -> Found | None:
 
     found: Found | None = first_of(p, s, 3, best)
     if found is None and (p.fixed or s.loss["inputs"]):
-        return serves(p, s, 3)
-    if found is None and weak and not s.here.tower.names:
+        found = serves(p, s, 3)
+    if found is None and weak and not p.fixed and not s.here.tower.names:
         return first_of(p, s, 3, valid)
     return found
 

@@ -463,15 +463,13 @@ class Tower(Reader):
             return self.element(self.cached("atan", (u.num, u.den), lambda: self.new("atan", sign, u, ball=arb.atan)))
         if sign in (None, -1) and u.num.leading_coefficient() < 0:
             return -self.atan(-u)
-        above = int(sign in (1, 2))
-        make = lambda: self.new("arc", sign if above else 2, u, shift=above)  # noqa: E731
-        odds = self.value(self.cached("arc", (u.num, u.den), make))
-        return self.pi() / 2 * (odds - 1) / (odds + 1)
+        above = sign in (1, 2)
+        make = lambda: self.new("arc", sign if above else 2, u, shift=1 + above)  # noqa: E731
+        return self.pi() / 2 - self.pi() / self.value(self.cached("arc", (u.num, u.den), make))
 
     def arc(self, u: Element) -> Element:
-        """The odds pi/2 + atan(u) : pi/2 - atan(u): they are positive, and above 1 for u > 0."""
-        a, quarter = self.atan(u), self.pi() / 2
-        return (quarter + a) / (quarter - a)
+        """pi/(pi/2 - atan(u)) > 1, and above 2 for u > 0."""
+        return self.pi() / (self.pi() / 2 - self.atan(u))
 
     def tan(self, u: Element) -> Element:
         """Between -pi/2 and pi/2."""
@@ -540,7 +538,7 @@ class Tower(Reader):
             elif g.kind == "power":
                 rate = self.value(g) * (g.of[1] * u[0] / g.of[0] + (u[1] if u[1].zero else u[1] * self.log(g.of[0])))
             elif g.kind == "arc":
-                rate = u[0] / (g.of[0] ** 2 + 1) * (self.value(g) + 1) ** 2 / self.pi()
+                rate = u[0] / (g.of[0] ** 2 + 1) * self.value(g) ** 2 / self.pi()
             elif g.kind == "tan":
                 rate = u[0] * (self.element(g) ** 2 + 1)
             elif g.kind == "ndtr":
@@ -666,7 +664,7 @@ class Tower(Reader):
             if order == 0:
                 return self.arc(k) - g.shift, {}
             if order < 0:
-                return (k * 4 / self.pi(), u) if g.shift else (one, {})
+                return (k * 4 / self.pi(), u) if g.shift == 2 else (one, {})
             if self.sign(k) not in (2, -2):
                 raise Unproved("no limit for atan")
             return (self.pi() * k, u) if self.sign(k) == 2 else (-1 / (self.pi() * k), merge({}, u, -1))
