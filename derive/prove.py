@@ -48,6 +48,7 @@ class Prover:
         self.seen: list[str] = []  # values that do not name a target, found for some targets
         self.fallback: Any = None  # a claim without a value, where one is looked for
         self.implicit = False  # whether values are equations
+        self.bounded_at: dict[str, list[list[str]]] = {}  # breakpoints between which a bound was shown
         self.told: dict[Any, str | None] = {}  # texts that were found for a stratum
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:

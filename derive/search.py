@@ -142,11 +142,14 @@ class Search:
             return False
         target = want * below // 2
         used = [i for i, d in enumerate(e.num.degrees()) if d > 0]
-        divisors: list[tuple[int | None, int, int]] = [(None, 0, 0)]
+        divisors: list[tuple[int | None, int | None, int]] = [(None, 0, 0)]
         for i in used:
             g = tower.generators[i]
-            if g.kind in ("log", "atan", "arc", "tan", "ndtr"):
+            if g.kind in ("log", "arc", "tan", "ndtr"):
                 divisors.append((i, int(e.num.degrees()[i]), 0))
+            if g.kind == "arc":  # the slope of 1/value is without it
+                top = int(e.num.degrees()[i])
+                divisors += [(i, None, power) for power in {1, top}] + [(i, top, top)]
             elif g.kind in ("exp", "power"):
                 top = int(e.num.degrees()[i])
                 divisors += [(i, top, 0), (i, top, top), (i, 0, 0), (i, 0, 1), (i, top, 1)]
@@ -171,7 +174,7 @@ class Search:
     def moves(tower: Tower, index: int, t: int) -> bool:
         return not tower.slope_of(tower.generators[index], t).zero
 
-    def trial(self, plain: Element, name: str, divisor: tuple[int | None, int, int], target: int) -> Any:
+    def trial(self, plain: Element, name: str, divisor: tuple[int | None, int | None, int], target: int) -> Any:
         """A division and an end at which the sign is right, if the slope never changes its sign on samples."""
         tower, t = plain.tower, plain.tower.names[name]
         index, degree, power = divisor

@@ -204,7 +204,7 @@ def charts(s: Stratum, k: int) -> list[list[str]]:
 def serves(p: Prover, s: Stratum, k: int) -> Found | None:
     """A value that was found for other targets holds here, whether or not it is attained."""
     for goal in [p.fixed] if p.fixed else p.seen[:2]:
-        for at in (s.chart(0), s.chart(k)):
+        for at in (*p.bounded_at.get(goal, ()), s.chart(0), s.chart(k)):
             found = attempt(lambda at, goal: p.run(s.case(p.name, at), goal), at, goal)
             if found is not None:
                 return found
@@ -230,6 +230,14 @@ def first_of(p: Prover, s: Stratum, k: int, action: Callable[[list[str]], Any]) 
     return None
 
 
+def bounded(p: Prover, s: Stratum, at: list[str], bound: Fraction) -> Found | None:
+    """A bound that need not be the best; for other targets it is looked for at the same breakpoints."""
+    found = p.run(s.case(p.name, at), str(bound))
+    if found is not None:
+        p.bounded_at.setdefault(str(bound), []).append(at)
+    return found
+
+
 def size(k: int) -> Callable[[Prover, Stratum], Found | None]:
     """The least bound of |f^(k)|: its largest limit at the ends of the cells between its extrema."""
 
@@ -247,7 +255,7 @@ def size(k: int) -> Callable[[Prover, Stratum], Found | None]:
             """No closed form: a rational bound a little above."""
             case = s.case(p.name, at)
             top = max(abs(v) for i in case.cells for v in sampled(case, i, k))
-            return p.run(s.case(p.name, at), str(Fraction(int(top * 100) + 2, 100)))
+            return bounded(p, s, at, Fraction(int(top * 100) + 2, 100))
 
         found: Found | None = first_of(p, s, k + 1, best)
         if found is None and (p.fixed or s.loss["inputs"]):
@@ -284,7 +292,7 @@ def modulus(p: Prover, s: Stratum) -> Found | None:
         """No closed form: a rational bound a little above."""
         case = s.case(p.name, at)
         low = min(x for i in case.cells for x in sampled(case, i, 2))
-        return p.run(s.case(p.name, at), str(Fraction(int(-low * 100) + 2, 100))) if low < 0 else None
+        return bounded(p, s, at, Fraction(int(-low * 100) + 2, 100)) if low < 0 else None
 
     found: Found | None = first_of(p, s, 3, best)
     if found is None and (p.fixed or s.loss["inputs"]):

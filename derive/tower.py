@@ -206,8 +206,11 @@ class Tower(Reader):
         pairs = [(i, to.variable(n, self.generators[i].sign)) for n, i in self.names.items() if i != without]
         return to, {i: Element(to, VARIABLES[j]) for i, j in pairs}
 
-    def coefficient(self, p: Any, index: int, degree: int) -> Element:
-        """The coefficient of a power of one generator in a polynomial."""
+    def coefficient(self, p: Any, index: int, degree: int | None) -> Element:
+        """The coefficient of a power of one generator in a polynomial; None: what is left where its value is 0."""
+        if degree is None:
+            at = [v - v - self.generators[i].shift if i == index else v for i, v in enumerate(VARIABLES)]
+            return Element(self, p.compose(*at))
         terms = {k: c for k, c in p.to_dict().items() if k[index] == degree}
         return Element(self, RING.from_dict({(*k[:index], 0, *k[index + 1 :]): c for k, c in terms.items()}))
 
