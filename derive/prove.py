@@ -116,7 +116,8 @@ class Prover:
             if not any(v.startswith("{") for v in values):
                 both = dict.fromkeys(self.piecewise(rows) for rows in (found, self.agreed(found)))
                 trials += [(v, False) for v in both]
-        if values and self.name in ("calibrated", *BOTH_LABELS):  # they hold without a value, too
+        if values and (self.name in ("calibrated", *BOTH_LABELS) or None in {v for _, v in found}):
+            # they hold without a value, too
             trials.append((None, True))
         error = ""
         first = tree

@@ -204,8 +204,12 @@ def charts(s: Stratum, k: int) -> list[list[str]]:
 def serves(p: Prover, s: Stratum, k: int) -> Found | None:
     """A value that was found for other targets holds here, whether or not it is attained."""
     for goal in [p.fixed] if p.fixed else p.seen[:2]:
-        for at in (*p.bounded_at.get(goal, ()), s.chart(0), s.chart(k)):
+        known = p.bounded_at.get(goal, [])
+        for at in known or (s.chart(0), s.chart(k)):
+            whole = Budget.left
+            Budget.left = share = whole / 2 if known else whole  # what is a bound for one target may not be for all
             found = attempt(lambda at, goal: p.run(s.case(p.name, at), goal), at, goal)
+            Budget.left += whole - share
             if found is not None:
                 return found
     return None
@@ -230,11 +234,12 @@ def first_of(p: Prover, s: Stratum, k: int, action: Callable[[list[str]], Any]) 
     return None
 
 
-def bounded(p: Prover, s: Stratum, at: list[str], bound: Fraction) -> Found | None:
+def bounded(p: Prover, s: Stratum, at: list[str], least: float) -> Found | None:
     """A bound that need not be the best; for other targets it is looked for at the same breakpoints."""
-    found = p.run(s.case(p.name, at), str(bound))
+    bound = str(Fraction(int(least * 100) + 2, 100))
+    found = p.run(s.case(p.name, at), bound)
     if found is not None:
-        p.bounded_at.setdefault(str(bound), []).append(at)
+        p.bounded_at.setdefault(bound, []).append(at)
     return found
 
 
@@ -255,7 +260,7 @@ def size(k: int) -> Callable[[Prover, Stratum], Found | None]:
             """No closed form: a rational bound a little above."""
             case = s.case(p.name, at)
             top = max(abs(v) for i in case.cells for v in sampled(case, i, k))
-            return bounded(p, s, at, Fraction(int(top * 100) + 2, 100))
+            return bounded(p, s, at, top)
 
         found: Found | None = first_of(p, s, k + 1, best)
         if found is None and (p.fixed or s.loss["inputs"]):
@@ -292,7 +297,7 @@ def modulus(p: Prover, s: Stratum) -> Found | None:
         """No closed form: a rational bound a little above."""
         case = s.case(p.name, at)
         low = min(x for i in case.cells for x in sampled(case, i, 2))
-        return bounded(p, s, at, Fraction(int(-low * 100) + 2, 100)) if low < 0 else None
+        return bounded(p, s, at, -low) if low < 0 else None
 
     found: Found | None = first_of(p, s, 3, best)
     if found is None and (p.fixed or s.loss["inputs"]):
