@@ -114,8 +114,8 @@ class Prover:
                 pairs = itertools.islice(itertools.combinations(distinct, 2), 3)
                 trials += [(f"{'min' if self.name == 'strongly_convex' else 'max'}({a}, {b})", True) for a, b in pairs]
             if not any(v.startswith("{") for v in values):
-                both = dict.fromkeys(self.piecewise(rows) for rows in (found, self.agreed(found)))
-                trials += [(v, False) for v in both]
+                ways = ((found, False), (self.agreed(found), False), (found, True))
+                trials += [(v, False) for v in dict.fromkeys(self.piecewise(*way) for way in ways)]
         if values and (self.name in ("calibrated", *BOTH_LABELS) or None in {v for _, v in found}):
             # they hold without a value, too
             trials.append((None, True))
@@ -181,18 +181,21 @@ class Prover:
             found = [(path, text_ if v in formulas and alike(path, text_, v) else v) for path, v in found]
         return found
 
-    def piecewise(self, found: list[Any]) -> str:
-        """One text from the values of several strata: "a if condition else b"."""
+    def piecewise(self, found: list[Any], apart: bool = False) -> str:
+        """One text from the values of several strata: "a if condition else b"; `apart`: of conditions that exclude
+        one another, in whatever order they stand."""
         ranges = {**self.loss["parameters"], **self.loss["inputs"]}
 
         def where(path: list[Place]) -> str:
             out = []
             for p in path:
-                low, high = ends(ranges[p.name])[:2] if ranges[p.name][0] != "{" else ("", "")
+                low, high, *closed = ends(ranges[p.name]) if ranges[p.name][0] != "{" else ("", "", False, False)
                 if p.low == p.high:
                     out.append(f"{p.name} == {p.low}")
                 else:
-                    out += [f"{p.name} > {p.low}"] * (p.low != low) + [f"{p.name} < {p.high}"] * (p.high != high)
+                    below, above = (apart and one for one in closed)
+                    out += [f"{p.name} > {p.low}"] * (p.low != low or (below and not p.weak))
+                    out += [f"{p.name} < {p.high}"] * (p.high != high or above)
             return " and ".join(out)
 
         groups: dict[str, list[str]] = {}
