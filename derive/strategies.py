@@ -407,12 +407,16 @@ def supremum(p: Prover, s: Stratum) -> Found | None:
 
 def least(p: Prover, s: Stratum) -> Found | None:
     """The set of minimizers."""
-    case = s.case(p.name, s.chart(1))
+    return least_at(p, s, s.chart(1))
+
+
+def least_at(p: Prover, s: Stratum, places_: list[str]) -> Found | None:
+    case = s.case(p.name, places_)
     rows = levels(case, s)
     v, place, e = lowest(rows, 1)
     if place[0] == "limit":
         level = "-oo" if isinstance(e, int) else s.back(e)
-        return p.run(s.case(p.name, s.chart(1), lowest=place, level=level), "none")
+        return p.run(s.case(p.name, places_, lowest=place, level=level), "none")
     at = [j for j in range(len(case.at)) if abs(rows[j][0] - v) <= 1e-12 * (1 + abs(v))]
     flat = [
         i
@@ -420,12 +424,16 @@ def least(p: Prover, s: Stratum) -> Found | None:
         if constant(case, i) is not None
         and any(r[1] == ["cell", i] and abs(r[0] - v) <= 1e-12 * (1 + abs(v)) for r in rows)
     ]
+    if not at:  # attained on a cell alone: a breakpoint within it shows the level
+        low, high = case.bounds[flat[0]], case.bounds[flat[0] + 1]
+        inner = f"{low} + 1" if high == "oo" else f"{high} - 1" if low == "-oo" else f"({low} + {high})/2"
+        return least_at(p, s, s.ordered({*places_, inner})[1:-1])
     first = min([*at, *(i - 1 for i in flat)])
     last = max([*at, *flat])
     low = s.low if first < 0 else case.at[first]
     high = s.high if last == len(case.at) else case.at[last]
-    goal = low if first == last else f"{'(' if first < 0 else '['}{low}, {high}{')' if last == len(case.at) else ']'}"
-    return p.run(s.case(p.name, s.chart(1), argmin=[first, last]), goal)
+    goal = low if first == last else f"{'[' if first in at else '('}{low}, {high}{']' if last in at else ')'}"
+    return p.run(s.case(p.name, places_, argmin=[first, last]), goal)
 
 
 def smoothness(p: Prover, s: Stratum) -> Found | None:
