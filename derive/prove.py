@@ -25,7 +25,7 @@ from .reading import Unproved, parse
 from .roots import text, thresholds
 from .search import attempt
 from .strata import SAMPLES, Findings, Stratum
-from .strategies import STRATEGIES, Found, edges
+from .strategies import STRATEGIES, Found, edges, ratios
 from .tower import Budget, Element
 
 WORK = 1_500_000  # terms made for one claim in one stratum
@@ -337,7 +337,8 @@ class Prover:
         out: dict[str, None] = {}
         for k in orders.get(self.name, ()):
             case = s.case(self.name, s.chart(0))
-            for _, _, e in attempt(edges, case, s, k) or []:
+            rows = attempt(ratios, case) if self.name == "self_concordant" else attempt(edges, case, s, k)
+            for *_, e in rows or []:
                 if not isinstance(e, int):
                     out[s.back(e)] = None
         return list(out)[:6]

@@ -527,23 +527,23 @@ def ratio(cell: Cell) -> Element:
     return cell.derivative(3) ** 2 / cell.derivative(2) ** 3 / 4
 
 
+def ratios(case: Explorer) -> list[tuple[list[Any], Limit]]:
+    """The limits of the ratio at the ends of all cells."""
+    places_ = [["limit", i, side] for i in case.cells for side in ("low", "high")]
+    found = [(place, attempt(case.limit, 3, *place[1:], ratio)) for place in places_]
+    return [(place, e) for place, e in found if e is not None]
+
+
 def concordance(p: Prover, s: Stratum) -> Found | None:
     at = s.chart(0)
-    case = s.case(p.name, at)
     rows = []
-    for i in case.cells:
-        for side in ("low", "high"):
-            e = attempt(
-                lambda i, side: case.limit(3, i, side, lambda z: z.derivative(3) ** 2 / z.derivative(2) ** 3 / 4),
-                i,
-                side,
-            )
-            if isinstance(e, int):
-                trial = s.case(p.name, at, evidence=["ratio", i, side])
-                if attempt(PROPERTIES[p.name], trial, None) is False:
-                    return trial.node, None
-            elif e is not None:
-                rows.append((float(number(e, at_sample(s))), ["limit", i, side], e))
+    for place, e in ratios(s.case(p.name, at)):
+        if isinstance(e, int):
+            trial = s.case(p.name, at, evidence=["ratio", *place[1:]])
+            if attempt(PROPERTIES[p.name], trial, None) is False:
+                return trial.node, None
+        else:
+            rows.append((float(number(e, at_sample(s))), place, e))
     for _, place, e in sorted(rows, key=lambda r: -r[0])[:1]:
         root = attempt(lambda e: s.here.tower.power(e, s.here.tower.number("1/2")), e)
         if root is not None:
