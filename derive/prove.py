@@ -337,8 +337,10 @@ class Prover:
         out: dict[str, None] = {}
         for k in orders.get(self.name, ()):
             case = s.case(self.name, s.chart(0))
-            rows = attempt(ratios, case) if self.name == "self_concordant" else attempt(edges, case, s, k)
-            for *_, e in rows or []:
+            rows = attempt(edges, case, s, k) or []
+            if self.name == "self_concordant":
+                rows += attempt(ratios, case) or []
+            for *_, e in rows:
                 if not isinstance(e, int):
                     out[s.back(e)] = None
         return list(out)[:6]
