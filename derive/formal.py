@@ -51,6 +51,11 @@ def number(e: Element, at: dict[int, Any], memo: dict[int, Any] | None = None) -
                 return u[0].log() * u[1]
             case "power":
                 return u[0] ** u[1] - g.shift
+            case "arc":
+                below, above = (
+                    s * (1 / u[0]).atan() if s * u[0] > 0 else arb.pi() / 2 - s * u[0].atan() for s in (1, -1)
+                )
+                return 2 * u[0].atan() / below if g.shift == 2 else above / below
             case "ndtr":
                 return 2 / (u[0] / arb(2).sqrt()).erfc() - 2
             case "mills":

@@ -205,17 +205,19 @@ def nonnegative(c: Case, goal: str | None) -> bool:
 
 
 def minimizer(c: Case, goal: str | None) -> bool:
-    """The set of all minimizers: none, a point, or an interval between breakpoints."""
+    """The set of all minimizers: none, a point, or an interval between breakpoints, with a breakpoint in it."""
     if goal == "none":
         return one_side(c, c.node["level"], False, less, "lowest", -2) and shown("lowest" in c.attained, "the level")
     first, last = (among(j, range(-1, len(c.at) + 1), "no place of a minimum") for j in c.node["argmin"])
-    base = min(max(first, 0), len(c.at) - 1)  # -1 and len(at) stand for the ends of the domain
     interval = first != last or str(goal)[0] == "["  # [a, b] may have shrunk to a point
+    # -1 and len(at) stand for the ends of the domain, which do not belong to an interval
+    least, most = first + (interval and str(goal)[0] == "("), last - (interval and str(goal)[-1] == ")")
+    base = among(least, range(min(most + 1, len(c.at))), "no breakpoint where the minimum is attained")
     low, high = ends(str(goal))[:2] if interval else (str(goal), str(goal))
     for text, j in ((low, first), (high, last)):
         end = c.low if j < 0 else c.high if j == len(c.at) else None
         shown(text == end if end else (c.read(text) - c.read(c.at[j])).zero, f"{text} is the breakpoint {j}")
-    shown(not interval or str(goal)[0] + str(goal)[-1] == "[("[first < 0] + "])"[last == len(c.at)], "the ends")
+    shown(most < len(c.at), "an interval without the end of the domain")
     for i in c.cells:
         s = c.sign_on(
             i,
@@ -227,7 +229,7 @@ def minimizer(c: Case, goal: str | None) -> bool:
         need(s, NULL if first < i <= last else POSITIVE, f"the level on cell {i}")
     for j in range(len(c.at)):
         e = c.value(j) - c.value(base)
-        need(c.sign(e, f"level {j}"), NULL if first <= j <= last else POSITIVE, f"the level at {c.at[j]}")
+        need(c.sign(e, f"level {j}"), NULL if least <= j <= most else POSITIVE, f"the level at {c.at[j]}")
     return True
 
 

@@ -53,7 +53,7 @@ def turned(e: Element, t: int, images: dict[int, Element]) -> tuple[Tower, int, 
     return here, index[t], {index[i]: x for i, x in images.items()}, e.tower.move(e, here, {**own, t: 1 / own[t]})
 
 
-def divisor(e: Element, index: int | None, degree: int, powers: Sequence[tuple[int, int]]) -> Element:
+def divisor(e: Element, index: int | None, degree: int | None, powers: Sequence[tuple[int, int]]) -> Element:
     """A coefficient of the numerator, times powers of the values of generators: exp(m), a**q, 1/ndtr(-u)."""
     tower = e.tower
     out = tower.number(1) if index is None else tower.coefficient(e.num, index, degree)

@@ -25,7 +25,7 @@ from .reading import Unproved, parse
 from .roots import text, thresholds
 from .search import attempt
 from .strata import SAMPLES, Stratum
-from .strategies import STRATEGIES, Found, edges
+from .strategies import STRATEGIES, Found, edges, ratios
 from .tower import Budget, Element
 
 WORK = 1_500_000  # terms made for one claim in one stratum
@@ -46,7 +46,9 @@ class Prover:
         self.leaves: dict[Any, Found | None] = {}
         self.fixed: str | None = None  # a value that must serve every stratum
         self.seen: list[str] = []  # values that do not name a target, found for some targets
+        self.fallback: Any = None  # a claim without a value, where one is looked for
         self.implicit = False  # whether values are equations
+        self.bounded_at: dict[str, list[list[str]]] = {}  # breakpoints between which a bound was shown
         self.told: dict[Any, str | None] = {}  # texts that were found for a stratum
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -60,13 +62,12 @@ class Prover:
                 made = self._claim()
             return made
         except Unproved as problem:
-            return {"property": self.name, "verdict": "undecided", "reason": str(problem)}, None
+            return self.fallback or ({"property": self.name, "verdict": "undecided", "reason": str(problem)}, None)
         finally:
             Budget.left = float("inf")
 
     def _claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         best: tuple[int, Any] = (10**9, None)
-        fallback: Any = None
         for cuts in self.proposals():
             for weak in (False, True) if self.weakable() else (False,):
                 self.cuts, self.weak, self.fixed = cuts, weak, None
@@ -83,10 +84,10 @@ class Prover:
                     )
                     if done[1] is not None and valued:
                         return done
-                    if done[1] is not None and fallback is None:
-                        fallback = done
-        if fallback is not None:
-            return fallback
+                    if done[1] is not None and self.fallback is None:
+                        self.fallback = done
+        if self.fallback is not None:
+            return self.fallback
         return {"property": self.name, "verdict": "undecided", "reason": self.reason or "no proof was found"}, None
 
     def attempt_tree(self, cuts: dict[str, list[str]], weak: bool) -> tuple[Any, list[Any], int] | None:
@@ -113,8 +114,10 @@ class Prover:
                 pairs = itertools.islice(itertools.combinations(distinct, 2), 3)
                 trials += [(f"{'min' if self.name == 'strongly_convex' else 'max'}({a}, {b})", True) for a, b in pairs]
             if not any(v.startswith("{") for v in values):
-                trials.append((self.piecewise(found), False))
-        if values and self.name in ("calibrated", *BOTH_LABELS):  # they hold without a value, too
+                ways = ((found, False), (self.agreed(found), False), (found, True))
+                trials += [(v, False) for v in dict.fromkeys(self.piecewise(*way) for way in ways)]
+        if values and (self.name in ("calibrated", *BOTH_LABELS) or None in {v for _, v in found}):
+            # they hold without a value, too
             trials.append((None, True))
         error = ""
         first = tree
@@ -163,18 +166,36 @@ class Prover:
     def place_of(self, end: str) -> float:
         return float(end.replace("oo", "inf")) if end in ("-oo", "oo") else self.size("", end)
 
-    def piecewise(self, found: list[Any]) -> str:
-        """One text from the values of several strata: "a if condition else b"."""
+    def agreed(self, found: list[Any]) -> list[Any]:
+        """The same values, with one text for as many strata as it serves: tan(y) also where y < 0, or y = 0."""
+
+        def alike(path: list[Place], a: str, b: str) -> bool:
+            def same(units: Any) -> bool:
+                cell = Cell(self.loss, path, units)
+                return (cell.tower.read(a, cell.names) - cell.tower.read(b, cell.names)).zero
+
+            return a == b or bool(attempt(refined, same))
+
+        formulas = {v for _, v in found if v is not None and v[0] != "[" and v[-1] != "]"}  # rather than intervals
+        for text_ in sorted(filter(self.names_target, formulas), key=lambda v: (-len(v), v)):
+            found = [(path, text_ if v in formulas and alike(path, text_, v) else v) for path, v in found]
+        return found
+
+    def piecewise(self, found: list[Any], apart: bool = False) -> str:
+        """One text from the values of several strata: "a if condition else b"; `apart`: of conditions that exclude
+        one another, in whatever order they stand."""
         ranges = {**self.loss["parameters"], **self.loss["inputs"]}
 
         def where(path: list[Place]) -> str:
             out = []
             for p in path:
-                low, high = ends(ranges[p.name])[:2] if ranges[p.name][0] != "{" else ("", "")
+                low, high, *closed = ends(ranges[p.name]) if ranges[p.name][0] != "{" else ("", "", False, False)
                 if p.low == p.high:
                     out.append(f"{p.name} == {p.low}")
                 else:
-                    out += [f"{p.name} > {p.low}"] * (p.low != low) + [f"{p.name} < {p.high}"] * (p.high != high)
+                    below, above = (apart and one for one in closed)
+                    out += [f"{p.name} > {p.low}"] * (p.low != low or (below and not p.weak))
+                    out += [f"{p.name} < {p.high}"] * (p.high != high or above)
             return " and ".join(out)
 
         groups: dict[str, list[str]] = {}
@@ -316,7 +337,10 @@ class Prover:
         out: dict[str, None] = {}
         for k in orders.get(self.name, ()):
             case = s.case(self.name, s.chart(0))
-            for _, _, e in attempt(edges, case, s, k) or []:
+            rows = attempt(edges, case, s, k) or []
+            if self.name == "self_concordant":
+                rows += attempt(lambda case: [*ratios(case, s)], case) or []
+            for *_, e in rows:
                 if not isinstance(e, int):
                     out[s.back(e)] = None
         return list(out)[:6]

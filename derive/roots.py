@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
+from contextlib import suppress
 from math import lcm
 from typing import Any
 
@@ -32,7 +33,7 @@ class Piece:
 
 def text(e: Element, whole: bool = False) -> str:
     """An expression as a formula in the names of the coordinates; `whole`: a denominator without fractions."""
-    e = _spelt(e)
+    e = _spelt(_by_angles(e))
     num, den = (_plain(e.tower, p) for p in (e.num, e.den))
     if whole and den != 1:
         scale = lcm(*(int(c.q) for p in (num, den) for c in p.to_dict().values()))
@@ -86,6 +87,23 @@ def _respelt(e: Element, ways: dict[int, tuple[str, int, Any, Any]]) -> Element:
         return Element(view, total, below)
 
     return put(e.num) / put(e.den)
+
+
+def _by_angles(e: Element) -> Element:
+    """The same with atan(u) for what `Tower.atan` has made of it."""
+    tower = e.tower
+    for g in [*tower.generators.values()]:
+        if g.kind == "arc" and max(e.num.degrees()[g.index], e.den.degrees()[g.index]) > 0:
+            (u,) = g.of
+            a = tower.cached("atan", (u.num, u.den), lambda u=u: tower.new("atan", None, u))  # type: ignore[misc]
+            v = tower.pi() / (tower.pi() / 2 - tower.element(a)) - g.shift
+            parts = [
+                [tower.coefficient(p, g.index, k) * v**k for k in range(int(p.degrees()[g.index]) + 1)]
+                for p in (e.num, e.den)
+            ]
+            num, den = (sum(rest, first) for first, *rest in parts)
+            e = num / den
+    return e
 
 
 def _plain(tower: Tower, p: Any) -> Any:
@@ -192,6 +210,9 @@ def roots(e: Element, x: str, depth: int = 4) -> list[Element]:
     for f, _ in factored(e.num)[1]:
         degrees = f.degrees()
         moving = [i for i, d in enumerate(degrees) if d > 0 and not tower.slope_of(tower.generators[i], t).zero]
+        if len(moving) > 1:
+            with suppress(Unproved):
+                out += roots(_together(tower, f, moving), x, depth - 1)
         if len(moving) != 1:
             continue
         i = moving[0]
@@ -205,6 +226,22 @@ def roots(e: Element, x: str, depth: int = 4) -> list[Element]:
             except Unproved:
                 continue
     return out
+
+
+def _together(tower: Tower, f: Any, moving: list[int]) -> Element:
+    """What vanishes where a sum of logarithms, such as log(a) - log(b) + c, does: a/b - exp(-c)."""
+    parts = [tower.coefficient(f, i, 1) for i in moving]
+    logs, rest = [tower.generators[i] for i in moving], Element(tower, f)
+    for c, g in zip(parts, logs, strict=True):
+        rest -= c * tower.element(g)
+    ratios = [q for c in parts if (q := (c / parts[0]).rational())]
+    left = any(d > 0 and i in moving for e in (rest, parts[0]) for i, d in enumerate(e.num.degrees()))
+    if left or len(ratios) < len(parts) or any(g.kind != "log" for g in logs):
+        raise Unproved("not a sum of logarithms")
+    n, product = lcm(*(q.denominator for q in ratios)), tower.number(1)
+    for g, q in zip(logs, ratios, strict=True):
+        product *= tower.power(g.of[0], g.of[1] * n * q)
+    return product - tower.exp(-rest / parts[0] * n)
 
 
 def _solve(tower: Tower, parts: list[Element]) -> list[Element]:
@@ -263,6 +300,8 @@ def _invert(tower: Tower, g: Any, value: Element, x: str, depth: int) -> list[El
         step = tower.pi() if g.kind == "sin" else tower.pi() / 2
         multiples = [k for k in quarters if g.kind == "sin" or k % 2]
         return [r for k in multiples for r in roots(g.of[0] - step * k, x, depth - 1)]
+    if g.kind == "arc":
+        return roots(g.of[0] - tower.tan(tower.pi() / 2 - tower.pi() / value), x, depth - 1)
     if g.kind == "atan":
         return roots(g.of[0] - tower.tan(value), x, depth - 1)
     return []

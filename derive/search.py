@@ -17,7 +17,7 @@ from .reading import Unproved
 from .tower import ROOM, Element, Finer, Generator, Tower, factored
 
 GRID = tuple(arb(x) for x in ("0.001", "0.07", "0.4", "0.9", "1.3", "2.7", "7.1", "31", "900"))
-Divisor = tuple[int | None, int, tuple[tuple[int, int], ...]]
+Divisor = tuple[int | None, int | None, tuple[tuple[int, int], ...]]
 _STEPS = 60  # lemmas tried for one sign
 
 
@@ -158,8 +158,10 @@ class Search:
         divisors: list[Divisor] = [(None, 0, ())]
         for g in self.varying(e):
             i, top = g.index, int(e.num.degrees()[g.index])
-            if g.kind in ("log", "atan", "ndtr"):
+            if g.kind in ("log", "arc", "tan", "ndtr"):
                 divisors.append((i, top, ()))
+            if g.kind == "arc":  # the slope of 1/value is without it
+                divisors += [(i, None, ((i, power),)) for power in {1, top}] + [(i, top, ((i, top),))]
             elif g.kind in ("exp", "power"):
                 divisors += [(i, top, ()), (i, top, ((i, top),)), (i, 0, ()), (i, 0, ((i, 1),)), (i, top, ((i, 1),))]
         return self.divided(e, want, depth, divisors)

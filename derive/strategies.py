@@ -24,12 +24,24 @@ from .tower import Budget, Element
 if TYPE_CHECKING:
     from .prove import Prover
 
+SPARE = 100_000  # terms made for a property without its constant
+
 Found = tuple[dict[str, Any], str | None]
 
 
 def holds(order: int, **more: Any) -> Callable[[Prover, Stratum], Found | None]:
     """The property as it stands, cut where a derivative changes its sign."""
     return lambda p, s: p.run(s.case(p.name, s.chart(order), **more), None)
+
+
+def spared(strategy: Callable[[Prover, Stratum], Found | None]) -> Callable[[Prover, Stratum], Found | None]:
+    """The same with some work of its own, where others before it have used up all."""
+
+    def tried(p: Prover, s: Stratum) -> Found | None:
+        Budget.left = max(Budget.left, SPARE)
+        return strategy(p, s)
+
+    return tried
 
 
 def seen_from(view: int, strategy: Callable[[Prover, Stratum], Found | None]) -> Callable[[Prover, Stratum], Any]:
@@ -204,8 +216,12 @@ def charts(s: Stratum, k: int) -> list[list[str]]:
 def serves(p: Prover, s: Stratum, k: int) -> Found | None:
     """A value that was found for other targets holds here, whether or not it is attained."""
     for goal in [p.fixed] if p.fixed else p.seen[:2]:
-        for at in (s.chart(0), s.chart(k))[: 1 + (s.chart(0) != s.chart(k))]:
+        known = p.bounded_at.get(goal, [])
+        for at in known or (s.chart(0), s.chart(k))[: 1 + (s.chart(0) != s.chart(k))]:
+            whole = Budget.left
+            Budget.left = share = whole / 2 if known else whole  # what is a bound for one target may not be for all
             found = attempt(lambda at, goal: p.run(s.case(p.name, at), goal), at, goal)
+            Budget.left += whole - share
             if found is not None:
                 return found
     return None
@@ -234,6 +250,15 @@ def first_of(p: Prover, s: Stratum, k: int, action: Callable[[list[str]], Any]) 
     return None
 
 
+def bounded(p: Prover, s: Stratum, at: list[str], least: float) -> Found | None:
+    """A bound that need not be the best; for other targets it is looked for at the same breakpoints."""
+    bound = str(Fraction(int(least * 100) + 2, 100))
+    found = p.run(s.case(p.name, at), bound)
+    if found is not None:
+        p.bounded_at.setdefault(bound, []).append(at)
+    return found
+
+
 def size(k: int) -> Callable[[Prover, Stratum], Found | None]:
     """The least bound of |f^(k)|: its largest limit at the ends of the cells between its extrema."""
 
@@ -251,12 +276,12 @@ def size(k: int) -> Callable[[Prover, Stratum], Found | None]:
             """No closed form: a rational bound a little above."""
             case = s.case(p.name, at)
             top = max(abs(v) for i in case.cells for v in sampled(case, i, k))
-            return p.run(s.case(p.name, at), str(Fraction(int(top * 100) + 2, 100)))
+            return bounded(p, s, at, top)
 
         found: Found | None = first_of(p, s, k + 1, best)
         if found is None and (p.fixed or s.loss["inputs"]):
-            return serves(p, s, k + 1)
-        if found is None and not s.here.tower.names:
+            found = serves(p, s, k + 1)
+        if found is None and not p.fixed and not s.here.tower.names:
             return first_of(p, s, k + 1, valid)
         return found
 
@@ -288,12 +313,12 @@ def modulus(p: Prover, s: Stratum) -> Found | None:
         """No closed form: a rational bound a little above."""
         case = s.case(p.name, at)
         low = min(x for i in case.cells for x in sampled(case, i, 2))
-        return p.run(s.case(p.name, at), str(Fraction(int(-low * 100) + 2, 100))) if low < 0 else None
+        return bounded(p, s, at, -low) if low < 0 else None
 
     found: Found | None = first_of(p, s, 3, best)
     if found is None and (p.fixed or s.loss["inputs"]):
-        return serves(p, s, 3)
-    if found is None and weak and not s.here.tower.names:
+        found = serves(p, s, 3)
+    if found is None and weak and not p.fixed and not s.here.tower.names:
         return first_of(p, s, 3, valid)
     return found
 
@@ -400,12 +425,16 @@ def supremum(p: Prover, s: Stratum) -> Found | None:
 
 def least(p: Prover, s: Stratum) -> Found | None:
     """The set of minimizers."""
-    case = s.case(p.name, s.chart(1))
+    return least_at(p, s, s.chart(1))
+
+
+def least_at(p: Prover, s: Stratum, places_: list[str]) -> Found | None:
+    case = s.case(p.name, places_)
     rows = levels(case, s)
     v, place, e = lowest(rows, 1)
     if place[0] == "limit":
         level = "-oo" if isinstance(e, int) else s.back(e)
-        return p.run(s.case(p.name, s.chart(1), lowest=place, level=level), "none")
+        return p.run(s.case(p.name, places_, lowest=place, level=level), "none")
     at = [j for j in range(len(case.at)) if abs(rows[j][0] - v) <= 1e-12 * (1 + abs(v))]
     flat = [
         i
@@ -413,12 +442,16 @@ def least(p: Prover, s: Stratum) -> Found | None:
         if constant(case, i) is not None
         and any(r[1] == ["cell", i] and abs(r[0] - v) <= 1e-12 * (1 + abs(v)) for r in rows)
     ]
+    if not at:  # attained on a cell alone: a breakpoint within it shows the level
+        low, high = case.bounds[flat[0]], case.bounds[flat[0] + 1]
+        inner = f"{low} + 1" if high == "oo" else f"{high} - 1" if low == "-oo" else f"({low} + {high})/2"
+        return least_at(p, s, s.ordered({*places_, inner})[1:-1])
     first = min([*at, *(i - 1 for i in flat)])
     last = max([*at, *flat])
     low = s.low if first < 0 else case.at[first]
     high = s.high if last == len(case.at) else case.at[last]
-    goal = low if first == last else f"{'(' if first < 0 else '['}{low}, {high}{')' if last == len(case.at) else ']'}"
-    return p.run(s.case(p.name, s.chart(1), argmin=[first, last]), goal)
+    goal = low if first == last else f"{'[' if first in at else '('}{low}, {high}{']' if last in at else ')'}"
+    return p.run(s.case(p.name, places_, argmin=[first, last]), goal)
 
 
 def smoothness(p: Prover, s: Stratum) -> Found | None:
@@ -500,28 +533,31 @@ def ratio(cell: Cell) -> Element:
     return cell.derivative(3) ** 2 / cell.derivative(2) ** 3 / 4
 
 
+def ratios(case: Explorer, s: Stratum) -> Iterator[tuple[list[Any], Limit]]:
+    """The limits of the ratio at the ends of all cells; those where numbers are large first."""
+
+    def near_end(place: list[Any]) -> float:
+        cell = case.cell(place[1])
+        t = arb("0.01") if (place[2] == "low") == cell.rising else arb(9)
+        v = attempt(lambda: float(number(ratio(cell), {**at_sample(s), cell.t: t})))
+        return 0.0 if v is None or v != v else -v
+
+    for place in sorted((["limit", i, side] for i in case.cells for side in ("low", "high")), key=near_end):
+        e = attempt(case.limit, 3, *place[1:], ratio)
+        if e is not None:
+            yield place, e
+
+
 def concordance(p: Prover, s: Stratum) -> Found | None:
     at = s.chart(0)
-    case = s.case(p.name, at)
     rows = []
-
-    def ratio(cell: Cell) -> Element:
-        return cell.derivative(3) ** 2 / cell.derivative(2) ** 3 / 4
-
-    def near_end(i: int, side: str) -> float:
-        cell = case.cell(i)
-        t = arb("0.01") if (side == "low") == cell.rising else arb(9)
-        v = attempt(lambda: float(number(ratio(cell), {**at_sample(s), cell.t: t})))
-        return 0.0 if v is None or v != v else v
-
-    for i, side in sorted(itertools.product(case.cells, ("low", "high")), key=lambda end: -near_end(*end)):
-        e = attempt(lambda i, side: case.limit(3, i, side, ratio), i, side)
+    for place, e in ratios(s.case(p.name, at), s):
         if isinstance(e, int):
-            trial = s.case(p.name, at, evidence=["ratio", i, side])
+            trial = s.case(p.name, at, evidence=["ratio", *place[1:]])
             if attempt(PROPERTIES[p.name], trial, None) is False:
                 return trial.node, None
-        elif e is not None:
-            rows.append((float(number(e, at_sample(s))), ["limit", i, side], e))
+        else:
+            rows.append((float(number(e, at_sample(s))), place, e))
     for _, place, e in sorted(rows, key=lambda r: -r[0])[:1]:
         root = attempt(lambda e: s.here.tower.power(e, s.here.tower.number("1/2")), e)
         if root is not None:
@@ -561,9 +597,9 @@ _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = 
     "quasiconvex": (shape,),
     "continuous": (holds(0), by_evidence(0)),
     "differentiable": (smoothness, by_evidence(0), holds(0)),
-    "lipschitz": (in_a_period, size(1), by_evidence(1), holds(0)),
+    "lipschitz": (in_a_period, size(1), spared(holds(0)), by_evidence(1)),
     "bounded_influence": (in_a_period, holds(0), by_evidence(0)),
-    "smooth": (in_a_period, size(2), by_evidence(2), holds(0)),
+    "smooth": (in_a_period, size(2), spared(holds(0)), by_evidence(2)),
     "bounded": (in_a_period, supremum, by_evidence(0), holds(0)),
     "range": (
         in_a_period,

@@ -206,8 +206,11 @@ class Tower(Reader):
         pairs = [(i, to.variable(n, self.generators[i].sign)) for n, i in self.names.items() if i != without]
         return to, {i: Element(to, VARIABLES[j]) for i, j in pairs}
 
-    def coefficient(self, p: Any, index: int, degree: int) -> Element:
-        """The coefficient of a power of one generator in a polynomial."""
+    def coefficient(self, p: Any, index: int, degree: int | None) -> Element:
+        """The coefficient of a power of one generator in a polynomial; None: what is left where its value is 0."""
+        if degree is None:
+            at = [v - v - self.generators[i].shift if i == index else v for i, v in enumerate(VARIABLES)]
+            return Element(self, p.compose(*at))
         terms = {k: c for k, c in p.to_dict().items() if k[index] == degree}
         return Element(self, RING.from_dict({(*k[:index], 0, *k[index + 1 :]): c for k, c in terms.items()}))
 
@@ -229,7 +232,7 @@ class Tower(Reader):
             shift = 0  # a ball tells all about a constant
             sign = 2 if number > 0 else -2 if number < 0 else None
         g = self.generators[index] = Generator(kind, index, sign, of, shift, number)
-        if shift or kind in ("exp", "power"):
+        if kind in ("exp", "power"):
             self.values[str(VARIABLES[index] + shift)] = g
         return g
 
@@ -463,15 +466,25 @@ class Tower(Reader):
         for g in self.generators.values():
             if g.kind == "tan" and (u - self.element(g)).zero:
                 return g.of[0]
-        return self.element(self.cached("atan", (u.num, u.den), lambda: self.new("atan", sign, u, ball=arb.atan)))
+        if self.ball(u) is not None:
+            return self.element(self.cached("atan", (u.num, u.den), lambda: self.new("atan", sign, u, ball=arb.atan)))
+        if sign in (None, -1) and u.num.leading_coefficient() < 0:
+            return -self.atan(-u)
+        above = sign in (1, 2)
+        make = lambda: self.new("arc", sign if above else 2, u, shift=1 + above)  # noqa: E731
+        return self.pi() / 2 - self.pi() / self.value(self.cached("arc", (u.num, u.den), make))
+
+    def arc(self, u: Element) -> Element:
+        """pi/(pi/2 - atan(u)) > 1, and above 2 for u > 0."""
+        return self.pi() / (self.pi() / 2 - self.atan(u))
 
     def tan(self, u: Element) -> Element:
-        """Of a constant between -pi/2 and pi/2."""
-        b = self.ball(u)
-        if b is None or not (abs(b) < arb.pi() / 2):
-            raise Unproved("tan of what is not a constant below pi/2")
-        if b < 0:
-            return -self.tan(-u)
+        """Between -pi/2 and pi/2."""
+        sign = self.sign(u)
+        if u.zero or sign == -2:
+            return u if u.zero else -self.tan(-u)
+        self.positive(u, "tan")
+        self.positive(self.pi() / 2 - u, "tan of what is below pi/2")
         return self.element(self.cached("tan", (u.num, u.den), lambda: self.new("tan", 2, u, ball=arb.tan)))
 
     def sine(self, u: Element, quarters: int) -> Element:
@@ -541,8 +554,10 @@ class Tower(Reader):
                 rate = g.of[1] * u[0] / g.of[0]
             elif g.kind == "power":
                 rate = self.value(g) * (g.of[1] * u[0] / g.of[0] + (u[1] if u[1].zero else u[1] * self.log(g.of[0])))
-            elif g.kind == "atan":
-                rate = u[0] / (g.of[0] ** 2 + 1)
+            elif g.kind == "arc":
+                rate = u[0] / (g.of[0] ** 2 + 1) * self.value(g) ** 2 / self.pi()
+            elif g.kind == "tan":
+                rate = u[0] * (self.element(g) ** 2 + 1)
             elif g.kind == "ndtr":
                 rate = u[0] * self.density(g.of[0]) * (self.element(g) + 2) ** 2
             elif g.kind == "mills":
@@ -584,10 +599,17 @@ class Tower(Reader):
                 if g.kind == "power" and g.of[1].rational() is None and to.sign(u[0]) != 2:
                     to.exponent_met()  # the exponent may be a whole number at this place alone
                 f: dict[str, Callable[..., Element]]
-                f = {"exp": to.exp, "power": to.power, "atan": to.atan, "tan": to.tan, "pi": to.pi}
-                f |= {"peak": to.peak}
+                f = {
+                    "exp": to.exp,
+                    "power": to.power,
+                    "atan": to.atan,
+                    "arc": to.arc,
+                    "tan": to.tan,
+                    "pi": to.pi,
+                    "peak": to.peak,
+                }
                 f |= {"ndtr": lambda a: 1 / to.ndtr(-a) - 2, "mills": lambda a: to.density(a) / to.ndtr(-a) / a - 1}
-                f |= {"log": lambda a, s: to.log(a) * s}
+                f |= {"log": lambda a, s: to.log(a) * s, "pi": to.pi, "peak": to.peak}
                 f |= {"sin": lambda a: to.sine(a, 0), "cos": lambda a: to.sine(a, 1)}
                 images[i] = f[g.kind](*u) - g.shift
             return images[i]
@@ -645,17 +667,12 @@ class Tower(Reader):
             return one, {(1, Fraction(0)): one}
         if self.slope_of(g, t).zero:
             return self.element(g), {}
+        if g.kind == "power" and self.slope(g.of[0], t).zero:
+            return self._growth_of_exp(g, g.of[1], self.log(g.of[0]), t)
+        if g.kind == "exp":
+            return self._growth_of_exp(g, g.of[0], one, t)
         k, u = self.growth(g.of[0], t)
         order = self.faster(u)
-        if g.kind == "exp":
-            if order < 0:
-                return (k, u) if g.shift else (one, {})
-            if order == 0:
-                return self.exp(k) - g.shift, {}
-            b = u.get((1, Fraction(0)), one).rational()
-            if b is None or b.denominator > 1 or not (g.of[0] - k * self.element(self.generators[t]) ** int(b)).zero:
-                raise Unproved("an exponent is not a power of t")
-            return one, {(2, b): k}
         if g.kind == "log":
             if order == 0:
                 if k.rational() != 1:
@@ -671,10 +688,16 @@ class Tower(Reader):
                 excess, h = self.growth(g.of[0] - 1, t)
                 return excess * g.of[1], h
             return self.power(k, g.of[1]) - (g.shift if order == 0 else 0), {x: y * g.of[1] for x, y in u.items()}
-        if g.kind == "atan":
-            if order > 0 and self.sign(k) not in (2, -2):
+        if g.kind == "arc":
+            if order == 0:
+                return self.arc(k) - g.shift, {}
+            if order < 0:
+                return (k * 4 / self.pi(), u) if g.shift == 2 else (one, {})
+            if self.sign(k) not in (2, -2):
                 raise Unproved("no limit for atan")
-            return (k, u) if order < 0 else (self.atan(k) if order == 0 else self.pi() / self.sign(k), {})
+            return (self.pi() * k, u) if self.sign(k) == 2 else (-1 / (self.pi() * k), merge({}, u, -1))
+        if g.kind == "tan" and order <= 0:
+            return (k, u) if order < 0 else (self.tan(k), {})
         if g.kind == "ndtr":
             if order > 0:
                 return self.growth(g.of[0] / self.density(g.of[0]), t)
@@ -684,6 +707,22 @@ class Tower(Reader):
                 (k**-2, {x: y * -2 for x, y in u.items()}) if order else (self.density(k) / self.ndtr(-k) / k - 1, {})
             )
         raise Unproved(f"no limit for {g.kind}")
+
+    def _growth_of_exp(
+        self, g: Generator, m: Element, rate: Element, t: int
+    ) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
+        """Of exp(m*rate) - shift, where the rate does not depend on t."""
+        one = self.number(1)
+        k, u = self.growth(m, t)
+        order = self.faster(u)
+        if order < 0:
+            return (k * rate, u) if g.shift else (one, {})
+        if order == 0:
+            return self.exp(k * rate) - g.shift, {}
+        b = u.get((1, Fraction(0)), one).rational()
+        if b is None or b.denominator > 1 or not (m - k * self.element(self.generators[t]) ** int(b)).zero:
+            raise Unproved("an exponent is not a power of t")
+        return one, {(2, b): k * rate}
 
     def leading(self, f: Element, t: int) -> Element:
         """The term of a polynomial that grows fastest, made of the values of generators: f / term -> 1."""

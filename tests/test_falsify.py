@@ -286,7 +286,7 @@ TRUE: dict[str, dict[str, dict[str, Any]]] = {
         "calibrated": proved(),
         "bounded": proved("1"),
         "range": proved("[0, 1]"),
-        "minimizer": REFUTED,
+        "minimizer": proved("(0, oo)"),
     },
     "perceptron": {
         "convex": proved(),

@@ -96,6 +96,7 @@ TRAPS: dict[str, tuple[dict[str, Any], str]] = {
     "rising root": (margin("sqrt(c + max(0, m))", c="(0, oo)"), "monotone"),
     "rising logarithm": (margin("log(c + max(0, m))", c="(0, oo)"), "monotone"),
     "rising arc tangent": (margin("c*atan(m)", c="(0, oo)"), "monotone"),
+    "rising tangent": (margin("c*tan(m/(1 + abs(m)))", c="(0, oo)"), "monotone"),
     "roots apart": (statement("sqrt(1 + r**2) - sqrt(4 + r**2)"), "bounded"),
     "smooth hinge": (statement("log(1 + exp(r)) - max(0, r)"), "bounded"),
 }
@@ -323,7 +324,8 @@ SHARED: tuple[tuple[Fault, tuple[str, ...]], ...] = (
     (flipped_product, ("bump", "logarithm", "truncated square")),
     (flipped_slope("exp"), ("scaled bump",)),
     (flipped_slope("log"), ("rising logarithm",)),
-    (flipped_slope("atan"), ("rising arc tangent",)),
+    (flipped_slope("arc"), ("rising arc tangent",)),
+    (flipped_slope("tan"), ("rising tangent",)),
     (flipped_slope("power"), ("rising root",)),
     (forgotten_factor, ("scaled bump",)),
     (exponentials_confused, ("exponentials apart",)),

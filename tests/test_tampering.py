@@ -585,6 +585,23 @@ FORGED: dict[str, Case] = {
         highest=["limit", 1, "high"],
     ),
     "a set without its point": made(residual("r**2"), "minimizer", "proved", ["0"], "(0, 0)", argmin=[0, 0]),
+    "an end of a set left out": made(
+        residual("max(0, abs(r) - 1)"), "minimizer", "proved", ["-1", "0", "1"], "(-1, 1]", argmin=[0, 2]
+    ),
+    "an end of a set taken in": made(
+        residual("0 if 0 < m else 1", "margin"), "minimizer", "proved", ["0", "1"], "[0, oo)", argmin=[0, 2]
+    ),
+    "an end of a set taken in, from within": made(
+        residual("0 if 0 < m and m < 2 else 1", "margin"),
+        "minimizer",
+        "proved",
+        ["0", "1", "2"],
+        "(0, 2]",
+        argmin=[0, 2],
+    ),
+    "a set without breakpoints": made(
+        residual("0 if 0 < m else 1", "margin"), "minimizer", "proved", ["0"], "(0, oo)", argmin=[0, 1]
+    ),
     "minimizers outside of the domain": made(
         unit("max(0, p - 1/2)"), "minimizer", "proved", ["1/2"], "(-oo, 1/2]", argmin=[-1, 0]
     ),

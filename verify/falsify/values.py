@@ -113,12 +113,10 @@ def minimizer(study: Study, s: Setting, claim: Claim) -> Breaches:
 
 def least(study: Study, line: Line, text: str) -> Breaches:
     """Places at which f is lower than on the claimed set of minimizers, or as low beside it."""
-    low, high = (
-        halves(text)[:2]
-        if text[:1] == "[" or (text[:1] == "(" and text[-1:] in ")]" and _is_pair(text))
-        else (text, text)
-    )
-    base = low if low != "-oo" else high if high != "oo" else None
+    pair = text[:1] == "[" or (text[:1] == "(" and text[-1:] in ")]" and _is_pair(text))
+    low, high = halves(text)[:2] if pair else (text, text)
+    has = (not pair or text[0] == "[", not pair or text[-1] == "]")
+    base = low if has[0] else high if has[1] else _between(low, high)
     try:
         ends = [None if t in ("-oo", "oo") else study.value(t, line.names) for t in (low, high)]
         level = line.f(study.value(base, line.names)) if base else line.y[len(line.y) // 2]
@@ -131,7 +129,9 @@ def least(study: Study, line: Line, text: str) -> Breaches:
     lower: list[tuple[Number, Breach]] = []
     equal: list[Breach] = []
     for x, y in zip(line.x, line.y, strict=True):
-        inside = (ends[0] is None or x >= ends[0]) and (ends[1] is None or x <= ends[1])
+        inside = (ends[0] is None or x > ends[0] or (has[0] and x == ends[0])) and (
+            ends[1] is None or x < ends[1] or (has[1] and x == ends[1])
+        )
         if y < level:
             margin = lambda x=x, line=line, reference=reference: reference() - line.f(x)  # noqa: E731
             size = (abs(level) + 1) * mpf(10) ** -38
@@ -146,6 +146,13 @@ def least(study: Study, line: Line, text: str) -> Breaches:
                 equal.append(Breach(line, (x,), lambda: mpf(0), f"f is as low as at {text}", null))
     yield from worst(lower)
     yield from sorted(equal, key=lambda b: abs(b.points[0]))[:TOP]
+
+
+def _between(low: str, high: str) -> str | None:
+    """A place inside of an open interval; None for the whole line."""
+    if low == "-oo":
+        return None if high == "oo" else f"({high}) - 1"
+    return f"({low}) + 1" if high == "oo" else f"(({low}) + ({high}))/2"
 
 
 def _is_pair(text: str) -> bool:
