@@ -133,3 +133,17 @@ class Explorer(Case):
             except Unproved:
                 del limits[key]
         raise Unproved(f"no limit of derivative {k} at the {side} end of cell {i}")
+
+    def near(self, k: int, i: int, side: str) -> Element:
+        """Where numbers tell one sign near the end, in a chart in which the leading terms do not cancel."""
+        limits = self.node.setdefault("limits", {})
+        key = f"near {k}{side}{i}"
+        if key in limits:
+            return super().near(k, i, side)
+        for chart in (self.charts[i], *self.charts_for(i)):
+            limits[key] = chart
+            e = attempt(super().near, k, i, side)
+            if e is not None:
+                return e
+            del limits[key]
+        raise Unproved(f"no sign of derivative {k} near the {side} end of cell {i}")

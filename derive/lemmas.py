@@ -39,6 +39,16 @@ def limit(e: Element, t: int, start: bool, to: Tower, images: dict[int, Element]
     return found if isinstance(found, int) else here.move(found, to, dict(back))
 
 
+def leading(e: Element, t: int, start: bool) -> Element:
+    """k in e ~ k*G, G > 0, as t tends to 0 (start) or to oo: near that end e has the sign of k (lemma `near`)."""
+    if start:
+        _, t, _, e = turned(e, t, {})
+    try:
+        return e.tower.growth(e, t)[0]
+    except Unproved:
+        return e.tower.growth(e.tower.sharper(e, t), t)[0]
+
+
 PARTS: tuple[Callable[[Element, Element], Element], ...] = (  # of a coordinate: below a, at it, above it
     lambda a, w: a * w / (w + 1),
     lambda a, w: a,

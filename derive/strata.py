@@ -51,6 +51,15 @@ class Findings(Units):
         self.known: dict[tuple[tuple[str, str, str], ...], Known] = {}  # by stratum
 
 
+class Sampled(Formal):
+    """A formal tower in which the labels are the numbers that they are in a stratum."""
+
+    labels: dict[str, str]
+
+    def all(self) -> dict[str, Element]:
+        return super().all() | {n: self.read(v, {}) for n, v in self.labels.items()}
+
+
 class Stratum:
     """One choice of places for the parameters and targets: where a property is to be decided."""
 
@@ -71,7 +80,9 @@ class Stratum:
         return {p.name: number(self.here.names[p.name], at) for p in self.path}
 
     def free(self, x: Any, n: int = 0) -> Formal:
-        return Formal({**self.sample(n), self.x: x}, self.positive, self.units.free)
+        free = Sampled({**self.sample(n), self.x: x}, self.positive, self.units.free)
+        free.labels = {p.name: p.low for p in self.path if self.loss["inputs"].get(p.name, "")[:1] == "{"}
+        return free
 
     def piece(self, x: Any, n: int = 0) -> tuple[Piece, dict[int, Any]]:
         """The formula as it is at a point of the prediction, and the values of all variables there."""
@@ -154,7 +165,7 @@ class Stratum:
         free, found = self.free(arb("0.3")), set[str]()
         t = free.names[self.x]
         for node in ast.walk(parse(self.loss["formula"])):
-            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub) and self.plain(node):
                 e = attempt(free.read, node, free.all())
                 slope = None if e is None else attempt(free.slope, e, t)
                 if slope is None or slope.zero or not free.slope(slope, t).zero:
@@ -162,6 +173,11 @@ class Stratum:
                 root = attempt(lambda e, slope: text(free.element(free.generators[t]) - e / slope), e, slope)
                 found |= set() if root is None else {root}
         return found if len(found) < 4 else set()
+
+    def plain(self, node: ast.AST) -> bool:
+        """Whether the prediction is in no function and no power."""
+        inner = (n for n in ast.walk(node) if isinstance(n, ast.Call) or isinstance(getattr(n, "op", None), ast.Pow))
+        return not any(isinstance(n, ast.Name) and n.id == self.x for part in inner for n in ast.walk(part))
 
     def period(self) -> tuple[str, str] | None:
         """A window of one period of a sine or cosine, with 0 inside, and the period."""

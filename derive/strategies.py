@@ -51,9 +51,10 @@ def by_evidence(order: int) -> Callable[[Prover, Stratum], Found | None]:
 
     def strategy(p: Prover, s: Stratum) -> Found | None:
         kinds = EVIDENCE[p.name]
-        for at in (s.chart(order), *witnesses(s, order, kinds)):
+        plain = {kind: what for kind, what in kinds.items() if kind != "near"}
+        for n, at in enumerate(itertools.chain([s.chart(order)], witnesses(s, order, kinds))):
             case = s.case(p.name, at)
-            for place in places(case, kinds):
+            for place in places(case, plain if n else kinds):
                 node = {**case.node, "evidence": place, "proofs": {}, "limits": {}}
                 trial = Explorer(s.loss, node, s.path, s.units, p.name)
                 trial.made = case.made
@@ -109,10 +110,10 @@ def far(order: int) -> Callable[[Prover, Stratum], Found | None]:
 
 
 def places(case: Case, kinds: dict[str, Any]) -> Iterator[list[Any]]:
-    for kind in ("cell", "limit", "at", "gap", "jump", "jump2"):
+    for kind in ("cell", "limit", "at", "gap", "jump", "jump2", "near"):
         if kind not in kinds:
             continue
-        if kind in ("cell", "limit"):
+        if kind in ("cell", "limit", "near"):
             for i in case.cells:
                 yield from ([[kind, i]] if kind == "cell" else [[kind, i, "low"], [kind, i, "high"]])
         else:
@@ -483,7 +484,7 @@ def propriety(p: Prover, s: Stratum) -> Found | None:
     for at in (base, *(s.ordered({*base, w})[1:-1] for w in ("1/2", "1/4", "1", "2", "-1"))):
         case = s.case(p.name, at)
         for i in case.cells:
-            for place in (["flat", i], ["limit", i, "low"], ["limit", i, "high"]):
+            for place in (["flat", i], *([kind, i, side] for kind in ("limit", "near") for side in ("low", "high"))):
                 trial = s.case(p.name, at, evidence=place)
                 if attempt(PROPERTIES[p.name], trial, None) is False:
                     return trial.node, None

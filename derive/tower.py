@@ -122,7 +122,13 @@ class Element:
 
     def __add__(self, other: Any) -> Element:
         b = self.lift(other)
-        return Element(self.tower, self.num * b.den + b.num * self.den, self.den * b.den)
+        if self.den == b.den:
+            return Element(self.tower, self.num + b.num, self.den)
+        own, its = self.den, b.den
+        if not (own.is_constant() or its.is_constant()):  # what they have in common need not be multiplied
+            common = own.gcd(its)
+            own, its = divmod(own, common)[0], divmod(its, common)[0]
+        return Element(self.tower, self.num * its + b.num * own, self.den * its)
 
     def __mul__(self, other: Any) -> Element:
         b = self.lift(other)
@@ -696,18 +702,19 @@ class Tower(Reader):
         if not self.depends(e, t):
             return e
         try:
-            k, g = self.growth(e, t)
+            return self._limit(e, t)
         except Unproved:
-            if self.faster(merge(self._growth(e.num, t, at_most=True)[1], self._growth(e.den, t)[1], -1)) < 0:
-                return self.number(0)
-            k, g = self.growth(self.sharper(e, t), t)
-        order = self.faster(g)
+            return self._limit(self.sharper(e, t), t)
+
+    def _limit(self, e: Element, t: int) -> Element | int:
+        (k, g), (below, h) = self._growth(e.num, t, at_most=True), self._growth(e.den, t)
+        order = self.faster(merge(g, h, -1))
         if order > 0:
-            s = self.sign(k)
+            s = self.sign(k / below)
             if s not in (2, -2):
                 raise Unproved("an infinity of unknown sign")
             return s
-        return k if order == 0 else self.number(0)
+        return k / below if order == 0 else self.number(0)
 
 
 def _powers(p: Any, degree: int) -> list[Any]:
