@@ -25,10 +25,12 @@ from .reading import Unproved, parse
 from .roots import text, thresholds
 from .search import attempt
 from .strata import SAMPLES, Findings, Stratum
-from .strategies import STRATEGIES, Found, edges
+from .strategies import PLAIN, STRATEGIES, Found, edges
 from .tower import Budget, Element
 
 WORK = 1_500_000  # terms made for one claim in one stratum
+SHARE = 0.6  # of what is left, for one strategy while there are others
+GLANCE = 100_000  # where another target may refute the claim with less work
 CUTS = 5  # thresholds of one parameter that are tried
 
 
@@ -43,11 +45,13 @@ class Prover:
     def __init__(self, loss: dict[str, Any], name: str) -> None:
         self.loss, self.name = loss, name
         self.reason = ""
-        self.leaves: dict[Any, Found | None] = {}
+        self.leaves: dict[Any, tuple[Found | None, float]] = {}  # what was found, with how much work at the most
+        self.room: float = WORK
         self.fixed: str | None = None  # a value that must serve every stratum
         self.seen: list[str] = []  # values that do not name a target, found for some targets
         self.implicit = False  # whether values are equations
         self.told: dict[Any, str | None] = {}  # texts that were found for a stratum
+        self.plain = False  # whether values are left out
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The claim and its certificate."""
@@ -57,6 +61,11 @@ class Prover:
             if self.name in ("conjugate", "prox", "elicits") and made[1] is None:
                 self.implicit = True
                 self.leaves.clear()
+                made = self._claim()
+            if self.name in PLAIN and made[1] is None:
+                self.plain = True
+                self.leaves.clear()
+                Budget.left = WORK * 3
                 made = self._claim()
             return made
         except Unproved as problem:
@@ -79,7 +88,10 @@ class Prover:
                 if open_ == 0:
                     done = self.finished(tree, found)
                     valued = (
-                        self.name not in (*BEST, "calibrated") or "value" in done[0] or done[0]["verdict"] == "refuted"
+                        self.plain
+                        or self.name not in (*BEST, "calibrated")
+                        or "value" in done[0]
+                        or done[0]["verdict"] == "refuted"
                     )
                     if done[1] is not None and valued:
                         return done
@@ -339,13 +351,25 @@ class Prover:
         found: list[Any] = []
         walker = Checker(self.loss, {"property": self.name})
 
+        def targets(path: list[Place]) -> tuple[Any, int]:
+            """First at a glance: one target that refutes is enough."""
+            inputs, before = list(self.loss["inputs"]), len(found)
+            rooms = (GLANCE, WORK) if inputs and self.name not in ALL_TARGETS else (WORK,)
+            for self.room in rooms:
+                del found[before:]
+                part, open_ = visit([], inputs, path)
+                if not open_:
+                    break
+            return part, open_
+
         def visit(parameters: list[str], inputs: list[str], path: list[Place]) -> tuple[Any, int]:
-            names = parameters or inputs
+            names, first = parameters or inputs, len(found)
             if not names or (not parameters and self.name in ALL_TARGETS):
                 key = (self.fixed, *((p.name, p.low, p.high, p.weak) for p in path))
-                if key not in self.leaves:
-                    self.leaves[key] = self.leaf(path)
-                leaf = self.leaves[key]
+                leaf, room = self.leaves.get(key, (None, 0))
+                if leaf is None and room < self.room:
+                    leaf = self.leaf(path)
+                    self.leaves[key] = leaf, self.room
                 if leaf is None:
                     return None, 1
                 found.append((path, leaf[1]))
@@ -363,19 +387,28 @@ class Prover:
             # points first: one target that refutes is enough
             for i in sorted(range(len(places_)), key=lambda i: not parameters and places_[i].low != places_[i].high):
                 before = len(found)
-                part, n = visit(rest if parameters else [], inputs if parameters else rest, [*path, places_[i]])
+                at = [*path, places_[i]]
+                part, n = (
+                    visit(rest, inputs, at)
+                    if parameters and rest
+                    else targets(at)
+                    if parameters
+                    else visit([], rest, at)
+                )
                 parts[i] = part
                 open_ += n
                 if open_ and parameters:
                     return None, 1  # this proposal does not decide everything
                 if not parameters and part is not None and self.refutes(part):
                     parts = [p if k == i else None for k, p in enumerate(parts)]
+                    del found[first:]
                     return {**node, "parts": parts}, 0
                 if not parameters and n and before == len(found) and len(places_) == 1:
                     break
             return {**node, "parts": parts}, open_
 
-        tree, open_ = visit(list(self.loss["parameters"]), list(self.loss["inputs"]), [])
+        parameters = list(self.loss["parameters"])
+        tree, open_ = visit(parameters, list(self.loss["inputs"]), []) if parameters else targets([])
         return tree, found, open_
 
     def inside(self, path: list[Place], domain: str, cuts: list[str]) -> list[str]:
@@ -407,7 +440,7 @@ class Prover:
     def leaf(self, path: list[Place]) -> Found | None:
         """A node that shows the property, or refutes it, on one stratum; and the value there."""
         whole = Budget.left
-        Budget.left = min(WORK, whole)
+        Budget.left = min(self.room, whole)
         try:
             return refined(lambda units: self.leaf_in(path, units), Findings())
         except Unproved as problem:
@@ -415,22 +448,33 @@ class Prover:
         except (ZeroDivisionError, ValueError, IndexError, KeyError, OverflowError) as problem:
             self.reason = f"the search failed: {problem!r}"
         finally:
-            Budget.left = whole - (min(WORK, whole) - Budget.left)
+            Budget.left = whole - (min(self.room, whole) - Budget.left)
         return None
 
     def leaf_in(self, path: list[Place], units: Any) -> Found | None:
         stratum = Stratum(self.loss, path, units)
-        for i, strategy in enumerate(STRATEGIES[self.name]):
+        rows = (PLAIN if self.plain else STRATEGIES)[self.name]
+        for i, strategy in enumerate(rows):
             if i < units.failed:
                 continue
             units.failed = i
-            found = attempt(lambda strategy: strategy(self, stratum), strategy)
+            found = self.with_share(SHARE if i + 1 < len(rows) else 1, strategy, stratum)
             if found is not None:
                 node, value = found
                 if value and value not in self.seen and not self.names_target(value):
                     self.seen.append(value)
                 return {k: v for k, v in node.items() if v not in ({}, None)}, value
         return None
+
+    def with_share(self, share: float, strategy: Any, stratum: Stratum) -> Found | None:
+        """What a strategy finds with a part of the work that is left."""
+        whole = Budget.left
+        Budget.left = part = whole * share
+        try:
+            found: Found | None = attempt(strategy, self, stratum)
+        finally:
+            Budget.left += whole - part
+        return found
 
     def run(self, case: Explorer, goal: str | None) -> Found | None:
         case.goal = goal

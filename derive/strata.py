@@ -146,7 +146,7 @@ class Stratum:
             bounds = self.ordered(found)
             for v in self.grid(bounds):
                 free = self.free(v)
-                attempt(formula, self.loss, free, free.all())
+                attempt(self.decide, free)
                 for e, _, _ in free.conditions:
                     if str(e.num) not in seen:
                         seen.add(str(e.num))
@@ -159,6 +159,13 @@ class Stratum:
         views = [{t for t in view - found if self.inside(t, domain)} for view in proposed]
         self.known.artificial = [view for i, view in enumerate(views) if view not in views[:i]]
         return self.ordered(found)[1:-1]
+
+    def decide(self, free: Formal) -> None:
+        """Meet the conditions of the formula."""
+        names = free.all()
+        for name, definition in self.loss["definitions"].items():
+            names[name] = free.read(definition, names)
+        free.decide(parse(self.loss["formula"]), names)
 
     def shifts(self) -> set[str]:
         """The roots of terms that are linear in the prediction, such as r - c: sums of squares are seen from there."""

@@ -543,6 +543,12 @@ def in_a_period(p: Prover, s: Stratum) -> Found | None:
     return p.run(s.case(p.name, at, period=period, reached=place, **more), s.back(finite(e) * way))
 
 
+PLAIN: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = {  # without a value
+    "differentiable": (by_evidence(0), holds(0)),
+    "lipschitz": (by_evidence(1), holds(0)),
+    "smooth": (by_evidence(2), holds(0)),
+    "bounded": (by_evidence(0), holds(0)),
+}
 _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = {
     "convex": (by_point, holds(2), by_evidence(2), far(2)),
     "strictly_convex": (by_point, holds(2), by_evidence(2), far(2)),
@@ -550,11 +556,11 @@ _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = 
     "weakly_convex": (in_a_period, modulus, by_evidence(2)),
     "quasiconvex": (shape,),
     "continuous": (holds(0), by_evidence(0)),
-    "differentiable": (smoothness, by_evidence(0), holds(0)),
-    "lipschitz": (in_a_period, size(1), by_evidence(1), holds(0)),
+    "differentiable": (smoothness, *PLAIN["differentiable"]),
+    "lipschitz": (in_a_period, size(1), *PLAIN["lipschitz"]),
     "bounded_influence": (in_a_period, holds(0), by_evidence(0)),
-    "smooth": (in_a_period, size(2), by_evidence(2), holds(0)),
-    "bounded": (in_a_period, supremum, by_evidence(0), holds(0)),
+    "smooth": (in_a_period, size(2), *PLAIN["smooth"]),
+    "bounded": (in_a_period, supremum, *PLAIN["bounded"]),
     "range": (
         in_a_period,
         values_of,
@@ -573,7 +579,11 @@ _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = 
     "prox": (dual.closed(dual.prox), dual.implicit, by_evidence(2)),
     "elicits": (dual.statistic, dual.misled),
 }
-STRATEGIES = {
-    name: (*rows, *(seen_from(view, row) for view in (1, 2) for row in rows if row not in (by_point, in_a_period)))
-    for name, rows in _STRATEGIES.items()
-}
+
+
+def with_views(rows: tuple[Callable[[Prover, Stratum], Found | None], ...]) -> tuple[Callable[..., Found | None], ...]:
+    return (*rows, *(seen_from(view, row) for view in (1, 2) for row in rows if row not in (by_point, in_a_period)))
+
+
+STRATEGIES = {name: with_views(rows) for name, rows in _STRATEGIES.items()}
+PLAIN = {name: with_views(rows) for name, rows in PLAIN.items()}
