@@ -272,6 +272,7 @@ class Stratum:
         found: set[str] = set()
         for v in (0, 1):
             one = Stratum(self.loss, [*self.path, Place(label, str(v), str(v))], self.units)
+            one.view = self.view
             found |= set(one.chart(0))
         return self.ordered(found)[1:-1]
 

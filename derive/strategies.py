@@ -24,12 +24,21 @@ from .tower import Budget, Element
 if TYPE_CHECKING:
     from .prove import Prover
 
+WANTED = {"convex": (2, 1), "strictly_convex": (2, 1), "monotone": (1, -1), "nonnegative": (0, 1)}
 Found = tuple[dict[str, Any], str | None]
 
 
 def holds(order: int, **more: Any) -> Callable[[Prover, Stratum], Found | None]:
-    """The property as it stands, cut where a derivative changes its sign."""
-    return lambda p, s: p.run(s.case(p.name, s.chart(order), **more), None)
+    """The property as it stands, cut where a derivative changes its sign; if numbers do not contradict it."""
+
+    def strategy(p: Prover, s: Stratum) -> Found | None:
+        case = s.case(p.name, s.chart(order), **more)
+        k, sign = WANTED.get(p.name, (0, 0))
+        if sign and any(-sign in signs(e) for i in case.cells for e in [attempt(case.cell(i).derivative, k)] if e):
+            return None
+        return p.run(case, None)
+
+    return strategy
 
 
 def seen_from(view: int, strategy: Callable[[Prover, Stratum], Found | None]) -> Callable[[Prover, Stratum], Any]:
