@@ -40,13 +40,14 @@ def limit(e: Element, t: int, start: bool, to: Tower, images: dict[int, Element]
 
 
 def leading(e: Element, t: int, start: bool) -> Element:
-    """k in e ~ k*G, G > 0, as t tends to 0 (start) or to oo: near that end e has the sign of k (lemma `near`)."""
+    """k in e = (k + o(1))*G, G > 0, as t tends to 0 (start) or to oo: e has its strict sign there (lemma `near`)."""
     if start:
         _, t, _, e = turned(e, t, {})
     try:
-        return e.tower.growth(e, t)[0]
+        k = e.tower.leader(e, t)[0]
     except Unproved:
-        return e.tower.growth(e.tower.sharper(e, t), t)[0]
+        k = e.tower.number(0)
+    return e.tower.leader(e.tower.sharper(e, t), t)[0] if k.zero else k
 
 
 PARTS: tuple[Callable[[Element, Element], Element], ...] = (  # of a coordinate: below a, at it, above it

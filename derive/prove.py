@@ -15,6 +15,7 @@ from typing import Any
 
 from flint import arb
 
+from . import dual_strategies as dual
 from .cells import Cell, Place, ends, formula, increasing
 from .checker import Checker, digest, refined, verdict
 from .dual_strategies import unpacked
@@ -300,6 +301,9 @@ class Prover:
                 attempt(
                     lambda f, a, b: keep(formula(self.loss, f, a) - formula(self.loss, f, b)), free, dict(names), other
                 )
+            return
+        if self.name in BOTH_LABELS:
+            attempt(lambda: keep(dual.expected_slope(stratum, stratum.free(arb("0.3")))))
             return
         for a, b in itertools.combinations(attempt(lambda: self.extremes(stratum)) or [], 2):
             for way in (1, -1):

@@ -61,16 +61,21 @@ def by_evidence(order: int) -> Callable[[Prover, Stratum], Found | None]:
     def strategy(p: Prover, s: Stratum) -> Found | None:
         kinds = EVIDENCE[p.name]
         plain = {kind: what for kind, what in kinds.items() if kind != "near"}
-        for n, at in enumerate(itertools.chain([s.chart(order)], witnesses(s, order, kinds))):
+        trials = [(s.chart(order), kinds, False), (s.chart(order), kinds, True)]
+        for at, sought, patient in itertools.chain(trials, ((w, plain, True) for w in witnesses(s, order, kinds))):
             case = s.case(p.name, at)
-            for place in places(case, plain if n else kinds):
+            for place in places(case, sought):
+                key = f"{p.name} {s.view} {at} {place} {patient}"
+                if key in s.units.passed:  # in vain, before a unit was refined
+                    continue
                 node = {**case.node, "evidence": place, "proofs": {}, "limits": {}}
                 trial = Explorer(s.loss, node, s.path, s.units, p.name)
-                trial.made = case.made
+                trial.made, trial.patient = case.made, patient
                 if place[0] == "cell" and len(signs(trial.cell(place[1]).derivative(kinds["cell"][0]))) > 1:
                     continue
                 if attempt(refute, trial) is False:
                     return trial.node, None
+                s.units.passed[key] = 1
         return None
 
     return strategy

@@ -595,19 +595,21 @@ class Tower(Reader):
         return k / below, merge(g, h, -1)
 
     def _growth(self, p: Any, t: int, at_most: bool = False) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
-        best: list[Element] = []
-        top: dict[tuple[int, Fraction], Element] = {}
+        tops: list[tuple[Element, dict[tuple[int, Fraction], Element]]] = []  # below none of the others
         for powers, c in p.to_dict().items():
             k = Element(self, RING.constant(c))
             g: dict[tuple[int, Fraction], Element] = {}
             for i, n in self.powers(powers):
                 a, h = self.growth_of(self.generators[i], t)
                 k, g = k * a**n, merge(g, h, n)
-            order = 2 if not best else self.faster(merge(g, top, -1))
-            best, top = ([k], g) if order > 0 else (best + [k], top) if order == 0 else (best, top)
-        total = self.number(0)
-        for k in best:
-            total += k
+            orders = [self.order(merge(g, h, -1)) for _, h in tops]
+            if any(order is not None and order < 0 for order in orders):
+                continue
+            k = sum((a for (a, _), order in zip(tops, orders, strict=True) if order == 0), k)
+            tops = [*(x for x, order in zip(tops, orders, strict=True) if order is None), (k, g)]
+        if len(tops) > 1:
+            raise Unproved("orders of growth cannot be compared")
+        total, top = tops[0] if tops else (self.number(0), {})
         if p != 0 and not at_most and self.sign(total) not in (2, -2):
             raise Unproved("leading terms cancel")
         return total, top
@@ -621,6 +623,13 @@ class Tower(Reader):
                     raise Unproved("orders of growth cannot be compared")
                 return s
         return 0
+
+    def order(self, g: dict[tuple[int, Fraction], Element]) -> int | None:
+        """The same, or None where it is not known for all values of the other coordinates."""
+        try:
+            return self.faster(g)
+        except Unproved:
+            return None
 
     def growth_of(self, g: Generator, t: int) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
         if t not in g.growths:
@@ -706,15 +715,20 @@ class Tower(Reader):
         except Unproved:
             return self._limit(self.sharper(e, t), t)
 
-    def _limit(self, e: Element, t: int) -> Element | int:
+    def leader(self, e: Element, t: int) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
+        """e = (k + o(1))*G as t -> oo, where k may be 0."""
         (k, g), (below, h) = self._growth(e.num, t, at_most=True), self._growth(e.den, t)
-        order = self.faster(merge(g, h, -1))
+        return k / below, merge(g, h, -1)
+
+    def _limit(self, e: Element, t: int) -> Element | int:
+        k, g = self.leader(e, t)
+        order = self.faster(g)
         if order > 0:
-            s = self.sign(k / below)
+            s = self.sign(k)
             if s not in (2, -2):
                 raise Unproved("an infinity of unknown sign")
             return s
-        return k / below if order == 0 else self.number(0)
+        return k if order == 0 else self.number(0)
 
 
 def _powers(p: Any, degree: int) -> list[Any]:
