@@ -23,11 +23,11 @@ from .explorer import Explorer
 from .formal import Formal, number
 from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, PROPERTIES, meaningful, predicts_probability
 from .reading import Unproved, parse
-from .roots import text, thresholds
+from .roots import roots, text, thresholds
 from .search import attempt
 from .strata import SAMPLES, Findings, Stratum
 from .strategies import PLAIN, STRATEGIES, Found, edges
-from .tower import Budget, Element
+from .tower import Budget, Element, Units
 
 WORK = 1_500_000  # terms made for one claim in one stratum
 SHARE = 0.6  # of what is left, for one strategy while there are others
@@ -56,23 +56,32 @@ class Prover:
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The claim and its certificate."""
-        Budget.left = WORK * 3
+        Budget.left = WORK * 2
         try:
+            if self.name in PLAIN:
+                return self.with_or_without()
             made = self._claim()
             if self.name in ("conjugate", "prox", "elicits") and made[1] is None:
                 self.implicit = True
                 self.leaves.clear()
-                made = self._claim()
-            if self.name in PLAIN and made[1] is None:
-                self.plain = True
-                self.leaves.clear()
-                Budget.left = WORK * 3
                 made = self._claim()
             return made
         except Unproved as problem:
             return {"property": self.name, "verdict": "undecided", "reason": str(problem)}, None
         finally:
             Budget.left = float("inf")
+
+    def with_or_without(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """First whether the property holds, then with which value: that may be left open."""
+        self.plain, Budget.left = True, WORK * 3
+        plain = self._claim()
+        if plain[0]["verdict"] == "refuted":
+            return plain
+        self.plain = False
+        self.leaves.clear()
+        Budget.left = WORK if plain[1] else WORK / 2
+        valued = attempt(self._claim)
+        return valued if valued and valued[1] else plain
 
     def _claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         best: tuple[int, Any] = (10**9, None)
@@ -218,6 +227,10 @@ class Prover:
             for n, d in self.loss["inputs"].items():
                 if d in ("(0, oo)", "[0, oo)"):
                     yield {**base, n: ["1/100", "10"]}
+        for n, values in self.exponents().items():
+            for v in values:
+                if v not in base.get(n, []):
+                    yield {**base, n: self.sorted(n, {*base.get(n, []), v})}
         found = attempt(lambda: self.thresholds(base)) or {}
         for n, values in found.items():
             for v in values:
@@ -236,6 +249,25 @@ class Prover:
                     low, high = ends(self.loss["parameters"][n])[:2]
                     if self.place_of(low) < float(v) < self.place_of(high) and str(v) not in out.get(n, []):
                         out.setdefault(n, []).append(str(v))
+        return out
+
+    def exponents(self) -> dict[str, list[str]]:
+        """Where an exponent made of one parameter is 1 or 2: from there on one more derivative is bounded."""
+        ranges, out = self.loss["parameters"], dict[str, list[str]]()
+        free = Formal({n: SAMPLES[i % 4] for i, n in enumerate(ranges)}, set(), Units())
+        for node in ast.walk(parse(self.loss["formula"])):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+                names = {n.id for n in ast.walk(node.right) if isinstance(n, ast.Name)}
+                if len(names) != 1 or not names <= ranges.keys():
+                    continue
+                (n,) = names
+                low, high = (self.place_of(end) for end in ends(ranges[n])[:2])
+                for k in (1, 2):
+                    e = attempt(free.read, node.right, free.all())
+                    for r in [] if e is None else attempt(roots, e - k, n) or []:
+                        v = r.rational()
+                        if v is not None and low < v < high and str(v) not in out.get(n, []):
+                            out.setdefault(n, []).append(str(v))
         return out
 
     def size(self, name: str, t: str) -> float:
@@ -358,7 +390,8 @@ class Prover:
         def targets(path: list[Place]) -> tuple[Any, int]:
             """First at a glance: one target that refutes is enough."""
             inputs, before = list(self.loss["inputs"]), len(found)
-            rooms = (GLANCE, WORK) if inputs and self.name not in ALL_TARGETS else (WORK,)
+            whole = WORK * 2 // 3 if self.plain else WORK
+            rooms = (GLANCE, whole) if inputs and self.name not in ALL_TARGETS else (whole,)
             for self.room in rooms:
                 del found[before:]
                 part, open_ = visit([], inputs, path)

@@ -558,10 +558,7 @@ def in_a_period(p: Prover, s: Stratum) -> Found | None:
 
 
 PLAIN: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = {  # without a value
-    "differentiable": (by_evidence(0), holds(0)),
-    "lipschitz": (by_evidence(1), holds(0)),
-    "smooth": (by_evidence(2), holds(0)),
-    "bounded": (by_evidence(0), holds(0)),
+    name: (holds(0), by_evidence(0)) for name in ("differentiable", "lipschitz", "smooth", "bounded")
 }
 _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = {
     "convex": (by_point, holds(2), by_evidence(2), far(2)),
@@ -570,11 +567,11 @@ _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = 
     "weakly_convex": (in_a_period, modulus, by_evidence(2)),
     "quasiconvex": (shape,),
     "continuous": (holds(0), by_evidence(0)),
-    "differentiable": (smoothness, *PLAIN["differentiable"]),
-    "lipschitz": (in_a_period, size(1), *PLAIN["lipschitz"]),
+    "differentiable": (smoothness, by_evidence(0), holds(0)),
+    "lipschitz": (in_a_period, size(1), by_evidence(1), holds(0)),
     "bounded_influence": (in_a_period, holds(0), by_evidence(0)),
-    "smooth": (in_a_period, size(2), *PLAIN["smooth"]),
-    "bounded": (in_a_period, supremum, *PLAIN["bounded"]),
+    "smooth": (in_a_period, size(2), by_evidence(2), holds(0)),
+    "bounded": (in_a_period, supremum, by_evidence(0), holds(0)),
     "range": (
         in_a_period,
         values_of,
