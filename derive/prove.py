@@ -40,6 +40,17 @@ def says_something(loss: dict[str, Any], claim: dict[str, Any]) -> bool:
     return True
 
 
+def joined(rows: list[dict[str, str]], every: dict[str, set[str]]) -> list[dict[str, str]]:
+    """Conditions by name, without the names of which they take in every part, whatever those of the others are."""
+    for name, parts in every.items():
+        taken: dict[tuple[tuple[str, str], ...], set[str]] = {}
+        for row in rows:
+            taken.setdefault(tuple((n, c) for n, c in row.items() if n != name), set()).add(row.get(name, ""))
+        if all(found == parts for found in taken.values()):
+            rows = [dict(others) for others in taken]
+    return rows
+
+
 class Prover:
     """One property of one loss."""
 
@@ -129,7 +140,7 @@ class Prover:
             if self.name == "range":
                 trials = [(v, True) for v in self.hull(distinct)]
             else:
-                trials = [(v, True) for v in distinct if not self.names_target(v)]
+                trials = [(v, self.name != "minimizer") for v in distinct if not self.names_target(v)]
         if len(set(values)) > 1:
             if self.name in BEST:
                 pairs = itertools.islice(itertools.combinations(distinct, 2), 3)
@@ -151,6 +162,7 @@ class Prover:
             claim: dict[str, Any] = {"property": self.name}
             for key in ("value", "bound") if value is not None else ("none",):
                 claim = {"property": self.name} | ({key: unpacked(value)} if value is not None else {})
+                Budget.left = max(Budget.left, WORK)  # what was found may be checked
                 try:
                     shown = verdict(self.loss, claim, tree)
                 except Unproved as problem:
@@ -189,20 +201,24 @@ class Prover:
         """One text from the values of several strata: "a if condition else b"."""
         ranges = {**self.loss["parameters"], **self.loss["inputs"]}
 
-        def where(path: list[Place]) -> str:
-            out = []
-            for p in path:
-                low, high = ends(ranges[p.name])[:2] if ranges[p.name][0] != "{" else ("", "")
-                if p.low == p.high:
-                    out.append(f"{p.name} == {p.low}")
-                else:
-                    out += [f"{p.name} > {p.low}"] * (p.low != low) + [f"{p.name} < {p.high}"] * (p.high != high)
-            return " and ".join(out)
+        def where(p: Place) -> str:
+            low, high = ends(ranges[p.name])[:2] if ranges[p.name][0] != "{" else ("", "")
+            if p.low == p.high:
+                return f"{p.name} == {p.low}"
+            parts = [f"{p.name} > {p.low}"] * (p.low != low) + [f"{p.name} < {p.high}"] * (p.high != high)
+            return " and ".join(parts)
 
-        groups: dict[str, list[str]] = {}
+        every: dict[str, set[str]] = {}
+        for path, _ in found:
+            for p in path:
+                every.setdefault(p.name, set()).add(where(p))
+        rows_: dict[str, list[dict[str, str]]] = {}
         for path, v in found:
             if v is not None:
-                groups.setdefault(v, []).append(where(path))
+                rows_.setdefault(v, []).append({p.name: where(p) for p in path})
+        groups = {
+            v: [" and ".join(filter(None, row.values())) for row in joined(parts, every)] for v, parts in rows_.items()
+        }
         rows = sorted(groups.items(), key=lambda x: ("" in x[1], len(x[1])))
         out = rows[-1][0]
         for v, conditions in reversed(rows[:-1]):
@@ -390,7 +406,7 @@ class Prover:
         def targets(path: list[Place]) -> tuple[Any, int]:
             """First at a glance: one target that refutes is enough."""
             inputs, before = list(self.loss["inputs"]), len(found)
-            whole = WORK * 2 // 3 if self.plain else WORK
+            whole = WORK * 2 // 5 if self.plain else WORK
             rooms = (GLANCE, whole) if inputs and self.name not in ALL_TARGETS else (whole,)
             for self.room in rooms:
                 del found[before:]
