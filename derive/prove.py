@@ -21,7 +21,7 @@ from .checker import Checker, digest, refined, verdict
 from .dual_strategies import unpacked
 from .explorer import Explorer
 from .formal import Formal, number
-from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, PROPERTIES, meaningful, predicts_probability
+from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, meaningful, predicts_probability
 from .reading import Unproved, parse
 from .roots import roots, text, thresholds
 from .search import attempt
@@ -202,24 +202,33 @@ class Prover:
         ranges = {**self.loss["parameters"], **self.loss["inputs"]}
 
         def where(p: Place) -> str:
-            low, high = ends(ranges[p.name])[:2] if ranges[p.name][0] != "{" else ("", "")
             if p.low == p.high:
                 return f"{p.name} == {p.low}"
-            parts = [f"{p.name} > {p.low}"] * (p.low != low) + [f"{p.name} < {p.high}"] * (p.high != high)
-            return " and ".join(parts)
+            low, high, has_low, has_high = ends(ranges[p.name])
+            above = p.low != low or (has_low and not p.weak)
+            below = p.high != high or has_high
+            return " and ".join([f"{p.name} > {p.low}"] * above + [f"{p.name} < {p.high}"] * below)
+
+        def inner(path: list[Place]) -> bool:
+            """Whether a stratum is all of the inside of the ranges."""
+            return all(p.low != p.high and [p.low, p.high] == [*ends(ranges[p.name])[:2]] for p in path)
 
         every: dict[str, set[str]] = {}
         for path, _ in found:
             for p in path:
                 every.setdefault(p.name, set()).add(where(p))
-        rows_: dict[str, list[dict[str, str]]] = {}
+        groups: dict[str, list[list[Place]]] = {}
         for path, v in found:
             if v is not None:
-                rows_.setdefault(v, []).append({p.name: where(p) for p in path})
-        groups = {
-            v: [" and ".join(filter(None, row.values())) for row in joined(parts, every)] for v, parts in rows_.items()
+                groups.setdefault(v, []).append(path)
+        texts = {
+            v: [
+                " and ".join(filter(None, row.values()))
+                for row in joined([{p.name: where(p) for p in q} for q in paths], every)
+            ]
+            for v, paths in groups.items()
         }
-        rows = sorted(groups.items(), key=lambda x: ("" in x[1], len(x[1])))
+        rows = sorted(texts.items(), key=lambda x: (any(map(inner, groups[x[0]])), len(groups[x[0]])))
         out = rows[-1][0]
         for v, conditions in reversed(rows[:-1]):
             one = f"({v})" if " if " in v else v
@@ -407,7 +416,7 @@ class Prover:
             """First at a glance: one target that refutes is enough."""
             inputs, before = list(self.loss["inputs"]), len(found)
             whole = WORK * 2 // 5 if self.plain else WORK
-            rooms = (GLANCE, whole) if inputs and self.name not in ALL_TARGETS else (whole,)
+            rooms = (GLANCE, whole) if inputs and self.name in EVIDENCE else (whole,)
             for self.room in rooms:
                 del found[before:]
                 part, open_ = visit([], inputs, path)
