@@ -510,7 +510,7 @@ class Prover:
         except (ZeroDivisionError, ValueError, IndexError, KeyError, OverflowError) as problem:
             self.reason = f"the search failed: {problem!r}"
         finally:
-            Budget.left = whole - (min(self.room, whole) - Budget.left)
+            Budget.left = whole - (min(self.room, whole) - max(Budget.left, 0))  # what was refused is no work
         return None
 
     def leaf_in(self, path: list[Place], units: Any) -> Found | None:
@@ -535,7 +535,7 @@ class Prover:
         try:
             found: Found | None = attempt(strategy, self, stratum)
         finally:
-            Budget.left += whole - part
+            Budget.left = max(Budget.left, 0) + whole - part
         return found
 
     def run(self, case: Explorer, goal: str | None) -> Found | None:
