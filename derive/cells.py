@@ -16,7 +16,7 @@ from flint import arb
 
 from . import balls
 from .formal import Formal, number
-from .lemmas import NONNEGATIVE, NULL, POSITIVE, Limit, Signs, limit, need, sign
+from .lemmas import NONNEGATIVE, NULL, POSITIVE, Limit, Signs, leading, limit, need, sign
 from .reading import Unproved, parse
 from .tower import VARIABLES, Element, Finer, Sign, Tower, Units
 
@@ -271,8 +271,16 @@ class Case:
         return self.limit_of(what(cell) if what else cell.derivative(k), cell, side)
 
     def limit_of(self, e: Element, cell: Cell, side: str) -> Limit:
-        start = (among(side, ("low", "high"), "no side") == "low") == cell.rising
-        return limit(e, cell.t, start, self.here.tower, self.carry(cell))
+        return limit(e, cell.t, self.starts(cell, side), self.here.tower, self.carry(cell))
+
+    def starts(self, cell: Cell, side: str) -> bool:
+        """Whether the coordinate tends to 0 at an end of a cell."""
+        return (among(side, ("low", "high"), "no side") == "low") == cell.rising
+
+    def near(self, k: int, i: int, side: str) -> Element:
+        """What has the sign of the k-th derivative near an end of cell i (lemma `near`)."""
+        cell = self.cell(i, self.node.get("limits", {}).get(f"near {k}{side}{i}"))
+        return leading(cell.derivative(k), cell.t, self.starts(cell, side))
 
     def continued(self, k: int, i: int, end: str) -> Element:
         """The formal derivative of the branch on cell i at an end of the cell, if continuous there (lemma `limit`)."""
@@ -427,8 +435,13 @@ class Case:
             need(self.sign(e, f"value {j}"), allowed, f"the value at {self.at[j]}")
 
     def found(self, place: list[Any], k: int, what: Callable[[Element], Element] = lambda e: e) -> Limit:
-        """A derivative at a place: ["limit", cell, side], ["cell", cell], ["jump", j], ["gap", j, side], ["at", j]."""
+        """A derivative at a place: ["limit", cell, side], ["cell", cell], ["jump", j], ["gap", j, side], ["at", j];
+
+        for ["near", cell, side] what has its sign there.
+        """
         kind, i, *side = place
+        if kind == "near":
+            return self.near(k, i, side[0])
         if kind == "limit":
             return self.limit(k, i, side[0], lambda cell: what(cell.derivative(k)))
         if kind == "cell":

@@ -659,6 +659,15 @@ def misleading(p: Prover, s: Stratum, at: list[str]) -> list[list[Any]]:
 # The weight of a proper loss ---------------------------------------------------------------------
 
 
+def expected_slope(s: Stratum, free: Formal) -> Element:
+    """Of the expected loss where the prediction is the probability of the label 1."""
+    (label,) = s.loss["inputs"]
+    names = variables(s, free)
+    one, zero = (free.slope(formula(s.loss, free, {**names, label: free.number(v)}), free.names[s.x]) for v in (1, 0))
+    p = free.read(f"1/(1 + exp(-{s.x}))" if s.loss["domain"] == "(-oo, oo)" else s.x, names)
+    return p * one + (1 - p) * zero
+
+
 def weighted(p: Prover, s: Stratum, found: Found) -> Found:
     """The same with the weight function w of d loss(1, p)/dp = -(1 - p)*w(p) as value, where it is one formula."""
     node, _ = found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable
 from typing import Any
 
 from .cells import Case, Cell, Made
 from .lemmas import Limit, sign
-from .reading import Unproved
+from .reading import Unproved, parse
 from .search import attempt, prove, signs
 from .tower import Element, Sign, Units
 
@@ -31,11 +32,21 @@ class Findings(Units):
         self.vain: set[tuple[Any, ...]] = set()  # ways to a sign or a limit that led nowhere
 
 
+def outside_exponents(node: ast.AST) -> set[str]:
+    """The names in a formula, but for those that are only in exponents."""
+    if isinstance(node, ast.Name):
+        return {node.id}
+    power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+    inner = [node.left] if power else ast.iter_child_nodes(node)
+    return {n for part in inner for n in outside_exponents(part)}
+
+
 class Explorer(Case):
     """A case that finds, and writes into its node, what the checker will need."""
 
     units: Findings
     depth = 0  # of derivatives asked about to learn about another one
+    patient = True  # whether limits are looked for in other charts, too
 
     def afresh(self, *way: Any) -> tuple[Any, ...] | None:
         """A way that has not been gone in vain before the search began again; what it is remembered by."""
@@ -74,9 +85,10 @@ class Explorer(Case):
         return [[k, s, False] for k in ("hyperbolic", "log") for s in scales]
 
     def scales(self) -> list[str]:
-        """The parameters that are known to be positive."""
-        tower = self.here.tower
-        return [p.name for p in self.path if p.low != p.high and tower.sign(self.here.names[p.name]) == 2][:3]
+        """The parameters that are known to be positive, and not exponents alone."""
+        tower, used = self.here.tower, outside_exponents(parse(self.loss["formula"]))
+        names = [p.name for p in self.path if p.low != p.high and tower.sign(self.here.names[p.name]) == 2]
+        return [n for n in names if n in used or self.loss["definitions"]][:3]
 
     def signed(self, i: int, key: str, make: Callable[[Cell], Element]) -> Sign:
         using = self.node.setdefault("using", {})
@@ -162,7 +174,7 @@ class Explorer(Case):
         except Unproved:
             if key in limits:
                 raise
-        for chart in self.charts_for(i):
+        for chart in self.charts_for(i) if self.patient else ():
             mark = self.afresh("limit", key, what is None, str(chart))
             if mark is None:
                 continue
@@ -173,3 +185,17 @@ class Explorer(Case):
                 del limits[key]
                 self.units.vain.add(mark)
         raise Unproved(f"no limit of derivative {k} at the {side} end of cell {i}")
+
+    def near(self, k: int, i: int, side: str) -> Element:
+        """Where numbers tell one sign near the end, in a chart in which the leading terms do not cancel."""
+        limits = self.node.setdefault("limits", {})
+        key = f"near {k}{side}{i}"
+        if key in limits:
+            return super().near(k, i, side)
+        for chart in (self.charts[i], *(self.charts_for(i) if self.patient else ())):
+            limits[key] = chart
+            e = attempt(super().near, k, i, side)
+            if e is not None:
+                return e
+            del limits[key]
+        raise Unproved(f"no sign of derivative {k} near the {side} end of cell {i}")

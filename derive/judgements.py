@@ -12,12 +12,13 @@ from typing import Any
 
 from .cells import Case, among, ends, less, minus, plus, short_of
 from .duality import conjugate, elicits, prox, transform
-from .lemmas import NEGATIVE, NONNEGATIVE, NONPOSITIVE, NULL, POSITIVE, need
+from .lemmas import NEGATIVE, NONNEGATIVE, NONPOSITIVE, NULL, POSITIVE, leading, need
 from .reading import Unproved
 from .tower import Element
 
 BREAKS: dict[str, tuple[int, Any]] = {"gap": (0, (-2, 2))}
-BENDS = {**BREAKS, "jump": (1, NEGATIVE), "limit": (2, NEGATIVE), "cell": (2, NEGATIVE), "point": (2, NEGATIVE)}
+BENDS = {**BREAKS, "jump": (1, NEGATIVE), "limit": (2, NEGATIVE), "cell": (2, NEGATIVE)}
+BENDS |= {"near": (2, NEGATIVE), "point": (2, NEGATIVE)}
 EVIDENCE: dict[str, dict[str, tuple[int, Any]]] = {  # kind of place -> derivative, signs (or infinity) that refute
     "convex": BENDS,
     "strictly_convex": {**BENDS, "cell": (2, NONPOSITIVE)},
@@ -29,8 +30,8 @@ EVIDENCE: dict[str, dict[str, tuple[int, Any]]] = {  # kind of place -> derivati
     "bounded_influence": {**BREAKS, "limit": (1, "-oo oo")},
     "smooth": {**BREAKS, "jump": (1, (-2, 2)), "limit": (2, "-oo oo")},
     "bounded": {"limit": (0, "oo")},
-    "nonnegative": {"limit": (0, NEGATIVE), "at": (0, NEGATIVE), "cell": (0, NEGATIVE), "point": (0, NEGATIVE)},
-    "monotone": {"limit": (1, POSITIVE), "cell": (1, POSITIVE), "point": (1, POSITIVE)},
+    "nonnegative": dict.fromkeys(("limit", "at", "cell", "near", "point"), (0, NEGATIVE)),
+    "monotone": dict.fromkeys(("limit", "cell", "near", "point"), (1, POSITIVE)),
     "conjugate": BENDS,
     "prox": BENDS,
     "self_concordant": {**BENDS, "jump": (1, (-2, 2)), "jump2": (2, (-2, 2))},
@@ -124,7 +125,7 @@ def quasiconvex(c: Case, goal: str | None) -> bool:
         (a, i, *side), (b, k, *other) = c.node["evidence"]
         need(c.sign(c.found([a, i, *side], 1), "rise"), POSITIVE, "the rise")
         need(c.sign(c.found([b, k, *other], 1), "fall"), NEGATIVE, "the fall")
-        if {a, b} - {"limit", "cell"} or not (i < k or (i == k and (side, other) == (["low"], ["high"]))):
+        if {a, b} - {"limit", "cell", "near"} or not (i < k or (i == k and (side, other) == (["low"], ["high"]))):
             raise Unproved("the fall does not come after the rise")
         return False
     if c.node.get("convex"):
@@ -354,7 +355,8 @@ def proper(c: Case, goal: str | None) -> bool:
             if i == k and kind == "flat":
                 return not shown(strict and one.zero, "the slope")
             if i == k:
-                need(c.sign(c.limit_of(e, cell, side[0]), "evidence"), (-2, 2), "the slope of the expected loss")
+                end = leading(e, cell.t, c.starts(cell, side[0])) if kind == "near" else c.limit_of(e, cell, side[0])
+                need(c.sign(end, "evidence"), (-2, 2), "the slope of the expected loss")
                 return False
             continue
         need(c.sign(e, f"stationary@{i}"), NULL, "the slope of the expected loss at p")

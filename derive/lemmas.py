@@ -39,6 +39,17 @@ def limit(e: Element, t: int, start: bool, to: Tower, images: dict[int, Element]
     return found if isinstance(found, int) else here.move(found, to, dict(back))
 
 
+def leading(e: Element, t: int, start: bool) -> Element:
+    """k in e = (k + o(1))*G, G > 0, as t tends to 0 (start) or to oo: e has its strict sign there (lemma `near`)."""
+    if start:
+        _, t, _, e = turned(e, t, {})
+    try:
+        k = e.tower.leader(e, t)[0]
+    except Unproved:
+        k = e.tower.number(0)
+    return e.tower.leader(e.tower.sharper(e, t), t)[0] if k.zero else k
+
+
 PARTS: tuple[Callable[[Element, Element], Element], ...] = (  # of a coordinate: below a, at it, above it
     lambda a, w: a * w / (w + 1),
     lambda a, w: a,

@@ -15,20 +15,23 @@ from typing import Any
 
 from flint import arb
 
+from . import dual_strategies as dual
 from .cells import Cell, Place, ends, formula, increasing
 from .checker import Checker, digest, refined, verdict
 from .dual_strategies import unpacked
 from .explorer import Explorer, Findings
 from .formal import Formal, number
-from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, PROPERTIES, meaningful, predicts_probability
+from .judgements import ALL_TARGETS, BEST, BOTH_LABELS, EVIDENCE, PROPERTIES, meaningful, predicts_probability
 from .reading import Unproved, parse
-from .roots import text, thresholds
+from .roots import roots, text, thresholds
 from .search import attempt
 from .strata import SAMPLES, Stratum
-from .strategies import STRATEGIES, Found, edges, ratios
-from .tower import Budget, Element
+from .strategies import PLAIN, STRATEGIES, Found, edges, ratios
+from .tower import Budget, Element, Units
 
 WORK = 1_500_000  # terms made for one claim in one stratum
+SHARE = 0.6  # of what is left, for one strategy while there are others
+GLANCE = 100_000  # where another target may refute the claim with less work
 CUTS = 5  # thresholds of one parameter that are tried
 
 
@@ -37,24 +40,39 @@ def says_something(loss: dict[str, Any], claim: dict[str, Any]) -> bool:
     return True
 
 
+def joined(rows: list[dict[str, str]], every: dict[str, set[str]]) -> list[dict[str, str]]:
+    """Conditions by name, without the names of which they take in every part, whatever those of the others are."""
+    for name, parts in every.items():
+        taken: dict[tuple[tuple[str, str], ...], set[str]] = {}
+        for row in rows:
+            taken.setdefault(tuple((n, c) for n, c in row.items() if n != name), set()).add(row.get(name, ""))
+        if all(found == parts for found in taken.values()):
+            rows = [dict(others) for others in taken]
+    return rows
+
+
 class Prover:
     """One property of one loss."""
 
     def __init__(self, loss: dict[str, Any], name: str) -> None:
         self.loss, self.name = loss, name
         self.reason = ""
-        self.leaves: dict[Any, Found | None] = {}
+        self.leaves: dict[Any, tuple[Found | None, float]] = {}  # what was found, with how much work at the most
+        self.room: float = WORK
         self.fixed: str | None = None  # a value that must serve every stratum
         self.seen: list[str] = []  # values that do not name a target, found for some targets
         self.fallback: Any = None  # a claim without a value, where one is looked for
         self.implicit = False  # whether values are equations
         self.bounded_at: dict[str, list[list[str]]] = {}  # breakpoints between which a bound was shown
         self.told: dict[Any, str | None] = {}  # texts that were found for a stratum
+        self.plain = False  # whether values are left out
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The claim and its certificate."""
-        Budget.left = WORK * 3
+        Budget.left = WORK * 2
         try:
+            if self.name in PLAIN:
+                return self.with_or_without()
             made = self._claim()
             if self.name in ("conjugate", "prox", "elicits") and made[1] is None:
                 self.implicit = True
@@ -65,6 +83,18 @@ class Prover:
             return self.fallback or ({"property": self.name, "verdict": "undecided", "reason": str(problem)}, None)
         finally:
             Budget.left = float("inf")
+
+    def with_or_without(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """First whether the property holds, then with which value: that may be left open."""
+        self.plain, Budget.left = True, WORK * 3
+        plain = self._claim()
+        if plain[0]["verdict"] == "refuted":
+            return plain
+        self.plain = False
+        self.leaves.clear()
+        Budget.left = WORK if plain[1] else WORK / 2
+        valued = attempt(self._claim)
+        return valued if valued and valued[1] else plain
 
     def _claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         best: tuple[int, Any] = (10**9, None)
@@ -80,7 +110,10 @@ class Prover:
                 if open_ == 0:
                     done = self.finished(tree, found)
                     valued = (
-                        self.name not in (*BEST, "calibrated") or "value" in done[0] or done[0]["verdict"] == "refuted"
+                        self.plain
+                        or self.name not in (*BEST, "calibrated")
+                        or "value" in done[0]
+                        or done[0]["verdict"] == "refuted"
                     )
                     if done[1] is not None and valued:
                         return done
@@ -108,14 +141,13 @@ class Prover:
             if self.name == "range":
                 trials = [(v, True) for v in self.hull(distinct)]
             else:
-                trials = [(v, True) for v in distinct if not self.names_target(v)]
+                trials = [(v, self.name != "minimizer") for v in distinct if not self.names_target(v)]
         if len(set(values)) > 1:
             if self.name in BEST:
                 pairs = itertools.islice(itertools.combinations(distinct, 2), 3)
                 trials += [(f"{'min' if self.name == 'strongly_convex' else 'max'}({a}, {b})", True) for a, b in pairs]
             if not any(v.startswith("{") for v in values):
-                ways = ((found, False), (self.agreed(found), False), (found, True))
-                trials += [(v, False) for v in dict.fromkeys(self.piecewise(*way) for way in ways)]
+                trials += [(v, False) for v in dict.fromkeys(map(self.piecewise, (found, self.agreed(found))))]
         if values and (self.name in ("calibrated", *BOTH_LABELS) or None in {v for _, v in found}):
             # they hold without a value, too
             trials.append((None, True))
@@ -132,6 +164,7 @@ class Prover:
             claim: dict[str, Any] = {"property": self.name}
             for key in ("value", "bound") if value is not None else ("none",):
                 claim = {"property": self.name} | ({key: unpacked(value)} if value is not None else {})
+                Budget.left = max(Budget.left, WORK)  # what was found may be checked
                 try:
                     shown = verdict(self.loss, claim, tree)
                 except Unproved as problem:
@@ -181,28 +214,38 @@ class Prover:
             found = [(path, text_ if v in formulas and alike(path, text_, v) else v) for path, v in found]
         return found
 
-    def piecewise(self, found: list[Any], apart: bool = False) -> str:
-        """One text from the values of several strata: "a if condition else b"; `apart`: of conditions that exclude
-        one another, in whatever order they stand."""
+    def piecewise(self, found: list[Any]) -> str:
+        """One text from the values of several strata: "a if condition else b", of conditions that exclude one another."""
         ranges = {**self.loss["parameters"], **self.loss["inputs"]}
 
-        def where(path: list[Place]) -> str:
-            out = []
-            for p in path:
-                low, high, *closed = ends(ranges[p.name]) if ranges[p.name][0] != "{" else ("", "", False, False)
-                if p.low == p.high:
-                    out.append(f"{p.name} == {p.low}")
-                else:
-                    below, above = (apart and one for one in closed)
-                    out += [f"{p.name} > {p.low}"] * (p.low != low or (below and not p.weak))
-                    out += [f"{p.name} < {p.high}"] * (p.high != high or above)
-            return " and ".join(out)
+        def where(p: Place) -> str:
+            if p.low == p.high:
+                return f"{p.name} == {p.low}"
+            low, high, has_low, has_high = ends(ranges[p.name])
+            above = p.low != low or (has_low and not p.weak)
+            below = p.high != high or has_high
+            return " and ".join([f"{p.name} > {p.low}"] * above + [f"{p.name} < {p.high}"] * below)
 
-        groups: dict[str, list[str]] = {}
+        def inner(path: list[Place]) -> bool:
+            """Whether a stratum is all of the inside of the ranges."""
+            return all(p.low != p.high and [p.low, p.high] == [*ends(ranges[p.name])[:2]] for p in path)
+
+        every: dict[str, set[str]] = {}
+        for path, _ in found:
+            for p in path:
+                every.setdefault(p.name, set()).add(where(p))
+        groups: dict[str, list[list[Place]]] = {}
         for path, v in found:
             if v is not None:
-                groups.setdefault(v, []).append(where(path))
-        rows = sorted(groups.items(), key=lambda x: ("" in x[1], len(x[1])))
+                groups.setdefault(v, []).append(path)
+        texts = {
+            v: [
+                " and ".join(filter(None, row.values()))
+                for row in joined([{p.name: where(p) for p in q} for q in paths], every)
+            ]
+            for v, paths in groups.items()
+        }
+        rows = sorted(texts.items(), key=lambda x: (any(map(inner, groups[x[0]])), len(groups[x[0]])))
         out = rows[-1][0]
         for v, conditions in reversed(rows[:-1]):
             one = f"({v})" if " if " in v else v
@@ -226,6 +269,10 @@ class Prover:
             for n, d in self.loss["inputs"].items():
                 if d in ("(0, oo)", "[0, oo)"):
                     yield {**base, n: ["1/100", "10"]}
+        for n, values in self.exponents().items():
+            for v in values:
+                if v not in base.get(n, []):
+                    yield {**base, n: self.sorted(n, {*base.get(n, []), v})}
         found = attempt(lambda: self.thresholds(base)) or {}
         for n, values in found.items():
             for v in values:
@@ -244,6 +291,25 @@ class Prover:
                     low, high = ends(self.loss["parameters"][n])[:2]
                     if self.place_of(low) < float(v) < self.place_of(high) and str(v) not in out.get(n, []):
                         out.setdefault(n, []).append(str(v))
+        return out
+
+    def exponents(self) -> dict[str, list[str]]:
+        """Where an exponent made of one parameter is 1 or 2: from there on one more derivative is bounded."""
+        ranges, out = self.loss["parameters"], dict[str, list[str]]()
+        free = Formal({n: SAMPLES[i % 4] for i, n in enumerate(ranges)}, set(), Units())
+        for node in ast.walk(parse(self.loss["formula"])):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+                names = {n.id for n in ast.walk(node.right) if isinstance(n, ast.Name)}
+                if len(names) != 1 or not names <= ranges.keys():
+                    continue
+                (n,) = names
+                low, high = (self.place_of(end) for end in ends(ranges[n])[:2])
+                for k in (1, 2):
+                    e = attempt(free.read, node.right, free.all())
+                    for r in [] if e is None else attempt(roots, e - k, n) or []:
+                        v = r.rational()
+                        if v is not None and low < v < high and str(v) not in out.get(n, []):
+                            out.setdefault(n, []).append(str(v))
         return out
 
     def size(self, name: str, t: str) -> float:
@@ -310,6 +376,9 @@ class Prover:
                     lambda f, a, b: keep(formula(self.loss, f, a) - formula(self.loss, f, b)), free, dict(names), other
                 )
             return
+        if self.name in BOTH_LABELS:
+            attempt(lambda: keep(dual.expected_slope(stratum, stratum.free(arb("0.3")))))
+            return
         for a, b in itertools.combinations(attempt(lambda: self.extremes(stratum)) or [], 2):
             for way in (1, -1):
                 attempt(lambda a, b, way: keep(free.read(a, free.all()) - free.read(b, free.all()) * way), a, b, way)
@@ -363,13 +432,26 @@ class Prover:
         found: list[Any] = []
         walker = Checker(self.loss, {"property": self.name})
 
+        def targets(path: list[Place]) -> tuple[Any, int]:
+            """First at a glance: one target that refutes is enough."""
+            inputs, before = list(self.loss["inputs"]), len(found)
+            whole = WORK * 2 // 5 if self.plain else WORK
+            rooms = (GLANCE, whole) if inputs and self.name in EVIDENCE else (whole,)
+            for self.room in rooms:
+                del found[before:]
+                part, open_ = visit([], inputs, path)
+                if not open_:
+                    break
+            return part, open_
+
         def visit(parameters: list[str], inputs: list[str], path: list[Place]) -> tuple[Any, int]:
-            names = parameters or inputs
+            names, first = parameters or inputs, len(found)
             if not names or (not parameters and self.name in ALL_TARGETS):
                 key = (self.fixed, *((p.name, p.low, p.high, p.weak) for p in path))
-                if key not in self.leaves:
-                    self.leaves[key] = self.leaf(path)
-                leaf = self.leaves[key]
+                leaf, room = self.leaves.get(key, (None, 0))
+                if leaf is None and room < self.room:
+                    leaf = self.leaf(path)
+                    self.leaves[key] = leaf, self.room
                 if leaf is None:
                     return None, 1
                 found.append((path, leaf[1]))
@@ -387,19 +469,28 @@ class Prover:
             # points first: one target that refutes is enough
             for i in sorted(range(len(places_)), key=lambda i: not parameters and places_[i].low != places_[i].high):
                 before = len(found)
-                part, n = visit(rest if parameters else [], inputs if parameters else rest, [*path, places_[i]])
+                at = [*path, places_[i]]
+                part, n = (
+                    visit(rest, inputs, at)
+                    if parameters and rest
+                    else targets(at)
+                    if parameters
+                    else visit([], rest, at)
+                )
                 parts[i] = part
                 open_ += n
                 if open_ and parameters:
                     return None, 1  # this proposal does not decide everything
                 if not parameters and part is not None and self.refutes(part):
                     parts = [p if k == i else None for k, p in enumerate(parts)]
+                    del found[first:]
                     return {**node, "parts": parts}, 0
                 if not parameters and n and before == len(found) and len(places_) == 1:
                     break
             return {**node, "parts": parts}, open_
 
-        tree, open_ = visit(list(self.loss["parameters"]), list(self.loss["inputs"]), [])
+        parameters = list(self.loss["parameters"])
+        tree, open_ = visit(parameters, list(self.loss["inputs"]), []) if parameters else targets([])
         return tree, found, open_
 
     def inside(self, path: list[Place], domain: str, cuts: list[str]) -> list[str]:
@@ -431,7 +522,7 @@ class Prover:
     def leaf(self, path: list[Place]) -> Found | None:
         """A node that shows the property, or refutes it, on one stratum; and the value there."""
         whole = Budget.left
-        Budget.left = min(WORK, whole)
+        Budget.left = min(self.room, whole)
         try:
             return refined(lambda units: self.leaf_in(path, units), Findings())
         except Unproved as problem:
@@ -439,22 +530,33 @@ class Prover:
         except (ZeroDivisionError, ValueError, IndexError, KeyError, OverflowError) as problem:
             self.reason = f"the search failed: {problem!r}"
         finally:
-            Budget.left = whole - (min(WORK, whole) - Budget.left)
+            Budget.left = whole - (min(self.room, whole) - max(Budget.left, 0))  # what was refused is no work
         return None
 
     def leaf_in(self, path: list[Place], units: Any) -> Found | None:
         stratum = Stratum(self.loss, path, units)
-        for i, strategy in enumerate(STRATEGIES[self.name]):
+        rows = (PLAIN if self.plain else STRATEGIES)[self.name]
+        for i, strategy in enumerate(rows):
             if i < units.failed:
                 continue
             units.failed = i
-            found = attempt(lambda strategy: strategy(self, stratum), strategy)
+            found = self.with_share(SHARE if i + 1 < len(rows) else 1, strategy, stratum)
             if found is not None:
                 node, value = found
                 if value and value not in self.seen and not self.names_target(value):
                     self.seen.append(value)
                 return {k: v for k, v in node.items() if v not in ({}, None)}, value
         return None
+
+    def with_share(self, share: float, strategy: Any, stratum: Stratum) -> Found | None:
+        """What a strategy finds with a part of the work that is left."""
+        whole = Budget.left
+        Budget.left = part = whole * share
+        try:
+            found: Found | None = attempt(strategy, self, stratum)
+        finally:
+            Budget.left = max(Budget.left, 0) + whole - part
+        return found
 
     def run(self, case: Explorer, goal: str | None) -> Found | None:
         case.goal = goal

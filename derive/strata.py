@@ -37,6 +37,15 @@ class Known:
         self.artificial: list[set[str]] = [set()]  # such breakpoints, by view
 
 
+class Sampled(Formal):
+    """A formal tower in which the labels are the numbers that they are in a stratum."""
+
+    labels: dict[str, str]
+
+    def all(self) -> dict[str, Element]:
+        return super().all() | {n: self.read(v, {}) for n, v in self.labels.items()}
+
+
 class Stratum:
     """One choice of places for the parameters and targets: where a property is to be decided."""
 
@@ -57,7 +66,9 @@ class Stratum:
         return {p.name: number(self.here.names[p.name], at) for p in self.path}
 
     def free(self, x: Any, n: int = 0) -> Formal:
-        return Formal({**self.sample(n), self.x: x}, self.positive, self.units.free)
+        free = Sampled({**self.sample(n), self.x: x}, self.positive, self.units.free)
+        free.labels = {p.name: p.low for p in self.path if self.loss["inputs"].get(p.name, "")[:1] == "{"}
+        return free
 
     def piece(self, x: Any, n: int = 0) -> tuple[Piece, dict[int, Any]]:
         """The formula as it is at a point of the prediction, and the values of all variables there."""
@@ -121,7 +132,7 @@ class Stratum:
             bounds = self.ordered(found)
             for v in self.grid(bounds):
                 free = self.free(v)
-                attempt(formula, self.loss, free, free.all())
+                attempt(self.decide, free)
                 for e, _, _ in free.conditions:
                     if str(e.num) not in seen:
                         seen.add(str(e.num))
@@ -135,12 +146,19 @@ class Stratum:
         self.known.artificial = [view for i, view in enumerate(views) if view not in views[:i]]
         return self.ordered(found)[1:-1]
 
+    def decide(self, free: Formal) -> None:
+        """Meet the conditions of the formula."""
+        names = free.all()
+        for name, definition in self.loss["definitions"].items():
+            names[name] = free.read(definition, names)
+        free.decide(parse(self.loss["formula"]), names)
+
     def shifts(self) -> set[str]:
         """The roots of terms that are linear in the prediction, such as r - c: sums of squares are seen from there."""
         free, found = self.free(arb("0.3")), set[str]()
         t = free.names[self.x]
         for node in ast.walk(parse(self.loss["formula"])):
-            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub) and self.plain(node):
                 e = attempt(free.read, node, free.all())
                 slope = None if e is None else attempt(free.slope, e, t)
                 if slope is None or slope.zero or not free.slope(slope, t).zero:
@@ -148,6 +166,11 @@ class Stratum:
                 root = attempt(lambda e, slope: text(free.element(free.generators[t]) - e / slope), e, slope)
                 found |= set() if root is None else {root}
         return found if len(found) < 4 else set()
+
+    def plain(self, node: ast.AST) -> bool:
+        """Whether the prediction is in no function and no power."""
+        inner = (n for n in ast.walk(node) if isinstance(n, ast.Call) or isinstance(getattr(n, "op", None), ast.Pow))
+        return not any(isinstance(n, ast.Name) and n.id == self.x for part in inner for n in ast.walk(part))
 
     def period(self) -> tuple[str, str] | None:
         """A window of one period of a sine or cosine, with 0 inside, and the period."""
@@ -235,6 +258,7 @@ class Stratum:
         found: set[str] = set()
         for v in (0, 1):
             one = Stratum(self.loss, [*self.path, Place(label, str(v), str(v))], self.units)
+            one.view = self.view
             found |= set(one.chart(0))
         return self.ordered(found)[1:-1]
 

@@ -25,13 +25,21 @@ if TYPE_CHECKING:
     from .prove import Prover
 
 SPARE = 100_000  # terms made for a property without its constant
-
+WANTED = {"convex": (2, 1), "strictly_convex": (2, 1), "monotone": (1, -1), "nonnegative": (0, 1)}
 Found = tuple[dict[str, Any], str | None]
 
 
 def holds(order: int, **more: Any) -> Callable[[Prover, Stratum], Found | None]:
-    """The property as it stands, cut where a derivative changes its sign."""
-    return lambda p, s: p.run(s.case(p.name, s.chart(order), **more), None)
+    """The property as it stands, cut where a derivative changes its sign; if numbers do not contradict it."""
+
+    def strategy(p: Prover, s: Stratum) -> Found | None:
+        case = s.case(p.name, s.chart(order), **more)
+        k, sign = WANTED.get(p.name, (0, 0))
+        if sign and any(-sign in signs(e) for i in case.cells for e in [attempt(case.cell(i).derivative, k)] if e):
+            return None
+        return p.run(case, None)
+
+    return strategy
 
 
 def spared(strategy: Callable[[Prover, Stratum], Found | None]) -> Callable[[Prover, Stratum], Found | None]:
@@ -63,16 +71,22 @@ def by_evidence(order: int) -> Callable[[Prover, Stratum], Found | None]:
 
     def strategy(p: Prover, s: Stratum) -> Found | None:
         kinds = EVIDENCE[p.name]
-        for at in (s.chart(order), *witnesses(s, order, kinds)):
+        plain = {kind: what for kind, what in kinds.items() if kind != "near"}
+        trials = [(s.chart(order), kinds, False), (s.chart(order), kinds, True)]
+        for at, sought, patient in itertools.chain(trials, ((w, plain, True) for w in witnesses(s, order, kinds))):
             case = s.case(p.name, at)
-            for place in places(case, kinds):
+            for place in places(case, sought):
+                key = f"{p.name} {s.view} {at} {place} {patient}"
+                if key in s.units.passed:  # in vain, before a unit was refined
+                    continue
                 node = {**case.node, "evidence": place, "proofs": {}, "limits": {}}
                 trial = Explorer(s.loss, node, s.path, s.units, p.name)
-                trial.made = case.made
+                trial.made, trial.patient = case.made, patient
                 if place[0] == "cell" and len(signs(trial.cell(place[1]).derivative(kinds["cell"][0]))) > 1:
                     continue
                 if attempt(refute, trial) is False:
                     return trial.node, None
+                s.units.passed[key] = 1
         return None
 
     return strategy
@@ -121,10 +135,10 @@ def far(order: int) -> Callable[[Prover, Stratum], Found | None]:
 
 
 def places(case: Case, kinds: dict[str, Any]) -> Iterator[list[Any]]:
-    for kind in ("cell", "limit", "at", "gap", "jump", "jump2"):
+    for kind in ("cell", "limit", "at", "gap", "jump", "jump2", "near"):
         if kind not in kinds:
             continue
-        if kind in ("cell", "limit"):
+        if kind in ("cell", "limit", "near"):
             for i in case.cells:
                 yield from ([[kind, i]] if kind == "cell" else [[kind, i, "low"], [kind, i, "high"]])
         else:
@@ -522,7 +536,7 @@ def propriety(p: Prover, s: Stratum) -> Found | None:
     for at in (base, *(s.ordered({*base, w})[1:-1] for w in ("1/2", "1/4", "1", "2", "-1"))):
         case = s.case(p.name, at)
         for i in case.cells:
-            for place in (["flat", i], ["limit", i, "low"], ["limit", i, "high"]):
+            for place in (["flat", i], *([kind, i, side] for kind in ("limit", "near") for side in ("low", "high"))):
                 trial = s.case(p.name, at, evidence=place)
                 if attempt(PROPERTIES[p.name], trial, None) is False:
                     return trial.node, None
@@ -589,6 +603,9 @@ def in_a_period(p: Prover, s: Stratum) -> Found | None:
     return p.run(s.case(p.name, at, period=period, reached=place, **more), s.back(finite(e) * way))
 
 
+PLAIN: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = {  # without a value
+    name: (holds(0), by_evidence(0)) for name in ("differentiable", "lipschitz", "smooth", "bounded")
+}
 _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = {
     "convex": (by_point, holds(2), by_evidence(2), far(2)),
     "strictly_convex": (by_point, holds(2), by_evidence(2), far(2)),
@@ -619,7 +636,11 @@ _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = 
     "prox": (dual.closed(dual.prox), dual.implicit, by_evidence(2)),
     "elicits": (dual.statistic, dual.misled),
 }
-STRATEGIES = {
-    name: (*rows, *(seen_from(view, row) for view in (1, 2) for row in rows if row not in (by_point, in_a_period)))
-    for name, rows in _STRATEGIES.items()
-}
+
+
+def with_views(rows: tuple[Callable[[Prover, Stratum], Found | None], ...]) -> tuple[Callable[..., Found | None], ...]:
+    return (*rows, *(seen_from(view, row) for view in (1, 2) for row in rows if row not in (by_point, in_a_period)))
+
+
+STRATEGIES = {name: with_views(rows) for name, rows in _STRATEGIES.items()}
+PLAIN = {name: with_views(rows) for name, rows in PLAIN.items()}

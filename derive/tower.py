@@ -122,7 +122,13 @@ class Element:
 
     def __add__(self, other: Any) -> Element:
         b = self.lift(other)
-        return Element(self.tower, self.num * b.den + b.num * self.den, self.den * b.den)
+        if self.den == b.den:
+            return Element(self.tower, self.num + b.num, self.den)
+        own, its = self.den, b.den
+        if not (own.is_constant() or its.is_constant()):  # what they have in common need not be multiplied
+            common = own.gcd(its)
+            own, its = divmod(own, common)[0], divmod(its, common)[0]
+        return Element(self.tower, self.num * its + b.num * own, self.den * its)
 
     def __mul__(self, other: Any) -> Element:
         b = self.lift(other)
@@ -629,19 +635,21 @@ class Tower(Reader):
         return k / below, merge(g, h, -1)
 
     def _growth(self, p: Any, t: int, at_most: bool = False) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
-        best: list[Element] = []
-        top: dict[tuple[int, Fraction], Element] = {}
+        tops: list[tuple[Element, dict[tuple[int, Fraction], Element]]] = []  # below none of the others
         for powers, c in p.to_dict().items():
             k = Element(self, RING.constant(c))
             g: dict[tuple[int, Fraction], Element] = {}
             for i, n in self.powers(powers):
                 a, h = self.growth_of(self.generators[i], t)
                 k, g = k * a**n, merge(g, h, n)
-            order = 2 if not best else self.faster(merge(g, top, -1))
-            best, top = ([k], g) if order > 0 else (best + [k], top) if order == 0 else (best, top)
-        total = self.number(0)
-        for k in best:
-            total += k
+            orders = [self.order(merge(g, h, -1)) for _, h in tops]
+            if any(order is not None and order < 0 for order in orders):
+                continue
+            k = sum((a for (a, _), order in zip(tops, orders, strict=True) if order == 0), k)
+            tops = [*(x for x, order in zip(tops, orders, strict=True) if order is None), (k, g)]
+        if len(tops) > 1:
+            raise Unproved("orders of growth cannot be compared")
+        total, top = tops[0] if tops else (self.number(0), {})
         if p != 0 and not at_most and self.sign(total) not in (2, -2):
             raise Unproved("leading terms cancel")
         return total, top
@@ -655,6 +663,13 @@ class Tower(Reader):
                     raise Unproved("orders of growth cannot be compared")
                 return s
         return 0
+
+    def order(self, g: dict[tuple[int, Fraction], Element]) -> int | None:
+        """The same, or None where it is not known for all values of the other coordinates."""
+        try:
+            return self.faster(g)
+        except Unproved:
+            return None
 
     def growth_of(self, g: Generator, t: int) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
         if t not in g.growths:
@@ -760,12 +775,18 @@ class Tower(Reader):
         if not self.depends(e, t):
             return e
         try:
-            k, g = self.growth(e, t)
+            return self._limit(Element(self, e.num), Element(self, e.den), t)
         except Unproved:
-            if self.faster(merge(self._growth(e.num, t, at_most=True)[1], self._growth(e.den, t)[1], -1)) < 0:
-                return self.number(0)
-            (k, g), (below, h) = (self.growth(self.sharper(Element(self, p), t), t) for p in (e.num, e.den))
-            k, g = k / below, merge(g, h, -1)
+            return self._limit(*(self.sharper(Element(self, p), t) for p in (e.num, e.den)), t)
+
+    def leader(self, e: Element, t: int) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
+        """e = (k + o(1))*G as t -> oo, where k may be 0."""
+        (k, g), (below, h) = self._growth(e.num, t, at_most=True), self._growth(e.den, t)
+        return k / below, merge(g, h, -1)
+
+    def _limit(self, num: Element, den: Element, t: int) -> Element | int:
+        (k, g), (below, h) = self.leader(num, t), self.growth(den, t)
+        k, g = k / below, merge(g, h, -1)
         order = self.faster(g)
         if order > 0:
             s = self.sign(k)

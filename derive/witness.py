@@ -92,7 +92,7 @@ class _Places:
         return f"{self.x} = {self.at[j]}"
 
     def of(self, kind: str, i: int, *side: str) -> str:
-        if kind in ("limit", "ratio"):
+        if kind in ("limit", "near", "ratio"):
             return self.near(i, side[0])
         if kind == "point":
             return f"{self.x} = {i}"
