@@ -435,8 +435,9 @@ class Prover:
         def targets(path: list[Place]) -> tuple[Any, int]:
             """First at a glance: one target that refutes is enough."""
             inputs, before = list(self.loss["inputs"]), len(found)
-            whole = WORK * 2 // 5 if self.plain else WORK
-            rooms = (GLANCE, whole) if inputs and self.name in EVIDENCE else (whole,)
+            whole = WORK * 2 // 3 if self.plain else WORK
+            open_to_evidence = self.name in EVIDENCE and (self.plain or self.name not in PLAIN)
+            rooms = (GLANCE, whole) if inputs and open_to_evidence else (whole,)
             for self.room in rooms:
                 del found[before:]
                 part, open_ = visit([], inputs, path)
