@@ -36,8 +36,7 @@ def outside_exponents(node: ast.AST) -> set[str]:
     """The names in a formula, but for those that are only in exponents."""
     if isinstance(node, ast.Name):
         return {node.id}
-    power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
-    inner = [node.left] if power else ast.iter_child_nodes(node)
+    inner = [node.left] if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) else ast.iter_child_nodes(node)
     return {n for part in inner for n in outside_exponents(part)}
 
 

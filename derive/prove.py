@@ -215,7 +215,7 @@ class Prover:
         return found
 
     def piecewise(self, found: list[Any]) -> str:
-        """One text from the values of several strata: "a if condition else b", of conditions that exclude one another."""
+        """One text from the values of several strata: "a if condition else b"."""
         ranges = {**self.loss["parameters"], **self.loss["inputs"]}
 
         def where(p: Place) -> str:

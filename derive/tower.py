@@ -777,7 +777,8 @@ class Tower(Reader):
         try:
             return self._limit(Element(self, e.num), Element(self, e.den), t)
         except Unproved:
-            return self._limit(*(self.sharper(Element(self, p), t) for p in (e.num, e.den)), t)
+            num, den = (self.sharper(Element(self, p), t) for p in (e.num, e.den))
+            return self._limit(num, den, t)
 
     def leader(self, e: Element, t: int) -> tuple[Element, dict[tuple[int, Fraction], Element]]:
         """e = (k + o(1))*G as t -> oo, where k may be 0."""
