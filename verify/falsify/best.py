@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -123,6 +124,19 @@ def short_of(study: Study, s: Setting, claim: Claim, names: Mapping[str, Number]
 
 
 def ends_unreached(study: Study, s: Setting, claim: Claim) -> Iterator[str]:
+    """Ends that no target approaches; if the value names a target, that some target does not."""
+    named = any(re.search(rf"\b{target}\b", str(claim.value)) for target in study.inputs)
+    seen: dict[tuple[str, int], list[str | None]] = {}
+    for end, message in ends_of_lines(study, s, claim):
+        seen.setdefault(end, []).append(message)
+    for messages in seen.values():
+        missed = [m for m in messages if m is not None]
+        if missed and (named or len(missed) == len(messages)):
+            yield missed[0]
+
+
+def ends_of_lines(study: Study, s: Setting, claim: Claim) -> Iterator[tuple[tuple[str, int], str | None]]:
+    """Of each line and end of the range, what is missing."""
     for line, told in by_case(study, s, str(claim.value) if claim.name == "range" else f"(-oo, {claim.value})"):
         low, high, has_low, has_high = halves(told)
         if len(line.x) < 10 or line.dim():
@@ -131,8 +145,8 @@ def ends_unreached(study: Study, s: Setting, claim: Claim) -> Iterator[str]:
             tails = [y for tail in line.tails() for y in tail.f]
             if text in ("-oo", "oo"):
                 growing = any(grows([-sign * y for y in tail.f]) for tail in line.tails())
-                if not growing and claim.name == "range":
-                    yield f"f is not seen to tend to {text}"
+                missing = not growing and claim.name == "range"
+                yield (text, sign), f"f is not seen to tend to {text}" if missing else None
                 continue
             try:
                 goal = study.value(text, line.names)
@@ -143,10 +157,12 @@ def ends_unreached(study: Study, s: Setting, claim: Claim) -> Iterator[str]:
             near = min(abs(best - goal), *(abs(y - goal) for y in tails)) if tails else abs(best - goal)
             if any(vanishes([y - goal for y in tail.f]) for tail in line.tails()):
                 near = mpf(0)
+            message = None
             if near > size / 20:
-                yield f"f stays away from {text} = {shown(goal)}: the nearest value differs by {shown(near)}"
+                message = f"f stays away from {text} = {shown(goal)}: the nearest value differs by {shown(near)}"
             elif closed and (abs(best - goal) > size * mpf(10) ** -20 or not turns(study, line, text, place, sign)):
-                yield f"{text} is not seen to be attained: the nearest value differs by {shown(abs(best - goal))}"
+                message = f"{text} is not seen to be attained: the nearest value differs by {shown(abs(best - goal))}"
+            yield (text, sign), message
 
 
 def turns(study: Study, line: Line, text: str, place: Number, sign: int) -> bool:
