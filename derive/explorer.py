@@ -19,9 +19,9 @@ def outside_exponents(node: ast.AST) -> set[str]:
     """The names in a formula, but for those that are only in exponents."""
     if isinstance(node, ast.Name):
         return {node.id}
-    power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
-    inner = [node.left] if power else ast.iter_child_nodes(node)
-    return {n for part in inner for n in outside_exponents(part)}
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        return outside_exponents(node.left)
+    return {n for part in ast.iter_child_nodes(node) for n in outside_exponents(part)}
 
 
 class Explorer(Case):
