@@ -243,12 +243,8 @@ def cancellation_ignored(patch: Patch) -> None:
     original = Tower._growth
 
     def growth(self: Tower, p: Any, t: int, at_most: bool = False) -> Any:
-        try:
-            return original(self, p, t, at_most)
-        except Unproved as problem:
-            if "cancel" not in str(problem):
-                raise
-            return self.number(1), original(self, p, t, True)[1]
+        k, g = original(self, p, t, True)
+        return k if p == 0 or self.sign(k) in (2, -2) else self.number(1), g
 
     patch.setattr(Tower, "_growth", growth)
 
