@@ -18,7 +18,7 @@ from .cells import Place, formula
 from .checker import check, digest, verdict
 from .formal import Formal, number
 from .joint import ALONE, JOINT, Pair, Sheet, Statement, alone, minors, parts
-from .prove import WORK, Prover
+from .prove import TOTAL, Prover
 from .reading import Unproved
 from .roots import roots, text
 from .search import attempt, points, prove
@@ -115,7 +115,7 @@ class AloneProver(Prover):
     """A scalar claim in which the other predictions count as targets, cut where they meet the targets."""
 
     def claim(self) -> Made:
-        Budget.left = WORK  # less than for a scalar loss: there are several of these for each property
+        Budget.left = TOTAL // 2  # less than for a scalar loss: there are several of these for each property
         try:
             return self._claim()
         except Unproved as problem:

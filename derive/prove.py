@@ -29,8 +29,10 @@ from .strata import SAMPLES, Stratum
 from .strategies import PLAIN, STRATEGIES, Found, edges, ratios
 from .tower import Budget, Element, Units
 
-WORK = 1_500_000  # terms made for one claim in one stratum
+WORK = 2_500_000  # terms made for one claim in one stratum
 SHARE = 0.6  # of what is left, for one strategy while there are others
+PLAINLY = 1_000_000  # the same where values are left out
+TOTAL = 3_000_000  # for one claim
 GLANCE = 100_000  # where another target may refute the claim with less work
 CUTS = 5  # thresholds of one parameter that are tried
 
@@ -69,7 +71,7 @@ class Prover:
 
     def claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The claim and its certificate."""
-        Budget.left = WORK * 2
+        Budget.left = TOTAL
         try:
             if self.name in PLAIN:
                 return self.with_or_without()
@@ -86,14 +88,14 @@ class Prover:
 
     def with_or_without(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """First whether the property holds, then with which value: that may be left open."""
-        self.plain, Budget.left = True, WORK * 3
+        self.plain, Budget.left = True, 3 * TOTAL // 2
         plain = self._claim()
         if plain[0]["verdict"] == "refuted":
             return plain
         self.plain = False
         self.leaves.clear()
-        Budget.left = WORK if plain[1] else WORK / 2
-        valued = attempt(self._claim)
+        Budget.left = WORK if plain[1] else WORK // 3
+        valued: tuple[dict[str, Any], dict[str, Any] | None] | None = attempt(self._claim)
         return valued if valued and valued[1] else plain
 
     def _claim(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -435,7 +437,7 @@ class Prover:
         def targets(path: list[Place]) -> tuple[Any, int]:
             """First at a glance: one target that refutes is enough."""
             inputs, before = list(self.loss["inputs"]), len(found)
-            whole = WORK * 2 // 3 if self.plain else WORK
+            whole = PLAINLY if self.plain else WORK
             open_to_evidence = self.name in EVIDENCE and (self.plain or self.name not in PLAIN)
             rooms = (GLANCE, whole) if inputs and open_to_evidence else (whole,)
             for self.room in rooms:
@@ -553,8 +555,9 @@ class Prover:
         """What a strategy finds with a part of the work that is left."""
         whole = Budget.left
         Budget.left = part = whole * share
+        found: Found | None = None
         try:
-            found: Found | None = attempt(strategy, self, stratum)
+            found = attempt(strategy, self, stratum)
         finally:
             Budget.left = max(Budget.left, 0) + whole - part
         return found

@@ -244,12 +244,8 @@ def cancellation_ignored(patch: Patch) -> None:
     original = Tower._growth
 
     def growth(self: Tower, p: Any, t: int, at_most: bool = False) -> Any:
-        try:
-            return original(self, p, t, at_most)
-        except Unproved as problem:
-            if "cancel" not in str(problem):
-                raise
-            return self.number(1), original(self, p, t, True)[1]
+        k, g = original(self, p, t, True)
+        return k if p == 0 or self.sign(k) in (2, -2) else self.number(1), g
 
     patch.setattr(Tower, "_growth", growth)
 
@@ -578,6 +574,7 @@ def test_a_fault_of_the_prover_is_stopped_by_the_checker(fault: Fault, trap: str
     loss, _ = TRAPS[trap]
     truth, _ = claimed(trap)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strategies, "WANTED", {})  # numbers that contradict a claim would keep it from being made
         fault(patch)
         honest, _ = claimed(trap)  # it still asks the checker
         trusts_itself(patch)
