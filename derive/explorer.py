@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .cells import Case, Cell, Made
+from .judgements import BOTH_LABELS, DUAL
 from .lemmas import Limit, sign
 from .reading import Unproved, parse
 from .search import attempt, prove, signs
@@ -51,7 +52,8 @@ class Explorer(Case):
         """A way that has not been gone in vain before the search began again; what it is remembered by."""
         places = tuple((p.name, p.low, p.high, p.weak) for p in self.path)
         mark = (self.name, places, *self.bounds, json.dumps(self.charts), self.goal, self.depth, *way)
-        return None if mark in self.units.vain else mark
+        told = self.name in (*DUAL, *BOTH_LABELS, "calibrated")  # what is to be shown hangs on a text, too
+        return None if mark in self.units.vain and not told else mark
 
     def sign(self, e: Element | int, key: str) -> Sign:
         if isinstance(e, int) or key in self.proofs:

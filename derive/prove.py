@@ -113,7 +113,7 @@ class Prover:
                     done = self.finished(tree, found)
                     valued = (
                         self.plain
-                        or self.name not in (*BEST, "calibrated")
+                        or self.name not in (*BEST, "calibrated", "differentiable")
                         or "value" in done[0]
                         or done[0]["verdict"] == "refuted"
                     )

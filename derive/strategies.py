@@ -415,7 +415,7 @@ def values_of(p: Prover, s: Stratum) -> Found | None:
         return p.run(s.case(p.name, at, **more), p.fixed or f"{'(['[has_low]}{low}, {high}{')]'[has_high]}")
 
     found: Found | None = first_of(p, s, 1, best)
-    return serves(p, s, 1) if found is None and (p.fixed or s.loss["inputs"]) else found
+    return serves(p, s, 1) if found is None and p.fixed else found
 
 
 def attains(s: Stratum, v: float, closed: bool, interval: str, way: int) -> bool:
@@ -618,10 +618,7 @@ _STRATEGIES: dict[str, tuple[Callable[[Prover, Stratum], Found | None], ...]] = 
     "bounded_influence": (in_a_period, holds(0), by_evidence(0)),
     "smooth": (in_a_period, size(2), spared(holds(0)), by_evidence(2)),
     "bounded": (in_a_period, supremum, by_evidence(0), holds(0)),
-    "range": (
-        in_a_period,
-        values_of,
-    ),
+    "range": (in_a_period, values_of),
     "nonnegative": (in_a_period, by_point, holds(1), by_evidence(1), far(1)),
     "symmetric": (mirror,),
     "monotone": (by_point, holds(1), by_evidence(1), far(1)),
@@ -643,4 +640,7 @@ def with_views(rows: tuple[Callable[[Prover, Stratum], Found | None], ...]) -> t
 
 
 STRATEGIES = {name: with_views(rows) for name, rows in _STRATEGIES.items()}
+STRATEGIES["range"] += (
+    lambda p, s: serves(p, s, 1) if s.loss["inputs"] else None,
+)  # its end may be a root without a text
 PLAIN = {name: with_views(rows) for name, rows in PLAIN.items()}
