@@ -12,9 +12,10 @@ from .judgements import BOTH_LABELS, DUAL
 from .lemmas import Limit, sign
 from .reading import Unproved, parse
 from .search import attempt, prove, signs
-from .tower import Element, Sign, Units
+from .tower import Budget, Element, Sign, Units
 
 DEPTH = 3
+SHARE = 0.1  # of the work that is left, for a proof at such a depth
 
 
 class Findings(Units):
@@ -63,13 +64,22 @@ class Explorer(Case):
             mark = (self.name, key, str(e.num))
             proof = self.units.shown.get(mark)
             if proof is None or attempt(sign, e, proof) not in (2, -2):
-                proof = prove(e)
+                proof = self.with_share(e)
             if proof is False:
                 return s
             self.units.shown[mark] = proof
             self.node.setdefault("proofs", {})[key] = proof
             self.proofs = self.node["proofs"]
         return super().sign(e, key)
+
+    def with_share(self, e: Element) -> list[Any] | bool | None:
+        """A proof, with a small part of the work that is left where the sign only helps with another one."""
+        whole = Budget.left
+        Budget.left = part = whole * (SHARE if self.depth else 1)
+        try:
+            return prove(e)
+        finally:
+            Budget.left = max(Budget.left, 0) + whole - part
 
     def charts_for(self, i: int) -> list[list[Any]]:
         """The charts of a cell, the likeliest first."""
