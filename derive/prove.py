@@ -33,6 +33,7 @@ WORK = 2_500_000  # terms made for one claim in one stratum
 SHARE = 0.6  # of what is left, for one strategy while there are others
 PLAINLY = 1_000_000  # the same where values are left out
 TOTAL = 3_000_000  # for one claim
+LEAST, LEAST_VALUED = 0, 150_000  # for one stratum, whatever is found there; for a value that may be left open
 GLANCE = 100_000  # where another target may refute the claim with less work
 CUTS = 5  # thresholds of one parameter that are tried
 
@@ -61,6 +62,7 @@ class Prover:
         self.reason = ""
         self.leaves: dict[Any, tuple[Found | None, float]] = {}  # what was found, with how much work at the most
         self.room: float = WORK
+        self.least = LEAST
         self.fixed: str | None = None  # a value that must serve every stratum
         self.seen: list[str] = []  # values that do not name a target, found for some targets
         self.fallback: Any = None  # a claim without a value, where one is looked for
@@ -92,7 +94,7 @@ class Prover:
         plain = self._claim()
         if plain[0]["verdict"] == "refuted":
             return plain
-        self.plain = False
+        self.plain, self.least = False, LEAST_VALUED
         self.leaves.clear()
         Budget.left = WORK if plain[1] else WORK // 3
         valued: tuple[dict[str, Any], dict[str, Any] | None] | None = attempt(self._claim)
@@ -524,6 +526,7 @@ class Prover:
 
     def leaf(self, path: list[Place]) -> Found | None:
         """A node that shows the property, or refutes it, on one stratum; and the value there."""
+        Budget.spend(self.least)
         whole = Budget.left
         Budget.left = min(self.room, whole)
         try:

@@ -86,7 +86,15 @@ class Budget:
 def factored(p: Any) -> Any:
     """The content and the irreducible factors of a polynomial with their powers."""
     Budget.spend(20 * len(p) * (1 + sum(map(int, p.degrees()))))
-    return p.factor()
+    key = str(p)
+    if key not in _FACTORED:
+        if len(_FACTORED) >= 20_000:
+            _FACTORED.clear()
+        _FACTORED[key] = p.factor()
+    return _FACTORED[key]
+
+
+_FACTORED: dict[str, Any] = {}  # a search meets the same polynomials again and again
 
 
 class Element:
