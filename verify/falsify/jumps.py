@@ -40,7 +40,8 @@ def rough_at(line: Line, k: Kink, order: int, digits: int) -> bool | None:
             return True
         if near <= far * mpf(10) ** -10 or near <= least * mpf(10) ** -25 or near <= noise:
             return False
-        return True if abs(near - far) <= far * mpf(0.03) else None
+        # A power such as t**1e-6 falls by almost nothing, too; what jumps between smooth sides changes by 1e-20.
+        return True if abs(near - far) <= far * mpf(10) ** -15 else None
 
 
 def quotient(line: Line, b: Number, h: Number, order: int) -> Number:

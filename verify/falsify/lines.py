@@ -210,13 +210,13 @@ class Line:
     def tails(self) -> list[Tail]:
         """The way to each end of the domain, and to each breakpoint from both sides."""
         if self.tail_memo is None:
-            with mp.workdps(100):
+            with mp.workdps(200):
                 out = []
                 for end, way in ((self.domain.low, 1), (self.domain.high, -1)):
                     if end is None:
                         xs = [-way * mpf(10) ** k for k in (1, 3, 6, 12, 30, 100, 1000, 10_000)]
                         tail = Tail(self, xs, None, True)
-                        # Where log(1 - p) has no value at 1000, for p is 1 to 100 digits, it has some nearer.
+                        # Where log(1 - p) has no value at 1000, for p is 1 to 200 digits, it has some nearer.
                         nearer = [-way * mpf(x) for x in (10, 20, 40, 80, 160)]
                         out.append(tail if len(tail.xs) > 2 else Tail(self, nearer, None, True))
                     else:
