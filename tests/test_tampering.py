@@ -410,9 +410,18 @@ SPOILT: dict[str, tuple[str, str, Change]] = {
         lambda c: proof(c).__setitem__(3, "start"),
     ),
     "slope in an unknown coordinate": ("linex", "nonnegative", lambda c: proof(c).__setitem__(1, "delta")),
-    "slope divided by an unknown generator": ("linex", "nonnegative", lambda c: proof(c).__setitem__(2, [99, 1, 0])),
-    "slope divided by a negative index": ("linex", "nonnegative", lambda c: proof(c).__setitem__(2, [-1, 1, 0])),
-    "slope divided by a huge power": ("linex", "nonnegative", lambda c: proof(c).__setitem__(2, [31, 1, 10**12])),
+    "slope divided by an unknown generator": ("linex", "nonnegative", lambda c: proof(c).__setitem__(2, [99, 1, []])),
+    "slope divided by a negative index": ("linex", "nonnegative", lambda c: proof(c).__setitem__(2, [-1, 1, []])),
+    "slope divided by a huge power": (
+        "linex",
+        "nonnegative",
+        lambda c: proof(c).__setitem__(2, [None, 0, [[31, 10**12]]]),
+    ),
+    "slope divided by a power of no generator": (
+        "linex",
+        "nonnegative",
+        lambda c: proof(c).__setitem__(2, [None, 0, [[-1, 1]]]),
+    ),
     "slope cut off": ("linex", "nonnegative", lambda c: proof(c).pop()),
     "square that is none": ("linex", "nonnegative", lambda c: proof(c).__setitem__(slice(None), ["square", 31, None])),
     "square of a negative index": (
@@ -421,8 +430,8 @@ SPOILT: dict[str, tuple[str, str, Change]] = {
         lambda c: proof(c).__setitem__(slice(None), ["square", -1, None]),
     ),
     "factors without proofs": ("periodic", "convex", lambda c: proof(c)[1].clear()),
-    "terms without proofs": ("tangent", "lipschitz", lambda c: proof(c)[2].clear()),
-    "terms by another generator": ("tangent", "lipschitz", lambda c: proof(c).__setitem__(1, 30)),
+    "terms without proofs": ("binomial_cloglog", "convex", lambda c: proof(c, "terms")[2].clear()),
+    "terms by another generator": ("binomial_cloglog", "convex", lambda c: proof(c, "terms").__setitem__(1, 30)),
     "cut at a negative place": ("periodic", "convex", lambda c: proof(c)[1]["0"].__setitem__(2, "-1")),
     "cut at the coordinate itself": ("periodic", "convex", lambda c: proof(c)[1]["0"].__setitem__(2, "r")),
     "cut in an unknown coordinate": ("periodic", "convex", lambda c: proof(c)[1]["0"].__setitem__(1, "delta")),
@@ -508,10 +517,10 @@ SPOILT: dict[str, tuple[str, str, Change]] = {
 }
 
 
-def proof(c: Case) -> list[Any]:
-    """The first proof of a sign."""
-    found: list[Any] = next(iter(c.leaf["proofs"].values()))
-    return found
+def proof(c: Case, lemma: str | None = None) -> list[Any]:
+    """The first proof of a sign, or the first one by a lemma."""
+    proofs = (one for leaf in leaves(c.tree) for one in leaf.get("proofs", {}).values() if one)
+    return next(one for one in proofs if lemma in (None, one[0]))
 
 
 @pytest.mark.parametrize("kind", SPOILT)
