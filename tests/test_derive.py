@@ -261,13 +261,15 @@ def test_proved_claims_survive_sampling(loss: Loss) -> None:
                 assert all(b <= (a + c) / 2 + 1e-12 for a, b, c in zip(values, values[1:], values[2:], strict=False))
             if claims["lipschitz"]["verdict"] == "proved":
                 constant = claims["lipschitz"].get("value", claims["lipschitz"].get("bound"))
+                if constant is None:  # there is one, nobody says which
+                    assert steepest(far) <= 10 * max(steepest(grid), steepest(fine))
+                    continue
                 bound = number(constant, **{str(s): float(v) for s, v in fixed.items()})
                 steep = steepest(grid)
                 if steep <= 0.9 * bound:
                     steep = max(steep, steepest(fine), steepest(far))
                 assert steep <= bound + 1e-12
-                if constant is not None:
-                    shares.append(steep / bound)
+                shares.append(steep / bound)
         assert unit or not shares or max(shares) > 0.9 or loss.name in ("pinball", "truncated_squared")
 
 
