@@ -216,6 +216,8 @@ class Line:
                     if end is None:
                         xs = [-way * mpf(10) ** k for k in (1, 3, 6, 12, 30, 100, 1000, 10_000)]
                         tail = Tail(self, xs, None, True)
+                        if len(tail.xs) == 3:  # to where values end: parameters may be so large
+                            tail = Tail(self, [*tail.xs, tail.xs[-1] * 10, tail.xs[-1] * 200], None, True)
                         # Where log(1 - p) has no value at 1000, for p is 1 to 200 digits, it has some nearer.
                         nearer = [-way * mpf(x) for x in (10, 20, 40, 80, 160)]
                         out.append(tail if len(tail.xs) > 2 else Tail(self, nearer, None, True))

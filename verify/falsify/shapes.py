@@ -107,7 +107,7 @@ def unlimited(lines: Iterable[Line], kind: str, what: str) -> Breaches:
     for line in lines:
         for tail in line.tails():
             values = [abs(v) for v in getattr(tail, kind)] if kind != "f" else tail.f
-            if grows(values):
+            if grows(values) and not tail.swings:  # what oscillates rises by chance
                 yield Breach(line, tuple(tail.xs[-2:]), lambda: mpf(1), what)
 
 
