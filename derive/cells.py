@@ -51,6 +51,7 @@ class Place:
         self.flip: bool
         self.kind, self.scale, self.flip = chart or ("linear", "1", False)
         self.has_low, self.has_high = weak or low == high, low == high
+        self.key = (name, low, high, self.kind, self.scale, self.flip, weak)
 
     def enter(self, tower: Tower, names: dict[str, Element]) -> None:
         """Give the variable its value on this place, through a coordinate t in (0, oo) (lemma `charts`)."""
@@ -136,6 +137,9 @@ class Cell:
         self.loss, self.path, self.derivatives = loss, path, list[Element]()
         self.formal, self.images = list[Element](), dict[int, Element]()
         self.decided: list[bool] | None = None
+        self.kept: Any = None  # the key under which a twin is kept
+        self.size = 0  # how many generators the twin has
+        self.finer: dict[str, int] = {}  # what had to be divided more finely for the derivatives
         if self.t >= 0:
             if self.tower.generators[self.t].sign != 2:
                 raise Unproved("the coordinate of the prediction runs through (0, oo)")
@@ -144,17 +148,56 @@ class Cell:
             if self.tower.sign(self.rate) not in (2, -2):
                 raise Unproved("a chart is not monotone")
 
+    @staticmethod
+    def of(loss: dict[str, Any], path: list[Place], units: Units) -> Cell:
+        """The cell at these places: the claims about a loss ask for the same ones again and again.
+
+        Of each a twin is kept, as it was when nothing but derivatives had been formed there, so that a cell is the same
+        whether or not it was met before.
+        """
+        key = (id(loss), tuple(p.key for p in path), tuple(sorted(units.items())))
+        kept: Cell | None = units.cells.get(key)
+        if kept is not None:
+            units.update(kept.finer)
+            return kept.twin(units)
+        cell = Cell(loss, path, units)
+        cell.kept = key
+        cell.keep()
+        return cell
+
+    def keep(self) -> None:
+        self.size = len(self.tower.generators)
+        self.tower.units.cells[self.kept] = self.twin(self.tower.units)
+
+    def twin(self, units: Units) -> Cell:
+        twin, tower = Cell.__new__(Cell), self.tower.twin(units)
+        twin.__dict__ = {**self.__dict__, "tower": tower, "formal": [*self.formal]}
+        twin.names = {n: e.seen_in(tower) for n, e in self.names.items()}
+        twin.derivatives = [e.seen_in(tower) for e in self.derivatives]
+        twin.images = {i: e.seen_in(tower) for i, e in self.images.items()}
+        if self.t >= 0:
+            twin.rate = self.rate.seen_in(tower)
+        return twin
+
     def derivative(self, k: int) -> Element:
         """The k-th derivative by the prediction: formed formally and seen here; formed here where that is shorter."""
-        if not self.derivatives:
-            before = len(self.tower.outcomes)
-            self.derivatives.append(formula(self.loss, self.tower, dict(self.names)))
-            self.decided = self.tower.outcomes[before:]
         while len(self.derivatives) <= k:
-            n, last = len(self.derivatives), self.derivatives[-1]
-            short = n > 1 and (len(self.formal) < n or len(self.formal[n - 1].num) > 4 * len(last.num))
-            self.derivatives.append(self.tower.slope(last, self.t) / self.rate if short else self.seen(n))
+            untouched, before = self.kept and len(self.tower.generators) == self.size, {**self.tower.units}
+            self.derivatives.append(self.formed(len(self.derivatives)))
+            if untouched and (len(self.derivatives) == 1 or len(self.tower.generators) == self.size):
+                self.finer = {**self.finer, **{n: m for n, m in self.tower.units.items() if before.get(n) != m}}
+                self.keep()
         return self.derivatives[k]
+
+    def formed(self, n: int) -> Element:
+        if n == 0:
+            before = len(self.tower.outcomes)
+            e = formula(self.loss, self.tower, dict(self.names))
+            self.decided = self.tower.outcomes[before:]
+            return e
+        last = self.derivatives[-1]
+        short = n > 1 and (len(self.formal) < n or len(self.formal[n - 1].num) > 4 * len(last.num))
+        return self.tower.slope(last, self.t) / self.rate if short else self.seen(n)
 
     def outcomes(self) -> list[bool]:
         """Of the comparisons in the formula, each of which comes out in one way on all of the cell."""
@@ -210,7 +253,7 @@ class Case:
     ) -> None:
         self.loss, self.node, self.path, self.units, self.name = loss, node, path, units, name
         self.proofs, self.x = node.get("proofs", {}), loss["variable"]
-        self.here = Cell(loss, path, units)  # without the prediction
+        self.here = Cell.of(loss, path, units)  # without the prediction
         self.low, self.high = ends(loss["domain"])[:2]
         if "period" in node:
             self.low, self.high = self.window(*node["period"])
@@ -243,7 +286,7 @@ class Case:
         key = json.dumps([i, chart])
         if key not in self.made:
             place = Place(self.x, self.bounds[i], self.bounds[i + 1], chart)
-            self.made[key] = Cell(self.loss, [*self.path, place], self.units)
+            self.made[key] = Cell.of(self.loss, [*self.path, place], self.units)
         return self.made[key]
 
     def breakpoint(self, j: int) -> str:
@@ -380,7 +423,7 @@ class Case:
     def analytic(self, j: int) -> bool:
         """Whether one formula without switches holds around b[j] (lemma `analytic`)."""
         if j not in self.smooth_at:
-            cell = Cell(self.loss, [*self.path, Place(self.x, self.breakpoint(j), self.breakpoint(j))], self.units)
+            cell = Cell.of(self.loss, [*self.path, Place(self.x, self.breakpoint(j), self.breakpoint(j))], self.units)
             try:
                 cell.derivative(0)
                 self.smooth_at[j] = not cell.tower.loose or self.same_branches(j)

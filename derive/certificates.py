@@ -138,16 +138,18 @@ def review(facts: Mapping[str, Any], made: Document | None) -> Review:
     claims, about = facts["properties"], statement(facts)
     decided = [name for name, claim in claims.items() if claim["verdict"] != "undecided"]
     known = {} if made is None else made["claims"]
-    problems: list[tuple[str, str]] = []
+    problems, cells = list[tuple[str, str]](), dict[Any, Any]()
     for name in dict.fromkeys([*claims, *known]):
-        problem = _problem(about, claims.get(name), known.get(name))
+        problem = _problem(about, claims.get(name), known.get(name), cells)
         if problem is not None:
             problems.append((name, problem))
     wrong = {name for name, _ in problems}
     return Review(len(claims), len(decided), sum(name not in wrong for name in decided), tuple(problems))
 
 
-def _problem(about: Statement | None, said: dict[str, Any] | None, shown: dict[str, Any] | None) -> str | None:
+def _problem(
+    about: Statement | None, said: dict[str, Any] | None, shown: dict[str, Any] | None, cells: dict[Any, Any]
+) -> str | None:
     """What is wrong with one claim: what the facts say of it, and what the document shows."""
     if about is None:
         return "nothing is proved about losses of several vectors"
@@ -158,7 +160,7 @@ def _problem(about: Statement | None, said: dict[str, Any] | None, shown: dict[s
             return None if said.keys() <= {"verdict", "reason"} else "an undecided claim says more than its reason"
         return f"it is said to be {said['verdict']}, and there is no certificate"
     try:
-        checker.check(about, shown["claim"], shown["certificate"])
+        checker.check(about, shown["claim"], shown["certificate"], cells)
         if entry(about, shown["claim"], shown["certificate"]) != said:
             return "the facts say otherwise than the claim that the certificate shows"
     except Unproved as problem:

@@ -59,21 +59,26 @@ def digest(loss: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(loss, sort_keys=True).encode()).hexdigest()
 
 
-def check(loss: dict[str, Any], claim: dict[str, Any], certificate: dict[str, Any]) -> None:
-    """Raise Unproved unless the certificate shows the claim about the loss (a statement)."""
+def check(
+    loss: dict[str, Any], claim: dict[str, Any], certificate: dict[str, Any], cells: dict[Any, Any] | None = None
+) -> None:
+    """Raise Unproved unless the certificate shows the claim about the loss (a statement).
+
+    `cells`: the cells of the same loss that its other claims asked for.
+    """
     try:
         formed(claim) if {"size", "variables"} & loss.keys() else meaningful(loss, claim)
         if (certificate["loss"], certificate["property"]) != (digest(loss), claim["property"]):
             raise Unproved("the certificate belongs to another formula or property")
     except MALFORMED as error:
         raise Unproved(f"no claim or no certificate: {error!r}") from error
-    found = verdict(loss, claim, certificate.get("tree"))
+    found = verdict(loss, claim, certificate.get("tree"), cells)
     shown = {True: "proved", False: "refuted", None: "undecided"}.get(found, "conditional")
     if shown != claim["verdict"] or (shown == "conditional" and found != claim.get("condition")):
         raise Unproved(f"the certificate shows: {shown} {found}")
 
 
-def verdict(loss: dict[str, Any], claim: dict[str, Any], tree: Any) -> Any:
+def verdict(loss: dict[str, Any], claim: dict[str, Any], tree: Any, cells: dict[Any, Any] | None = None) -> Any:
     """What the tree shows: True, False, None (not decided), or the condition under which the property holds."""
     from . import classes, joint  # both stand on this module
 
@@ -82,7 +87,7 @@ def verdict(loss: dict[str, Any], claim: dict[str, Any], tree: Any) -> Any:
             return classes.verdict(loss, claim, tree)
         if "variables" in loss:
             return joint.verdict(loss, claim, tree)
-        return Checker(loss, claim).visit(tree, list(loss["parameters"]), list(loss["inputs"]), [])
+        return Checker(loss, claim, cells).visit(tree, list(loss["parameters"]), list(loss["inputs"]), [])
     except MALFORMED as error:
         raise Unproved(f"malformed certificate: {error!r}") from error
 
@@ -149,7 +154,7 @@ def holds_an_integer(p: Place) -> bool:
 class Checker:
     """One claim about one loss."""
 
-    def __init__(self, loss: dict[str, Any], claim: dict[str, Any]) -> None:
+    def __init__(self, loss: dict[str, Any], claim: dict[str, Any], cells: dict[Any, Any] | None = None) -> None:
         names = [*loss["parameters"], *loss["inputs"], *loss["definitions"], loss["variable"]]
         shown(len(names) == len({*names}), "different names")
         self.loss, self.name, self.goal = loss, claim["property"], claim.get("value", claim.get("bound"))
@@ -157,6 +162,7 @@ class Checker:
         if "value" in claim:
             self.promised = {"reached"} if self.name in BEST else ATTAINED.get(self.name, set())
         self.attained = set[str]()
+        self.cells: dict[Any, Any] = {} if cells is None else cells
         used = re.findall(r"[A-Za-z_]\w*", self.goal) if isinstance(self.goal, str) else ()
         self.of_targets = bool({*used} & loss["inputs"].keys())
 
@@ -189,7 +195,7 @@ class Checker:
         labels = [self.loss["inputs"][n] for n in inputs]
         both = self.name in BOTH_LABELS and labels in (["{0, 1}"], ["[0, 1]"])
         shown(not inputs or both or self.name in {*ALL_TARGETS} - {*BOTH_LABELS}, "all targets covered")
-        return refined(lambda units: self.leaf(self.case(node, path, units)))
+        return refined(lambda units: self.leaf(self.case(node, path, units)), Units(self.cells))
 
     def case(self, node: dict[str, Any], path: list[Place], units: Units) -> Case:
         return Case(self.loss, node, path, units, self.name)
@@ -215,11 +221,11 @@ class Checker:
         name, charts, weak = node["split"], node.get("charts", {}), bool(node.get("weak"))
         if domain[0] == "{":
             values = [v.strip() for v in domain[1:-1].split(",")]
-            refined(lambda units: increasing(Cell(self.loss, path, units), values))
+            refined(lambda units: increasing(Cell.of(self.loss, path, units), values), Units(self.cells))
             return [Place(name, v, v) for v in values]
         low, high, has_low, has_high = ends(domain)
         bounds = [low, *node["at"], high]
-        refined(lambda units: increasing(Cell(self.loss, path, units), bounds))
+        refined(lambda units: increasing(Cell.of(self.loss, path, units), bounds), Units(self.cells))
         out = [Place(name, low, low)] if has_low and not weak else []
         for i, (a, b) in enumerate(itertools.pairwise(bounds)):
             out += [Place(name, a, a)] if i else []

@@ -51,7 +51,7 @@ class Stratum:
 
     def __init__(self, loss: dict[str, Any], path: list[Place], units: Findings) -> None:
         self.loss, self.path, self.units = loss, path, units
-        self.here = Cell(loss, path, units)
+        self.here = Cell.of(loss, path, units)
         self.x = loss["variable"]
         self.low, self.high = ends(loss["domain"])[:2]
         self.positive = {p.name for p in path if self.here.tower.sign(self.here.names[p.name]) == 2}

@@ -34,11 +34,12 @@ class Finer(Exception):
 
 
 class Units(dict[str, int]):
-    """How finely exponentials and powers are divided; and the signs that balls told, which stay as they are."""
+    """How finely exponentials and powers are divided; and what stays as it is: the signs that balls told, the cells."""
 
-    def __init__(self) -> None:
+    def __init__(self, cells: dict[Any, Any] | None = None) -> None:
         super().__init__()
         self.told: dict[Any, Sign] = {}
+        self.cells: dict[Any, Any] = {} if cells is None else cells
 
 
 def times(a: Sign, b: Sign) -> Sign:
@@ -103,23 +104,27 @@ class Element:
     __slots__ = ("den", "num", "tower")
 
     def __init__(self, tower: Tower, num: Any, den: Any = ONE) -> None:
-        for relation, index, degree in tower.relations:
-            if num.degrees()[index] >= degree:
-                num = divmod(num, relation)[1]
-            if den.degrees()[index] >= degree:
-                den = divmod(den, relation)[1]
+        if tower.relations:
+            num, den = tower.reduced(num), tower.reduced(den)
         Budget.spend(4 + len(num) + len(den) + len(num) * len(den) // 10)
         if den == 0 or len(num) > MAX_TERMS or len(den) > MAX_TERMS:
             raise Unproved("division by zero" if den == 0 else "an expression grew too long")
-        if tower.roots and not den.is_constant():
-            num, den = rationalised(tower, num, den)
-        if not den.is_constant():
+        if not den.is_one():  # most are polynomials
+            if tower.roots:
+                num, den = rationalised(tower, num, den)
             common = num.gcd(den)
-            if not common.is_constant():
+            if not common.is_one():
                 num, den = divmod(num, common)[0], divmod(den, common)[0]
-        scale = den.leading_coefficient()
-        self.tower = tower
-        self.num, self.den = (num, den) if scale == 1 else (num / scale, den / scale)
+            scale = den.leading_coefficient()
+            if scale != 1:
+                num, den = num / scale, den / scale
+        self.tower, self.num, self.den = tower, num, den
+
+    def seen_in(self, tower: Tower) -> Element:
+        """The same in a twin of its tower."""
+        twin = Element.__new__(Element)
+        twin.tower, twin.num, twin.den = tower, self.num, self.den
+        return twin
 
     def lift(self, other: Any) -> Element:
         if not isinstance(other, Element):
@@ -190,6 +195,17 @@ class Generator:
         self.slopes: dict[int, Element] = {}
         self.growths: dict[int, tuple[Element, dict[tuple[int, Fraction], Element]]] = {}
 
+    def seen_in(self, tower: Tower) -> Generator:
+        """The same in a twin of its tower."""
+        twin = Generator(
+            self.kind, self.index, self.sign, tuple(e.seen_in(tower) for e in self.of), self.shift, self.ball
+        )
+        twin.slopes = {t: e.seen_in(tower) for t, e in self.slopes.items()}
+        twin.growths = {
+            t: (k.seen_in(tower), {b: a.seen_in(tower) for b, a in g.items()}) for t, (k, g) in self.growths.items()
+        }
+        return twin
+
 
 class Tower(Reader):
     """Coordinates, and generators over them in the order in which they were needed."""
@@ -204,10 +220,32 @@ class Tower(Reader):
         self.known: dict[tuple[str, ...], Generator] = {}
         self.values: dict[str, Generator] = {}  # shift + v, a polynomial -> its generator
         self.signs: dict[str, Sign] = {}
+        self.numbers: dict[Any, Element] = {}
+
+    def twin(self, units: Units) -> Tower:
+        """A tower with the same coordinates and the same generators, which grows on its own."""
+        to = Tower(units)
+        to.relations, to.roots, to.names = [*self.relations], [*self.roots], {**self.names}
+        to.outcomes, to.loose, to.signs = [*self.outcomes], self.loose, {**self.signs}
+        to.generators = {i: g.seen_in(to) for i, g in self.generators.items()}
+        to.known = {key: to.generators[g.index] for key, g in self.known.items()}
+        to.values = {key: to.generators[g.index] for key, g in self.values.items()}
+        return to
 
     def number(self, value: Any) -> Element:
-        q = Fraction(value)
-        return Element(self, RING.constant(fmpq(q.numerator, q.denominator)))
+        if value not in self.numbers:
+            q = Fraction(value)
+            self.numbers[value] = Element(self, RING.constant(fmpq(q.numerator, q.denominator)))
+        return self.numbers[value]
+
+    def reduced(self, p: Any) -> Any:
+        """A polynomial modulo the relations."""
+        if p.is_constant():
+            return p
+        for relation, index, degree in self.relations:
+            if p.degrees()[index] >= degree:
+                p = divmod(p, relation)[1]
+        return p
 
     def variable(self, name: str, sign: Sign = 2) -> int:
         """A coordinate t > 0, or t >= 0 where the sign is 1; its index."""

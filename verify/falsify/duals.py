@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -74,10 +75,9 @@ def conjugate(study: Study, s: Setting, claim: Claim) -> Breaches:
                 top = goal()
             except UndefinedError as error:
                 beside = [slope + w * (abs(slope) + 1) * mpf(10) ** -20 for w in (1, -1)]
-                own = min(line.slopes()) <= slope <= max(line.slopes())
-                if own and str(error) == INFINITE and all(infinite(goal, b) for b in beside):
-                    what = f"s*x - f(x) is bounded at s = {shown(slope)}, a slope of f"
-                    yield Breach(line, (line.x[0],), lambda: mpf(1), what)
+                if str(error) == INFINITE and all(infinite(goal, b) for b in beside):
+                    what = f"s*x - f(x) is bounded at s = {shown(slope)}, between two slopes of f"
+                    yield Breach(line, (line.x[0],), partial(within_slopes, line, slope), what)
                 continue
             found = []
             for x, y in zip(line.x, line.y, strict=True):
@@ -98,6 +98,13 @@ def conjugate(study: Study, s: Setting, claim: Claim) -> Breaches:
                 if top - reached > (abs(top) + 1) / 1000:
                     what = f"s*x - f(x) at s = {shown(slope)} stays below {shown(top)}"
                     yield Breach(line, (line.x[best],), lambda: mpf(1), what)
+
+
+def within_slopes(line: Line, slope: Number) -> Number:
+    """How far a slope lies within those of the chords of f that rounding cannot fake."""
+    chords = [(line.x[i], line.x[i + 1]) for i in range(len(line.x) - 1) if line.noise(i, i + 1) < mpf(10) ** -6]
+    slopes = [slope_at(line, chord) for chord in chords]
+    return min(slope - min(slopes), max(slopes) - slope) if slopes else mpf(0)
 
 
 def infinite(goal: Callable[[Number], Number], at: Number) -> bool:

@@ -12,7 +12,7 @@ from .breach import Claim, shown
 from .contradiction import Contradiction
 from .evidence import UNSEEN, evident, looked_again
 from .functions import Number, UnreadableError
-from .jumps import roughness
+from .jumps import unseen_order
 from .lines import DIGITS
 from .properties import BREACHES
 from .study import Study
@@ -35,7 +35,7 @@ def judge(study: Study, claim: Claim) -> Iterator[Contradiction]:
         if expected is None:
             continue
         if not expected:
-            if name in UNSEEN or any(line.dim() for line in s.lines):
+            if name in UNSEEN or not study.ordinary(s) or any(line.dim() for line in s.lines):
                 continue
             if evident(study, s, claim) or evident(study, looked_again(study, s), claim):
                 continue
@@ -50,12 +50,9 @@ def judge(study: Study, claim: Claim) -> Iterator[Contradiction]:
             for message in unreached(study, s, claim):
                 yield Contradiction(name, "unreached", message, _place(study, s.names))
                 break
-            if name == "differentiable" and str(claim.value).isdigit() and int(str(claim.value)) < 6:
-                order = int(str(claim.value)) + 1
-                seen = [r for line in s.lines[:6] for _, r in roughness(study, line, order)]
-                if not any(seen) and None not in seen:
-                    message = f"no jump of derivative {order} was found"
-                    yield Contradiction(name, "unreached", message, _place(study, s.names))
+            if name == "differentiable" and (order := unseen_order(study, s, claim)) is not None:
+                message = f"no jump of derivative {order} was found"
+                yield Contradiction(name, "unreached", message, _place(study, s.names))
 
 
 MOST = 3  # contradictions reported of one claim

@@ -75,9 +75,25 @@ def continuous(study: Study, s: Setting, claim: Claim) -> Breaches:
             yield Breach(line, (missing[0],), lambda: mpf(1), "f is not defined here")
 
 
-def differentiable(study: Study, s: Setting, claim: Claim) -> Breaches:
-    if str(claim.value) not in ("oo", "None") and not str(claim.value).isdigit():
+def smoothness(study: Study, s: Setting, claim: Claim) -> int | None:
+    """The k of the class C^k that a claim tells of these parameters: 1 if it tells none, None for oo or not known."""
+    told = "1" if claim.value is None else study.case(str(claim.value), s.names)
+    if told in ("oo", None):
+        return None
+    if not told.isdigit():
         raise UnreadableError(f"{claim.value!r} is neither oo nor a number")
-    return rough_up_to(
-        study, s, 4 if claim.value == "oo" else 1 if claim.value is None else min(int(str(claim.value)), 6)
-    )
+    return int(told)
+
+
+def differentiable(study: Study, s: Setting, claim: Claim) -> Breaches:
+    order = smoothness(study, s, claim)
+    return rough_up_to(study, s, 4 if order is None else min(order, 6))
+
+
+def unseen_order(study: Study, s: Setting, claim: Claim) -> int | None:
+    """The order of a derivative that should jump, for f is said to be of no higher class, and jumps nowhere."""
+    order = None if claim.value is None else smoothness(study, s, claim)
+    if order is None or order >= 6:
+        return None
+    seen = [r for line in s.lines[:6] for _, r in roughness(study, line, order + 1)]
+    return None if any(seen) or None in seen else order + 1

@@ -236,7 +236,7 @@ class Tail:
     """f, its slopes and bends on the way to a place (None: to infinity)."""
 
     def __init__(self, line: Line, xs: Sequence[Number], place: Number | None, infinite: bool) -> None:
-        self.infinite, self.xs = infinite, list[Number]()
+        self.place, self.infinite, self.xs = place, infinite, list[Number]()
         self.f, self.slope, self.bend, self.local = list[Number](), list[Number](), list[Number](), list[Number]()
         self.swings = False  # whether a wide step hides the slopes within it
         for x in xs:
@@ -253,6 +253,13 @@ class Tail:
                     steps = [abs(v - u) / small for u, v in local if u is not None and v is not None]
                     self.local.append(max(steps, default=mpf(0)))
                     self.swings = self.local[-1] > 10 * abs(self.slope[-1])
+
+    def beside(self, line: Line, kind: str) -> list[Number]:
+        """Sizes of f, its slopes or its bends (f itself with its sign) at other places of the same way."""
+        share = mpf("0.71")
+        xs = [x * share if self.place is None else self.place + (x - self.place) * share for x in self.xs]
+        found: list[Number] = getattr(Tail(line, xs, self.place, self.infinite), kind)
+        return found if kind == "f" else [abs(v) for v in found]
 
 
 def grows(v: Sequence[Number]) -> bool:

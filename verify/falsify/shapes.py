@@ -107,7 +107,8 @@ def unlimited(lines: Iterable[Line], kind: str, what: str) -> Breaches:
     for line in lines:
         for tail in line.tails():
             values = [abs(v) for v in getattr(tail, kind)] if kind != "f" else tail.f
-            if grows(values) and not tail.swings:  # what oscillates rises by chance
+            # What oscillates rises by chance, and not along two ways.
+            if grows(values) and not tail.swings and grows(tail.beside(line, kind)):
                 yield Breach(line, tuple(tail.xs[-2:]), lambda: mpf(1), what)
 
 

@@ -87,6 +87,13 @@ class Study:
         except KeyError as error:
             raise UnreadableError(f"{text!r} depends on {error}") from None
 
+    def ordinary(self, s: Setting) -> bool:
+        """Whether no parameter is extreme: near its limits, a property may fail only where numbers cannot tell.
+
+        So the focal loss is not convex for gamma = 1/10000, by exp(-10000) beyond z = -10000.
+        """
+        return all(self.parameters[n].ordinary(v) for n, v in s.names.items())
+
     def depends_on_targets(self, text: str) -> bool:
         return any(isinstance(n, ast.Name) and n.id in self.inputs for n in ast.walk(parsed(text)))
 
