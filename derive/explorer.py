@@ -16,6 +16,7 @@ from .tower import Budget, Element, Sign, Units
 
 DEPTH = 3
 SHARE = 0.1  # of the work that is left, for a proof at such a depth
+BRIEFLY = 0.2  # for a proof that needs no other derivative, before other ways
 
 
 class Findings(Units):
@@ -56,7 +57,7 @@ class Explorer(Case):
         told = self.name in (*DUAL, *BOTH_LABELS, "calibrated")  # what is to be shown hangs on a text, too
         return None if mark in self.units.vain and not told else mark
 
-    def sign(self, e: Element | int, key: str) -> Sign:
+    def sign(self, e: Element | int, key: str, share: float = 1) -> Sign:
         if isinstance(e, int) or key in self.proofs:
             return super().sign(e, key)
         s = e.tower.sign(e)
@@ -64,7 +65,7 @@ class Explorer(Case):
             mark = (self.name, key, str(e.num))
             proof = self.units.shown.get(mark)
             if proof is None or attempt(sign, e, proof) not in (2, -2):
-                proof = self.with_share(e)
+                proof = self.with_share(e, SHARE if self.depth else share)
             if proof is False:
                 return s
             self.units.shown[mark] = proof
@@ -72,10 +73,11 @@ class Explorer(Case):
             self.proofs = self.node["proofs"]
         return super().sign(e, key)
 
-    def with_share(self, e: Element) -> list[Any] | bool | None:
-        """A proof, with a small part of the work that is left where the sign only helps with another one."""
+    @staticmethod
+    def with_share(e: Element, share: float) -> list[Any] | bool | None:
+        """A proof, with a part of the work that is left: a small one where the sign only helps with another one."""
         whole = Budget.left
-        Budget.left = part = whole * (SHARE if self.depth else 1)
+        Budget.left = part = whole * share
         try:
             return prove(e)
         finally:
@@ -165,6 +167,8 @@ class Explorer(Case):
                 s = self.sign(e, key)
                 if s is not None:
                     return s
+            elif e is not None and k and depth == 0 and (found := self.sign(e, key, BRIEFLY)) in (2, -2):
+                return found
         mark = self.afresh("ends", key)
         if depth < DEPTH and mark:
             ends.append(key)

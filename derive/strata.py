@@ -140,8 +140,10 @@ class Stratum:
             if len(self.ordered(found)) == len(bounds):
                 break
         whole = [n for n, d in self.loss["inputs"].items() if d == "(-oo, oo)"]
-        self.known.origin = whole[0] if whole and self.low == "-oo" and self.high == "oo" else "0"
-        proposed, domain = ({self.known.origin}, set[str](), self.shifts()), [self.low, self.high]
+        shifts, alone = self.shifts()
+        line = (self.low, self.high) == ("-oo", "oo")
+        self.known.origin = whole[0] if whole and line else min(shifts) if alone and line else "0"
+        proposed, domain = ({self.known.origin}, set[str](), {"0"} if alone else shifts), [self.low, self.high]
         views = [{t for t in view - found if self.inside(t, domain)} for view in proposed]
         self.known.artificial = [view for i, view in enumerate(views) if view not in views[:i]]
         return self.ordered(found)[1:-1]
@@ -153,10 +155,17 @@ class Stratum:
             names[name] = free.read(definition, names)
         free.decide(parse(self.loss["formula"]), names)
 
-    def shifts(self) -> set[str]:
-        """The roots of terms that are linear in the prediction, such as r - c: sums of squares are seen from there."""
-        free, found = self.free(arb("0.3")), set[str]()
+    def shifts(self) -> tuple[set[str], bool]:
+        """The roots of terms that are linear in the prediction, such as r - c: sums of squares are seen from there.
+
+        And whether the prediction occurs only in terms with one root: then the formula is one in their difference.
+        """
+        free, found, within = self.free(arb("0.3")), set[str](), set[int]()
         t = free.names[self.x]
+
+        def places(tree: ast.AST) -> set[int]:
+            return {id(n) for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == self.x}
+
         for node in ast.walk(parse(self.loss["formula"])):
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub) and self.plain(node):
                 e = attempt(free.read, node, free.all())
@@ -164,8 +173,13 @@ class Stratum:
                 if slope is None or slope.zero or not free.slope(slope, t).zero:
                     continue
                 root = attempt(lambda e, slope: text(free.element(free.generators[t]) - e / slope), e, slope)
-                found |= set() if root is None else {root}
-        return found if len(found) < 4 else set()
+                if root is not None:
+                    found.add(root)
+                    within |= places(node)
+        everywhere = set[int]().union(
+            *(places(parse(text_)) for text_ in (self.loss["formula"], *self.loss["definitions"].values()))
+        )
+        return found if len(found) < 4 else set(), len(found) == 1 and everywhere == within
 
     def plain(self, node: ast.AST) -> bool:
         """Whether the prediction is in no function and no power."""

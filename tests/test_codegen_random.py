@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from extent import about
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from mpmath import mp, mpf
 from random_losses import as_loss, expressions
@@ -22,7 +23,7 @@ from lossforge.codegen.render import Header, render
 from lossforge.derive.derivation import derive
 from lossforge.spec.model import Loss
 
-BATCHES, PER_BATCH = 4, 260
+BATCHES, PER_BATCH = 4, about(260, 5)
 FUSED, OUTPUTS = "loss_gradient_hessian", ("loss", "gradient", "hessian")
 F = np.array([-7.5, -1.5, -1.0, -0.25, 0.0, 1e-3, 0.5, 1.5, 2.75, 30.0])
 Y = np.zeros_like(F)
