@@ -132,14 +132,15 @@ def _product(tower: Tower, p: Any) -> str:
         return _number(content)
     if len(factors) == 1 and factors[0][1] == 1:
         return _terms(tower, p)
-    out = []
+    out: list[str] = []
+    exponents: list[Element] = []
     for f, k in sorted(factors, key=lambda x: (len(x[0]), str(x[0]))):
         constant = f.to_dict().get((0,) * len(VARIABLES), 0)
         turn = len(f) > 1 and constant < 0 and k % 2 and content < 0
         content = -content if turn else content
         lone = next((tower.generators[i] for i, d in enumerate(f.degrees()) if f == VARIABLES[i]), None)
         if lone is not None and lone.kind == "exp":
-            out.append(f"exp({text(lone.of[0] * k)})")
+            exponents.append(lone.of[0] * k)
             continue
         body = _terms(tower, -f if turn else f)
         body = (
@@ -149,6 +150,8 @@ def _product(tower: Tower, p: Any) -> str:
             else body
         )
         out.append(body if k == 1 else f"{body}**{k}")
+    if exponents:  # one exponential: exp(a)*exp(b) may be oo*0
+        out.insert(0, f"exp({text(sum(exponents[1:], exponents[0]))})")
     product = "*".join(out)
     if content.q == 1:
         return {1: product, -1: f"-{product}"}.get(int(content.p), f"{content.p}*{product}")
@@ -167,10 +170,12 @@ def _number(c: Any) -> str:
 
 def _term(tower: Tower, powers: tuple[int, ...], c: Any) -> str:
     parts = []
+    exponents = [tower.generators[i].of[0] * k for i, k in tower.powers(powers) if tower.generators[i].kind == "exp"]
+    if exponents:  # one exponential: exp(a)*exp(b) may be oo*0
+        parts.append(f"exp({text(sum(exponents[1:], exponents[0]))})")
     for i, k in tower.powers(powers):
         g = tower.generators[i]
-        if g.kind == "exp" and k > 1:
-            parts.append(f"exp({text(g.of[0] * k)})")
+        if g.kind == "exp":
             continue
         name = _generator(tower, i)
         name = f"({name})" if k > 1 and "**(" in name and not name.startswith(("exp(", "sqrt(", "log(")) else name

@@ -24,6 +24,10 @@ class UndefinedError(ArithmeticError):
     """The formula has no value here, or none that can be computed."""
 
 
+class TooLargeError(UndefinedError):
+    """What has a value, and one so large that it is not computed: its product with what was rounded to 0 is not 0."""
+
+
 class UnreadableError(ValueError):
     """A text is not a formula in the known names."""
 
@@ -61,13 +65,13 @@ def _exp(x: Raw, prec: int) -> Raw:
     if _bits(x) > TOO_LARGE:
         if x[0]:
             return libmp.fzero
-        raise UndefinedError("an exponential is too large")
+        raise TooLargeError("an exponential is too large")
     return libmp.mpf_exp(x, prec, "n")
 
 
 def _hyperbolic(function: Callable[..., Raw], x: Raw, prec: int) -> Raw:
     if _bits(x) > TOO_LARGE:
-        raise UndefinedError("an exponential is too large")
+        raise TooLargeError("an exponential is too large")
     return function(x, prec, "n")
 
 
@@ -105,7 +109,7 @@ def power(base: Raw, exponent: Raw, prec: int) -> Raw:
         if _bits(size) > TOO_LARGE:
             if size[0]:
                 return libmp.fzero
-            raise UndefinedError("a power is too large")
+            raise TooLargeError("a power is too large")
     return libmp.mpf_pow(base, exponent, prec, "n")
 
 

@@ -16,7 +16,19 @@ from itertools import pairwise
 
 from mpmath import libmp, mp, mpf
 
-from .functions import BODIES, COMPARE, INFINITE, UNARY, Number, Raw, UndefinedError, UnreadableError, parsed, power
+from .functions import (
+    BODIES,
+    COMPARE,
+    INFINITE,
+    UNARY,
+    Number,
+    Raw,
+    TooLargeError,
+    UndefinedError,
+    UnreadableError,
+    parsed,
+    power,
+)
 
 
 class InexactError(ArithmeticError):
@@ -303,8 +315,8 @@ def _product(left: Node, right: Node, frame: Frame) -> Raw:
     """0 times anything is 0, defined or not: 0*log(0) in a formula means 0."""
     try:
         a = left(frame)
-    except FAILURES:
-        if right(frame) == libmp.fzero:
+    except FAILURES as error:
+        if not isinstance(error, TooLargeError) and right(frame) == libmp.fzero:
             return libmp.fzero
         raise
     if a == libmp.fzero:
