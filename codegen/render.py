@@ -15,6 +15,8 @@ from typing import Any
 import jinja2
 
 from ..spec.names import Allocator
+from . import elementary
+from .elementary import closure
 from .ir import Assign, Call, Elem, Index, Kernel, Node, Reduce, Var, variables, walk
 from .passes import optimise
 from .target import Precision, Printer, Target, refuse_unknown
@@ -112,14 +114,16 @@ def _c_file(kernels: list[Kernel], target: Target, header: Header) -> dict[str, 
         for n in walk(a.value)
         if isinstance(n, Call)
     }
-    helpers = [
+    own = closure(called)
+    helpers = [elementary.source(own, p) for p in target.precisions if own]
+    helpers += [
         text.format(t=p.c_type, s=p.function_suffix, zero=f"0.0{p.literal_suffix}", one=f"1.0{p.literal_suffix}")
         for name, text in _HELPERS.items()
         if name in called
         for p in target.precisions
     ]
     functions = [_c_function(kernel, p, target, header.name) for p in target.precisions for kernel in kernels]
-    return {"helpers": helpers, "functions": functions, "vector": any(k.is_vector for k in kernels)}
+    return {"helpers": helpers, "bits": bool(own), "functions": functions, "vector": any(k.is_vector for k in kernels)}
 
 
 def _c_function(kernel: Kernel, precision: Precision, target: Target, loss: str) -> dict[str, Any]:

@@ -45,7 +45,12 @@ def _compiler() -> Report:
         compiler = native.compiler()
     except EnvironmentLacking as error:
         return {"found": False, "reason": str(error)}
-    return {"found": True, "command": list(compiler.command), "version": compiler.version, "flags": list(native.FLAGS)}
+    known = {"found": True, "command": list(compiler.command), "version": compiler.version}
+    try:
+        level = native.instructions()
+    except EnvironmentLacking as error:
+        return {**known, "flags": list(native.FLAGS), "reason": str(error)}
+    return {**known, "instructions": level, "flags": [*native.FLAGS, *native.INSTRUCTIONS[level]]}
 
 
 def _cache() -> Report:

@@ -35,11 +35,34 @@ from pathlib import Path
 
 from .errors import EnvironmentLacking
 
-# No -march: the cache may be shared between machines. No -ffast-math: it changes results, and with GCC before 13
-# loading such a library flushes subnormals to zero in the whole process. No contraction: the same bits everywhere.
+# No -ffast-math: it changes results, and with GCC before 13 loading such a library flushes subnormals to zero in the
+# whole process. No contraction: the same bits everywhere.
 FLAGS = (
     "-O3", "-std=c99", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off",
 )  # fmt: skip
+# The vector instructions that kernels are compiled for; the cache may be shared between machines, so they are in KEY.
+# Those above the baseline have a fused multiply-add, which the kernels ask for, and the same results.
+INSTRUCTIONS = {
+    "baseline": (),
+    "avx2": ("-mavx2", "-mfma"),
+    "avx512": (
+        "-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512",
+    ),
+}  # fmt: skip
+_PROBE = """
+int lossforge_instructions(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+        return 0;
+    return 1 + (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+                && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"));
+#else
+    return 0;
+#endif
+}
+"""
 _SUFFIX = ".dylib" if sys.platform == "darwin" else ".dll" if sys.platform == "win32" else ".so"
 _TIMEOUT = 300  # seconds; a kernel file takes about one
 
@@ -147,10 +170,10 @@ def _folders(reasons: list[str]) -> Iterator[Path]:
     yield _private_folder(os.getpid())
 
 
-def key(source: str, compiler: Compiler) -> str:
+def key(source: str, compiler: Compiler, flags: tuple[str, ...]) -> str:
     """The name under which a build is cached: all that decides its bytes."""
     parts = (
-        source, *FLAGS, *compiler.command, compiler.version, sys.platform, platform.machine(), str(sys.maxsize)
+        source, *flags, *compiler.command, compiler.version, sys.platform, platform.machine(), str(sys.maxsize)
     )  # fmt: skip
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
@@ -183,26 +206,43 @@ def build(name: str, source: str) -> Built:
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(f"a library is named by an identifier, got {name!r}")
-    found = compiler()
-    digest = key(source, found)
+    return _built_with(name, source, compiler(), (*FLAGS, *INSTRUCTIONS[instructions()]))
+
+
+def instructions() -> str:
+    """The vector instructions that kernels are compiled for: this machine's, or what $LOSSFORGE_INSTRUCTIONS names.
+
+    Raises EnvironmentLacking when there is no compiler, or the variable names no such level.
+    """
+    wanted = os.environ.get("LOSSFORGE_INSTRUCTIONS", "").strip()
+    if wanted:
+        if wanted not in INSTRUCTIONS:
+            raise EnvironmentLacking(f"$LOSSFORGE_INSTRUCTIONS is {wanted!r}; it may be {', '.join(INSTRUCTIONS)}")
+        return wanted
+    probe = _built_with("instructions", _PROBE, compiler(), FLAGS)
+    return list(INSTRUCTIONS)[probe.library.lossforge_instructions()]
+
+
+def _built_with(name: str, source: str, found: Compiler, flags: tuple[str, ...]) -> Built:
+    digest = key(source, found, flags)
     attempt = digest, cache_folder()
     with _lock:
         if attempt in _failed:
             raise EnvironmentLacking(_failed[attempt])
         if digest not in _built:
             try:
-                _built[digest] = _load_or_compile(f"{name}-{digest}", source, found)
+                _built[digest] = _load_or_compile(f"{name}-{digest}", source, found, flags)
             except EnvironmentLacking as error:
                 _failed[attempt] = str(error)
                 raise
         return _built[digest]
 
 
-def _load_or_compile(stem: str, source: str, found: Compiler) -> Built:
+def _load_or_compile(stem: str, source: str, found: Compiler, flags: tuple[str, ...]) -> Built:
     reasons: list[str] = []
     for folder in _folders(reasons):
         try:
-            path = _cached(folder, stem) or _compile(folder, stem, source, found)
+            path = _cached(folder, stem) or _compile(folder, stem, source, found, flags)
             library = ctypes.CDLL(str(path))
         except OSError as error:
             reasons.append(f"the folder {folder} does not serve ({error})")
@@ -230,12 +270,12 @@ def libraries(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*-*-*{_SUFFIX}"))
 
 
-def _compile(folder: Path, stem: str, source: str, found: Compiler) -> Path:
+def _compile(folder: Path, stem: str, source: str, found: Compiler, flags: tuple[str, ...]) -> Path:
     with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
         code, library = Path(scratch, "kernel.c"), Path(scratch, f"kernel{_SUFFIX}")
         code.write_text(source, encoding="utf-8")
         # Relative names keep the scratch folder out of the library, so that equal builds have equal bytes.
-        command = [*found.command, *FLAGS, code.name, "-o", library.name, "-lm"]
+        command = [*found.command, *flags, code.name, "-o", library.name, "-lm"]
         try:
             answer = subprocess.run(
                 command, cwd=scratch, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT,

@@ -184,15 +184,15 @@ def test_a_library_that_is_none_is_not_loaded(fresh: Path, tmp_path: Path, monke
     assert function.backend == "numpy" and "does not serve" in function.backend_reason
 
 
-def test_key_depends_on_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_depends_on_everything() -> None:
     base = native.Compiler(("/usr/bin/cc",), "cc 1")
     keys = {
-        native.key("a", base), native.key("b", base), native.key("a", native.Compiler(("/usr/bin/gcc",), "cc 1")),
-        native.key("a", native.Compiler(("/usr/bin/cc",), "cc 2")),
-        native.key("a", native.Compiler(("/usr/bin/cc", "-m32"), "cc 1")),
+        native.key("a", base, native.FLAGS), native.key("b", base, native.FLAGS),
+        native.key("a", native.Compiler(("/usr/bin/gcc",), "cc 1"), native.FLAGS),
+        native.key("a", native.Compiler(("/usr/bin/cc",), "cc 2"), native.FLAGS),
+        native.key("a", native.Compiler(("/usr/bin/cc", "-m32"), "cc 1"), native.FLAGS),
+        native.key("a", base, (*native.FLAGS, "-g")),
     }  # fmt: skip
-    monkeypatch.setattr(native, "FLAGS", (*native.FLAGS, "-g"))
-    keys.add(native.key("a", base))
     assert len(keys) == 6
     assert not any("fast-math" in flag or "march" in flag for flag in native.FLAGS)
 

@@ -1,4 +1,4 @@
-"""C99 with no dependency but libm; float64 and float32 from the same kernel."""
+"""C99 with no dependency but libm, and exp, log and their kin as vector code; float64 and float32 from one kernel."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from ...spec.names import RESERVED_C
+from ..elementary import FUNCTIONS, HELPERS
 from ..target import FLOAT32, FLOAT64, Precision, Target, TargetError
 
 
@@ -18,7 +19,7 @@ def _literal(value: Fraction, precision: Precision) -> str:
     return (text if any(c in text for c in ".e") else f"{text}.0") + precision.literal_suffix
 
 
-_LIBM = ("exp", "expm1", "log", "log1p", "sqrt", "sinh", "cosh", "tanh", "sin", "cos", "atan", "erf")
+_LIBM = ("sqrt", "sinh", "cosh", "sin", "cos", "atan", "erf")
 
 C = Target(
     name="c",
@@ -26,6 +27,7 @@ C = Target(
     template="kernel.c.j2",
     calls={
         **{f: f"{f}{{s}}({{0}})" for f in _LIBM},
+        **{f: f"{f}_v{{s}}({{0}})" for f in FUNCTIONS},
         "infinity": "HUGE_VAL{S}",
         "arctan": "atan{s}({0})",
         "abs": "fabs{s}({0})",
@@ -42,7 +44,7 @@ C = Target(
     typed="{0}",
     boolean={"and": "&&", "or": "||", "not": "!"},
     reserved=RESERVED_C
-    | {f"{name}{s}" for name in ("maximum", "minimum", "sign") for s in ("", "f")}
+    | {f"{name}{s}" for name in ("maximum", "minimum", "sign", *HELPERS) for s in ("", "f")}
     | {"n", "K", "weight"},
     precisions=(FLOAT64, FLOAT32),
     eager_select=False,

@@ -7,6 +7,225 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline double expm1_of(double x, double *low)
+{
+    const double least = x < -50.0 ? -50.0 : x;
+    double z, rest;
+    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double scale = from_bits(to_bits(z) << 52);
+    const double whole = scale - 0.5;
+    const double part = scale * e;
+    const double sum = whole + part;
+    const double back = whole - scale;
+    const double lost = (scale - (whole - back)) - (0.5 + back);
+    *low = 2.0 * (((whole - sum) + part) + fused(scale, rest, lost));
+    return 2.0 * sum;
+}
+
+static inline double expm1_v(double x)
+{
+    double low;
+    const double high = expm1_of(x, &low);
+    return (x < 0.0 ? -x : x) < 0x1p-60 ? x : high + low;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline float expm1_off(float x, float *low)
+{
+    const float least = x < -30.0f ? -30.0f : x;
+    float z, rest;
+    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
+    const float scale = from_bitsf(to_bitsf(z) << 23);
+    const float whole = scale - 0.5f;
+    const float part = scale * e;
+    const float sum = whole + part;
+    const float back = whole - scale;
+    const float lost = (scale - (whole - back)) - (0.5f + back);
+    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
+    return 2.0f * sum;
+}
+
+static inline float expm1_vf(float x)
+{
+    float low;
+    const float high = expm1_off(x, &low);
+    return (x < 0.0f ? -x : x) < 0x1p-30f ? x : high + low;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -34,9 +253,9 @@ void lossforge_aft_extreme_loss_f64(size_t n, const double *restrict y, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = (log(y_i) - f_i) / sigma;
+        const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = maximum(-0.5, minimum(0.5, t0));
-        loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1(t0) - minimum(1.2676506002282294e+30, t0));
+        loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
     }
 }
 
@@ -47,9 +266,9 @@ void lossforge_aft_extreme_gradient_f64(size_t n, const double *restrict y, cons
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = (log(y_i) - f_i) / sigma;
-        const double t1 = exp(0.5 * t0);
-        gradient[row] = w * ((t0 <= 1.0) ? -(expm1(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
+        const double t0 = (log_v(y_i) - f_i) / sigma;
+        const double t1 = exp_v(0.5 * t0);
+        gradient[row] = w * ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
     }
 }
 
@@ -60,7 +279,7 @@ void lossforge_aft_extreme_hessian_f64(size_t n, const double *restrict y, const
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = exp(0.5 * ((log(y_i) - f_i) / sigma));
+        const double t0 = exp_v(0.5 * ((log_v(y_i) - f_i) / sigma));
         hessian[row] = w * (t0 / c0 * t0);
     }
 }
@@ -72,11 +291,11 @@ void lossforge_aft_extreme_loss_gradient_f64(size_t n, const double *restrict y,
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = (log(y_i) - f_i) / sigma;
+        const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = maximum(-0.5, minimum(0.5, t0));
-        const double t2 = exp(0.5 * t0);
-        loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1(t0) - minimum(1.2676506002282294e+30, t0));
-        gradient[row] = w * ((t0 <= 1.0) ? -(expm1(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
+        const double t2 = exp_v(0.5 * t0);
+        loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+        gradient[row] = w * ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
     }
 }
 
@@ -88,9 +307,9 @@ void lossforge_aft_extreme_gradient_hessian_f64(size_t n, const double *restrict
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = (log(y_i) - f_i) / sigma;
-        const double t1 = exp(0.5 * t0);
-        gradient[row] = w * ((t0 <= 1.0) ? -(expm1(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
+        const double t0 = (log_v(y_i) - f_i) / sigma;
+        const double t1 = exp_v(0.5 * t0);
+        gradient[row] = w * ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
         hessian[row] = w * (t1 / c1 * t1);
     }
 }
@@ -103,11 +322,11 @@ void lossforge_aft_extreme_loss_gradient_hessian_f64(size_t n, const double *res
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = (log(y_i) - f_i) / sigma;
+        const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = maximum(-0.5, minimum(0.5, t0));
-        const double t2 = exp(0.5 * t0);
-        loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1(t0) - minimum(1.2676506002282294e+30, t0));
-        gradient[row] = w * ((t0 <= 1.0) ? -(expm1(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
+        const double t2 = exp_v(0.5 * t0);
+        loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+        gradient[row] = w * ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
         hessian[row] = w * (t2 / c1 * t2);
     }
 }
@@ -118,9 +337,9 @@ void lossforge_aft_extreme_loss_f32(size_t n, const float *restrict y, const flo
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = (logf(y_i) - f_i) / sigma;
+        const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-        loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1f(t0) - minimumf(1.2676506e+30f, t0));
+        loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
     }
 }
 
@@ -131,9 +350,9 @@ void lossforge_aft_extreme_gradient_f32(size_t n, const float *restrict y, const
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = (logf(y_i) - f_i) / sigma;
-        const float t1 = expf(0.5f * t0);
-        gradient[row] = w * ((t0 <= 1.0f) ? -(expm1f(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
+        const float t0 = (log_vf(y_i) - f_i) / sigma;
+        const float t1 = exp_vf(0.5f * t0);
+        gradient[row] = w * ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
     }
 }
 
@@ -144,7 +363,7 @@ void lossforge_aft_extreme_hessian_f32(size_t n, const float *restrict y, const 
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = expf(0.5f * ((logf(y_i) - f_i) / sigma));
+        const float t0 = exp_vf(0.5f * ((log_vf(y_i) - f_i) / sigma));
         hessian[row] = w * (t0 / c0 * t0);
     }
 }
@@ -156,11 +375,11 @@ void lossforge_aft_extreme_loss_gradient_f32(size_t n, const float *restrict y, 
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = (logf(y_i) - f_i) / sigma;
+        const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-        const float t2 = expf(0.5f * t0);
-        loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1f(t0) - minimumf(1.2676506e+30f, t0));
-        gradient[row] = w * ((t0 <= 1.0f) ? -(expm1f(minimumf(1.0f, t0)) / sigma) : c0 - t2 / sigma * t2);
+        const float t2 = exp_vf(0.5f * t0);
+        loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+        gradient[row] = w * ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t2 / sigma * t2);
     }
 }
 
@@ -172,9 +391,9 @@ void lossforge_aft_extreme_gradient_hessian_f32(size_t n, const float *restrict 
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = (logf(y_i) - f_i) / sigma;
-        const float t1 = expf(0.5f * t0);
-        gradient[row] = w * ((t0 <= 1.0f) ? -(expm1f(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
+        const float t0 = (log_vf(y_i) - f_i) / sigma;
+        const float t1 = exp_vf(0.5f * t0);
+        gradient[row] = w * ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
         hessian[row] = w * (t1 / c1 * t1);
     }
 }
@@ -187,11 +406,11 @@ void lossforge_aft_extreme_loss_gradient_hessian_f32(size_t n, const float *rest
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = (logf(y_i) - f_i) / sigma;
+        const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-        const float t2 = expf(0.5f * t0);
-        loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1f(t0) - minimumf(1.2676506e+30f, t0));
-        gradient[row] = w * ((t0 <= 1.0f) ? -(expm1f(minimumf(1.0f, t0)) / sigma) : c0 - t2 / sigma * t2);
+        const float t2 = exp_vf(0.5f * t0);
+        loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+        gradient[row] = w * ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t2 / sigma * t2);
         hessian[row] = w * (t2 / c1 * t2);
     }
 }

@@ -7,6 +7,203 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -34,7 +231,7 @@ void lossforge_aft_normal_right_loss_f64(size_t n, const double *restrict y, con
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = (f_i - log(y_i)) / sigma;
+        const double t0 = (f_i - log_v(y_i)) / sigma;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const double t3 = (t2 - 4.0) / (4.0 + t2);
@@ -42,7 +239,7 @@ void lossforge_aft_normal_right_loss_f64(size_t n, const double *restrict y, con
         const double t5 = minimum(64.0, t1);
         const double t6 = rint(16.0 * t5);
         const double t7 = 0.0625 * t6;
-        loss[row] = w * -((t0 < 0.0) ? -log(2.5066282746310007 * t4) - 0.5 * t0 * t0 : log1p(-(0.5 * sqrt(0.6366197723675814) * (exp(0.5 * (t7 - t5) * (t7 + t5)) * exp(-(0.001953125 * t6 * t6))) / t4)));
+        loss[row] = w * -((t0 < 0.0) ? -log_v(2.5066282746310007 * t4) - 0.5 * t0 * t0 : log1p_v(-(0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t7 - t5) * (t7 + t5)) * exp_v(-(0.001953125 * t6 * t6))) / t4)));
     }
 }
 
@@ -52,7 +249,7 @@ void lossforge_aft_normal_right_gradient_f64(size_t n, const double *restrict y,
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = (f_i - log(y_i)) / sigma;
+        const double t0 = (f_i - log_v(y_i)) / sigma;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const double t3 = (t2 - 4.0) / (4.0 + t2);
@@ -60,7 +257,7 @@ void lossforge_aft_normal_right_gradient_f64(size_t n, const double *restrict y,
         const double t5 = minimum(64.0, t1);
         const double t6 = rint(16.0 * t5);
         const double t7 = 0.0625 * t6;
-        const double t8 = 0.5 * sqrt(0.6366197723675814) * (exp(0.5 * (t7 - t5) * (t7 + t5)) * exp(-(0.001953125 * t6 * t6)));
+        const double t8 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t7 - t5) * (t7 + t5)) * exp_v(-(0.001953125 * t6 * t6)));
         gradient[row] = w * -(((t0 < 0.0) ? t4 : t8 / (1.0 - t8 / t4)) / sigma);
     }
 }
@@ -72,7 +269,7 @@ void lossforge_aft_normal_right_hessian_f64(size_t n, const double *restrict y, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = (f_i - log(y_i)) / sigma;
+        const double t0 = (f_i - log_v(y_i)) / sigma;
         const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
         const int t2 = (t1 < 0.0);
         const double t3 = fabs(t1);
@@ -83,7 +280,7 @@ void lossforge_aft_normal_right_hessian_f64(size_t n, const double *restrict y, 
         const double t8 = minimum(64.0, t3);
         const double t9 = rint(16.0 * t8);
         const double t10 = 0.0625 * t9;
-        const double t11 = 0.5 * sqrt(0.6366197723675814) * (exp(0.5 * (t10 - t8) * (t10 + t8)) * exp(-(0.001953125 * t9 * t9)));
+        const double t11 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t10 - t8) * (t10 + t8)) * exp_v(-(0.001953125 * t9 * t9)));
         const double t12 = (t2 ? t7 : t11 / (1.0 - t11 / t7));
         hessian[row] = w * (((t0 < -1.2676506002282294e+30) ? 1.0 : t12 * (t2 ? t6 : t12 + t1)) / c0);
     }
@@ -95,7 +292,7 @@ void lossforge_aft_normal_right_loss_gradient_f64(size_t n, const double *restri
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = (f_i - log(y_i)) / sigma;
+        const double t0 = (f_i - log_v(y_i)) / sigma;
         const int t1 = (t0 < 0.0);
         const double t2 = fabs(t0);
         const double t3 = minimum(1.2676506002282294e+30, t2);
@@ -104,9 +301,9 @@ void lossforge_aft_normal_right_loss_gradient_f64(size_t n, const double *restri
         const double t6 = minimum(64.0, t2);
         const double t7 = rint(16.0 * t6);
         const double t8 = 0.0625 * t7;
-        const double t9 = 0.5 * sqrt(0.6366197723675814) * (exp(0.5 * (t8 - t6) * (t8 + t6)) * exp(-(0.001953125 * t7 * t7)));
+        const double t9 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t8 - t6) * (t8 + t6)) * exp_v(-(0.001953125 * t7 * t7)));
         const double t10 = t9 / t5;
-        loss[row] = w * -(t1 ? -log(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p(-t10));
+        loss[row] = w * -(t1 ? -log_v(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_v(-t10));
         gradient[row] = w * -((t1 ? t5 : t9 / (1.0 - t10)) / sigma);
     }
 }
@@ -118,7 +315,7 @@ void lossforge_aft_normal_right_gradient_hessian_f64(size_t n, const double *res
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = (f_i - log(y_i)) / sigma;
+        const double t0 = (f_i - log_v(y_i)) / sigma;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const double t3 = (t2 - 4.0) / (4.0 + t2);
@@ -127,7 +324,7 @@ void lossforge_aft_normal_right_gradient_hessian_f64(size_t n, const double *res
         const double t6 = minimum(64.0, t1);
         const double t7 = rint(16.0 * t6);
         const double t8 = 0.0625 * t7;
-        const double t9 = t5 * (exp(0.5 * (t8 - t6) * (t8 + t6)) * exp(-(0.001953125 * t7 * t7)));
+        const double t9 = t5 * (exp_v(0.5 * (t8 - t6) * (t8 + t6)) * exp_v(-(0.001953125 * t7 * t7)));
         const double t10 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
         const int t11 = (t10 < 0.0);
         const double t12 = fabs(t10);
@@ -138,7 +335,7 @@ void lossforge_aft_normal_right_gradient_hessian_f64(size_t n, const double *res
         const double t17 = minimum(64.0, t12);
         const double t18 = rint(16.0 * t17);
         const double t19 = 0.0625 * t18;
-        const double t20 = t5 * (exp(0.5 * (t19 - t17) * (t19 + t17)) * exp(-(0.001953125 * t18 * t18)));
+        const double t20 = t5 * (exp_v(0.5 * (t19 - t17) * (t19 + t17)) * exp_v(-(0.001953125 * t18 * t18)));
         const double t21 = (t11 ? t16 : t20 / (1.0 - t20 / t16));
         gradient[row] = w * -(((t0 < 0.0) ? t4 : t9 / (1.0 - t9 / t4)) / sigma);
         hessian[row] = w * (((t0 < -1.2676506002282294e+30) ? 1.0 : t21 * (t11 ? t15 : t21 + t10)) / c0);
@@ -152,7 +349,7 @@ void lossforge_aft_normal_right_loss_gradient_hessian_f64(size_t n, const double
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = (f_i - log(y_i)) / sigma;
+        const double t0 = (f_i - log_v(y_i)) / sigma;
         const int t1 = (t0 < 0.0);
         const double t2 = fabs(t0);
         const double t3 = minimum(1.2676506002282294e+30, t2);
@@ -162,7 +359,7 @@ void lossforge_aft_normal_right_loss_gradient_hessian_f64(size_t n, const double
         const double t7 = minimum(64.0, t2);
         const double t8 = rint(16.0 * t7);
         const double t9 = 0.0625 * t8;
-        const double t10 = t6 * (exp(0.5 * (t9 - t7) * (t9 + t7)) * exp(-(0.001953125 * t8 * t8)));
+        const double t10 = t6 * (exp_v(0.5 * (t9 - t7) * (t9 + t7)) * exp_v(-(0.001953125 * t8 * t8)));
         const double t11 = t10 / t5;
         const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
         const int t13 = (t12 < 0.0);
@@ -174,9 +371,9 @@ void lossforge_aft_normal_right_loss_gradient_hessian_f64(size_t n, const double
         const double t19 = minimum(64.0, t14);
         const double t20 = rint(16.0 * t19);
         const double t21 = 0.0625 * t20;
-        const double t22 = t6 * (exp(0.5 * (t21 - t19) * (t21 + t19)) * exp(-(0.001953125 * t20 * t20)));
+        const double t22 = t6 * (exp_v(0.5 * (t21 - t19) * (t21 + t19)) * exp_v(-(0.001953125 * t20 * t20)));
         const double t23 = (t13 ? t18 : t22 / (1.0 - t22 / t18));
-        loss[row] = w * -(t1 ? -log(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p(-t11));
+        loss[row] = w * -(t1 ? -log_v(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_v(-t11));
         gradient[row] = w * -((t1 ? t5 : t10 / (1.0 - t11)) / sigma);
         hessian[row] = w * (((t0 < -1.2676506002282294e+30) ? 1.0 : t23 * (t13 ? t17 : t23 + t12)) / c0);
     }
@@ -188,7 +385,7 @@ void lossforge_aft_normal_right_loss_f32(size_t n, const float *restrict y, cons
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = (f_i - logf(y_i)) / sigma;
+        const float t0 = (f_i - log_vf(y_i)) / sigma;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(1.2676506e+30f, t1);
         const float t3 = (t2 - 4.0f) / (4.0f + t2);
@@ -196,7 +393,7 @@ void lossforge_aft_normal_right_loss_f32(size_t n, const float *restrict y, cons
         const float t5 = minimumf(64.0f, t1);
         const float t6 = rintf(16.0f * t5);
         const float t7 = 0.0625f * t6;
-        loss[row] = w * -((t0 < 0.0f) ? -logf(2.5066283f * t4) - 0.5f * t0 * t0 : log1pf(-(0.5f * sqrtf(0.63661975f) * (expf(0.5f * (t7 - t5) * (t7 + t5)) * expf(-(0.001953125f * t6 * t6))) / t4)));
+        loss[row] = w * -((t0 < 0.0f) ? -log_vf(2.5066283f * t4) - 0.5f * t0 * t0 : log1p_vf(-(0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t7 - t5) * (t7 + t5)) * exp_vf(-(0.001953125f * t6 * t6))) / t4)));
     }
 }
 
@@ -206,7 +403,7 @@ void lossforge_aft_normal_right_gradient_f32(size_t n, const float *restrict y, 
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = (f_i - logf(y_i)) / sigma;
+        const float t0 = (f_i - log_vf(y_i)) / sigma;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(1.2676506e+30f, t1);
         const float t3 = (t2 - 4.0f) / (4.0f + t2);
@@ -214,7 +411,7 @@ void lossforge_aft_normal_right_gradient_f32(size_t n, const float *restrict y, 
         const float t5 = minimumf(64.0f, t1);
         const float t6 = rintf(16.0f * t5);
         const float t7 = 0.0625f * t6;
-        const float t8 = 0.5f * sqrtf(0.63661975f) * (expf(0.5f * (t7 - t5) * (t7 + t5)) * expf(-(0.001953125f * t6 * t6)));
+        const float t8 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t7 - t5) * (t7 + t5)) * exp_vf(-(0.001953125f * t6 * t6)));
         gradient[row] = w * -(((t0 < 0.0f) ? t4 : t8 / (1.0f - t8 / t4)) / sigma);
     }
 }
@@ -226,7 +423,7 @@ void lossforge_aft_normal_right_hessian_f32(size_t n, const float *restrict y, c
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = (f_i - logf(y_i)) / sigma;
+        const float t0 = (f_i - log_vf(y_i)) / sigma;
         const float t1 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
         const int t2 = (t1 < 0.0f);
         const float t3 = fabsf(t1);
@@ -237,7 +434,7 @@ void lossforge_aft_normal_right_hessian_f32(size_t n, const float *restrict y, c
         const float t8 = minimumf(64.0f, t3);
         const float t9 = rintf(16.0f * t8);
         const float t10 = 0.0625f * t9;
-        const float t11 = 0.5f * sqrtf(0.63661975f) * (expf(0.5f * (t10 - t8) * (t10 + t8)) * expf(-(0.001953125f * t9 * t9)));
+        const float t11 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t10 - t8) * (t10 + t8)) * exp_vf(-(0.001953125f * t9 * t9)));
         const float t12 = (t2 ? t7 : t11 / (1.0f - t11 / t7));
         hessian[row] = w * (((t0 < -1.2676506e+30f) ? 1.0f : t12 * (t2 ? t6 : t12 + t1)) / c0);
     }
@@ -249,7 +446,7 @@ void lossforge_aft_normal_right_loss_gradient_f32(size_t n, const float *restric
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = (f_i - logf(y_i)) / sigma;
+        const float t0 = (f_i - log_vf(y_i)) / sigma;
         const int t1 = (t0 < 0.0f);
         const float t2 = fabsf(t0);
         const float t3 = minimumf(1.2676506e+30f, t2);
@@ -258,9 +455,9 @@ void lossforge_aft_normal_right_loss_gradient_f32(size_t n, const float *restric
         const float t6 = minimumf(64.0f, t2);
         const float t7 = rintf(16.0f * t6);
         const float t8 = 0.0625f * t7;
-        const float t9 = 0.5f * sqrtf(0.63661975f) * (expf(0.5f * (t8 - t6) * (t8 + t6)) * expf(-(0.001953125f * t7 * t7)));
+        const float t9 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t8 - t6) * (t8 + t6)) * exp_vf(-(0.001953125f * t7 * t7)));
         const float t10 = t9 / t5;
-        loss[row] = w * -(t1 ? -logf(2.5066283f * t5) - 0.5f * t0 * t0 : log1pf(-t10));
+        loss[row] = w * -(t1 ? -log_vf(2.5066283f * t5) - 0.5f * t0 * t0 : log1p_vf(-t10));
         gradient[row] = w * -((t1 ? t5 : t9 / (1.0f - t10)) / sigma);
     }
 }
@@ -272,7 +469,7 @@ void lossforge_aft_normal_right_gradient_hessian_f32(size_t n, const float *rest
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = (f_i - logf(y_i)) / sigma;
+        const float t0 = (f_i - log_vf(y_i)) / sigma;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(1.2676506e+30f, t1);
         const float t3 = (t2 - 4.0f) / (4.0f + t2);
@@ -281,7 +478,7 @@ void lossforge_aft_normal_right_gradient_hessian_f32(size_t n, const float *rest
         const float t6 = minimumf(64.0f, t1);
         const float t7 = rintf(16.0f * t6);
         const float t8 = 0.0625f * t7;
-        const float t9 = t5 * (expf(0.5f * (t8 - t6) * (t8 + t6)) * expf(-(0.001953125f * t7 * t7)));
+        const float t9 = t5 * (exp_vf(0.5f * (t8 - t6) * (t8 + t6)) * exp_vf(-(0.001953125f * t7 * t7)));
         const float t10 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
         const int t11 = (t10 < 0.0f);
         const float t12 = fabsf(t10);
@@ -292,7 +489,7 @@ void lossforge_aft_normal_right_gradient_hessian_f32(size_t n, const float *rest
         const float t17 = minimumf(64.0f, t12);
         const float t18 = rintf(16.0f * t17);
         const float t19 = 0.0625f * t18;
-        const float t20 = t5 * (expf(0.5f * (t19 - t17) * (t19 + t17)) * expf(-(0.001953125f * t18 * t18)));
+        const float t20 = t5 * (exp_vf(0.5f * (t19 - t17) * (t19 + t17)) * exp_vf(-(0.001953125f * t18 * t18)));
         const float t21 = (t11 ? t16 : t20 / (1.0f - t20 / t16));
         gradient[row] = w * -(((t0 < 0.0f) ? t4 : t9 / (1.0f - t9 / t4)) / sigma);
         hessian[row] = w * (((t0 < -1.2676506e+30f) ? 1.0f : t21 * (t11 ? t15 : t21 + t10)) / c0);
@@ -306,7 +503,7 @@ void lossforge_aft_normal_right_loss_gradient_hessian_f32(size_t n, const float 
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = (f_i - logf(y_i)) / sigma;
+        const float t0 = (f_i - log_vf(y_i)) / sigma;
         const int t1 = (t0 < 0.0f);
         const float t2 = fabsf(t0);
         const float t3 = minimumf(1.2676506e+30f, t2);
@@ -316,7 +513,7 @@ void lossforge_aft_normal_right_loss_gradient_hessian_f32(size_t n, const float 
         const float t7 = minimumf(64.0f, t2);
         const float t8 = rintf(16.0f * t7);
         const float t9 = 0.0625f * t8;
-        const float t10 = t6 * (expf(0.5f * (t9 - t7) * (t9 + t7)) * expf(-(0.001953125f * t8 * t8)));
+        const float t10 = t6 * (exp_vf(0.5f * (t9 - t7) * (t9 + t7)) * exp_vf(-(0.001953125f * t8 * t8)));
         const float t11 = t10 / t5;
         const float t12 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
         const int t13 = (t12 < 0.0f);
@@ -328,9 +525,9 @@ void lossforge_aft_normal_right_loss_gradient_hessian_f32(size_t n, const float 
         const float t19 = minimumf(64.0f, t14);
         const float t20 = rintf(16.0f * t19);
         const float t21 = 0.0625f * t20;
-        const float t22 = t6 * (expf(0.5f * (t21 - t19) * (t21 + t19)) * expf(-(0.001953125f * t20 * t20)));
+        const float t22 = t6 * (exp_vf(0.5f * (t21 - t19) * (t21 + t19)) * exp_vf(-(0.001953125f * t20 * t20)));
         const float t23 = (t13 ? t18 : t22 / (1.0f - t22 / t18));
-        loss[row] = w * -(t1 ? -logf(2.5066283f * t5) - 0.5f * t0 * t0 : log1pf(-t11));
+        loss[row] = w * -(t1 ? -log_vf(2.5066283f * t5) - 0.5f * t0 * t0 : log1p_vf(-t11));
         gradient[row] = w * -((t1 ? t5 : t10 / (1.0f - t11)) / sigma);
         hessian[row] = w * (((t0 < -1.2676506e+30f) ? 1.0f : t23 * (t13 ? t17 : t23 + t12)) / c0);
     }

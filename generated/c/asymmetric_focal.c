@@ -7,6 +7,249 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline double expm1_of(double x, double *low)
+{
+    const double least = x < -50.0 ? -50.0 : x;
+    double z, rest;
+    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double scale = from_bits(to_bits(z) << 52);
+    const double whole = scale - 0.5;
+    const double part = scale * e;
+    const double sum = whole + part;
+    const double back = whole - scale;
+    const double lost = (scale - (whole - back)) - (0.5 + back);
+    *low = 2.0 * (((whole - sum) + part) + fused(scale, rest, lost));
+    return 2.0 * sum;
+}
+
+static inline double expm1_v(double x)
+{
+    double low;
+    const double high = expm1_of(x, &low);
+    return (x < 0.0 ? -x : x) < 0x1p-60 ? x : high + low;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline float expm1_off(float x, float *low)
+{
+    const float least = x < -30.0f ? -30.0f : x;
+    float z, rest;
+    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
+    const float scale = from_bitsf(to_bitsf(z) << 23);
+    const float whole = scale - 0.5f;
+    const float part = scale * e;
+    const float sum = whole + part;
+    const float back = whole - scale;
+    const float lost = (scale - (whole - back)) - (0.5f + back);
+    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
+    return 2.0f * sum;
+}
+
+static inline float expm1_vf(float x)
+{
+    float low;
+    const float high = expm1_off(x, &low);
+    return (x < 0.0f ? -x : x) < 0x1p-30f ? x : high + low;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -22,19 +265,19 @@ void lossforge_asymmetric_focal_loss_f64(size_t n, const double *restrict y, con
 {
     const double t6 = 1.0 - shift;
     const double c2 = shift - 1.0;
-    const double t7 = ((0.25 <= shift) ? log1p((2.0 * shift - 1.0) / t6) : log(shift / t6));
+    const double t7 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t6) : log_v(shift / t6));
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = -z_i;
-        const double t1 = exp(-fabs(z_i));
+        const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
-        const double t4 = log1p(t1);
+        const double t4 = log1p_v(t1);
         const double t5 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-        const double t8 = ((t7 <= z_i) ? c2 * expm1(t7 - z_i) * t5 : shift * expm1(z_i - t7) * t3);
-        loss[row] = w * (y_i * pow(t3, gamma_pos) * (t4 + maximum(0.0, t0)) - (1.0 - y_i) * ((shift <= 0.0) ? -((t4 + maximum(0.0, z_i)) * pow(t5, gamma_neg)) : ((z_i <= t7) ? 0.0 : ((-0.5 <= shift - t5) ? log1p(-t8) : log(shift + t3)) * pow(t8, gamma_neg))));
+        const double t8 = ((t7 <= z_i) ? c2 * expm1_v(t7 - z_i) * t5 : shift * expm1_v(z_i - t7) * t3);
+        loss[row] = w * (y_i * pow(t3, gamma_pos) * (t4 + maximum(0.0, t0)) - (1.0 - y_i) * ((shift <= 0.0) ? -((t4 + maximum(0.0, z_i)) * pow(t5, gamma_neg)) : ((z_i <= t7) ? 0.0 : ((-0.5 <= shift - t5) ? log1p_v(-t8) : log_v(shift + t3)) * pow(t8, gamma_neg))));
     }
 }
 
@@ -43,8 +286,8 @@ void lossforge_asymmetric_focal_gradient_f64(size_t n, const double *restrict y,
     const double t7 = 1.0 - shift;
     const double c2 = shift - 1.0;
     const double c6 = gamma_neg - 1.0;
-    const double t8 = ((0.25 <= shift) ? log1p((2.0 * shift - 1.0) / t7) : log(shift / t7));
-    const double t11 = exp(-fabs(t8));
+    const double t8 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t7) : log_v(shift / t7));
+    const double t11 = exp_v(-fabs(t8));
     const double t12 = 1.0 + t11;
     const double t13 = ((0.0 <= -t8) ? 1.0 : t11) / t12;
     const double c7 = 0.5 * pow(0.0, gamma_neg) * t13 * (((0.0 <= t8) ? 1.0 : t11) / t12);
@@ -54,15 +297,15 @@ void lossforge_asymmetric_focal_gradient_f64(size_t n, const double *restrict y,
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = y_i - 1.0;
-        const double t1 = exp(-fabs(z_i));
+        const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
         const double t4 = -z_i;
         const double t5 = ((0.0 <= t4) ? 1.0 : t1) / t2;
-        const double t6 = log1p(t1);
-        const double t9 = ((t8 <= z_i) ? c2 * expm1(t8 - z_i) * t3 : shift * expm1(z_i - t8) * t5);
+        const double t6 = log1p_v(t1);
+        const double t9 = ((t8 <= z_i) ? c2 * expm1_v(t8 - z_i) * t3 : shift * expm1_v(z_i - t8) * t5);
         const double t10 = shift + t5;
-        gradient[row] = w * (((shift <= 0.0) ? -(t0 * pow(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximum(0.0, z_i)) + t3)) : ((z_i < t8) ? 0.0 : ((t8 < z_i) ? (gamma_neg * pow(t9, c6) * ((-0.5 <= shift - t3) ? log1p(-t9) : log(t10)) - pow(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0 - y_i) / c8))) - y_i * pow(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximum(0.0, t4)) + t5));
+        gradient[row] = w * (((shift <= 0.0) ? -(t0 * pow(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximum(0.0, z_i)) + t3)) : ((z_i < t8) ? 0.0 : ((t8 < z_i) ? (gamma_neg * pow(t9, c6) * ((-0.5 <= shift - t3) ? log1p_v(-t9) : log_v(t10)) - pow(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0 - y_i) / c8))) - y_i * pow(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximum(0.0, t4)) + t5));
     }
 }
 
@@ -73,7 +316,7 @@ void lossforge_asymmetric_focal_hessian_f64(size_t n, const double *restrict y, 
     const double c3 = shift - 1.0;
     const double c4 = 1.0 + gamma_neg;
     const double c7 = 2.0 * gamma_neg;
-    const double t10 = ((0.25 <= shift) ? log1p((2.0 * shift - 1.0) / t9) : log(shift / t9));
+    const double t10 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t9) : log_v(shift / t9));
     const double c5 = gamma_neg * t11;
     const double c6 = ((t11 == 0.0) ? 0.0 : gamma_neg - 2.0);
     for (size_t row = 0; row < n; row++) {
@@ -81,17 +324,17 @@ void lossforge_asymmetric_focal_hessian_f64(size_t n, const double *restrict y, 
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = -z_i;
-        const double t1 = exp(-fabs(z_i));
+        const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
         const double t4 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-        const double t5 = log1p(t1);
+        const double t5 = log1p_v(t1);
         const double t6 = t5 + maximum(0.0, t0);
         const double t7 = y_i - 1.0;
         const double t8 = t5 + maximum(0.0, z_i);
-        const double t12 = ((t10 <= z_i) ? c3 * expm1(t10 - z_i) * t4 : shift * expm1(z_i - t10) * t3);
+        const double t12 = ((t10 <= z_i) ? c3 * expm1_v(t10 - z_i) * t4 : shift * expm1_v(z_i - t10) * t3);
         const double t13 = shift + t3;
-        const double t14 = ((-0.5 <= shift - t4) ? log1p(-t12) : log(t13));
+        const double t14 = ((-0.5 <= shift - t4) ? log1p_v(-t12) : log_v(t13));
         const double t15 = pow(t12, gamma_neg) / t13;
         const double t16 = pow(t12, t11);
         const double t17 = gamma_neg * t16 * t14 - t15;
@@ -105,8 +348,8 @@ void lossforge_asymmetric_focal_loss_gradient_f64(size_t n, const double *restri
     const double t12 = 1.0 - shift;
     const double c3 = shift - 1.0;
     const double c7 = gamma_neg - 1.0;
-    const double t13 = ((0.25 <= shift) ? log1p((2.0 * shift - 1.0) / t12) : log(shift / t12));
-    const double t19 = exp(-fabs(t13));
+    const double t13 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t12) : log_v(shift / t12));
+    const double t19 = exp_v(-fabs(t13));
     const double t20 = 1.0 + t19;
     const double t21 = ((0.0 <= -t13) ? 1.0 : t19) / t20;
     const double c8 = 0.5 * pow(0.0, gamma_neg) * t21 * (((0.0 <= t13) ? 1.0 : t19) / t20);
@@ -116,19 +359,19 @@ void lossforge_asymmetric_focal_loss_gradient_f64(size_t n, const double *restri
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = -z_i;
-        const double t1 = exp(-fabs(z_i));
+        const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
         const double t4 = y_i * pow(t3, gamma_pos);
-        const double t5 = log1p(t1);
+        const double t5 = log1p_v(t1);
         const double t6 = t5 + maximum(0.0, t0);
         const double t7 = 1.0 - y_i;
         const double t9 = t5 + maximum(0.0, z_i);
         const double t10 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
         const double t11 = pow(t10, gamma_neg);
-        const double t14 = ((t13 <= z_i) ? c3 * expm1(t13 - z_i) * t10 : shift * expm1(z_i - t13) * t3);
+        const double t14 = ((t13 <= z_i) ? c3 * expm1_v(t13 - z_i) * t10 : shift * expm1_v(z_i - t13) * t3);
         const double t15 = shift + t3;
-        const double t16 = ((-0.5 <= shift - t10) ? log1p(-t14) : log(t15));
+        const double t16 = ((-0.5 <= shift - t10) ? log1p_v(-t14) : log_v(t15));
         const double t17 = pow(t14, gamma_neg);
         const double t18 = y_i - 1.0;
         loss[row] = w * (t4 * t6 - t7 * (t8 ? -(t9 * t11) : ((z_i <= t13) ? 0.0 : t16 * t17)));
@@ -144,10 +387,10 @@ void lossforge_asymmetric_focal_gradient_hessian_f64(size_t n, const double *res
     const double t14 = gamma_neg - 1.0;
     const double c10 = 1.0 + gamma_neg;
     const double c13 = 2.0 * gamma_neg;
-    const double t12 = ((0.25 <= shift) ? log1p((2.0 * shift - 1.0) / t11) : log(shift / t11));
+    const double t12 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t11) : log_v(shift / t11));
     const double c11 = gamma_neg * t14;
     const double c12 = ((t14 == 0.0) ? 0.0 : gamma_neg - 2.0);
-    const double t20 = exp(-fabs(t12));
+    const double t20 = exp_v(-fabs(t12));
     const double t21 = 1.0 + t20;
     const double t22 = ((0.0 <= -t12) ? 1.0 : t20) / t21;
     const double c8 = 0.5 * pow(0.0, gamma_neg) * t22 * (((0.0 <= t12) ? 1.0 : t20) / t21);
@@ -157,19 +400,19 @@ void lossforge_asymmetric_focal_gradient_hessian_f64(size_t n, const double *res
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
         const double t1 = y_i - 1.0;
-        const double t2 = exp(-fabs(z_i));
+        const double t2 = exp_v(-fabs(z_i));
         const double t3 = 1.0 + t2;
         const double t4 = ((0.0 <= z_i) ? 1.0 : t2) / t3;
         const double t5 = t1 * pow(t4, gamma_neg);
         const double t6 = -z_i;
         const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
-        const double t8 = log1p(t2);
+        const double t8 = log1p_v(t2);
         const double t9 = t8 + maximum(0.0, z_i);
         const double t10 = gamma_neg * t7 * t9 + t4;
-        const double t13 = ((t12 <= z_i) ? c3 * expm1(t12 - z_i) * t4 : shift * expm1(z_i - t12) * t7);
+        const double t13 = ((t12 <= z_i) ? c3 * expm1_v(t12 - z_i) * t4 : shift * expm1_v(z_i - t12) * t7);
         const double t15 = pow(t13, t14);
         const double t16 = shift + t7;
-        const double t17 = ((-0.5 <= shift - t4) ? log1p(-t13) : log(t16));
+        const double t17 = ((-0.5 <= shift - t4) ? log1p_v(-t13) : log_v(t16));
         const double t18 = pow(t13, gamma_neg) / t16;
         const double t19 = gamma_neg * t15 * t17 - t18;
         const double t23 = y_i * pow(t7, gamma_pos);
@@ -188,10 +431,10 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64(size_t n, const double
     const double t22 = gamma_neg - 1.0;
     const double c10 = 1.0 + gamma_neg;
     const double c13 = 2.0 * gamma_neg;
-    const double t13 = ((0.25 <= shift) ? log1p((2.0 * shift - 1.0) / t12) : log(shift / t12));
+    const double t13 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t12) : log_v(shift / t12));
     const double c11 = gamma_neg * t22;
     const double c12 = ((t22 == 0.0) ? 0.0 : gamma_neg - 2.0);
-    const double t26 = exp(-fabs(t13));
+    const double t26 = exp_v(-fabs(t13));
     const double t27 = 1.0 + t26;
     const double t28 = ((0.0 <= -t13) ? 1.0 : t26) / t27;
     const double c8 = 0.5 * pow(0.0, gamma_neg) * t28 * (((0.0 <= t13) ? 1.0 : t26) / t27);
@@ -201,20 +444,20 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64(size_t n, const double
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = -z_i;
-        const double t1 = exp(-fabs(z_i));
+        const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
         const double t4 = y_i * pow(t3, gamma_pos);
-        const double t5 = log1p(t1);
+        const double t5 = log1p_v(t1);
         const double t6 = t5 + maximum(0.0, t0);
         const double t7 = 1.0 - y_i;
         const double t9 = t5 + maximum(0.0, z_i);
         const double t10 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
         const double t11 = pow(t10, gamma_neg);
         const int t14 = (z_i <= t13);
-        const double t15 = ((t13 <= z_i) ? c3 * expm1(t13 - z_i) * t10 : shift * expm1(z_i - t13) * t3);
+        const double t15 = ((t13 <= z_i) ? c3 * expm1_v(t13 - z_i) * t10 : shift * expm1_v(z_i - t13) * t3);
         const double t16 = shift + t3;
-        const double t17 = ((-0.5 <= shift - t10) ? log1p(-t15) : log(t16));
+        const double t17 = ((-0.5 <= shift - t10) ? log1p_v(-t15) : log_v(t16));
         const double t18 = pow(t15, gamma_neg);
         const double t19 = y_i - 1.0;
         const double t20 = t19 * t11;
@@ -233,19 +476,19 @@ void lossforge_asymmetric_focal_loss_f32(size_t n, const float *restrict y, cons
 {
     const float t6 = 1.0f - shift;
     const float c2 = shift - 1.0f;
-    const float t7 = ((0.25f <= shift) ? log1pf((2.0f * shift - 1.0f) / t6) : logf(shift / t6));
+    const float t7 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t6) : log_vf(shift / t6));
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = -z_i;
-        const float t1 = expf(-fabsf(z_i));
+        const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
-        const float t4 = log1pf(t1);
+        const float t4 = log1p_vf(t1);
         const float t5 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-        const float t8 = ((t7 <= z_i) ? c2 * expm1f(t7 - z_i) * t5 : shift * expm1f(z_i - t7) * t3);
-        loss[row] = w * (y_i * powf(t3, gamma_pos) * (t4 + maximumf(0.0f, t0)) - (1.0f - y_i) * ((shift <= 0.0f) ? -((t4 + maximumf(0.0f, z_i)) * powf(t5, gamma_neg)) : ((z_i <= t7) ? 0.0f : ((-0.5f <= shift - t5) ? log1pf(-t8) : logf(shift + t3)) * powf(t8, gamma_neg))));
+        const float t8 = ((t7 <= z_i) ? c2 * expm1_vf(t7 - z_i) * t5 : shift * expm1_vf(z_i - t7) * t3);
+        loss[row] = w * (y_i * powf(t3, gamma_pos) * (t4 + maximumf(0.0f, t0)) - (1.0f - y_i) * ((shift <= 0.0f) ? -((t4 + maximumf(0.0f, z_i)) * powf(t5, gamma_neg)) : ((z_i <= t7) ? 0.0f : ((-0.5f <= shift - t5) ? log1p_vf(-t8) : log_vf(shift + t3)) * powf(t8, gamma_neg))));
     }
 }
 
@@ -254,8 +497,8 @@ void lossforge_asymmetric_focal_gradient_f32(size_t n, const float *restrict y, 
     const float t7 = 1.0f - shift;
     const float c2 = shift - 1.0f;
     const float c6 = gamma_neg - 1.0f;
-    const float t8 = ((0.25f <= shift) ? log1pf((2.0f * shift - 1.0f) / t7) : logf(shift / t7));
-    const float t11 = expf(-fabsf(t8));
+    const float t8 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t7) : log_vf(shift / t7));
+    const float t11 = exp_vf(-fabsf(t8));
     const float t12 = 1.0f + t11;
     const float t13 = ((0.0f <= -t8) ? 1.0f : t11) / t12;
     const float c7 = 0.5f * powf(0.0f, gamma_neg) * t13 * (((0.0f <= t8) ? 1.0f : t11) / t12);
@@ -265,15 +508,15 @@ void lossforge_asymmetric_focal_gradient_f32(size_t n, const float *restrict y, 
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = y_i - 1.0f;
-        const float t1 = expf(-fabsf(z_i));
+        const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
         const float t4 = -z_i;
         const float t5 = ((0.0f <= t4) ? 1.0f : t1) / t2;
-        const float t6 = log1pf(t1);
-        const float t9 = ((t8 <= z_i) ? c2 * expm1f(t8 - z_i) * t3 : shift * expm1f(z_i - t8) * t5);
+        const float t6 = log1p_vf(t1);
+        const float t9 = ((t8 <= z_i) ? c2 * expm1_vf(t8 - z_i) * t3 : shift * expm1_vf(z_i - t8) * t5);
         const float t10 = shift + t5;
-        gradient[row] = w * (((shift <= 0.0f) ? -(t0 * powf(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximumf(0.0f, z_i)) + t3)) : ((z_i < t8) ? 0.0f : ((t8 < z_i) ? (gamma_neg * powf(t9, c6) * ((-0.5f <= shift - t3) ? log1pf(-t9) : logf(t10)) - powf(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0f - y_i) / c8))) - y_i * powf(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximumf(0.0f, t4)) + t5));
+        gradient[row] = w * (((shift <= 0.0f) ? -(t0 * powf(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximumf(0.0f, z_i)) + t3)) : ((z_i < t8) ? 0.0f : ((t8 < z_i) ? (gamma_neg * powf(t9, c6) * ((-0.5f <= shift - t3) ? log1p_vf(-t9) : log_vf(t10)) - powf(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0f - y_i) / c8))) - y_i * powf(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximumf(0.0f, t4)) + t5));
     }
 }
 
@@ -284,7 +527,7 @@ void lossforge_asymmetric_focal_hessian_f32(size_t n, const float *restrict y, c
     const float c3 = shift - 1.0f;
     const float c4 = 1.0f + gamma_neg;
     const float c7 = 2.0f * gamma_neg;
-    const float t10 = ((0.25f <= shift) ? log1pf((2.0f * shift - 1.0f) / t9) : logf(shift / t9));
+    const float t10 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t9) : log_vf(shift / t9));
     const float c5 = gamma_neg * t11;
     const float c6 = ((t11 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
     for (size_t row = 0; row < n; row++) {
@@ -292,17 +535,17 @@ void lossforge_asymmetric_focal_hessian_f32(size_t n, const float *restrict y, c
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = -z_i;
-        const float t1 = expf(-fabsf(z_i));
+        const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
         const float t4 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-        const float t5 = log1pf(t1);
+        const float t5 = log1p_vf(t1);
         const float t6 = t5 + maximumf(0.0f, t0);
         const float t7 = y_i - 1.0f;
         const float t8 = t5 + maximumf(0.0f, z_i);
-        const float t12 = ((t10 <= z_i) ? c3 * expm1f(t10 - z_i) * t4 : shift * expm1f(z_i - t10) * t3);
+        const float t12 = ((t10 <= z_i) ? c3 * expm1_vf(t10 - z_i) * t4 : shift * expm1_vf(z_i - t10) * t3);
         const float t13 = shift + t3;
-        const float t14 = ((-0.5f <= shift - t4) ? log1pf(-t12) : logf(t13));
+        const float t14 = ((-0.5f <= shift - t4) ? log1p_vf(-t12) : log_vf(t13));
         const float t15 = powf(t12, gamma_neg) / t13;
         const float t16 = powf(t12, t11);
         const float t17 = gamma_neg * t16 * t14 - t15;
@@ -316,8 +559,8 @@ void lossforge_asymmetric_focal_loss_gradient_f32(size_t n, const float *restric
     const float t12 = 1.0f - shift;
     const float c3 = shift - 1.0f;
     const float c7 = gamma_neg - 1.0f;
-    const float t13 = ((0.25f <= shift) ? log1pf((2.0f * shift - 1.0f) / t12) : logf(shift / t12));
-    const float t19 = expf(-fabsf(t13));
+    const float t13 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t12) : log_vf(shift / t12));
+    const float t19 = exp_vf(-fabsf(t13));
     const float t20 = 1.0f + t19;
     const float t21 = ((0.0f <= -t13) ? 1.0f : t19) / t20;
     const float c8 = 0.5f * powf(0.0f, gamma_neg) * t21 * (((0.0f <= t13) ? 1.0f : t19) / t20);
@@ -327,19 +570,19 @@ void lossforge_asymmetric_focal_loss_gradient_f32(size_t n, const float *restric
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = -z_i;
-        const float t1 = expf(-fabsf(z_i));
+        const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
         const float t4 = y_i * powf(t3, gamma_pos);
-        const float t5 = log1pf(t1);
+        const float t5 = log1p_vf(t1);
         const float t6 = t5 + maximumf(0.0f, t0);
         const float t7 = 1.0f - y_i;
         const float t9 = t5 + maximumf(0.0f, z_i);
         const float t10 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
         const float t11 = powf(t10, gamma_neg);
-        const float t14 = ((t13 <= z_i) ? c3 * expm1f(t13 - z_i) * t10 : shift * expm1f(z_i - t13) * t3);
+        const float t14 = ((t13 <= z_i) ? c3 * expm1_vf(t13 - z_i) * t10 : shift * expm1_vf(z_i - t13) * t3);
         const float t15 = shift + t3;
-        const float t16 = ((-0.5f <= shift - t10) ? log1pf(-t14) : logf(t15));
+        const float t16 = ((-0.5f <= shift - t10) ? log1p_vf(-t14) : log_vf(t15));
         const float t17 = powf(t14, gamma_neg);
         const float t18 = y_i - 1.0f;
         loss[row] = w * (t4 * t6 - t7 * (t8 ? -(t9 * t11) : ((z_i <= t13) ? 0.0f : t16 * t17)));
@@ -355,10 +598,10 @@ void lossforge_asymmetric_focal_gradient_hessian_f32(size_t n, const float *rest
     const float t14 = gamma_neg - 1.0f;
     const float c10 = 1.0f + gamma_neg;
     const float c13 = 2.0f * gamma_neg;
-    const float t12 = ((0.25f <= shift) ? log1pf((2.0f * shift - 1.0f) / t11) : logf(shift / t11));
+    const float t12 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t11) : log_vf(shift / t11));
     const float c11 = gamma_neg * t14;
     const float c12 = ((t14 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
-    const float t20 = expf(-fabsf(t12));
+    const float t20 = exp_vf(-fabsf(t12));
     const float t21 = 1.0f + t20;
     const float t22 = ((0.0f <= -t12) ? 1.0f : t20) / t21;
     const float c8 = 0.5f * powf(0.0f, gamma_neg) * t22 * (((0.0f <= t12) ? 1.0f : t20) / t21);
@@ -368,19 +611,19 @@ void lossforge_asymmetric_focal_gradient_hessian_f32(size_t n, const float *rest
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t1 = y_i - 1.0f;
-        const float t2 = expf(-fabsf(z_i));
+        const float t2 = exp_vf(-fabsf(z_i));
         const float t3 = 1.0f + t2;
         const float t4 = ((0.0f <= z_i) ? 1.0f : t2) / t3;
         const float t5 = t1 * powf(t4, gamma_neg);
         const float t6 = -z_i;
         const float t7 = ((0.0f <= t6) ? 1.0f : t2) / t3;
-        const float t8 = log1pf(t2);
+        const float t8 = log1p_vf(t2);
         const float t9 = t8 + maximumf(0.0f, z_i);
         const float t10 = gamma_neg * t7 * t9 + t4;
-        const float t13 = ((t12 <= z_i) ? c3 * expm1f(t12 - z_i) * t4 : shift * expm1f(z_i - t12) * t7);
+        const float t13 = ((t12 <= z_i) ? c3 * expm1_vf(t12 - z_i) * t4 : shift * expm1_vf(z_i - t12) * t7);
         const float t15 = powf(t13, t14);
         const float t16 = shift + t7;
-        const float t17 = ((-0.5f <= shift - t4) ? log1pf(-t13) : logf(t16));
+        const float t17 = ((-0.5f <= shift - t4) ? log1p_vf(-t13) : log_vf(t16));
         const float t18 = powf(t13, gamma_neg) / t16;
         const float t19 = gamma_neg * t15 * t17 - t18;
         const float t23 = y_i * powf(t7, gamma_pos);
@@ -399,10 +642,10 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f32(size_t n, const float 
     const float t22 = gamma_neg - 1.0f;
     const float c10 = 1.0f + gamma_neg;
     const float c13 = 2.0f * gamma_neg;
-    const float t13 = ((0.25f <= shift) ? log1pf((2.0f * shift - 1.0f) / t12) : logf(shift / t12));
+    const float t13 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t12) : log_vf(shift / t12));
     const float c11 = gamma_neg * t22;
     const float c12 = ((t22 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
-    const float t26 = expf(-fabsf(t13));
+    const float t26 = exp_vf(-fabsf(t13));
     const float t27 = 1.0f + t26;
     const float t28 = ((0.0f <= -t13) ? 1.0f : t26) / t27;
     const float c8 = 0.5f * powf(0.0f, gamma_neg) * t28 * (((0.0f <= t13) ? 1.0f : t26) / t27);
@@ -412,20 +655,20 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f32(size_t n, const float 
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = -z_i;
-        const float t1 = expf(-fabsf(z_i));
+        const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
         const float t4 = y_i * powf(t3, gamma_pos);
-        const float t5 = log1pf(t1);
+        const float t5 = log1p_vf(t1);
         const float t6 = t5 + maximumf(0.0f, t0);
         const float t7 = 1.0f - y_i;
         const float t9 = t5 + maximumf(0.0f, z_i);
         const float t10 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
         const float t11 = powf(t10, gamma_neg);
         const int t14 = (z_i <= t13);
-        const float t15 = ((t13 <= z_i) ? c3 * expm1f(t13 - z_i) * t10 : shift * expm1f(z_i - t13) * t3);
+        const float t15 = ((t13 <= z_i) ? c3 * expm1_vf(t13 - z_i) * t10 : shift * expm1_vf(z_i - t13) * t3);
         const float t16 = shift + t3;
-        const float t17 = ((-0.5f <= shift - t10) ? log1pf(-t15) : logf(t16));
+        const float t17 = ((-0.5f <= shift - t10) ? log1p_vf(-t15) : log_vf(t16));
         const float t18 = powf(t15, gamma_neg);
         const float t19 = y_i - 1.0f;
         const float t20 = t19 * t11;

@@ -7,6 +7,225 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline double expm1_of(double x, double *low)
+{
+    const double least = x < -50.0 ? -50.0 : x;
+    double z, rest;
+    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double scale = from_bits(to_bits(z) << 52);
+    const double whole = scale - 0.5;
+    const double part = scale * e;
+    const double sum = whole + part;
+    const double back = whole - scale;
+    const double lost = (scale - (whole - back)) - (0.5 + back);
+    *low = 2.0 * (((whole - sum) + part) + fused(scale, rest, lost));
+    return 2.0 * sum;
+}
+
+static inline double expm1_v(double x)
+{
+    double low;
+    const double high = expm1_of(x, &low);
+    return (x < 0.0 ? -x : x) < 0x1p-60 ? x : high + low;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline float expm1_off(float x, float *low)
+{
+    const float least = x < -30.0f ? -30.0f : x;
+    float z, rest;
+    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
+    const float scale = from_bitsf(to_bitsf(z) << 23);
+    const float whole = scale - 0.5f;
+    const float part = scale * e;
+    const float sum = whole + part;
+    const float back = whole - scale;
+    const float lost = (scale - (whole - back)) - (0.5f + back);
+    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
+    return 2.0f * sum;
+}
+
+static inline float expm1_vf(float x)
+{
+    float low;
+    const float high = expm1_off(x, &low);
+    return (x < 0.0f ? -x : x) < 0x1p-30f ? x : high + low;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -47,9 +266,9 @@ void lossforge_barron_loss_f64(size_t n, const double *restrict y, const double 
     const double t14 = fabs(1.4142135623730951 * c);
     const double t1 = c * sqrt(t0);
     const double c9 = 1.2676506002282294e+30 * t14;
-    const double c10 = log(t14);
+    const double c10 = log_v(t14);
     const double c2 = 1.2676506002282294e+30 * t1;
-    const double c4 = log(t1);
+    const double c4 = log_v(t1);
     const double c5 = pow(t1, alpha);
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
@@ -59,20 +278,20 @@ void lossforge_barron_loss_f64(size_t n, const double *restrict y, const double 
         const double t2 = fabs(r);
         const int t3 = (c2 < t2);
         const double t5 = (t3 ? t2 : 1.0);
-        const double t6 = log(t5) - c4;
+        const double t6 = log_v(t5) - c4;
         const double t7 = alpha * t6;
         const double t8 = r / t1;
         const double t9 = fabs(t8);
         const double t10 = minimum(1.0, t9);
         const double t11 = maximum(1.0, t9);
-        const double t12 = ((t9 <= 1.0) ? log1p(t10 * t10) : 2.0 * log(t11) + log1p(1.0 / (t11 * t11)));
-        const double t13 = (t3 ? (t4 ? t6 : ((fabs(t7) < 1.0) ? expm1(t7) / alpha : (pow(t5, alpha) / c5 - 1.0) / alpha)) : (t4 ? 0.5 * t12 : ((t12 * c6 <= 2.0) ? expm1(c7 * t12) / alpha : (pow(hypot(1.0, t8), alpha) - 1.0) / alpha))) * t0;
+        const double t12 = ((t9 <= 1.0) ? log1p_v(t10 * t10) : 2.0 * log_v(t11) + log1p_v(1.0 / (t11 * t11)));
+        const double t13 = (t3 ? (t4 ? t6 : ((fabs(t7) < 1.0) ? expm1_v(t7) / alpha : (pow(t5, alpha) / c5 - 1.0) / alpha)) : (t4 ? 0.5 * t12 : ((t12 * c6 <= 2.0) ? expm1_v(c7 * t12) / alpha : (pow(hypot(1.0, t8), alpha) - 1.0) / alpha))) * t0;
         const int t15 = (c9 < t2);
         const double t16 = fabs(0.7071067811865476 * r / c);
         const double t17 = minimum(1.0, t16);
         const double t18 = maximum(1.0, t16);
         const double t19 = r / c;
-        loss[row] = w * ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log((t15 ? t2 : 1.0)) - c10) : ((t16 <= 1.0) ? log1p(t17 * t17) : 2.0 * log(t18) + log1p(1.0 / (t18 * t18)))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
+        loss[row] = w * ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_v((t15 ? t2 : 1.0)) - c10) : ((t16 <= 1.0) ? log1p_v(t17 * t17) : 2.0 * log_v(t18) + log1p_v(1.0 / (t18 * t18)))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
     }
 }
 
@@ -153,10 +372,10 @@ void lossforge_barron_loss_gradient_f64(size_t n, const double *restrict y, cons
     const double c18 = c * c;
     const double t3 = sqrt(t2);
     const double c12 = 1.2676506002282294e+30 * t20;
-    const double c17 = log(t20);
+    const double c17 = log_v(t20);
     const double t4 = c * t3;
     const double c4 = 1.2676506002282294e+30 * t4;
-    const double c6 = log(t4);
+    const double c6 = log_v(t4);
     const double c7 = pow(t4, alpha);
     const double c16 = pow(t4, t32);
     for (size_t row = 0; row < n; row++) {
@@ -168,16 +387,16 @@ void lossforge_barron_loss_gradient_f64(size_t n, const double *restrict y, cons
         const double t5 = fabs(r);
         const int t6 = (c4 < t5);
         const double t8 = (t6 ? t5 : 1.0);
-        const double t9 = log(t8) - c6;
+        const double t9 = log_v(t8) - c6;
         const double t10 = alpha * t9;
         const double t11 = r / t4;
         const double t12 = fabs(t11);
         const int t13 = (t12 <= 1.0);
         const double t14 = minimum(1.0, t12);
         const double t15 = maximum(1.0, t12);
-        const double t16 = (t13 ? log1p(t14 * t14) : 2.0 * log(t15) + log1p(1.0 / (t15 * t15)));
+        const double t16 = (t13 ? log1p_v(t14 * t14) : 2.0 * log_v(t15) + log1p_v(1.0 / (t15 * t15)));
         const double t17 = hypot(1.0, t11);
-        const double t18 = (t6 ? (t7 ? t9 : ((fabs(t10) < 1.0) ? expm1(t10) / alpha : (pow(t8, alpha) / c7 - 1.0) / alpha)) : (t7 ? 0.5 * t16 : ((t16 * c8 <= 2.0) ? expm1(c9 * t16) / alpha : (pow(t17, alpha) - 1.0) / alpha))) * t2;
+        const double t18 = (t6 ? (t7 ? t9 : ((fabs(t10) < 1.0) ? expm1_v(t10) / alpha : (pow(t8, alpha) / c7 - 1.0) / alpha)) : (t7 ? 0.5 * t16 : ((t16 * c8 <= 2.0) ? expm1_v(c9 * t16) / alpha : (pow(t17, alpha) - 1.0) / alpha))) * t2;
         const int t21 = (c12 < t5);
         const double t22 = 0.7071067811865476 * r / c;
         const double t23 = fabs(t22);
@@ -188,7 +407,7 @@ void lossforge_barron_loss_gradient_f64(size_t n, const double *restrict y, cons
         const double t28 = 1.0 / (t27 * t27);
         const double t31 = r / c;
         const double t33 = (t13 ? t14 / hypot(1.0, t14) : 1.0 / hypot(1.0, 1.0 / t15)) * sign(t11) * (t6 ? pow(t8, t32) / c16 : pow(t17, t32)) * t3 / c;
-        loss[row] = w * (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p(t26) : 2.0 * log(t27) + log1p(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
+        loss[row] = w * (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_v((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_v(t26) : 2.0 * log_v(t27) + log1p_v(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
         gradient[row] = w * (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? t25 / (1.0 + t26) : 1.0 / ((1.0 + t28) * t27)) * sign(t22)) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
 }
@@ -260,11 +479,11 @@ void lossforge_barron_loss_gradient_hessian_f64(size_t n, const double *restrict
     const double t42 = alpha - 2.0;
     const double t3 = sqrt(t2);
     const double c12 = 1.2676506002282294e+30 * t22;
-    const double c20 = log(t22);
+    const double c20 = log_v(t22);
     const double c21 = 1.0 / t38;
     const double t4 = c * t3;
     const double c4 = 1.2676506002282294e+30 * t4;
-    const double c6 = log(t4);
+    const double c6 = log_v(t4);
     const double c7 = pow(t4, alpha);
     const double c16 = pow(t4, t35);
     const double c19 = pow(t4, t42);
@@ -277,7 +496,7 @@ void lossforge_barron_loss_gradient_hessian_f64(size_t n, const double *restrict
         const double t5 = fabs(r);
         const int t6 = (c4 < t5);
         const double t8 = (t6 ? t5 : 1.0);
-        const double t9 = log(t8) - c6;
+        const double t9 = log_v(t8) - c6;
         const double t10 = alpha * t9;
         const double t11 = r / t4;
         const double t12 = fabs(t11);
@@ -286,9 +505,9 @@ void lossforge_barron_loss_gradient_hessian_f64(size_t n, const double *restrict
         const double t15 = t14 * t14;
         const double t16 = maximum(1.0, t12);
         const double t17 = 1.0 / (t16 * t16);
-        const double t18 = (t13 ? log1p(t15) : 2.0 * log(t16) + log1p(t17));
+        const double t18 = (t13 ? log1p_v(t15) : 2.0 * log_v(t16) + log1p_v(t17));
         const double t19 = hypot(1.0, t11);
-        const double t20 = (t6 ? (t7 ? t9 : ((fabs(t10) < 1.0) ? expm1(t10) / alpha : (pow(t8, alpha) / c7 - 1.0) / alpha)) : (t7 ? 0.5 * t18 : ((t18 * c8 <= 2.0) ? expm1(c9 * t18) / alpha : (pow(t19, alpha) - 1.0) / alpha))) * t2;
+        const double t20 = (t6 ? (t7 ? t9 : ((fabs(t10) < 1.0) ? expm1_v(t10) / alpha : (pow(t8, alpha) / c7 - 1.0) / alpha)) : (t7 ? 0.5 * t18 : ((t18 * c8 <= 2.0) ? expm1_v(c9 * t18) / alpha : (pow(t19, alpha) - 1.0) / alpha))) * t2;
         const int t23 = (c12 < t5);
         const double t24 = 0.7071067811865476 * r / c;
         const double t25 = fabs(t24);
@@ -308,7 +527,7 @@ void lossforge_barron_loss_gradient_hessian_f64(size_t n, const double *restrict
         const double t44 = minimum(1.0, 1.0 / t29);
         const double t45 = t44 * t44;
         const double t46 = (t26 ? 1.0 / t37 : t45 / (1.0 + t45));
-        loss[row] = w * (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p(t28) : 2.0 * log(t29) + log1p(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
+        loss[row] = w * (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_v((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_v(t28) : 2.0 * log_v(t29) + log1p_v(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
         gradient[row] = w * (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? t27 / t37 : 1.0 / ((1.0 + t30) * t29)) * sign(t24)) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
         hessian[row] = w * (t0 ? (t1 ? t43 : (t21 ? (2.0 * t46 - 1.0) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
     }
@@ -323,9 +542,9 @@ void lossforge_barron_loss_f32(size_t n, const float *restrict y, const float *r
     const float t14 = fabsf(1.4142135f * c);
     const float t1 = c * sqrtf(t0);
     const float c9 = 1.2676506e+30f * t14;
-    const float c10 = logf(t14);
+    const float c10 = log_vf(t14);
     const float c2 = 1.2676506e+30f * t1;
-    const float c4 = logf(t1);
+    const float c4 = log_vf(t1);
     const float c5 = powf(t1, alpha);
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
@@ -335,20 +554,20 @@ void lossforge_barron_loss_f32(size_t n, const float *restrict y, const float *r
         const float t2 = fabsf(r);
         const int t3 = (c2 < t2);
         const float t5 = (t3 ? t2 : 1.0f);
-        const float t6 = logf(t5) - c4;
+        const float t6 = log_vf(t5) - c4;
         const float t7 = alpha * t6;
         const float t8 = r / t1;
         const float t9 = fabsf(t8);
         const float t10 = minimumf(1.0f, t9);
         const float t11 = maximumf(1.0f, t9);
-        const float t12 = ((t9 <= 1.0f) ? log1pf(t10 * t10) : 2.0f * logf(t11) + log1pf(1.0f / (t11 * t11)));
-        const float t13 = (t3 ? (t4 ? t6 : ((fabsf(t7) < 1.0f) ? expm1f(t7) / alpha : (powf(t5, alpha) / c5 - 1.0f) / alpha)) : (t4 ? 0.5f * t12 : ((t12 * c6 <= 2.0f) ? expm1f(c7 * t12) / alpha : (powf(hypotf(1.0f, t8), alpha) - 1.0f) / alpha))) * t0;
+        const float t12 = ((t9 <= 1.0f) ? log1p_vf(t10 * t10) : 2.0f * log_vf(t11) + log1p_vf(1.0f / (t11 * t11)));
+        const float t13 = (t3 ? (t4 ? t6 : ((fabsf(t7) < 1.0f) ? expm1_vf(t7) / alpha : (powf(t5, alpha) / c5 - 1.0f) / alpha)) : (t4 ? 0.5f * t12 : ((t12 * c6 <= 2.0f) ? expm1_vf(c7 * t12) / alpha : (powf(hypotf(1.0f, t8), alpha) - 1.0f) / alpha))) * t0;
         const int t15 = (c9 < t2);
         const float t16 = fabsf(0.70710677f * r / c);
         const float t17 = minimumf(1.0f, t16);
         const float t18 = maximumf(1.0f, t16);
         const float t19 = r / c;
-        loss[row] = w * ((r == r) ? ((alpha < 0.0f) ? t13 : ((alpha <= 0.0f) ? (t15 ? 2.0f * (logf((t15 ? t2 : 1.0f)) - c10) : ((t16 <= 1.0f) ? log1pf(t17 * t17) : 2.0f * logf(t18) + log1pf(1.0f / (t18 * t18)))) : ((alpha < 2.0f) ? t13 : ((alpha <= 2.0f) ? 0.5f * t19 * t19 : t13)))) : r);
+        loss[row] = w * ((r == r) ? ((alpha < 0.0f) ? t13 : ((alpha <= 0.0f) ? (t15 ? 2.0f * (log_vf((t15 ? t2 : 1.0f)) - c10) : ((t16 <= 1.0f) ? log1p_vf(t17 * t17) : 2.0f * log_vf(t18) + log1p_vf(1.0f / (t18 * t18)))) : ((alpha < 2.0f) ? t13 : ((alpha <= 2.0f) ? 0.5f * t19 * t19 : t13)))) : r);
     }
 }
 
@@ -429,10 +648,10 @@ void lossforge_barron_loss_gradient_f32(size_t n, const float *restrict y, const
     const float c18 = c * c;
     const float t3 = sqrtf(t2);
     const float c12 = 1.2676506e+30f * t20;
-    const float c17 = logf(t20);
+    const float c17 = log_vf(t20);
     const float t4 = c * t3;
     const float c4 = 1.2676506e+30f * t4;
-    const float c6 = logf(t4);
+    const float c6 = log_vf(t4);
     const float c7 = powf(t4, alpha);
     const float c16 = powf(t4, t32);
     for (size_t row = 0; row < n; row++) {
@@ -444,16 +663,16 @@ void lossforge_barron_loss_gradient_f32(size_t n, const float *restrict y, const
         const float t5 = fabsf(r);
         const int t6 = (c4 < t5);
         const float t8 = (t6 ? t5 : 1.0f);
-        const float t9 = logf(t8) - c6;
+        const float t9 = log_vf(t8) - c6;
         const float t10 = alpha * t9;
         const float t11 = r / t4;
         const float t12 = fabsf(t11);
         const int t13 = (t12 <= 1.0f);
         const float t14 = minimumf(1.0f, t12);
         const float t15 = maximumf(1.0f, t12);
-        const float t16 = (t13 ? log1pf(t14 * t14) : 2.0f * logf(t15) + log1pf(1.0f / (t15 * t15)));
+        const float t16 = (t13 ? log1p_vf(t14 * t14) : 2.0f * log_vf(t15) + log1p_vf(1.0f / (t15 * t15)));
         const float t17 = hypotf(1.0f, t11);
-        const float t18 = (t6 ? (t7 ? t9 : ((fabsf(t10) < 1.0f) ? expm1f(t10) / alpha : (powf(t8, alpha) / c7 - 1.0f) / alpha)) : (t7 ? 0.5f * t16 : ((t16 * c8 <= 2.0f) ? expm1f(c9 * t16) / alpha : (powf(t17, alpha) - 1.0f) / alpha))) * t2;
+        const float t18 = (t6 ? (t7 ? t9 : ((fabsf(t10) < 1.0f) ? expm1_vf(t10) / alpha : (powf(t8, alpha) / c7 - 1.0f) / alpha)) : (t7 ? 0.5f * t16 : ((t16 * c8 <= 2.0f) ? expm1_vf(c9 * t16) / alpha : (powf(t17, alpha) - 1.0f) / alpha))) * t2;
         const int t21 = (c12 < t5);
         const float t22 = 0.70710677f * r / c;
         const float t23 = fabsf(t22);
@@ -464,7 +683,7 @@ void lossforge_barron_loss_gradient_f32(size_t n, const float *restrict y, const
         const float t28 = 1.0f / (t27 * t27);
         const float t31 = r / c;
         const float t33 = (t13 ? t14 / hypotf(1.0f, t14) : 1.0f / hypotf(1.0f, 1.0f / t15)) * signf(t11) * (t6 ? powf(t8, t32) / c16 : powf(t17, t32)) * t3 / c;
-        loss[row] = w * (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0f * (logf((t21 ? t5 : 1.0f)) - c17) : (t24 ? log1pf(t26) : 2.0f * logf(t27) + log1pf(t28))) : (t29 ? t18 : (t30 ? 0.5f * t31 * t31 : t18)))) : r);
+        loss[row] = w * (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0f * (log_vf((t21 ? t5 : 1.0f)) - c17) : (t24 ? log1p_vf(t26) : 2.0f * log_vf(t27) + log1p_vf(t28))) : (t29 ? t18 : (t30 ? 0.5f * t31 * t31 : t18)))) : r);
         gradient[row] = w * (t0 ? (t1 ? t33 : (t19 ? 1.4142135f * ((t24 ? t25 / (1.0f + t26) : 1.0f / ((1.0f + t28) * t27)) * signf(t22)) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
 }
@@ -536,11 +755,11 @@ void lossforge_barron_loss_gradient_hessian_f32(size_t n, const float *restrict 
     const float t42 = alpha - 2.0f;
     const float t3 = sqrtf(t2);
     const float c12 = 1.2676506e+30f * t22;
-    const float c20 = logf(t22);
+    const float c20 = log_vf(t22);
     const float c21 = 1.0f / t38;
     const float t4 = c * t3;
     const float c4 = 1.2676506e+30f * t4;
-    const float c6 = logf(t4);
+    const float c6 = log_vf(t4);
     const float c7 = powf(t4, alpha);
     const float c16 = powf(t4, t35);
     const float c19 = powf(t4, t42);
@@ -553,7 +772,7 @@ void lossforge_barron_loss_gradient_hessian_f32(size_t n, const float *restrict 
         const float t5 = fabsf(r);
         const int t6 = (c4 < t5);
         const float t8 = (t6 ? t5 : 1.0f);
-        const float t9 = logf(t8) - c6;
+        const float t9 = log_vf(t8) - c6;
         const float t10 = alpha * t9;
         const float t11 = r / t4;
         const float t12 = fabsf(t11);
@@ -562,9 +781,9 @@ void lossforge_barron_loss_gradient_hessian_f32(size_t n, const float *restrict 
         const float t15 = t14 * t14;
         const float t16 = maximumf(1.0f, t12);
         const float t17 = 1.0f / (t16 * t16);
-        const float t18 = (t13 ? log1pf(t15) : 2.0f * logf(t16) + log1pf(t17));
+        const float t18 = (t13 ? log1p_vf(t15) : 2.0f * log_vf(t16) + log1p_vf(t17));
         const float t19 = hypotf(1.0f, t11);
-        const float t20 = (t6 ? (t7 ? t9 : ((fabsf(t10) < 1.0f) ? expm1f(t10) / alpha : (powf(t8, alpha) / c7 - 1.0f) / alpha)) : (t7 ? 0.5f * t18 : ((t18 * c8 <= 2.0f) ? expm1f(c9 * t18) / alpha : (powf(t19, alpha) - 1.0f) / alpha))) * t2;
+        const float t20 = (t6 ? (t7 ? t9 : ((fabsf(t10) < 1.0f) ? expm1_vf(t10) / alpha : (powf(t8, alpha) / c7 - 1.0f) / alpha)) : (t7 ? 0.5f * t18 : ((t18 * c8 <= 2.0f) ? expm1_vf(c9 * t18) / alpha : (powf(t19, alpha) - 1.0f) / alpha))) * t2;
         const int t23 = (c12 < t5);
         const float t24 = 0.70710677f * r / c;
         const float t25 = fabsf(t24);
@@ -584,7 +803,7 @@ void lossforge_barron_loss_gradient_hessian_f32(size_t n, const float *restrict 
         const float t44 = minimumf(1.0f, 1.0f / t29);
         const float t45 = t44 * t44;
         const float t46 = (t26 ? 1.0f / t37 : t45 / (1.0f + t45));
-        loss[row] = w * (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0f * (logf((t23 ? t5 : 1.0f)) - c20) : (t26 ? log1pf(t28) : 2.0f * logf(t29) + log1pf(t30))) : (t31 ? t20 : (t32 ? 0.5f * t33 * t33 : t20)))) : r);
+        loss[row] = w * (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0f * (log_vf((t23 ? t5 : 1.0f)) - c20) : (t26 ? log1p_vf(t28) : 2.0f * log_vf(t29) + log1p_vf(t30))) : (t31 ? t20 : (t32 ? 0.5f * t33 * t33 : t20)))) : r);
         gradient[row] = w * (t0 ? (t1 ? t36 : (t21 ? 1.4142135f * ((t26 ? t27 / t37 : 1.0f / ((1.0f + t30) * t29)) * signf(t24)) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
         hessian[row] = w * (t0 ? (t1 ? t43 : (t21 ? (2.0f * t46 - 1.0f) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
     }

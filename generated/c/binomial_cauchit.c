@@ -7,6 +7,147 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -47,7 +188,7 @@ void lossforge_binomial_cauchit_loss_f64(size_t n, const double *restrict y, con
         const double t0 = -f_i;
         const double t1 = minimum(0.0, f_i);
         const double t2 = minimum(0.0, t0);
-        loss[row] = w * (-(y_i * ((0.0 < f_i) ? log1p(-(((1.0 < f_i) ? atan(1.0 / maximum(1.0, f_i)) : 1.5707963267948966 + atan(t0)) / 3.141592653589793)) : log(((t1 < -1.0) ? atan(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p(-(((1.0 < t0) ? atan(1.0 / maximum(1.0, t0)) : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log(((t2 < -1.0) ? atan(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan(t2)) / 3.141592653589793)));
+        loss[row] = w * (-(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? atan(1.0 / maximum(1.0, f_i)) : 1.5707963267948966 + atan(t0)) / 3.141592653589793)) : log_v(((t1 < -1.0) ? atan(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_v(-(((1.0 < t0) ? atan(1.0 / maximum(1.0, t0)) : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t2 < -1.0) ? atan(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan(t2)) / 3.141592653589793)));
     }
 }
 
@@ -118,7 +259,7 @@ void lossforge_binomial_cauchit_loss_gradient_f64(size_t n, const double *restri
         const double t12 = minimum(1.0, 1.0 / maximum(1.0, t10));
         const double t13 = t12 * t12;
         const double t14 = ((t10 <= 1.0) ? 1.0 / (1.0 + t11 * t11) : t13 / (1.0 + t13));
-        loss[row] = w * (-(y_i * ((0.0 < f_i) ? log1p(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan(t3)) / 3.141592653589793)) : log(((t4 < -1.0) ? atan(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log(((t9 < -1.0) ? atan(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan(t9)) / 3.141592653589793)));
+        loss[row] = w * (-(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan(t3)) / 3.141592653589793)) : log_v(((t4 < -1.0) ? atan(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_v(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t9 < -1.0) ? atan(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan(t9)) / 3.141592653589793)));
         gradient[row] = w * (t5 * ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t14 / (1.5707963267948966 + atan(maximum(-1.0, t3)))) - y_i * ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t14 / (1.5707963267948966 + atan(maximum(-1.0, f_i)))));
     }
 }
@@ -178,7 +319,7 @@ void lossforge_binomial_cauchit_loss_gradient_hessian_f64(size_t n, const double
         const double t18 = ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t17 / (1.5707963267948966 + atan(maximum(-1.0, t3))));
         const double t19 = ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t17 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
         const double t20 = (t11 ? t12 / t13 : 1.0 / ((1.0 + 1.0 / (t14 * t14)) * t14));
-        loss[row] = w * (-(y_i * ((0.0 < f_i) ? log1p(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan(t3)) / 3.141592653589793)) : log(((t4 < -1.0) ? atan(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log(((t9 < -1.0) ? atan(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan(t9)) / 3.141592653589793)));
+        loss[row] = w * (-(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan(t3)) / 3.141592653589793)) : log_v(((t4 < -1.0) ? atan(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_v(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t9 < -1.0) ? atan(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan(t9)) / 3.141592653589793)));
         gradient[row] = w * (t5 * t18 - y_i * t19);
         hessian[row] = w * ((2.0 * (t20 * sign(t3)) + t18) * t5 * t18 + y_i * (2.0 * (t20 * sign(f_i)) + t19) * t19);
     }
@@ -201,7 +342,7 @@ void lossforge_binomial_cauchit_loss_f32(size_t n, const float *restrict y, cons
         const float t0 = -f_i;
         const float t1 = minimumf(0.0f, f_i);
         const float t2 = minimumf(0.0f, t0);
-        loss[row] = w * (-(y_i * ((0.0f < f_i) ? log1pf(-(((1.0f < f_i) ? atanf(1.0f / maximumf(1.0f, f_i)) : 1.5707964f + atanf(t0)) / 3.1415927f)) : logf(((t1 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t1)) : 1.5707964f + atanf(t1)) / 3.1415927f))) - (1.0f - y_i) * ((0.0f < t0) ? log1pf(-(((1.0f < t0) ? atanf(1.0f / maximumf(1.0f, t0)) : 1.5707964f + atanf(f_i)) / 3.1415927f)) : logf(((t2 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t2)) : 1.5707964f + atanf(t2)) / 3.1415927f)));
+        loss[row] = w * (-(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? atanf(1.0f / maximumf(1.0f, f_i)) : 1.5707964f + atanf(t0)) / 3.1415927f)) : log_vf(((t1 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t1)) : 1.5707964f + atanf(t1)) / 3.1415927f))) - (1.0f - y_i) * ((0.0f < t0) ? log1p_vf(-(((1.0f < t0) ? atanf(1.0f / maximumf(1.0f, t0)) : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t2 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t2)) : 1.5707964f + atanf(t2)) / 3.1415927f)));
     }
 }
 
@@ -272,7 +413,7 @@ void lossforge_binomial_cauchit_loss_gradient_f32(size_t n, const float *restric
         const float t12 = minimumf(1.0f, 1.0f / maximumf(1.0f, t10));
         const float t13 = t12 * t12;
         const float t14 = ((t10 <= 1.0f) ? 1.0f / (1.0f + t11 * t11) : t13 / (1.0f + t13));
-        loss[row] = w * (-(y_i * ((0.0f < f_i) ? log1pf(-(((1.0f < f_i) ? t2 : 1.5707964f + atanf(t3)) / 3.1415927f)) : logf(((t4 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t4)) : 1.5707964f + atanf(t4)) / 3.1415927f))) - t5 * ((0.0f < t3) ? log1pf(-(((1.0f < t3) ? t8 : 1.5707964f + atanf(f_i)) / 3.1415927f)) : logf(((t9 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t9)) : 1.5707964f + atanf(t9)) / 3.1415927f)));
+        loss[row] = w * (-(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? t2 : 1.5707964f + atanf(t3)) / 3.1415927f)) : log_vf(((t4 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t4)) : 1.5707964f + atanf(t4)) / 3.1415927f))) - t5 * ((0.0f < t3) ? log1p_vf(-(((1.0f < t3) ? t8 : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t9 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t9)) : 1.5707964f + atanf(t9)) / 3.1415927f)));
         gradient[row] = w * (t5 * ((t3 < -1.0f) ? t1 / t2 / ((1.0f + 1.0f / (t0 * t0)) * t0) : t14 / (1.5707964f + atanf(maximumf(-1.0f, t3)))) - y_i * ((f_i < -1.0f) ? t7 / t8 / ((1.0f + 1.0f / (t6 * t6)) * t6) : t14 / (1.5707964f + atanf(maximumf(-1.0f, f_i)))));
     }
 }
@@ -332,7 +473,7 @@ void lossforge_binomial_cauchit_loss_gradient_hessian_f32(size_t n, const float 
         const float t18 = ((t3 < -1.0f) ? t1 / t2 / ((1.0f + 1.0f / (t0 * t0)) * t0) : t17 / (1.5707964f + atanf(maximumf(-1.0f, t3))));
         const float t19 = ((f_i < -1.0f) ? t7 / t8 / ((1.0f + 1.0f / (t6 * t6)) * t6) : t17 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
         const float t20 = (t11 ? t12 / t13 : 1.0f / ((1.0f + 1.0f / (t14 * t14)) * t14));
-        loss[row] = w * (-(y_i * ((0.0f < f_i) ? log1pf(-(((1.0f < f_i) ? t2 : 1.5707964f + atanf(t3)) / 3.1415927f)) : logf(((t4 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t4)) : 1.5707964f + atanf(t4)) / 3.1415927f))) - t5 * ((0.0f < t3) ? log1pf(-(((1.0f < t3) ? t8 : 1.5707964f + atanf(f_i)) / 3.1415927f)) : logf(((t9 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t9)) : 1.5707964f + atanf(t9)) / 3.1415927f)));
+        loss[row] = w * (-(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? t2 : 1.5707964f + atanf(t3)) / 3.1415927f)) : log_vf(((t4 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t4)) : 1.5707964f + atanf(t4)) / 3.1415927f))) - t5 * ((0.0f < t3) ? log1p_vf(-(((1.0f < t3) ? t8 : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t9 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t9)) : 1.5707964f + atanf(t9)) / 3.1415927f)));
         gradient[row] = w * (t5 * t18 - y_i * t19);
         hessian[row] = w * ((2.0f * (t20 * signf(t3)) + t18) * t5 * t18 + y_i * (2.0f * (t20 * signf(f_i)) + t19) * t19);
     }

@@ -7,6 +7,203 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -39,11 +236,11 @@ void lossforge_binomial_probit_loss_f64(size_t n, const double *restrict y, cons
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const double t3 = (t2 - 4.0) / (4.0 + t2);
         const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
-        const double t5 = -log(2.5066282746310007 * t4) - f_i * (0.5 * f_i);
+        const double t5 = -log_v(2.5066282746310007 * t4) - f_i * (0.5 * f_i);
         const double t6 = minimum(64.0, t1);
         const double t7 = rint(16.0 * t6);
         const double t8 = 0.0625 * t7;
-        const double t9 = log1p(-(0.5 * sqrt(0.6366197723675814) * (exp(0.5 * (t8 - t6) * (t8 + t6)) * exp(-(0.001953125 * t7 * t7))) / t4));
+        const double t9 = log1p_v(-(0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t8 - t6) * (t8 + t6)) * exp_v(-(0.001953125 * t7 * t7))) / t4));
         const double t10 = -0.5 * f_i;
         const double t11 = -f_i;
         const int t12 = (t11 < -1099511627776.0);
@@ -64,7 +261,7 @@ void lossforge_binomial_probit_gradient_f64(size_t n, const double *restrict y, 
         const double t4 = minimum(64.0, t0);
         const double t5 = rint(16.0 * t4);
         const double t6 = 0.0625 * t5;
-        const double t7 = 0.5 * sqrt(0.6366197723675814) * (exp(0.5 * (t6 - t4) * (t6 + t4)) * exp(-(0.001953125 * t5 * t5)));
+        const double t7 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t6 - t4) * (t6 + t4)) * exp_v(-(0.001953125 * t5 * t5)));
         const double t8 = t7 / (1.0 - t7 / t3);
         gradient[row] = w * ((1.0 - y_i) * ((-f_i < 0.0) ? t3 : t8) - y_i * ((f_i < 0.0) ? t3 : t8));
     }
@@ -88,7 +285,7 @@ void lossforge_binomial_probit_hessian_f64(size_t n, const double *restrict y, c
         const double t9 = minimum(64.0, t3);
         const double t10 = rint(16.0 * t9);
         const double t11 = 0.0625 * t10;
-        const double t12 = t8 * (exp(0.5 * (t11 - t9) * (t11 + t9)) * exp(-(0.001953125 * t10 * t10)));
+        const double t12 = t8 * (exp_v(0.5 * (t11 - t9) * (t11 + t9)) * exp_v(-(0.001953125 * t10 * t10)));
         const double t13 = (t2 ? t7 : t12 / (1.0 - t12 / t7));
         const double t14 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t15 = (t14 < 0.0);
@@ -100,7 +297,7 @@ void lossforge_binomial_probit_hessian_f64(size_t n, const double *restrict y, c
         const double t21 = minimum(64.0, t16);
         const double t22 = rint(16.0 * t21);
         const double t23 = 0.0625 * t22;
-        const double t24 = t8 * (exp(0.5 * (t23 - t21) * (t23 + t21)) * exp(-(0.001953125 * t22 * t22)));
+        const double t24 = t8 * (exp_v(0.5 * (t23 - t21) * (t23 + t21)) * exp_v(-(0.001953125 * t22 * t22)));
         const double t25 = (t15 ? t20 : t24 / (1.0 - t24 / t20));
         hessian[row] = w * ((1.0 - y_i) * ((t0 < -1.2676506002282294e+30) ? 1.0 : t13 * (t2 ? t6 : t13 + t1)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t25 * (t15 ? t19 : t25 + t14)));
     }
@@ -118,13 +315,13 @@ void lossforge_binomial_probit_loss_gradient_f64(size_t n, const double *restric
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const double t4 = (t3 - 4.0) / (4.0 + t3);
         const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
-        const double t6 = -log(2.5066282746310007 * t5) - f_i * (0.5 * f_i);
+        const double t6 = -log_v(2.5066282746310007 * t5) - f_i * (0.5 * f_i);
         const double t7 = minimum(64.0, t2);
         const double t8 = rint(16.0 * t7);
         const double t9 = 0.0625 * t8;
-        const double t10 = 0.5 * sqrt(0.6366197723675814) * (exp(0.5 * (t9 - t7) * (t9 + t7)) * exp(-(0.001953125 * t8 * t8)));
+        const double t10 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t9 - t7) * (t9 + t7)) * exp_v(-(0.001953125 * t8 * t8)));
         const double t11 = t10 / t5;
-        const double t12 = log1p(-t11);
+        const double t12 = log1p_v(-t11);
         const double t13 = -0.5 * f_i;
         const double t14 = 1.0 - y_i;
         const double t15 = -f_i;
@@ -152,7 +349,7 @@ void lossforge_binomial_probit_gradient_hessian_f64(size_t n, const double *rest
         const double t7 = minimum(64.0, t2);
         const double t8 = rint(16.0 * t7);
         const double t9 = 0.0625 * t8;
-        const double t10 = t6 * (exp(0.5 * (t9 - t7) * (t9 + t7)) * exp(-(0.001953125 * t8 * t8)));
+        const double t10 = t6 * (exp_v(0.5 * (t9 - t7) * (t9 + t7)) * exp_v(-(0.001953125 * t8 * t8)));
         const double t11 = t10 / (1.0 - t10 / t5);
         const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t1));
         const int t13 = (t12 < 0.0);
@@ -164,7 +361,7 @@ void lossforge_binomial_probit_gradient_hessian_f64(size_t n, const double *rest
         const double t19 = minimum(64.0, t14);
         const double t20 = rint(16.0 * t19);
         const double t21 = 0.0625 * t20;
-        const double t22 = t6 * (exp(0.5 * (t21 - t19) * (t21 + t19)) * exp(-(0.001953125 * t20 * t20)));
+        const double t22 = t6 * (exp_v(0.5 * (t21 - t19) * (t21 + t19)) * exp_v(-(0.001953125 * t20 * t20)));
         const double t23 = (t13 ? t18 : t22 / (1.0 - t22 / t18));
         const double t24 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t25 = (t24 < 0.0);
@@ -176,7 +373,7 @@ void lossforge_binomial_probit_gradient_hessian_f64(size_t n, const double *rest
         const double t31 = minimum(64.0, t26);
         const double t32 = rint(16.0 * t31);
         const double t33 = 0.0625 * t32;
-        const double t34 = t6 * (exp(0.5 * (t33 - t31) * (t33 + t31)) * exp(-(0.001953125 * t32 * t32)));
+        const double t34 = t6 * (exp_v(0.5 * (t33 - t31) * (t33 + t31)) * exp_v(-(0.001953125 * t32 * t32)));
         const double t35 = (t25 ? t30 : t34 / (1.0 - t34 / t30));
         gradient[row] = w * (t0 * ((t1 < 0.0) ? t5 : t11) - y_i * ((f_i < 0.0) ? t5 : t11));
         hessian[row] = w * (t0 * ((t1 < -1.2676506002282294e+30) ? 1.0 : t23 * (t13 ? t17 : t23 + t12)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t35 * (t25 ? t29 : t35 + t24)));
@@ -195,14 +392,14 @@ void lossforge_binomial_probit_loss_gradient_hessian_f64(size_t n, const double 
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const double t4 = (t3 - 4.0) / (4.0 + t3);
         const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
-        const double t6 = -log(2.5066282746310007 * t5) - f_i * (0.5 * f_i);
+        const double t6 = -log_v(2.5066282746310007 * t5) - f_i * (0.5 * f_i);
         const double t7 = 0.5 * sqrt(0.6366197723675814);
         const double t8 = minimum(64.0, t2);
         const double t9 = rint(16.0 * t8);
         const double t10 = 0.0625 * t9;
-        const double t11 = t7 * (exp(0.5 * (t10 - t8) * (t10 + t8)) * exp(-(0.001953125 * t9 * t9)));
+        const double t11 = t7 * (exp_v(0.5 * (t10 - t8) * (t10 + t8)) * exp_v(-(0.001953125 * t9 * t9)));
         const double t12 = t11 / t5;
-        const double t13 = log1p(-t12);
+        const double t13 = log1p_v(-t12);
         const double t14 = -0.5 * f_i;
         const double t15 = 1.0 - y_i;
         const double t16 = -f_i;
@@ -219,7 +416,7 @@ void lossforge_binomial_probit_loss_gradient_hessian_f64(size_t n, const double 
         const double t27 = minimum(64.0, t22);
         const double t28 = rint(16.0 * t27);
         const double t29 = 0.0625 * t28;
-        const double t30 = t7 * (exp(0.5 * (t29 - t27) * (t29 + t27)) * exp(-(0.001953125 * t28 * t28)));
+        const double t30 = t7 * (exp_v(0.5 * (t29 - t27) * (t29 + t27)) * exp_v(-(0.001953125 * t28 * t28)));
         const double t31 = (t21 ? t26 : t30 / (1.0 - t30 / t26));
         const double t32 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t33 = (t32 < 0.0);
@@ -231,7 +428,7 @@ void lossforge_binomial_probit_loss_gradient_hessian_f64(size_t n, const double 
         const double t39 = minimum(64.0, t34);
         const double t40 = rint(16.0 * t39);
         const double t41 = 0.0625 * t40;
-        const double t42 = t7 * (exp(0.5 * (t41 - t39) * (t41 + t39)) * exp(-(0.001953125 * t40 * t40)));
+        const double t42 = t7 * (exp_v(0.5 * (t41 - t39) * (t41 + t39)) * exp_v(-(0.001953125 * t40 * t40)));
         const double t43 = (t33 ? t38 : t42 / (1.0 - t42 / t38));
         loss[row] = w * (-(y_i * (t0 ? f_i : (t1 ? t6 : t13)) * (t0 ? t14 : 1.0)) - t15 * (t17 ? t16 : (t18 ? t6 : t13)) * (t17 ? -t14 : 1.0));
         gradient[row] = w * (t15 * (t18 ? t5 : t19) - y_i * (t1 ? t5 : t19));
@@ -249,7 +446,7 @@ void lossforge_binomial_probit_inverse_link_f64(size_t n, const double *restrict
         const double t3 = 0.0625 * t2;
         const double t4 = minimum(1.2676506002282294e+30, t0);
         const double t5 = (t4 - 4.0) / (4.0 + t4);
-        const double t6 = 0.5 * sqrt(0.6366197723675814) * (exp(0.5 * (t3 - t1) * (t3 + t1)) * exp(-(0.001953125 * t2 * t2))) / ((1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t5 / 1.25e+29) * t5 - 3.6291570418843135e-08) * t5 - 1.3470044747078458e-07) * t5) * t5) * t5 - 1.7801125236838621e-06) * t5 - 1.1236017736040415e-06) * t5) * t5 - 1.460119195672493e-06) * t5 - 3.179754982440019e-05) * t5) * t5) * t5 - 0.000150332811085615) * t5 - 0.0002893128318825679) * t5) * t5) * t5 - 0.0024857923897225673) * t5 - 0.00037358712267111387) * t5) * t5 - 0.004488589746531045) * t5 - 0.02080045431427855) * t5) * t5) * t5 - 0.1382244914787328) * t5) * t5) * t5 - 1.1822045015192792) * t5) / (4.0 + t0) + t0);
+        const double t6 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t3 - t1) * (t3 + t1)) * exp_v(-(0.001953125 * t2 * t2))) / ((1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t5 / 1.25e+29) * t5 - 3.6291570418843135e-08) * t5 - 1.3470044747078458e-07) * t5) * t5) * t5 - 1.7801125236838621e-06) * t5 - 1.1236017736040415e-06) * t5) * t5 - 1.460119195672493e-06) * t5 - 3.179754982440019e-05) * t5) * t5) * t5 - 0.000150332811085615) * t5 - 0.0002893128318825679) * t5) * t5) * t5 - 0.0024857923897225673) * t5 - 0.00037358712267111387) * t5) * t5 - 0.004488589746531045) * t5 - 0.02080045431427855) * t5) * t5) * t5 - 0.1382244914787328) * t5) * t5) * t5 - 1.1822045015192792) * t5) / (4.0 + t0) + t0);
         mean[row] = ((f_i < 0.0) ? t6 : 1.0 - t6);
     }
 }
@@ -265,11 +462,11 @@ void lossforge_binomial_probit_loss_f32(size_t n, const float *restrict y, const
         const float t2 = minimumf(1.2676506e+30f, t1);
         const float t3 = (t2 - 4.0f) / (4.0f + t2);
         const float t4 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t3 / 1.25e+29f) * t3 - 3.629157e-08f) * t3 - 1.3470044e-07f) * t3) * t3) * t3 - 1.7801125e-06f) * t3 - 1.1236018e-06f) * t3) * t3 - 1.4601192e-06f) * t3 - 3.179755e-05f) * t3) * t3) * t3 - 0.00015033281f) * t3 - 0.00028931283f) * t3) * t3) * t3 - 0.0024857924f) * t3 - 0.00037358713f) * t3) * t3 - 0.0044885897f) * t3 - 0.020800455f) * t3) * t3) * t3 - 0.1382245f) * t3) * t3) * t3 - 1.1822045f) * t3) / (4.0f + t1) + t1;
-        const float t5 = -logf(2.5066283f * t4) - f_i * (0.5f * f_i);
+        const float t5 = -log_vf(2.5066283f * t4) - f_i * (0.5f * f_i);
         const float t6 = minimumf(64.0f, t1);
         const float t7 = rintf(16.0f * t6);
         const float t8 = 0.0625f * t7;
-        const float t9 = log1pf(-(0.5f * sqrtf(0.63661975f) * (expf(0.5f * (t8 - t6) * (t8 + t6)) * expf(-(0.001953125f * t7 * t7))) / t4));
+        const float t9 = log1p_vf(-(0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t8 - t6) * (t8 + t6)) * exp_vf(-(0.001953125f * t7 * t7))) / t4));
         const float t10 = -0.5f * f_i;
         const float t11 = -f_i;
         const int t12 = (t11 < -1.0995116e+12f);
@@ -290,7 +487,7 @@ void lossforge_binomial_probit_gradient_f32(size_t n, const float *restrict y, c
         const float t4 = minimumf(64.0f, t0);
         const float t5 = rintf(16.0f * t4);
         const float t6 = 0.0625f * t5;
-        const float t7 = 0.5f * sqrtf(0.63661975f) * (expf(0.5f * (t6 - t4) * (t6 + t4)) * expf(-(0.001953125f * t5 * t5)));
+        const float t7 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t6 - t4) * (t6 + t4)) * exp_vf(-(0.001953125f * t5 * t5)));
         const float t8 = t7 / (1.0f - t7 / t3);
         gradient[row] = w * ((1.0f - y_i) * ((-f_i < 0.0f) ? t3 : t8) - y_i * ((f_i < 0.0f) ? t3 : t8));
     }
@@ -314,7 +511,7 @@ void lossforge_binomial_probit_hessian_f32(size_t n, const float *restrict y, co
         const float t9 = minimumf(64.0f, t3);
         const float t10 = rintf(16.0f * t9);
         const float t11 = 0.0625f * t10;
-        const float t12 = t8 * (expf(0.5f * (t11 - t9) * (t11 + t9)) * expf(-(0.001953125f * t10 * t10)));
+        const float t12 = t8 * (exp_vf(0.5f * (t11 - t9) * (t11 + t9)) * exp_vf(-(0.001953125f * t10 * t10)));
         const float t13 = (t2 ? t7 : t12 / (1.0f - t12 / t7));
         const float t14 = maximumf(-1.2676506e+30f, minimumf(64.0f, f_i));
         const int t15 = (t14 < 0.0f);
@@ -326,7 +523,7 @@ void lossforge_binomial_probit_hessian_f32(size_t n, const float *restrict y, co
         const float t21 = minimumf(64.0f, t16);
         const float t22 = rintf(16.0f * t21);
         const float t23 = 0.0625f * t22;
-        const float t24 = t8 * (expf(0.5f * (t23 - t21) * (t23 + t21)) * expf(-(0.001953125f * t22 * t22)));
+        const float t24 = t8 * (exp_vf(0.5f * (t23 - t21) * (t23 + t21)) * exp_vf(-(0.001953125f * t22 * t22)));
         const float t25 = (t15 ? t20 : t24 / (1.0f - t24 / t20));
         hessian[row] = w * ((1.0f - y_i) * ((t0 < -1.2676506e+30f) ? 1.0f : t13 * (t2 ? t6 : t13 + t1)) + y_i * ((f_i < -1.2676506e+30f) ? 1.0f : t25 * (t15 ? t19 : t25 + t14)));
     }
@@ -344,13 +541,13 @@ void lossforge_binomial_probit_loss_gradient_f32(size_t n, const float *restrict
         const float t3 = minimumf(1.2676506e+30f, t2);
         const float t4 = (t3 - 4.0f) / (4.0f + t3);
         const float t5 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t4 / 1.25e+29f) * t4 - 3.629157e-08f) * t4 - 1.3470044e-07f) * t4) * t4) * t4 - 1.7801125e-06f) * t4 - 1.1236018e-06f) * t4) * t4 - 1.4601192e-06f) * t4 - 3.179755e-05f) * t4) * t4) * t4 - 0.00015033281f) * t4 - 0.00028931283f) * t4) * t4) * t4 - 0.0024857924f) * t4 - 0.00037358713f) * t4) * t4 - 0.0044885897f) * t4 - 0.020800455f) * t4) * t4) * t4 - 0.1382245f) * t4) * t4) * t4 - 1.1822045f) * t4) / (4.0f + t2) + t2;
-        const float t6 = -logf(2.5066283f * t5) - f_i * (0.5f * f_i);
+        const float t6 = -log_vf(2.5066283f * t5) - f_i * (0.5f * f_i);
         const float t7 = minimumf(64.0f, t2);
         const float t8 = rintf(16.0f * t7);
         const float t9 = 0.0625f * t8;
-        const float t10 = 0.5f * sqrtf(0.63661975f) * (expf(0.5f * (t9 - t7) * (t9 + t7)) * expf(-(0.001953125f * t8 * t8)));
+        const float t10 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t9 - t7) * (t9 + t7)) * exp_vf(-(0.001953125f * t8 * t8)));
         const float t11 = t10 / t5;
-        const float t12 = log1pf(-t11);
+        const float t12 = log1p_vf(-t11);
         const float t13 = -0.5f * f_i;
         const float t14 = 1.0f - y_i;
         const float t15 = -f_i;
@@ -378,7 +575,7 @@ void lossforge_binomial_probit_gradient_hessian_f32(size_t n, const float *restr
         const float t7 = minimumf(64.0f, t2);
         const float t8 = rintf(16.0f * t7);
         const float t9 = 0.0625f * t8;
-        const float t10 = t6 * (expf(0.5f * (t9 - t7) * (t9 + t7)) * expf(-(0.001953125f * t8 * t8)));
+        const float t10 = t6 * (exp_vf(0.5f * (t9 - t7) * (t9 + t7)) * exp_vf(-(0.001953125f * t8 * t8)));
         const float t11 = t10 / (1.0f - t10 / t5);
         const float t12 = maximumf(-1.2676506e+30f, minimumf(64.0f, t1));
         const int t13 = (t12 < 0.0f);
@@ -390,7 +587,7 @@ void lossforge_binomial_probit_gradient_hessian_f32(size_t n, const float *restr
         const float t19 = minimumf(64.0f, t14);
         const float t20 = rintf(16.0f * t19);
         const float t21 = 0.0625f * t20;
-        const float t22 = t6 * (expf(0.5f * (t21 - t19) * (t21 + t19)) * expf(-(0.001953125f * t20 * t20)));
+        const float t22 = t6 * (exp_vf(0.5f * (t21 - t19) * (t21 + t19)) * exp_vf(-(0.001953125f * t20 * t20)));
         const float t23 = (t13 ? t18 : t22 / (1.0f - t22 / t18));
         const float t24 = maximumf(-1.2676506e+30f, minimumf(64.0f, f_i));
         const int t25 = (t24 < 0.0f);
@@ -402,7 +599,7 @@ void lossforge_binomial_probit_gradient_hessian_f32(size_t n, const float *restr
         const float t31 = minimumf(64.0f, t26);
         const float t32 = rintf(16.0f * t31);
         const float t33 = 0.0625f * t32;
-        const float t34 = t6 * (expf(0.5f * (t33 - t31) * (t33 + t31)) * expf(-(0.001953125f * t32 * t32)));
+        const float t34 = t6 * (exp_vf(0.5f * (t33 - t31) * (t33 + t31)) * exp_vf(-(0.001953125f * t32 * t32)));
         const float t35 = (t25 ? t30 : t34 / (1.0f - t34 / t30));
         gradient[row] = w * (t0 * ((t1 < 0.0f) ? t5 : t11) - y_i * ((f_i < 0.0f) ? t5 : t11));
         hessian[row] = w * (t0 * ((t1 < -1.2676506e+30f) ? 1.0f : t23 * (t13 ? t17 : t23 + t12)) + y_i * ((f_i < -1.2676506e+30f) ? 1.0f : t35 * (t25 ? t29 : t35 + t24)));
@@ -421,14 +618,14 @@ void lossforge_binomial_probit_loss_gradient_hessian_f32(size_t n, const float *
         const float t3 = minimumf(1.2676506e+30f, t2);
         const float t4 = (t3 - 4.0f) / (4.0f + t3);
         const float t5 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t4 / 1.25e+29f) * t4 - 3.629157e-08f) * t4 - 1.3470044e-07f) * t4) * t4) * t4 - 1.7801125e-06f) * t4 - 1.1236018e-06f) * t4) * t4 - 1.4601192e-06f) * t4 - 3.179755e-05f) * t4) * t4) * t4 - 0.00015033281f) * t4 - 0.00028931283f) * t4) * t4) * t4 - 0.0024857924f) * t4 - 0.00037358713f) * t4) * t4 - 0.0044885897f) * t4 - 0.020800455f) * t4) * t4) * t4 - 0.1382245f) * t4) * t4) * t4 - 1.1822045f) * t4) / (4.0f + t2) + t2;
-        const float t6 = -logf(2.5066283f * t5) - f_i * (0.5f * f_i);
+        const float t6 = -log_vf(2.5066283f * t5) - f_i * (0.5f * f_i);
         const float t7 = 0.5f * sqrtf(0.63661975f);
         const float t8 = minimumf(64.0f, t2);
         const float t9 = rintf(16.0f * t8);
         const float t10 = 0.0625f * t9;
-        const float t11 = t7 * (expf(0.5f * (t10 - t8) * (t10 + t8)) * expf(-(0.001953125f * t9 * t9)));
+        const float t11 = t7 * (exp_vf(0.5f * (t10 - t8) * (t10 + t8)) * exp_vf(-(0.001953125f * t9 * t9)));
         const float t12 = t11 / t5;
-        const float t13 = log1pf(-t12);
+        const float t13 = log1p_vf(-t12);
         const float t14 = -0.5f * f_i;
         const float t15 = 1.0f - y_i;
         const float t16 = -f_i;
@@ -445,7 +642,7 @@ void lossforge_binomial_probit_loss_gradient_hessian_f32(size_t n, const float *
         const float t27 = minimumf(64.0f, t22);
         const float t28 = rintf(16.0f * t27);
         const float t29 = 0.0625f * t28;
-        const float t30 = t7 * (expf(0.5f * (t29 - t27) * (t29 + t27)) * expf(-(0.001953125f * t28 * t28)));
+        const float t30 = t7 * (exp_vf(0.5f * (t29 - t27) * (t29 + t27)) * exp_vf(-(0.001953125f * t28 * t28)));
         const float t31 = (t21 ? t26 : t30 / (1.0f - t30 / t26));
         const float t32 = maximumf(-1.2676506e+30f, minimumf(64.0f, f_i));
         const int t33 = (t32 < 0.0f);
@@ -457,7 +654,7 @@ void lossforge_binomial_probit_loss_gradient_hessian_f32(size_t n, const float *
         const float t39 = minimumf(64.0f, t34);
         const float t40 = rintf(16.0f * t39);
         const float t41 = 0.0625f * t40;
-        const float t42 = t7 * (expf(0.5f * (t41 - t39) * (t41 + t39)) * expf(-(0.001953125f * t40 * t40)));
+        const float t42 = t7 * (exp_vf(0.5f * (t41 - t39) * (t41 + t39)) * exp_vf(-(0.001953125f * t40 * t40)));
         const float t43 = (t33 ? t38 : t42 / (1.0f - t42 / t38));
         loss[row] = w * (-(y_i * (t0 ? f_i : (t1 ? t6 : t13)) * (t0 ? t14 : 1.0f)) - t15 * (t17 ? t16 : (t18 ? t6 : t13)) * (t17 ? -t14 : 1.0f));
         gradient[row] = w * (t15 * (t18 ? t5 : t19) - y_i * (t1 ? t5 : t19));
@@ -475,7 +672,7 @@ void lossforge_binomial_probit_inverse_link_f32(size_t n, const float *restrict 
         const float t3 = 0.0625f * t2;
         const float t4 = minimumf(1.2676506e+30f, t0);
         const float t5 = (t4 - 4.0f) / (4.0f + t4);
-        const float t6 = 0.5f * sqrtf(0.63661975f) * (expf(0.5f * (t3 - t1) * (t3 + t1)) * expf(-(0.001953125f * t2 * t2))) / ((1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t5 / 1.25e+29f) * t5 - 3.629157e-08f) * t5 - 1.3470044e-07f) * t5) * t5) * t5 - 1.7801125e-06f) * t5 - 1.1236018e-06f) * t5) * t5 - 1.4601192e-06f) * t5 - 3.179755e-05f) * t5) * t5) * t5 - 0.00015033281f) * t5 - 0.00028931283f) * t5) * t5) * t5 - 0.0024857924f) * t5 - 0.00037358713f) * t5) * t5 - 0.0044885897f) * t5 - 0.020800455f) * t5) * t5) * t5 - 0.1382245f) * t5) * t5) * t5 - 1.1822045f) * t5) / (4.0f + t0) + t0);
+        const float t6 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t3 - t1) * (t3 + t1)) * exp_vf(-(0.001953125f * t2 * t2))) / ((1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t5 / 1.25e+29f) * t5 - 3.629157e-08f) * t5 - 1.3470044e-07f) * t5) * t5) * t5 - 1.7801125e-06f) * t5 - 1.1236018e-06f) * t5) * t5 - 1.4601192e-06f) * t5 - 3.179755e-05f) * t5) * t5) * t5 - 0.00015033281f) * t5 - 0.00028931283f) * t5) * t5) * t5 - 0.0024857924f) * t5 - 0.00037358713f) * t5) * t5 - 0.0044885897f) * t5 - 0.020800455f) * t5) * t5) * t5 - 0.1382245f) * t5) * t5) * t5 - 1.1822045f) * t5) / (4.0f + t0) + t0);
         mean[row] = ((f_i < 0.0f) ? t6 : 1.0f - t6);
     }
 }

@@ -7,6 +7,147 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -43,7 +184,7 @@ void lossforge_cauchy_loss_f64(size_t n, const double *restrict y, const double 
     const double t0 = fabs(c);
     const double c2 = c * (0.5 * c);
     const double c1 = 1.2676506002282294e+30 * t0;
-    const double c3 = log(t0);
+    const double c3 = log_v(t0);
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
@@ -54,7 +195,7 @@ void lossforge_cauchy_loss_f64(size_t n, const double *restrict y, const double 
         const double t3 = fabs(r / c);
         const double t4 = minimum(1.0, t3);
         const double t5 = maximum(1.0, t3);
-        loss[row] = w * (c2 * (t2 ? 2.0 * (log((t2 ? t1 : 1.0)) - c3) : ((t3 <= 1.0) ? log1p(t4 * t4) : 2.0 * log(t5) + log1p(1.0 / (t5 * t5)))));
+        loss[row] = w * (c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : ((t3 <= 1.0) ? log1p_v(t4 * t4) : 2.0 * log_v(t5) + log1p_v(1.0 / (t5 * t5)))));
     }
 }
 
@@ -94,7 +235,7 @@ void lossforge_cauchy_loss_gradient_f64(size_t n, const double *restrict y, cons
     const double t0 = fabs(c);
     const double c2 = c * (0.5 * c);
     const double c1 = 1.2676506002282294e+30 * t0;
-    const double c3 = log(t0);
+    const double c3 = log_v(t0);
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
@@ -109,7 +250,7 @@ void lossforge_cauchy_loss_gradient_f64(size_t n, const double *restrict y, cons
         const double t7 = t6 * t6;
         const double t8 = maximum(1.0, t4);
         const double t9 = 1.0 / (t8 * t8);
-        loss[row] = w * (c2 * (t2 ? 2.0 * (log((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p(t7) : 2.0 * log(t8) + log1p(t9))));
+        loss[row] = w * (c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_v(t7) : 2.0 * log_v(t8) + log1p_v(t9))));
         gradient[row] = w * (c * ((t5 ? t6 / (1.0 + t7) : 1.0 / ((1.0 + t9) * t8)) * sign(t3)));
     }
 }
@@ -140,7 +281,7 @@ void lossforge_cauchy_loss_gradient_hessian_f64(size_t n, const double *restrict
     const double t0 = fabs(c);
     const double c2 = c * (0.5 * c);
     const double c1 = 1.2676506002282294e+30 * t0;
-    const double c3 = log(t0);
+    const double c3 = log_v(t0);
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
@@ -159,7 +300,7 @@ void lossforge_cauchy_loss_gradient_hessian_f64(size_t n, const double *restrict
         const double t11 = minimum(1.0, 1.0 / t8);
         const double t12 = t11 * t11;
         const double t13 = (t5 ? 1.0 / t10 : t12 / (1.0 + t12));
-        loss[row] = w * (c2 * (t2 ? 2.0 * (log((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p(t7) : 2.0 * log(t8) + log1p(t9))));
+        loss[row] = w * (c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_v(t7) : 2.0 * log_v(t8) + log1p_v(t9))));
         gradient[row] = w * (c * ((t5 ? t6 / t10 : 1.0 / ((1.0 + t9) * t8)) * sign(t3)));
         hessian[row] = w * ((2.0 * t13 - 1.0) * t13);
     }
@@ -170,7 +311,7 @@ void lossforge_cauchy_loss_f32(size_t n, const float *restrict y, const float *r
     const float t0 = fabsf(c);
     const float c2 = c * (0.5f * c);
     const float c1 = 1.2676506e+30f * t0;
-    const float c3 = logf(t0);
+    const float c3 = log_vf(t0);
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
@@ -181,7 +322,7 @@ void lossforge_cauchy_loss_f32(size_t n, const float *restrict y, const float *r
         const float t3 = fabsf(r / c);
         const float t4 = minimumf(1.0f, t3);
         const float t5 = maximumf(1.0f, t3);
-        loss[row] = w * (c2 * (t2 ? 2.0f * (logf((t2 ? t1 : 1.0f)) - c3) : ((t3 <= 1.0f) ? log1pf(t4 * t4) : 2.0f * logf(t5) + log1pf(1.0f / (t5 * t5)))));
+        loss[row] = w * (c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : ((t3 <= 1.0f) ? log1p_vf(t4 * t4) : 2.0f * log_vf(t5) + log1p_vf(1.0f / (t5 * t5)))));
     }
 }
 
@@ -221,7 +362,7 @@ void lossforge_cauchy_loss_gradient_f32(size_t n, const float *restrict y, const
     const float t0 = fabsf(c);
     const float c2 = c * (0.5f * c);
     const float c1 = 1.2676506e+30f * t0;
-    const float c3 = logf(t0);
+    const float c3 = log_vf(t0);
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
@@ -236,7 +377,7 @@ void lossforge_cauchy_loss_gradient_f32(size_t n, const float *restrict y, const
         const float t7 = t6 * t6;
         const float t8 = maximumf(1.0f, t4);
         const float t9 = 1.0f / (t8 * t8);
-        loss[row] = w * (c2 * (t2 ? 2.0f * (logf((t2 ? t1 : 1.0f)) - c3) : (t5 ? log1pf(t7) : 2.0f * logf(t8) + log1pf(t9))));
+        loss[row] = w * (c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : (t5 ? log1p_vf(t7) : 2.0f * log_vf(t8) + log1p_vf(t9))));
         gradient[row] = w * (c * ((t5 ? t6 / (1.0f + t7) : 1.0f / ((1.0f + t9) * t8)) * signf(t3)));
     }
 }
@@ -267,7 +408,7 @@ void lossforge_cauchy_loss_gradient_hessian_f32(size_t n, const float *restrict 
     const float t0 = fabsf(c);
     const float c2 = c * (0.5f * c);
     const float c1 = 1.2676506e+30f * t0;
-    const float c3 = logf(t0);
+    const float c3 = log_vf(t0);
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
@@ -286,7 +427,7 @@ void lossforge_cauchy_loss_gradient_hessian_f32(size_t n, const float *restrict 
         const float t11 = minimumf(1.0f, 1.0f / t8);
         const float t12 = t11 * t11;
         const float t13 = (t5 ? 1.0f / t10 : t12 / (1.0f + t12));
-        loss[row] = w * (c2 * (t2 ? 2.0f * (logf((t2 ? t1 : 1.0f)) - c3) : (t5 ? log1pf(t7) : 2.0f * logf(t8) + log1pf(t9))));
+        loss[row] = w * (c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : (t5 ? log1p_vf(t7) : 2.0f * log_vf(t8) + log1p_vf(t9))));
         gradient[row] = w * (c * ((t5 ? t6 / t10 : 1.0f / ((1.0f + t9) * t8)) * signf(t3)));
         hessian[row] = w * ((2.0f * t13 - 1.0f) * t13);
     }

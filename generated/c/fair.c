@@ -7,6 +7,131 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -53,7 +178,7 @@ void lossforge_fair_loss_f64(size_t n, const double *restrict y, const double *r
         const double t5 = r / c;
         const double t6 = (t2 ? t5 * t5 : 0.0);
         const double t7 = minimum(1.2676506002282294e+30, t1);
-        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p((t2 ? 1.0 : t7))));
+        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7))));
     }
 }
 
@@ -98,7 +223,7 @@ void lossforge_fair_loss_gradient_f64(size_t n, const double *restrict y, const 
         const double t6 = (t2 ? t5 * t5 : 0.0);
         const double t7 = minimum(1.2676506002282294e+30, t1);
         const double t8 = minimum(1.0, t1);
-        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p((t2 ? 1.0 : t7))));
+        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7))));
         gradient[row] = w * (c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
     }
 }
@@ -135,7 +260,7 @@ void lossforge_fair_loss_gradient_hessian_f64(size_t n, const double *restrict y
         const double t7 = minimum(1.2676506002282294e+30, t1);
         const double t8 = minimum(1.0, t1);
         const double t9 = 1.0 + t1;
-        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p((t2 ? 1.0 : t7))));
+        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7))));
         gradient[row] = w * (c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
         hessian[row] = w * (1.0 / (t9 * t9));
     }
@@ -156,7 +281,7 @@ void lossforge_fair_loss_f32(size_t n, const float *restrict y, const float *res
         const float t5 = r / c;
         const float t6 = (t2 ? t5 * t5 : 0.0f);
         const float t7 = minimumf(1.2676506e+30f, t1);
-        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1pf((t2 ? 1.0f : t7))));
+        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7))));
     }
 }
 
@@ -201,7 +326,7 @@ void lossforge_fair_loss_gradient_f32(size_t n, const float *restrict y, const f
         const float t6 = (t2 ? t5 * t5 : 0.0f);
         const float t7 = minimumf(1.2676506e+30f, t1);
         const float t8 = minimumf(1.0f, t1);
-        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1pf((t2 ? 1.0f : t7))));
+        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7))));
         gradient[row] = w * (c * ((t1 <= 1.0f) ? t8 / (1.0f + t8) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r));
     }
 }
@@ -238,7 +363,7 @@ void lossforge_fair_loss_gradient_hessian_f32(size_t n, const float *restrict y,
         const float t7 = minimumf(1.2676506e+30f, t1);
         const float t8 = minimumf(1.0f, t1);
         const float t9 = 1.0f + t1;
-        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1pf((t2 ? 1.0f : t7))));
+        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7))));
         gradient[row] = w * (c * ((t1 <= 1.0f) ? t8 / (1.0f + t8) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r));
         hessian[row] = w * (1.0f / (t9 * t9));
     }

@@ -7,6 +7,147 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 void lossforge_focal_probability_loss_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict loss)
 {
@@ -15,7 +156,7 @@ void lossforge_focal_probability_loss_f64(size_t n, const double *restrict y, co
         const double p_i = p[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = 1.0 - y_i;
-        loss[row] = w * ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow(p_i, gamma_2) * log1p(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pow(1.0 - p_i, gamma_2) * log(p_i))) : p_i);
+        loss[row] = w * ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow(p_i, gamma_2) * log1p_v(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pow(1.0 - p_i, gamma_2) * log_v(p_i))) : p_i);
     }
 }
 
@@ -29,7 +170,7 @@ void lossforge_focal_probability_gradient_f64(size_t n, const double *restrict y
         const int t1 = (p_i == 0.0);
         const double t2 = 1.0 - p_i;
         const double t3 = 1.0 - y_i;
-        gradient[row] = w * ((p_i == p_i) ? ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * log(p_i) / t2)))) * pow(t2, gamma_2)) / p_i)) - ((t3 == 0.0) ? 0.0 : -((1.0 + gamma_2 * (t1 ? 1.0 : (t0 ? 0.0 : (p_i - 1.0) * log1p(-p_i) / p_i))) * pow(p_i, gamma_2) * t3 / t2)) : p_i);
+        gradient[row] = w * ((p_i == p_i) ? ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * log_v(p_i) / t2)))) * pow(t2, gamma_2)) / p_i)) - ((t3 == 0.0) ? 0.0 : -((1.0 + gamma_2 * (t1 ? 1.0 : (t0 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i))) * pow(p_i, gamma_2) * t3 / t2)) : p_i);
     }
 }
 
@@ -45,7 +186,7 @@ void lossforge_focal_probability_hessian_f64(size_t n, const double *restrict y,
         const double t1 = 1.0 - p_i;
         const int t4 = (p_i == 0.0);
         const int t5 = (p_i == 1.0);
-        hessian[row] = w * ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : (pow(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t4 ? 1.0 : (t5 ? 0.0 : (p_i - 1.0) * log1p(-p_i) / p_i))) * pow(p_i, t3)) / t1)) * t0) + ((y_i == 0.0) ? 0.0 : y_i * (pow(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * log(p_i) / t1)))) * pow(t1, t3)) / p_i))) : p_i);
+        hessian[row] = w * ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : (pow(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t4 ? 1.0 : (t5 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i))) * pow(p_i, t3)) / t1)) * t0) + ((y_i == 0.0) ? 0.0 : y_i * (pow(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * log_v(p_i) / t1)))) * pow(t1, t3)) / p_i))) : p_i);
     }
 }
 
@@ -59,11 +200,11 @@ void lossforge_focal_probability_loss_gradient_f64(size_t n, const double *restr
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
         const double t3 = pow(p_i, gamma_2);
-        const double t4 = log1p(-p_i);
+        const double t4 = log1p_v(-p_i);
         const int t5 = (y_i == 0.0);
         const double t6 = 1.0 - p_i;
         const double t7 = pow(t6, gamma_2);
-        const double t8 = log(p_i);
+        const double t8 = log_v(p_i);
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
         loss[row] = w * (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
@@ -84,11 +225,11 @@ void lossforge_focal_probability_gradient_hessian_f64(size_t n, const double *re
         const int t2 = (p_i == 1.0);
         const int t3 = (p_i == 0.0);
         const double t4 = 1.0 - p_i;
-        const double t5 = (t2 ? 1.0 : (t3 ? 0.0 : -(p_i * log(p_i) / t4)));
+        const double t5 = (t2 ? 1.0 : (t3 ? 0.0 : -(p_i * log_v(p_i) / t4)));
         const double t6 = pow(t4, gamma_2);
         const double t7 = 1.0 - y_i;
         const int t8 = (t7 == 0.0);
-        const double t9 = (t3 ? 1.0 : (t2 ? 0.0 : (p_i - 1.0) * log1p(-p_i) / p_i));
+        const double t9 = (t3 ? 1.0 : (t2 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i));
         const double t10 = pow(p_i, gamma_2);
         gradient[row] = w * (t0 ? (t1 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0 : -((1.0 + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
         hessian[row] = w * (t0 ? (t8 ? 0.0 : (t10 / t4 / t4 + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t9) * pow(p_i, t12)) / t4)) * t7) + (t1 ? 0.0 : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t5) * pow(t4, t12)) / p_i))) : p_i);
@@ -107,11 +248,11 @@ void lossforge_focal_probability_loss_gradient_hessian_f64(size_t n, const doubl
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
         const double t3 = pow(p_i, gamma_2);
-        const double t4 = log1p(-p_i);
+        const double t4 = log1p_v(-p_i);
         const int t5 = (y_i == 0.0);
         const double t6 = 1.0 - p_i;
         const double t7 = pow(t6, gamma_2);
-        const double t8 = log(p_i);
+        const double t8 = log_v(p_i);
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
         const double t11 = (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)));
@@ -129,7 +270,7 @@ void lossforge_focal_probability_loss_f32(size_t n, const float *restrict y, con
         const float p_i = p[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = 1.0f - y_i;
-        loss[row] = w * ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : -(t0 * powf(p_i, gamma_2) * log1pf(-p_i))) + ((y_i == 0.0f) ? 0.0f : -(y_i * powf(1.0f - p_i, gamma_2) * logf(p_i))) : p_i);
+        loss[row] = w * ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : -(t0 * powf(p_i, gamma_2) * log1p_vf(-p_i))) + ((y_i == 0.0f) ? 0.0f : -(y_i * powf(1.0f - p_i, gamma_2) * log_vf(p_i))) : p_i);
     }
 }
 
@@ -143,7 +284,7 @@ void lossforge_focal_probability_gradient_f32(size_t n, const float *restrict y,
         const int t1 = (p_i == 0.0f);
         const float t2 = 1.0f - p_i;
         const float t3 = 1.0f - y_i;
-        gradient[row] = w * ((p_i == p_i) ? ((y_i == 0.0f) ? 0.0f : -(y_i * ((1.0f + gamma_2 * (t0 ? 1.0f : (t1 ? 0.0f : -(p_i * logf(p_i) / t2)))) * powf(t2, gamma_2)) / p_i)) - ((t3 == 0.0f) ? 0.0f : -((1.0f + gamma_2 * (t1 ? 1.0f : (t0 ? 0.0f : (p_i - 1.0f) * log1pf(-p_i) / p_i))) * powf(p_i, gamma_2) * t3 / t2)) : p_i);
+        gradient[row] = w * ((p_i == p_i) ? ((y_i == 0.0f) ? 0.0f : -(y_i * ((1.0f + gamma_2 * (t0 ? 1.0f : (t1 ? 0.0f : -(p_i * log_vf(p_i) / t2)))) * powf(t2, gamma_2)) / p_i)) - ((t3 == 0.0f) ? 0.0f : -((1.0f + gamma_2 * (t1 ? 1.0f : (t0 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i))) * powf(p_i, gamma_2) * t3 / t2)) : p_i);
     }
 }
 
@@ -159,7 +300,7 @@ void lossforge_focal_probability_hessian_f32(size_t n, const float *restrict y, 
         const float t1 = 1.0f - p_i;
         const int t4 = (p_i == 0.0f);
         const int t5 = (p_i == 1.0f);
-        hessian[row] = w * ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : (powf(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t4 ? 1.0f : (t5 ? 0.0f : (p_i - 1.0f) * log1pf(-p_i) / p_i))) * powf(p_i, t3)) / t1)) * t0) + ((y_i == 0.0f) ? 0.0f : y_i * (powf(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t5 ? 1.0f : (t4 ? 0.0f : -(p_i * logf(p_i) / t1)))) * powf(t1, t3)) / p_i))) : p_i);
+        hessian[row] = w * ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : (powf(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t4 ? 1.0f : (t5 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i))) * powf(p_i, t3)) / t1)) * t0) + ((y_i == 0.0f) ? 0.0f : y_i * (powf(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t5 ? 1.0f : (t4 ? 0.0f : -(p_i * log_vf(p_i) / t1)))) * powf(t1, t3)) / p_i))) : p_i);
     }
 }
 
@@ -173,11 +314,11 @@ void lossforge_focal_probability_loss_gradient_f32(size_t n, const float *restri
         const float t1 = 1.0f - y_i;
         const int t2 = (t1 == 0.0f);
         const float t3 = powf(p_i, gamma_2);
-        const float t4 = log1pf(-p_i);
+        const float t4 = log1p_vf(-p_i);
         const int t5 = (y_i == 0.0f);
         const float t6 = 1.0f - p_i;
         const float t7 = powf(t6, gamma_2);
-        const float t8 = logf(p_i);
+        const float t8 = log_vf(p_i);
         const int t9 = (p_i == 1.0f);
         const int t10 = (p_i == 0.0f);
         loss[row] = w * (t0 ? (t2 ? 0.0f : -(t1 * t3 * t4)) + (t5 ? 0.0f : -(y_i * t7 * t8)) : p_i);
@@ -198,11 +339,11 @@ void lossforge_focal_probability_gradient_hessian_f32(size_t n, const float *res
         const int t2 = (p_i == 1.0f);
         const int t3 = (p_i == 0.0f);
         const float t4 = 1.0f - p_i;
-        const float t5 = (t2 ? 1.0f : (t3 ? 0.0f : -(p_i * logf(p_i) / t4)));
+        const float t5 = (t2 ? 1.0f : (t3 ? 0.0f : -(p_i * log_vf(p_i) / t4)));
         const float t6 = powf(t4, gamma_2);
         const float t7 = 1.0f - y_i;
         const int t8 = (t7 == 0.0f);
-        const float t9 = (t3 ? 1.0f : (t2 ? 0.0f : (p_i - 1.0f) * log1pf(-p_i) / p_i));
+        const float t9 = (t3 ? 1.0f : (t2 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i));
         const float t10 = powf(p_i, gamma_2);
         gradient[row] = w * (t0 ? (t1 ? 0.0f : -(y_i * ((1.0f + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0f : -((1.0f + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
         hessian[row] = w * (t0 ? (t8 ? 0.0f : (t10 / t4 / t4 + (t11 ? 0.0f : gamma_2 * ((2.0f + t12 * t9) * powf(p_i, t12)) / t4)) * t7) + (t1 ? 0.0f : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0f : gamma_2 * ((2.0f + t12 * t5) * powf(t4, t12)) / p_i))) : p_i);
@@ -221,11 +362,11 @@ void lossforge_focal_probability_loss_gradient_hessian_f32(size_t n, const float
         const float t1 = 1.0f - y_i;
         const int t2 = (t1 == 0.0f);
         const float t3 = powf(p_i, gamma_2);
-        const float t4 = log1pf(-p_i);
+        const float t4 = log1p_vf(-p_i);
         const int t5 = (y_i == 0.0f);
         const float t6 = 1.0f - p_i;
         const float t7 = powf(t6, gamma_2);
-        const float t8 = logf(p_i);
+        const float t8 = log_vf(p_i);
         const int t9 = (p_i == 1.0f);
         const int t10 = (p_i == 0.0f);
         const float t11 = (t9 ? 1.0f : (t10 ? 0.0f : -(p_i * t8 / t6)));

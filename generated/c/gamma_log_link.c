@@ -7,6 +7,111 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
 
 void lossforge_gamma_log_link_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
@@ -14,7 +119,7 @@ void lossforge_gamma_log_link_loss_f64(size_t n, const double *restrict y, const
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = exp(-(0.5 * f_i));
+        const double t0 = exp_v(-(0.5 * f_i));
         loss[row] = w * (f_i + y_i * t0 * t0);
     }
 }
@@ -25,7 +130,7 @@ void lossforge_gamma_log_link_gradient_f64(size_t n, const double *restrict y, c
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = exp(-(0.5 * f_i));
+        const double t0 = exp_v(-(0.5 * f_i));
         gradient[row] = w * (1.0 - y_i * t0 * t0);
     }
 }
@@ -36,7 +141,7 @@ void lossforge_gamma_log_link_hessian_f64(size_t n, const double *restrict y, co
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = exp(-(0.5 * f_i));
+        const double t0 = exp_v(-(0.5 * f_i));
         hessian[row] = w * (y_i * t0 * t0);
     }
 }
@@ -47,7 +152,7 @@ void lossforge_gamma_log_link_loss_gradient_f64(size_t n, const double *restrict
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = exp(-(0.5 * f_i));
+        const double t0 = exp_v(-(0.5 * f_i));
         const double t1 = y_i * t0 * t0;
         loss[row] = w * (f_i + t1);
         gradient[row] = w * (1.0 - t1);
@@ -60,7 +165,7 @@ void lossforge_gamma_log_link_gradient_hessian_f64(size_t n, const double *restr
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = exp(-(0.5 * f_i));
+        const double t0 = exp_v(-(0.5 * f_i));
         const double t1 = y_i * t0 * t0;
         gradient[row] = w * (1.0 - t1);
         hessian[row] = w * t1;
@@ -73,7 +178,7 @@ void lossforge_gamma_log_link_loss_gradient_hessian_f64(size_t n, const double *
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = exp(-(0.5 * f_i));
+        const double t0 = exp_v(-(0.5 * f_i));
         const double t1 = y_i * t0 * t0;
         loss[row] = w * (f_i + t1);
         gradient[row] = w * (1.0 - t1);
@@ -85,7 +190,7 @@ void lossforge_gamma_log_link_inverse_link_f64(size_t n, const double *restrict 
 {
     for (size_t row = 0; row < n; row++) {
         const double f_i = f[row];
-        mean[row] = exp(f_i);
+        mean[row] = exp_v(f_i);
     }
 }
 
@@ -95,7 +200,7 @@ void lossforge_gamma_log_link_loss_f32(size_t n, const float *restrict y, const 
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = expf(-(0.5f * f_i));
+        const float t0 = exp_vf(-(0.5f * f_i));
         loss[row] = w * (f_i + y_i * t0 * t0);
     }
 }
@@ -106,7 +211,7 @@ void lossforge_gamma_log_link_gradient_f32(size_t n, const float *restrict y, co
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = expf(-(0.5f * f_i));
+        const float t0 = exp_vf(-(0.5f * f_i));
         gradient[row] = w * (1.0f - y_i * t0 * t0);
     }
 }
@@ -117,7 +222,7 @@ void lossforge_gamma_log_link_hessian_f32(size_t n, const float *restrict y, con
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = expf(-(0.5f * f_i));
+        const float t0 = exp_vf(-(0.5f * f_i));
         hessian[row] = w * (y_i * t0 * t0);
     }
 }
@@ -128,7 +233,7 @@ void lossforge_gamma_log_link_loss_gradient_f32(size_t n, const float *restrict 
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = expf(-(0.5f * f_i));
+        const float t0 = exp_vf(-(0.5f * f_i));
         const float t1 = y_i * t0 * t0;
         loss[row] = w * (f_i + t1);
         gradient[row] = w * (1.0f - t1);
@@ -141,7 +246,7 @@ void lossforge_gamma_log_link_gradient_hessian_f32(size_t n, const float *restri
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = expf(-(0.5f * f_i));
+        const float t0 = exp_vf(-(0.5f * f_i));
         const float t1 = y_i * t0 * t0;
         gradient[row] = w * (1.0f - t1);
         hessian[row] = w * t1;
@@ -154,7 +259,7 @@ void lossforge_gamma_log_link_loss_gradient_hessian_f32(size_t n, const float *r
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = expf(-(0.5f * f_i));
+        const float t0 = exp_vf(-(0.5f * f_i));
         const float t1 = y_i * t0 * t0;
         loss[row] = w * (f_i + t1);
         gradient[row] = w * (1.0f - t1);
@@ -166,6 +271,6 @@ void lossforge_gamma_log_link_inverse_link_f32(size_t n, const float *restrict f
 {
     for (size_t row = 0; row < n; row++) {
         const float f_i = f[row];
-        mean[row] = expf(f_i);
+        mean[row] = exp_vf(f_i);
     }
 }

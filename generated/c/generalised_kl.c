@@ -7,6 +7,147 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -49,7 +190,7 @@ void lossforge_generalised_kl_loss_f64(size_t n, const double *restrict y, const
         const double t12 = minimum(1.2676506002282294e+30, t8);
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = w * ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0) * t11 / t10 / t10) / 21.0) * t11 / t10 / t10) / 19.0) * t11 / t10 / t10) / 17.0) * t11 / t10 / t10) / 15.0) * t11 / t10 / t10) / 13.0) * t11 / t10 / t10) / 11.0) * t11 / t10 / t10) / 9.0) * t11 / t10 / t10) / 7.0) * t11 / t10 / t10) / 5.0) * t11 / t10 / t10 / t10 / 3.0 : 1.0 - (t7 ? 1.0 : 1.0 / t12) * log1p((t7 ? 1.0 : t12))) : f_i + t2 * (t13 ? log1p((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log(t2) - log(f_i) : log((t14 ? 1.0 : t2 / f_i)))) - t2)) : f_i);
+        loss[row] = w * ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0) * t11 / t10 / t10) / 21.0) * t11 / t10 / t10) / 19.0) * t11 / t10 / t10) / 17.0) * t11 / t10 / t10) / 15.0) * t11 / t10 / t10) / 13.0) * t11 / t10 / t10) / 11.0) * t11 / t10 / t10) / 9.0) * t11 / t10 / t10) / 7.0) * t11 / t10 / t10) / 5.0) * t11 / t10 / t10 / t10 / 3.0 : 1.0 - (t7 ? 1.0 : 1.0 / t12) * log1p_v((t7 ? 1.0 : t12))) : f_i + t2 * (t13 ? log1p_v((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_v(t2) - log_v(f_i) : log_v((t14 ? 1.0 : t2 / f_i)))) - t2)) : f_i);
     }
 }
 
@@ -96,7 +237,7 @@ void lossforge_generalised_kl_loss_gradient_f64(size_t n, const double *restrict
         const double t13 = minimum(1.2676506002282294e+30, t9);
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = w * (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log(t3) - log(f_i) : log((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
+        loss[row] = w * (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_v((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_v((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_v(t3) - log_v(f_i) : log_v((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
         gradient[row] = w * (t0 ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
     }
 }
@@ -137,7 +278,7 @@ void lossforge_generalised_kl_loss_gradient_hessian_f64(size_t n, const double *
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const double t16 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-        loss[row] = w * (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log(t3) - log(f_i) : log((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
+        loss[row] = w * (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_v((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_v((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_v(t3) - log_v(f_i) : log_v((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
         gradient[row] = w * (t0 ? 1.0 - t16 : f_i);
         hessian[row] = w * (t0 ? ((t16 == 0.0) ? 0.0 : t16 / f_i) : f_i);
     }
@@ -164,7 +305,7 @@ void lossforge_generalised_kl_loss_f32(size_t n, const float *restrict y, const 
         const float t12 = minimumf(1.2676506e+30f, t8);
         const int t13 = (((0.5f <= f_i) && t0 && (f_i <= 2.0f)) || (t1 && (f_i <= 2.0f * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t6));
-        loss[row] = w * ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0f) * t11 / t10 / t10) / 21.0f) * t11 / t10 / t10) / 19.0f) * t11 / t10 / t10) / 17.0f) * t11 / t10 / t10) / 15.0f) * t11 / t10 / t10) / 13.0f) * t11 / t10 / t10) / 11.0f) * t11 / t10 / t10) / 9.0f) * t11 / t10 / t10) / 7.0f) * t11 / t10 / t10) / 5.0f) * t11 / t10 / t10 / t10 / 3.0f : 1.0f - (t7 ? 1.0f : 1.0f / t12) * log1pf((t7 ? 1.0f : t12))) : f_i + t2 * (t13 ? log1pf((t13 ? (t2 - f_i) / f_i : 0.0f)) : (t14 ? logf(t2) - logf(f_i) : logf((t14 ? 1.0f : t2 / f_i)))) - t2)) : f_i);
+        loss[row] = w * ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0f) * t11 / t10 / t10) / 21.0f) * t11 / t10 / t10) / 19.0f) * t11 / t10 / t10) / 17.0f) * t11 / t10 / t10) / 15.0f) * t11 / t10 / t10) / 13.0f) * t11 / t10 / t10) / 11.0f) * t11 / t10 / t10) / 9.0f) * t11 / t10 / t10) / 7.0f) * t11 / t10 / t10) / 5.0f) * t11 / t10 / t10 / t10 / 3.0f : 1.0f - (t7 ? 1.0f : 1.0f / t12) * log1p_vf((t7 ? 1.0f : t12))) : f_i + t2 * (t13 ? log1p_vf((t13 ? (t2 - f_i) / f_i : 0.0f)) : (t14 ? log_vf(t2) - log_vf(f_i) : log_vf((t14 ? 1.0f : t2 / f_i)))) - t2)) : f_i);
     }
 }
 
@@ -211,7 +352,7 @@ void lossforge_generalised_kl_loss_gradient_f32(size_t n, const float *restrict 
         const float t13 = minimumf(1.2676506e+30f, t9);
         const int t14 = (((0.5f <= f_i) && t1 && (f_i <= 2.0f)) || (t2 && (f_i <= 2.0f * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t7));
-        loss[row] = w * (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0f) * t12 / t11 / t11) / 21.0f) * t12 / t11 / t11) / 19.0f) * t12 / t11 / t11) / 17.0f) * t12 / t11 / t11) / 15.0f) * t12 / t11 / t11) / 13.0f) * t12 / t11 / t11) / 11.0f) * t12 / t11 / t11) / 9.0f) * t12 / t11 / t11) / 7.0f) * t12 / t11 / t11) / 5.0f) * t12 / t11 / t11 / t11 / 3.0f : 1.0f - (t8 ? 1.0f : 1.0f / t13) * log1pf((t8 ? 1.0f : t13))) : f_i + t3 * (t14 ? log1pf((t14 ? (t3 - f_i) / f_i : 0.0f)) : (t15 ? logf(t3) - logf(f_i) : logf((t15 ? 1.0f : t3 / f_i)))) - t3)) : f_i);
+        loss[row] = w * (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0f) * t12 / t11 / t11) / 21.0f) * t12 / t11 / t11) / 19.0f) * t12 / t11 / t11) / 17.0f) * t12 / t11 / t11) / 15.0f) * t12 / t11 / t11) / 13.0f) * t12 / t11 / t11) / 11.0f) * t12 / t11 / t11) / 9.0f) * t12 / t11 / t11) / 7.0f) * t12 / t11 / t11) / 5.0f) * t12 / t11 / t11 / t11 / 3.0f : 1.0f - (t8 ? 1.0f : 1.0f / t13) * log1p_vf((t8 ? 1.0f : t13))) : f_i + t3 * (t14 ? log1p_vf((t14 ? (t3 - f_i) / f_i : 0.0f)) : (t15 ? log_vf(t3) - log_vf(f_i) : log_vf((t15 ? 1.0f : t3 / f_i)))) - t3)) : f_i);
         gradient[row] = w * (t0 ? 1.0f - ((y_i == 0.0f) ? 0.0f : y_i / f_i) : f_i);
     }
 }
@@ -252,7 +393,7 @@ void lossforge_generalised_kl_loss_gradient_hessian_f32(size_t n, const float *r
         const int t14 = (((0.5f <= f_i) && t1 && (f_i <= 2.0f)) || (t2 && (f_i <= 2.0f * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t7));
         const float t16 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
-        loss[row] = w * (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0f) * t12 / t11 / t11) / 21.0f) * t12 / t11 / t11) / 19.0f) * t12 / t11 / t11) / 17.0f) * t12 / t11 / t11) / 15.0f) * t12 / t11 / t11) / 13.0f) * t12 / t11 / t11) / 11.0f) * t12 / t11 / t11) / 9.0f) * t12 / t11 / t11) / 7.0f) * t12 / t11 / t11) / 5.0f) * t12 / t11 / t11 / t11 / 3.0f : 1.0f - (t8 ? 1.0f : 1.0f / t13) * log1pf((t8 ? 1.0f : t13))) : f_i + t3 * (t14 ? log1pf((t14 ? (t3 - f_i) / f_i : 0.0f)) : (t15 ? logf(t3) - logf(f_i) : logf((t15 ? 1.0f : t3 / f_i)))) - t3)) : f_i);
+        loss[row] = w * (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0f) * t12 / t11 / t11) / 21.0f) * t12 / t11 / t11) / 19.0f) * t12 / t11 / t11) / 17.0f) * t12 / t11 / t11) / 15.0f) * t12 / t11 / t11) / 13.0f) * t12 / t11 / t11) / 11.0f) * t12 / t11 / t11) / 9.0f) * t12 / t11 / t11) / 7.0f) * t12 / t11 / t11) / 5.0f) * t12 / t11 / t11 / t11 / 3.0f : 1.0f - (t8 ? 1.0f : 1.0f / t13) * log1p_vf((t8 ? 1.0f : t13))) : f_i + t3 * (t14 ? log1p_vf((t14 ? (t3 - f_i) / f_i : 0.0f)) : (t15 ? log_vf(t3) - log_vf(f_i) : log_vf((t15 ? 1.0f : t3 / f_i)))) - t3)) : f_i);
         gradient[row] = w * (t0 ? 1.0f - t16 : f_i);
         hessian[row] = w * (t0 ? ((t16 == 0.0f) ? 0.0f : t16 / f_i) : f_i);
     }

@@ -7,6 +7,147 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -45,7 +186,7 @@ void lossforge_itakura_saito_loss_f64(size_t n, const double *restrict y, const 
         const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = w * (t0 ? (t3 ? t4 / t5 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0) * t6 / t5 / t5) / 21.0) * t6 / t5 / t5) / 19.0) * t6 / t5 / t5) / 17.0) * t6 / t5 / t5) / 15.0) * t6 / t5 / t5) / 13.0) * t6 / t5 / t5) / 11.0) * t6 / t5 / t5) / 9.0) * t6 / t5 / t5) / 7.0) * t6 / t5 / t5) / 5.0) * t6 / t5 / t5 / t5 / 3.0 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p((t9 ? t1 : 0.0)) : (t10 ? log(y_i) - log(f_i) : log((t10 ? 1.0 : t8)))));
+        loss[row] = w * (t0 ? (t3 ? t4 / t5 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0) * t6 / t5 / t5) / 21.0) * t6 / t5 / t5) / 19.0) * t6 / t5 / t5) / 17.0) * t6 / t5 / t5) / 15.0) * t6 / t5 / t5) / 13.0) * t6 / t5 / t5) / 11.0) * t6 / t5 / t5) / 9.0) * t6 / t5 / t5) / 7.0) * t6 / t5 / t5) / 5.0) * t6 / t5 / t5 / t5 / 3.0 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_v((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_v((t9 ? t1 : 0.0)) : (t10 ? log_v(y_i) - log_v(f_i) : log_v((t10 ? 1.0 : t8)))));
     }
 }
 
@@ -87,7 +228,7 @@ void lossforge_itakura_saito_loss_gradient_f64(size_t n, const double *restrict 
         const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = w * (t0 ? (t3 ? t4 / t5 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0) * t6 / t5 / t5) / 21.0) * t6 / t5 / t5) / 19.0) * t6 / t5 / t5) / 17.0) * t6 / t5 / t5) / 15.0) * t6 / t5 / t5) / 13.0) * t6 / t5 / t5) / 11.0) * t6 / t5 / t5) / 9.0) * t6 / t5 / t5) / 7.0) * t6 / t5 / t5) / 5.0) * t6 / t5 / t5 / t5 / 3.0 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p((t9 ? t1 : 0.0)) : (t10 ? log(y_i) - log(f_i) : log((t10 ? 1.0 : t8)))));
+        loss[row] = w * (t0 ? (t3 ? t4 / t5 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0) * t6 / t5 / t5) / 21.0) * t6 / t5 / t5) / 19.0) * t6 / t5 / t5) / 17.0) * t6 / t5 / t5) / 15.0) * t6 / t5 / t5) / 13.0) * t6 / t5 / t5) / 11.0) * t6 / t5 / t5) / 9.0) * t6 / t5 / t5) / 7.0) * t6 / t5 / t5) / 5.0) * t6 / t5 / t5 / t5 / 3.0 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_v((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_v((t9 ? t1 : 0.0)) : (t10 ? log_v(y_i) - log_v(f_i) : log_v((t10 ? 1.0 : t8)))));
         gradient[row] = w * ((1.0 - t8) / f_i);
     }
 }
@@ -123,7 +264,7 @@ void lossforge_itakura_saito_loss_gradient_hessian_f64(size_t n, const double *r
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
         const double t11 = (1.0 - t8) / f_i;
-        loss[row] = w * (t0 ? (t3 ? t4 / t5 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0) * t6 / t5 / t5) / 21.0) * t6 / t5 / t5) / 19.0) * t6 / t5 / t5) / 17.0) * t6 / t5 / t5) / 15.0) * t6 / t5 / t5) / 13.0) * t6 / t5 / t5) / 11.0) * t6 / t5 / t5) / 9.0) * t6 / t5 / t5) / 7.0) * t6 / t5 / t5) / 5.0) * t6 / t5 / t5 / t5 / 3.0 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p((t9 ? t1 : 0.0)) : (t10 ? log(y_i) - log(f_i) : log((t10 ? 1.0 : t8)))));
+        loss[row] = w * (t0 ? (t3 ? t4 / t5 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0) * t6 / t5 / t5) / 21.0) * t6 / t5 / t5) / 19.0) * t6 / t5 / t5) / 17.0) * t6 / t5 / t5) / 15.0) * t6 / t5 / t5) / 13.0) * t6 / t5 / t5) / 11.0) * t6 / t5 / t5) / 9.0) * t6 / t5 / t5) / 7.0) * t6 / t5 / t5) / 5.0) * t6 / t5 / t5 / t5 / 3.0 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_v((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_v((t9 ? t1 : 0.0)) : (t10 ? log_v(y_i) - log_v(f_i) : log_v((t10 ? 1.0 : t8)))));
         gradient[row] = w * t11;
         hessian[row] = w * (t8 / f_i / f_i - t11 / f_i);
     }
@@ -146,7 +287,7 @@ void lossforge_itakura_saito_loss_f32(size_t n, const float *restrict y, const f
         const float t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0f * f_i) && t0);
         const int t10 = ((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i));
-        loss[row] = w * (t0 ? (t3 ? t4 / t5 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0f) * t6 / t5 / t5) / 21.0f) * t6 / t5 / t5) / 19.0f) * t6 / t5 / t5) / 17.0f) * t6 / t5 / t5) / 15.0f) * t6 / t5 / t5) / 13.0f) * t6 / t5 / t5) / 11.0f) * t6 / t5 / t5) / 9.0f) * t6 / t5 / t5) / 7.0f) * t6 / t5 / t5) / 5.0f) * t6 / t5 / t5 / t5 / 3.0f : 1.0f - (t3 ? 1.0f : 1.0f / t7) * log1pf((t3 ? 1.0f : t7))) * t2 : t8 - 1.0f - (t9 ? log1pf((t9 ? t1 : 0.0f)) : (t10 ? logf(y_i) - logf(f_i) : logf((t10 ? 1.0f : t8)))));
+        loss[row] = w * (t0 ? (t3 ? t4 / t5 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0f) * t6 / t5 / t5) / 21.0f) * t6 / t5 / t5) / 19.0f) * t6 / t5 / t5) / 17.0f) * t6 / t5 / t5) / 15.0f) * t6 / t5 / t5) / 13.0f) * t6 / t5 / t5) / 11.0f) * t6 / t5 / t5) / 9.0f) * t6 / t5 / t5) / 7.0f) * t6 / t5 / t5) / 5.0f) * t6 / t5 / t5 / t5 / 3.0f : 1.0f - (t3 ? 1.0f : 1.0f / t7) * log1p_vf((t3 ? 1.0f : t7))) * t2 : t8 - 1.0f - (t9 ? log1p_vf((t9 ? t1 : 0.0f)) : (t10 ? log_vf(y_i) - log_vf(f_i) : log_vf((t10 ? 1.0f : t8)))));
     }
 }
 
@@ -188,7 +329,7 @@ void lossforge_itakura_saito_loss_gradient_f32(size_t n, const float *restrict y
         const float t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0f * f_i) && t0);
         const int t10 = ((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i));
-        loss[row] = w * (t0 ? (t3 ? t4 / t5 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0f) * t6 / t5 / t5) / 21.0f) * t6 / t5 / t5) / 19.0f) * t6 / t5 / t5) / 17.0f) * t6 / t5 / t5) / 15.0f) * t6 / t5 / t5) / 13.0f) * t6 / t5 / t5) / 11.0f) * t6 / t5 / t5) / 9.0f) * t6 / t5 / t5) / 7.0f) * t6 / t5 / t5) / 5.0f) * t6 / t5 / t5 / t5 / 3.0f : 1.0f - (t3 ? 1.0f : 1.0f / t7) * log1pf((t3 ? 1.0f : t7))) * t2 : t8 - 1.0f - (t9 ? log1pf((t9 ? t1 : 0.0f)) : (t10 ? logf(y_i) - logf(f_i) : logf((t10 ? 1.0f : t8)))));
+        loss[row] = w * (t0 ? (t3 ? t4 / t5 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0f) * t6 / t5 / t5) / 21.0f) * t6 / t5 / t5) / 19.0f) * t6 / t5 / t5) / 17.0f) * t6 / t5 / t5) / 15.0f) * t6 / t5 / t5) / 13.0f) * t6 / t5 / t5) / 11.0f) * t6 / t5 / t5) / 9.0f) * t6 / t5 / t5) / 7.0f) * t6 / t5 / t5) / 5.0f) * t6 / t5 / t5 / t5 / 3.0f : 1.0f - (t3 ? 1.0f : 1.0f / t7) * log1p_vf((t3 ? 1.0f : t7))) * t2 : t8 - 1.0f - (t9 ? log1p_vf((t9 ? t1 : 0.0f)) : (t10 ? log_vf(y_i) - log_vf(f_i) : log_vf((t10 ? 1.0f : t8)))));
         gradient[row] = w * ((1.0f - t8) / f_i);
     }
 }
@@ -224,7 +365,7 @@ void lossforge_itakura_saito_loss_gradient_hessian_f32(size_t n, const float *re
         const int t9 = ((y_i <= 2.0f * f_i) && t0);
         const int t10 = ((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i));
         const float t11 = (1.0f - t8) / f_i;
-        loss[row] = w * (t0 ? (t3 ? t4 / t5 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0f) * t6 / t5 / t5) / 21.0f) * t6 / t5 / t5) / 19.0f) * t6 / t5 / t5) / 17.0f) * t6 / t5 / t5) / 15.0f) * t6 / t5 / t5) / 13.0f) * t6 / t5 / t5) / 11.0f) * t6 / t5 / t5) / 9.0f) * t6 / t5 / t5) / 7.0f) * t6 / t5 / t5) / 5.0f) * t6 / t5 / t5 / t5 / 3.0f : 1.0f - (t3 ? 1.0f : 1.0f / t7) * log1pf((t3 ? 1.0f : t7))) * t2 : t8 - 1.0f - (t9 ? log1pf((t9 ? t1 : 0.0f)) : (t10 ? logf(y_i) - logf(f_i) : logf((t10 ? 1.0f : t8)))));
+        loss[row] = w * (t0 ? (t3 ? t4 / t5 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0f) * t6 / t5 / t5) / 21.0f) * t6 / t5 / t5) / 19.0f) * t6 / t5 / t5) / 17.0f) * t6 / t5 / t5) / 15.0f) * t6 / t5 / t5) / 13.0f) * t6 / t5 / t5) / 11.0f) * t6 / t5 / t5) / 9.0f) * t6 / t5 / t5) / 7.0f) * t6 / t5 / t5) / 5.0f) * t6 / t5 / t5 / t5 / 3.0f : 1.0f - (t3 ? 1.0f : 1.0f / t7) * log1p_vf((t3 ? 1.0f : t7))) * t2 : t8 - 1.0f - (t9 ? log1p_vf((t9 ? t1 : 0.0f)) : (t10 ? log_vf(y_i) - log_vf(f_i) : log_vf((t10 ? 1.0f : t8)))));
         gradient[row] = w * t11;
         hessian[row] = w * (t8 / f_i / f_i - t11 / f_i);
     }

@@ -7,6 +7,147 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -43,7 +184,7 @@ void lossforge_jensen_shannon_loss_f64(size_t n, const double *restrict y, const
         const double t6 = (t2 ? t5 * t5 : 0.0);
         const int t7 = (1.2676506002282294e+30 * t1 < t0);
         const double t8 = (t7 ? 1.0 : t3);
-        loss[row] = w * ((f_i == f_i) ? 0.5 * (t2 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t6 / 1225.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5 * f_i - 0.5 * y_i) * (t2 ? t5 : 0.0) : log(2.0 / t4) * t0 + (t7 ? 0.0 : log(2.0 * t8 / (1.0 + t8)) * t1)) : f_i);
+        loss[row] = w * ((f_i == f_i) ? 0.5 * (t2 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t6 / 1225.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5 * f_i - 0.5 * y_i) * (t2 ? t5 : 0.0) : log_v(2.0 / t4) * t0 + (t7 ? 0.0 : log_v(2.0 * t8 / (1.0 + t8)) * t1)) : f_i);
     }
 }
 
@@ -58,7 +199,7 @@ void lossforge_jensen_shannon_gradient_f64(size_t n, const double *restrict y, c
         const double t2 = 1.0 + minimum(f_i, y_i) / t1;
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = w * ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p(t0 / (t2 * t1)) : (t3 ? log1p((t3 ? t0 / y_i : 0.0)) : (t4 ? log(f_i) - log(y_i) : log((t4 ? 1.0 : f_i / y_i)))) + log(2.0 / t2)) : f_i);
+        gradient[row] = w * ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t0 / (t2 * t1)) : (t3 ? log1p_v((t3 ? t0 / y_i : 0.0)) : (t4 ? log_v(f_i) - log_v(y_i) : log_v((t4 ? 1.0 : f_i / y_i)))) + log_v(2.0 / t2)) : f_i);
     }
 }
 
@@ -87,13 +228,13 @@ void lossforge_jensen_shannon_loss_gradient_f64(size_t n, const double *restrict
         const double t6 = 1.0 + t5;
         const double t7 = t4 / (t6 * t1);
         const double t8 = (t3 ? t7 * t7 : 0.0);
-        const double t9 = log(2.0 / t6);
+        const double t9 = log_v(2.0 / t6);
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const double t11 = (t10 ? 1.0 : t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = w * (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
-        gradient[row] = w * (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p(t7) : (t12 ? log1p((t12 ? t4 / y_i : 0.0)) : (t13 ? log(f_i) - log(y_i) : log((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        loss[row] = w * (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_v(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
+        gradient[row] = w * (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t7) : (t12 ? log1p_v((t12 ? t4 / y_i : 0.0)) : (t13 ? log_v(f_i) - log_v(y_i) : log_v((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
     }
 }
 
@@ -108,7 +249,7 @@ void lossforge_jensen_shannon_gradient_hessian_f64(size_t n, const double *restr
         const double t2 = 1.0 + minimum(f_i, y_i) / t1;
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = w * ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p(t0 / (t2 * t1)) : (t3 ? log1p((t3 ? t0 / y_i : 0.0)) : (t4 ? log(f_i) - log(y_i) : log((t4 ? 1.0 : f_i / y_i)))) + log(2.0 / t2)) : f_i);
+        gradient[row] = w * ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t0 / (t2 * t1)) : (t3 ? log1p_v((t3 ? t0 / y_i : 0.0)) : (t4 ? log_v(f_i) - log_v(y_i) : log_v((t4 ? 1.0 : f_i / y_i)))) + log_v(2.0 / t2)) : f_i);
         hessian[row] = w * (0.5 * (y_i / (f_i + y_i) / f_i));
     }
 }
@@ -128,13 +269,13 @@ void lossforge_jensen_shannon_loss_gradient_hessian_f64(size_t n, const double *
         const double t6 = 1.0 + t5;
         const double t7 = t4 / (t6 * t1);
         const double t8 = (t3 ? t7 * t7 : 0.0);
-        const double t9 = log(2.0 / t6);
+        const double t9 = log_v(2.0 / t6);
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const double t11 = (t10 ? 1.0 : t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = w * (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
-        gradient[row] = w * (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p(t7) : (t12 ? log1p((t12 ? t4 / y_i : 0.0)) : (t13 ? log(f_i) - log(y_i) : log((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        loss[row] = w * (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_v(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
+        gradient[row] = w * (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t7) : (t12 ? log1p_v((t12 ? t4 / y_i : 0.0)) : (t13 ? log_v(f_i) - log_v(y_i) : log_v((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
         hessian[row] = w * (0.5 * (y_i / (f_i + y_i) / f_i));
     }
 }
@@ -154,7 +295,7 @@ void lossforge_jensen_shannon_loss_f32(size_t n, const float *restrict y, const 
         const float t6 = (t2 ? t5 * t5 : 0.0f);
         const int t7 = (1.2676506e+30f * t1 < t0);
         const float t8 = (t7 ? 1.0f : t3);
-        loss[row] = w * ((f_i == f_i) ? 0.5f * (t2 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t6 / 1225.0f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5f * f_i - 0.5f * y_i) * (t2 ? t5 : 0.0f) : logf(2.0f / t4) * t0 + (t7 ? 0.0f : logf(2.0f * t8 / (1.0f + t8)) * t1)) : f_i);
+        loss[row] = w * ((f_i == f_i) ? 0.5f * (t2 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t6 / 1225.0f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5f * f_i - 0.5f * y_i) * (t2 ? t5 : 0.0f) : log_vf(2.0f / t4) * t0 + (t7 ? 0.0f : log_vf(2.0f * t8 / (1.0f + t8)) * t1)) : f_i);
     }
 }
 
@@ -169,7 +310,7 @@ void lossforge_jensen_shannon_gradient_f32(size_t n, const float *restrict y, co
         const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
         const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
         const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-        gradient[row] = w * ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1pf(t0 / (t2 * t1)) : (t3 ? log1pf((t3 ? t0 / y_i : 0.0f)) : (t4 ? logf(f_i) - logf(y_i) : logf((t4 ? 1.0f : f_i / y_i)))) + logf(2.0f / t2)) : f_i);
+        gradient[row] = w * ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t0 / (t2 * t1)) : (t3 ? log1p_vf((t3 ? t0 / y_i : 0.0f)) : (t4 ? log_vf(f_i) - log_vf(y_i) : log_vf((t4 ? 1.0f : f_i / y_i)))) + log_vf(2.0f / t2)) : f_i);
     }
 }
 
@@ -198,13 +339,13 @@ void lossforge_jensen_shannon_loss_gradient_f32(size_t n, const float *restrict 
         const float t6 = 1.0f + t5;
         const float t7 = t4 / (t6 * t1);
         const float t8 = (t3 ? t7 * t7 : 0.0f);
-        const float t9 = logf(2.0f / t6);
+        const float t9 = log_vf(2.0f / t6);
         const int t10 = (1.2676506e+30f * t2 < t1);
         const float t11 = (t10 ? 1.0f : t5);
         const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
         const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-        loss[row] = w * (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : logf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
-        gradient[row] = w * (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1pf(t7) : (t12 ? log1pf((t12 ? t4 / y_i : 0.0f)) : (t13 ? logf(f_i) - logf(y_i) : logf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
+        loss[row] = w * (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : log_vf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
+        gradient[row] = w * (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t7) : (t12 ? log1p_vf((t12 ? t4 / y_i : 0.0f)) : (t13 ? log_vf(f_i) - log_vf(y_i) : log_vf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
     }
 }
 
@@ -219,7 +360,7 @@ void lossforge_jensen_shannon_gradient_hessian_f32(size_t n, const float *restri
         const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
         const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
         const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-        gradient[row] = w * ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1pf(t0 / (t2 * t1)) : (t3 ? log1pf((t3 ? t0 / y_i : 0.0f)) : (t4 ? logf(f_i) - logf(y_i) : logf((t4 ? 1.0f : f_i / y_i)))) + logf(2.0f / t2)) : f_i);
+        gradient[row] = w * ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t0 / (t2 * t1)) : (t3 ? log1p_vf((t3 ? t0 / y_i : 0.0f)) : (t4 ? log_vf(f_i) - log_vf(y_i) : log_vf((t4 ? 1.0f : f_i / y_i)))) + log_vf(2.0f / t2)) : f_i);
         hessian[row] = w * (0.5f * (y_i / (f_i + y_i) / f_i));
     }
 }
@@ -239,13 +380,13 @@ void lossforge_jensen_shannon_loss_gradient_hessian_f32(size_t n, const float *r
         const float t6 = 1.0f + t5;
         const float t7 = t4 / (t6 * t1);
         const float t8 = (t3 ? t7 * t7 : 0.0f);
-        const float t9 = logf(2.0f / t6);
+        const float t9 = log_vf(2.0f / t6);
         const int t10 = (1.2676506e+30f * t2 < t1);
         const float t11 = (t10 ? 1.0f : t5);
         const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
         const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-        loss[row] = w * (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : logf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
-        gradient[row] = w * (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1pf(t7) : (t12 ? log1pf((t12 ? t4 / y_i : 0.0f)) : (t13 ? logf(f_i) - logf(y_i) : logf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
+        loss[row] = w * (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : log_vf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
+        gradient[row] = w * (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t7) : (t12 ? log1p_vf((t12 ? t4 / y_i : 0.0f)) : (t13 ? log_vf(f_i) - log_vf(y_i) : log_vf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
         hessian[row] = w * (0.5f * (y_i / (f_i + y_i) / f_i));
     }
 }

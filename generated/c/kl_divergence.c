@@ -7,6 +7,147 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -66,7 +207,7 @@ void lossforge_kl_divergence_loss_f64(size_t n, const double *restrict y, const 
         const double t29 = minimum(1.2676506002282294e+30, t25);
         const int t30 = (((0.5 <= p_i) && t17 && (p_i <= 2.0)) || (t18 && (p_i <= 2.0 * y_i) && t23));
         const int t31 = ((t17 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t23));
-        loss[row] = w * ((p_i == p_i) ? (t1 ? t2 : (t3 ? t5 * (t9 ? t11 / t12 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0) * t13 / t12 / t12) / 21.0) * t13 / t12 / t12) / 19.0) * t13 / t12 / t12) / 17.0) * t13 / t12 / t12) / 15.0) * t13 / t12 / t12) / 13.0) * t13 / t12 / t12) / 11.0) * t13 / t12 / t12) / 9.0) * t13 / t12 / t12) / 7.0) * t13 / t12 / t12) / 5.0) * t13 / t12 / t12 / t12 / 3.0 : 1.0 - (t9 ? 1.0 : 1.0 / t14) * log1p((t9 ? 1.0 : t14))) : t4 * (t15 ? log1p((t15 ? (t4 - t2) / t2 : 0.0)) : (t16 ? log(t4) - log(t2) : log((t16 ? 1.0 : t4 / t2)))) + t2 - t4)) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0) * t28 / t27 / t27) / 21.0) * t28 / t27 / t27) / 19.0) * t28 / t27 / t27) / 17.0) * t28 / t27 / t27) / 15.0) * t28 / t27 / t27) / 13.0) * t28 / t27 / t27) / 11.0) * t28 / t27 / t27) / 9.0) * t28 / t27 / t27) / 7.0) * t28 / t27 / t27) / 5.0) * t28 / t27 / t27 / t27 / 3.0 : 1.0 - (t24 ? 1.0 : 1.0 / t29) * log1p((t24 ? 1.0 : t29))) : p_i + t19 * (t30 ? log1p((t30 ? (t19 - p_i) / p_i : 0.0)) : (t31 ? log(t19) - log(p_i) : log((t31 ? 1.0 : t19 / p_i)))) - t19)) : p_i);
+        loss[row] = w * ((p_i == p_i) ? (t1 ? t2 : (t3 ? t5 * (t9 ? t11 / t12 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0) * t13 / t12 / t12) / 21.0) * t13 / t12 / t12) / 19.0) * t13 / t12 / t12) / 17.0) * t13 / t12 / t12) / 15.0) * t13 / t12 / t12) / 13.0) * t13 / t12 / t12) / 11.0) * t13 / t12 / t12) / 9.0) * t13 / t12 / t12) / 7.0) * t13 / t12 / t12) / 5.0) * t13 / t12 / t12 / t12 / 3.0 : 1.0 - (t9 ? 1.0 : 1.0 / t14) * log1p_v((t9 ? 1.0 : t14))) : t4 * (t15 ? log1p_v((t15 ? (t4 - t2) / t2 : 0.0)) : (t16 ? log_v(t4) - log_v(t2) : log_v((t16 ? 1.0 : t4 / t2)))) + t2 - t4)) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0) * t28 / t27 / t27) / 21.0) * t28 / t27 / t27) / 19.0) * t28 / t27 / t27) / 17.0) * t28 / t27 / t27) / 15.0) * t28 / t27 / t27) / 13.0) * t28 / t27 / t27) / 11.0) * t28 / t27 / t27) / 9.0) * t28 / t27 / t27) / 7.0) * t28 / t27 / t27) / 5.0) * t28 / t27 / t27 / t27 / 3.0 : 1.0 - (t24 ? 1.0 : 1.0 / t29) * log1p_v((t24 ? 1.0 : t29))) : p_i + t19 * (t30 ? log1p_v((t30 ? (t19 - p_i) / p_i : 0.0)) : (t31 ? log_v(t19) - log_v(p_i) : log_v((t31 ? 1.0 : t19 / p_i)))) - t19)) : p_i);
     }
 }
 
@@ -134,7 +275,7 @@ void lossforge_kl_divergence_loss_gradient_f64(size_t n, const double *restrict 
         const double t30 = minimum(1.2676506002282294e+30, t26);
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
-        loss[row] = w * (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p((t10 ? 1.0 : t15))) : t5 * (t16 ? log1p((t16 ? (t5 - t3) / t3 : 0.0)) : (t17 ? log(t5) - log(t3) : log((t17 ? 1.0 : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log(t20) - log(p_i) : log((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
+        loss[row] = w * (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_v((t10 ? 1.0 : t15))) : t5 * (t16 ? log1p_v((t16 ? (t5 - t3) / t3 : 0.0)) : (t17 ? log_v(t5) - log_v(t3) : log_v((t17 ? 1.0 : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_v((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_v((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_v(t20) - log_v(p_i) : log_v((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
         gradient[row] = w * (t0 ? ((t1 == 0.0) ? 0.0 : t1 / t3) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 }
@@ -196,7 +337,7 @@ void lossforge_kl_divergence_loss_gradient_hessian_f64(size_t n, const double *r
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
         const double t33 = ((t1 == 0.0) ? 0.0 : t1 / t3);
         const double t34 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        loss[row] = w * (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p((t10 ? 1.0 : t15))) : t5 * (t16 ? log1p((t16 ? (t5 - t3) / t3 : 0.0)) : (t17 ? log(t5) - log(t3) : log((t17 ? 1.0 : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log(t20) - log(p_i) : log((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
+        loss[row] = w * (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_v((t10 ? 1.0 : t15))) : t5 * (t16 ? log1p_v((t16 ? (t5 - t3) / t3 : 0.0)) : (t17 ? log_v(t5) - log_v(t3) : log_v((t17 ? 1.0 : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_v((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_v((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_v(t20) - log_v(p_i) : log_v((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
         gradient[row] = w * (t0 ? t33 - t34 : p_i);
         hessian[row] = w * (t0 ? ((t33 == 0.0) ? 0.0 : t33 / t3) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
     }
@@ -240,7 +381,7 @@ void lossforge_kl_divergence_loss_f32(size_t n, const float *restrict y, const f
         const float t29 = minimumf(1.2676506e+30f, t25);
         const int t30 = (((0.5f <= p_i) && t17 && (p_i <= 2.0f)) || (t18 && (p_i <= 2.0f * y_i) && t23));
         const int t31 = ((t17 && ((1.2676506e+30f < p_i) || (p_i < 7.888609e-31f))) || (((1.2676506e+30f * p_i < y_i) || (1.2676506e+30f * y_i < p_i)) && t23));
-        loss[row] = w * ((p_i == p_i) ? (t1 ? t2 : (t3 ? t5 * (t9 ? t11 / t12 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0f) * t13 / t12 / t12) / 21.0f) * t13 / t12 / t12) / 19.0f) * t13 / t12 / t12) / 17.0f) * t13 / t12 / t12) / 15.0f) * t13 / t12 / t12) / 13.0f) * t13 / t12 / t12) / 11.0f) * t13 / t12 / t12) / 9.0f) * t13 / t12 / t12) / 7.0f) * t13 / t12 / t12) / 5.0f) * t13 / t12 / t12 / t12 / 3.0f : 1.0f - (t9 ? 1.0f : 1.0f / t14) * log1pf((t9 ? 1.0f : t14))) : t4 * (t15 ? log1pf((t15 ? (t4 - t2) / t2 : 0.0f)) : (t16 ? logf(t4) - logf(t2) : logf((t16 ? 1.0f : t4 / t2)))) + t2 - t4)) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0f) * t28 / t27 / t27) / 21.0f) * t28 / t27 / t27) / 19.0f) * t28 / t27 / t27) / 17.0f) * t28 / t27 / t27) / 15.0f) * t28 / t27 / t27) / 13.0f) * t28 / t27 / t27) / 11.0f) * t28 / t27 / t27) / 9.0f) * t28 / t27 / t27) / 7.0f) * t28 / t27 / t27) / 5.0f) * t28 / t27 / t27 / t27 / 3.0f : 1.0f - (t24 ? 1.0f : 1.0f / t29) * log1pf((t24 ? 1.0f : t29))) : p_i + t19 * (t30 ? log1pf((t30 ? (t19 - p_i) / p_i : 0.0f)) : (t31 ? logf(t19) - logf(p_i) : logf((t31 ? 1.0f : t19 / p_i)))) - t19)) : p_i);
+        loss[row] = w * ((p_i == p_i) ? (t1 ? t2 : (t3 ? t5 * (t9 ? t11 / t12 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0f) * t13 / t12 / t12) / 21.0f) * t13 / t12 / t12) / 19.0f) * t13 / t12 / t12) / 17.0f) * t13 / t12 / t12) / 15.0f) * t13 / t12 / t12) / 13.0f) * t13 / t12 / t12) / 11.0f) * t13 / t12 / t12) / 9.0f) * t13 / t12 / t12) / 7.0f) * t13 / t12 / t12) / 5.0f) * t13 / t12 / t12 / t12 / 3.0f : 1.0f - (t9 ? 1.0f : 1.0f / t14) * log1p_vf((t9 ? 1.0f : t14))) : t4 * (t15 ? log1p_vf((t15 ? (t4 - t2) / t2 : 0.0f)) : (t16 ? log_vf(t4) - log_vf(t2) : log_vf((t16 ? 1.0f : t4 / t2)))) + t2 - t4)) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0f) * t28 / t27 / t27) / 21.0f) * t28 / t27 / t27) / 19.0f) * t28 / t27 / t27) / 17.0f) * t28 / t27 / t27) / 15.0f) * t28 / t27 / t27) / 13.0f) * t28 / t27 / t27) / 11.0f) * t28 / t27 / t27) / 9.0f) * t28 / t27 / t27) / 7.0f) * t28 / t27 / t27) / 5.0f) * t28 / t27 / t27 / t27 / 3.0f : 1.0f - (t24 ? 1.0f : 1.0f / t29) * log1p_vf((t24 ? 1.0f : t29))) : p_i + t19 * (t30 ? log1p_vf((t30 ? (t19 - p_i) / p_i : 0.0f)) : (t31 ? log_vf(t19) - log_vf(p_i) : log_vf((t31 ? 1.0f : t19 / p_i)))) - t19)) : p_i);
     }
 }
 
@@ -308,7 +449,7 @@ void lossforge_kl_divergence_loss_gradient_f32(size_t n, const float *restrict y
         const float t30 = minimumf(1.2676506e+30f, t26);
         const int t31 = (((0.5f <= p_i) && t18 && (p_i <= 2.0f)) || (t19 && (p_i <= 2.0f * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506e+30f < p_i) || (p_i < 7.888609e-31f))) || (((1.2676506e+30f * p_i < y_i) || (1.2676506e+30f * y_i < p_i)) && t24));
-        loss[row] = w * (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0f) * t14 / t13 / t13) / 21.0f) * t14 / t13 / t13) / 19.0f) * t14 / t13 / t13) / 17.0f) * t14 / t13 / t13) / 15.0f) * t14 / t13 / t13) / 13.0f) * t14 / t13 / t13) / 11.0f) * t14 / t13 / t13) / 9.0f) * t14 / t13 / t13) / 7.0f) * t14 / t13 / t13) / 5.0f) * t14 / t13 / t13 / t13 / 3.0f : 1.0f - (t10 ? 1.0f : 1.0f / t15) * log1pf((t10 ? 1.0f : t15))) : t5 * (t16 ? log1pf((t16 ? (t5 - t3) / t3 : 0.0f)) : (t17 ? logf(t5) - logf(t3) : logf((t17 ? 1.0f : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0f) * t29 / t28 / t28) / 21.0f) * t29 / t28 / t28) / 19.0f) * t29 / t28 / t28) / 17.0f) * t29 / t28 / t28) / 15.0f) * t29 / t28 / t28) / 13.0f) * t29 / t28 / t28) / 11.0f) * t29 / t28 / t28) / 9.0f) * t29 / t28 / t28) / 7.0f) * t29 / t28 / t28) / 5.0f) * t29 / t28 / t28 / t28 / 3.0f : 1.0f - (t25 ? 1.0f : 1.0f / t30) * log1pf((t25 ? 1.0f : t30))) : p_i + t20 * (t31 ? log1pf((t31 ? (t20 - p_i) / p_i : 0.0f)) : (t32 ? logf(t20) - logf(p_i) : logf((t32 ? 1.0f : t20 / p_i)))) - t20)) : p_i);
+        loss[row] = w * (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0f) * t14 / t13 / t13) / 21.0f) * t14 / t13 / t13) / 19.0f) * t14 / t13 / t13) / 17.0f) * t14 / t13 / t13) / 15.0f) * t14 / t13 / t13) / 13.0f) * t14 / t13 / t13) / 11.0f) * t14 / t13 / t13) / 9.0f) * t14 / t13 / t13) / 7.0f) * t14 / t13 / t13) / 5.0f) * t14 / t13 / t13 / t13 / 3.0f : 1.0f - (t10 ? 1.0f : 1.0f / t15) * log1p_vf((t10 ? 1.0f : t15))) : t5 * (t16 ? log1p_vf((t16 ? (t5 - t3) / t3 : 0.0f)) : (t17 ? log_vf(t5) - log_vf(t3) : log_vf((t17 ? 1.0f : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0f) * t29 / t28 / t28) / 21.0f) * t29 / t28 / t28) / 19.0f) * t29 / t28 / t28) / 17.0f) * t29 / t28 / t28) / 15.0f) * t29 / t28 / t28) / 13.0f) * t29 / t28 / t28) / 11.0f) * t29 / t28 / t28) / 9.0f) * t29 / t28 / t28) / 7.0f) * t29 / t28 / t28) / 5.0f) * t29 / t28 / t28 / t28 / 3.0f : 1.0f - (t25 ? 1.0f : 1.0f / t30) * log1p_vf((t25 ? 1.0f : t30))) : p_i + t20 * (t31 ? log1p_vf((t31 ? (t20 - p_i) / p_i : 0.0f)) : (t32 ? log_vf(t20) - log_vf(p_i) : log_vf((t32 ? 1.0f : t20 / p_i)))) - t20)) : p_i);
         gradient[row] = w * (t0 ? ((t1 == 0.0f) ? 0.0f : t1 / t3) - ((y_i == 0.0f) ? 0.0f : y_i / p_i) : p_i);
     }
 }
@@ -370,7 +511,7 @@ void lossforge_kl_divergence_loss_gradient_hessian_f32(size_t n, const float *re
         const int t32 = ((t18 && ((1.2676506e+30f < p_i) || (p_i < 7.888609e-31f))) || (((1.2676506e+30f * p_i < y_i) || (1.2676506e+30f * y_i < p_i)) && t24));
         const float t33 = ((t1 == 0.0f) ? 0.0f : t1 / t3);
         const float t34 = ((y_i == 0.0f) ? 0.0f : y_i / p_i);
-        loss[row] = w * (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0f) * t14 / t13 / t13) / 21.0f) * t14 / t13 / t13) / 19.0f) * t14 / t13 / t13) / 17.0f) * t14 / t13 / t13) / 15.0f) * t14 / t13 / t13) / 13.0f) * t14 / t13 / t13) / 11.0f) * t14 / t13 / t13) / 9.0f) * t14 / t13 / t13) / 7.0f) * t14 / t13 / t13) / 5.0f) * t14 / t13 / t13 / t13 / 3.0f : 1.0f - (t10 ? 1.0f : 1.0f / t15) * log1pf((t10 ? 1.0f : t15))) : t5 * (t16 ? log1pf((t16 ? (t5 - t3) / t3 : 0.0f)) : (t17 ? logf(t5) - logf(t3) : logf((t17 ? 1.0f : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0f) * t29 / t28 / t28) / 21.0f) * t29 / t28 / t28) / 19.0f) * t29 / t28 / t28) / 17.0f) * t29 / t28 / t28) / 15.0f) * t29 / t28 / t28) / 13.0f) * t29 / t28 / t28) / 11.0f) * t29 / t28 / t28) / 9.0f) * t29 / t28 / t28) / 7.0f) * t29 / t28 / t28) / 5.0f) * t29 / t28 / t28 / t28 / 3.0f : 1.0f - (t25 ? 1.0f : 1.0f / t30) * log1pf((t25 ? 1.0f : t30))) : p_i + t20 * (t31 ? log1pf((t31 ? (t20 - p_i) / p_i : 0.0f)) : (t32 ? logf(t20) - logf(p_i) : logf((t32 ? 1.0f : t20 / p_i)))) - t20)) : p_i);
+        loss[row] = w * (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0f) * t14 / t13 / t13) / 21.0f) * t14 / t13 / t13) / 19.0f) * t14 / t13 / t13) / 17.0f) * t14 / t13 / t13) / 15.0f) * t14 / t13 / t13) / 13.0f) * t14 / t13 / t13) / 11.0f) * t14 / t13 / t13) / 9.0f) * t14 / t13 / t13) / 7.0f) * t14 / t13 / t13) / 5.0f) * t14 / t13 / t13 / t13 / 3.0f : 1.0f - (t10 ? 1.0f : 1.0f / t15) * log1p_vf((t10 ? 1.0f : t15))) : t5 * (t16 ? log1p_vf((t16 ? (t5 - t3) / t3 : 0.0f)) : (t17 ? log_vf(t5) - log_vf(t3) : log_vf((t17 ? 1.0f : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0f) * t29 / t28 / t28) / 21.0f) * t29 / t28 / t28) / 19.0f) * t29 / t28 / t28) / 17.0f) * t29 / t28 / t28) / 15.0f) * t29 / t28 / t28) / 13.0f) * t29 / t28 / t28) / 11.0f) * t29 / t28 / t28) / 9.0f) * t29 / t28 / t28) / 7.0f) * t29 / t28 / t28) / 5.0f) * t29 / t28 / t28 / t28 / 3.0f : 1.0f - (t25 ? 1.0f : 1.0f / t30) * log1p_vf((t25 ? 1.0f : t30))) : p_i + t20 * (t31 ? log1p_vf((t31 ? (t20 - p_i) / p_i : 0.0f)) : (t32 ? log_vf(t20) - log_vf(p_i) : log_vf((t32 ? 1.0f : t20 / p_i)))) - t20)) : p_i);
         gradient[row] = w * (t0 ? t33 - t34 : p_i);
         hessian[row] = w * (t0 ? ((t33 == 0.0f) ? 0.0f : t33 / t3) + ((t34 == 0.0f) ? 0.0f : t34 / p_i) : p_i);
     }

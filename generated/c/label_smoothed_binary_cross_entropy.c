@@ -7,6 +7,187 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -26,7 +207,7 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_f64(size_t n, const doub
         const double y_i = y[row];
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t2 = log1p(exp(-fabs(z_i)));
+        const double t2 = log1p_v(exp_v(-fabs(z_i)));
         loss[row] = w * ((t0 * (1.0 - y_i) + t1) * (t2 + maximum(0.0, z_i)) + (t1 + y_i * t0) * (t2 + maximum(0.0, -z_i)));
     }
 }
@@ -39,7 +220,7 @@ void lossforge_label_smoothed_binary_cross_entropy_gradient_f64(size_t n, const 
         const double y_i = y[row];
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t2 = exp(-fabs(z_i));
+        const double t2 = exp_v(-fabs(z_i));
         const double t3 = 1.0 + t2;
         gradient[row] = w * ((t0 * (1.0 - y_i) + t1) * (((0.0 <= z_i) ? 1.0 : t2) / t3) - (t1 + y_i * t0) * (((0.0 <= -z_i) ? 1.0 : t2) / t3));
     }
@@ -52,7 +233,7 @@ void lossforge_label_smoothed_binary_cross_entropy_hessian_f64(size_t n, const d
         const double y_i = y[row];
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t1 = exp(-fabs(z_i));
+        const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         hessian[row] = w * ((t0 * (1.0 - y_i) + (epsilon + y_i * t0)) * (((0.0 <= z_i) ? 1.0 : t1) / t2) * (((0.0 <= -z_i) ? 1.0 : t1) / t2));
     }
@@ -67,8 +248,8 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f64(size_t n, c
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
         const double t2 = t0 * (1.0 - y_i) + t1;
-        const double t3 = exp(-fabs(z_i));
-        const double t4 = log1p(t3);
+        const double t3 = exp_v(-fabs(z_i));
+        const double t4 = log1p_v(t3);
         const double t5 = t1 + y_i * t0;
         const double t6 = -z_i;
         const double t7 = 1.0 + t3;
@@ -86,7 +267,7 @@ void lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f64(size_t n
         const double z_i = z[row];
         const double w = weight ? weight[row] : 1.0;
         const double t1 = t0 * (1.0 - y_i);
-        const double t3 = exp(-fabs(z_i));
+        const double t3 = exp_v(-fabs(z_i));
         const double t4 = 1.0 + t3;
         const double t5 = ((0.0 <= z_i) ? 1.0 : t3) / t4;
         const double t6 = y_i * t0;
@@ -106,8 +287,8 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f64(siz
         const double w = weight ? weight[row] : 1.0;
         const double t1 = t0 * (1.0 - y_i);
         const double t3 = t1 + t2;
-        const double t4 = exp(-fabs(z_i));
-        const double t5 = log1p(t4);
+        const double t4 = exp_v(-fabs(z_i));
+        const double t5 = log1p_v(t4);
         const double t6 = y_i * t0;
         const double t7 = t2 + t6;
         const double t8 = -z_i;
@@ -125,7 +306,7 @@ void lossforge_label_smoothed_binary_cross_entropy_inverse_link_f64(size_t n, co
     (void)epsilon;
     for (size_t row = 0; row < n; row++) {
         const double z_i = z[row];
-        const double t0 = exp(-fabs(z_i));
+        const double t0 = exp_v(-fabs(z_i));
         mean[row] = ((0.0 <= z_i) ? 1.0 : t0) / (1.0 + t0);
     }
 }
@@ -138,7 +319,7 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_f32(size_t n, const floa
         const float y_i = y[row];
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t2 = log1pf(expf(-fabsf(z_i)));
+        const float t2 = log1p_vf(exp_vf(-fabsf(z_i)));
         loss[row] = w * ((t0 * (1.0f - y_i) + t1) * (t2 + maximumf(0.0f, z_i)) + (t1 + y_i * t0) * (t2 + maximumf(0.0f, -z_i)));
     }
 }
@@ -151,7 +332,7 @@ void lossforge_label_smoothed_binary_cross_entropy_gradient_f32(size_t n, const 
         const float y_i = y[row];
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t2 = expf(-fabsf(z_i));
+        const float t2 = exp_vf(-fabsf(z_i));
         const float t3 = 1.0f + t2;
         gradient[row] = w * ((t0 * (1.0f - y_i) + t1) * (((0.0f <= z_i) ? 1.0f : t2) / t3) - (t1 + y_i * t0) * (((0.0f <= -z_i) ? 1.0f : t2) / t3));
     }
@@ -164,7 +345,7 @@ void lossforge_label_smoothed_binary_cross_entropy_hessian_f32(size_t n, const f
         const float y_i = y[row];
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t1 = expf(-fabsf(z_i));
+        const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         hessian[row] = w * ((t0 * (1.0f - y_i) + (epsilon + y_i * t0)) * (((0.0f <= z_i) ? 1.0f : t1) / t2) * (((0.0f <= -z_i) ? 1.0f : t1) / t2));
     }
@@ -179,8 +360,8 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f32(size_t n, c
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t2 = t0 * (1.0f - y_i) + t1;
-        const float t3 = expf(-fabsf(z_i));
-        const float t4 = log1pf(t3);
+        const float t3 = exp_vf(-fabsf(z_i));
+        const float t4 = log1p_vf(t3);
         const float t5 = t1 + y_i * t0;
         const float t6 = -z_i;
         const float t7 = 1.0f + t3;
@@ -198,7 +379,7 @@ void lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f32(size_t n
         const float z_i = z[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t1 = t0 * (1.0f - y_i);
-        const float t3 = expf(-fabsf(z_i));
+        const float t3 = exp_vf(-fabsf(z_i));
         const float t4 = 1.0f + t3;
         const float t5 = ((0.0f <= z_i) ? 1.0f : t3) / t4;
         const float t6 = y_i * t0;
@@ -218,8 +399,8 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f32(siz
         const float w = weight ? weight[row] : 1.0f;
         const float t1 = t0 * (1.0f - y_i);
         const float t3 = t1 + t2;
-        const float t4 = expf(-fabsf(z_i));
-        const float t5 = log1pf(t4);
+        const float t4 = exp_vf(-fabsf(z_i));
+        const float t5 = log1p_vf(t4);
         const float t6 = y_i * t0;
         const float t7 = t2 + t6;
         const float t8 = -z_i;
@@ -237,7 +418,7 @@ void lossforge_label_smoothed_binary_cross_entropy_inverse_link_f32(size_t n, co
     (void)epsilon;
     for (size_t row = 0; row < n; row++) {
         const float z_i = z[row];
-        const float t0 = expf(-fabsf(z_i));
+        const float t0 = exp_vf(-fabsf(z_i));
         mean[row] = ((0.0f <= z_i) ? 1.0f : t0) / (1.0f + t0);
     }
 }

@@ -7,6 +7,157 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline double expm1_of(double x, double *low)
+{
+    const double least = x < -50.0 ? -50.0 : x;
+    double z, rest;
+    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double scale = from_bits(to_bits(z) << 52);
+    const double whole = scale - 0.5;
+    const double part = scale * e;
+    const double sum = whole + part;
+    const double back = whole - scale;
+    const double lost = (scale - (whole - back)) - (0.5 + back);
+    *low = 2.0 * (((whole - sum) + part) + fused(scale, rest, lost));
+    return 2.0 * sum;
+}
+
+static inline double expm1_v(double x)
+{
+    double low;
+    const double high = expm1_of(x, &low);
+    return (x < 0.0 ? -x : x) < 0x1p-60 ? x : high + low;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline float expm1_off(float x, float *low)
+{
+    const float least = x < -30.0f ? -30.0f : x;
+    float z, rest;
+    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
+    const float scale = from_bitsf(to_bitsf(z) << 23);
+    const float whole = scale - 0.5f;
+    const float part = scale * e;
+    const float sum = whole + part;
+    const float back = whole - scale;
+    const float lost = (scale - (whole - back)) - (0.5f + back);
+    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
+    return 2.0f * sum;
+}
+
+static inline float expm1_vf(float x)
+{
+    float low;
+    const float high = expm1_off(x, &low);
+    return (x < 0.0f ? -x : x) < 0x1p-30f ? x : high + low;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -36,8 +187,8 @@ void lossforge_log_quantile_loss_f64(size_t n, const double *restrict y, const d
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const int t0 = (fabs(f_i) <= 1.0);
-        const double t1 = expm1(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
-        const double t2 = exp(0.5 * f_i);
+        const double t1 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
+        const double t2 = exp_v(0.5 * f_i);
         loss[row] = w * ((y_i == y_i) ? maximum((t0 ? -(tau * t1) : tau * y_i - tau * t2 * t2), (t0 ? t3 * t1 : t3 * t2 * t2 - y_i * t3)) : y_i);
     }
 }
@@ -50,8 +201,8 @@ void lossforge_log_quantile_gradient_f64(size_t n, const double *restrict y, con
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = ((fabs(f_i) <= 1.0) ? expm1(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp(f_i) - y_i);
-        const double t1 = exp(0.5 * f_i);
+        const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
+        const double t1 = exp_v(0.5 * f_i);
         gradient[row] = w * ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 }
@@ -64,8 +215,8 @@ void lossforge_log_quantile_hessian_f64(size_t n, const double *restrict y, cons
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = ((fabs(f_i) <= 1.0) ? expm1(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp(f_i) - y_i);
-        const double t1 = exp(0.5 * f_i);
+        const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
+        const double t1 = exp_v(0.5 * f_i);
         hessian[row] = w * ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 }
@@ -80,11 +231,11 @@ void lossforge_log_quantile_loss_gradient_f64(size_t n, const double *restrict y
         const double w = weight ? weight[row] : 1.0;
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const double t2 = expm1(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
-        const double t3 = exp(0.5 * f_i);
+        const double t2 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
+        const double t3 = exp_v(0.5 * f_i);
         const double t4 = tau * t3 * t3;
         const double t6 = t5 * t3 * t3;
-        const double t7 = (t1 ? t2 : exp(f_i) - y_i);
+        const double t7 = (t1 ? t2 : exp_v(f_i) - y_i);
         loss[row] = w * (t0 ? maximum((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
         gradient[row] = w * (t0 ? ((t7 < 0.0) ? -t4 : ((0.0 < t7) ? t6 : c1 * t3 * t3)) : y_i);
     }
@@ -98,8 +249,8 @@ void lossforge_log_quantile_gradient_hessian_f64(size_t n, const double *restric
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
-        const double t0 = ((fabs(f_i) <= 1.0) ? expm1(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp(f_i) - y_i);
-        const double t1 = exp(0.5 * f_i);
+        const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
+        const double t1 = exp_v(0.5 * f_i);
         const double t2 = ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
         gradient[row] = w * t2;
         hessian[row] = w * t2;
@@ -116,11 +267,11 @@ void lossforge_log_quantile_loss_gradient_hessian_f64(size_t n, const double *re
         const double w = weight ? weight[row] : 1.0;
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const double t2 = expm1(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
-        const double t3 = exp(0.5 * f_i);
+        const double t2 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
+        const double t3 = exp_v(0.5 * f_i);
         const double t4 = tau * t3 * t3;
         const double t6 = t5 * t3 * t3;
-        const double t7 = (t1 ? t2 : exp(f_i) - y_i);
+        const double t7 = (t1 ? t2 : exp_v(f_i) - y_i);
         const double t8 = (t0 ? ((t7 < 0.0) ? -t4 : ((0.0 < t7) ? t6 : c1 * t3 * t3)) : y_i);
         loss[row] = w * (t0 ? maximum((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
         gradient[row] = w * t8;
@@ -133,7 +284,7 @@ void lossforge_log_quantile_inverse_link_f64(size_t n, const double *restrict f,
     (void)tau;
     for (size_t row = 0; row < n; row++) {
         const double f_i = f[row];
-        mean[row] = exp(f_i);
+        mean[row] = exp_v(f_i);
     }
 }
 
@@ -145,8 +296,8 @@ void lossforge_log_quantile_loss_f32(size_t n, const float *restrict y, const fl
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const int t0 = (fabsf(f_i) <= 1.0f);
-        const float t1 = expm1f(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
-        const float t2 = expf(0.5f * f_i);
+        const float t1 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
+        const float t2 = exp_vf(0.5f * f_i);
         loss[row] = w * ((y_i == y_i) ? maximumf((t0 ? -(tau * t1) : tau * y_i - tau * t2 * t2), (t0 ? t3 * t1 : t3 * t2 * t2 - y_i * t3)) : y_i);
     }
 }
@@ -159,8 +310,8 @@ void lossforge_log_quantile_gradient_f32(size_t n, const float *restrict y, cons
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1f(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : expf(f_i) - y_i);
-        const float t1 = expf(0.5f * f_i);
+        const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
+        const float t1 = exp_vf(0.5f * f_i);
         gradient[row] = w * ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 }
@@ -173,8 +324,8 @@ void lossforge_log_quantile_hessian_f32(size_t n, const float *restrict y, const
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1f(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : expf(f_i) - y_i);
-        const float t1 = expf(0.5f * f_i);
+        const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
+        const float t1 = exp_vf(0.5f * f_i);
         hessian[row] = w * ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 }
@@ -189,11 +340,11 @@ void lossforge_log_quantile_loss_gradient_f32(size_t n, const float *restrict y,
         const float w = weight ? weight[row] : 1.0f;
         const int t0 = (y_i == y_i);
         const int t1 = (fabsf(f_i) <= 1.0f);
-        const float t2 = expm1f(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
-        const float t3 = expf(0.5f * f_i);
+        const float t2 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
+        const float t3 = exp_vf(0.5f * f_i);
         const float t4 = tau * t3 * t3;
         const float t6 = t5 * t3 * t3;
-        const float t7 = (t1 ? t2 : expf(f_i) - y_i);
+        const float t7 = (t1 ? t2 : exp_vf(f_i) - y_i);
         loss[row] = w * (t0 ? maximumf((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
         gradient[row] = w * (t0 ? ((t7 < 0.0f) ? -t4 : ((0.0f < t7) ? t6 : c1 * t3 * t3)) : y_i);
     }
@@ -207,8 +358,8 @@ void lossforge_log_quantile_gradient_hessian_f32(size_t n, const float *restrict
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
-        const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1f(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : expf(f_i) - y_i);
-        const float t1 = expf(0.5f * f_i);
+        const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
+        const float t1 = exp_vf(0.5f * f_i);
         const float t2 = ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
         gradient[row] = w * t2;
         hessian[row] = w * t2;
@@ -225,11 +376,11 @@ void lossforge_log_quantile_loss_gradient_hessian_f32(size_t n, const float *res
         const float w = weight ? weight[row] : 1.0f;
         const int t0 = (y_i == y_i);
         const int t1 = (fabsf(f_i) <= 1.0f);
-        const float t2 = expm1f(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
-        const float t3 = expf(0.5f * f_i);
+        const float t2 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
+        const float t3 = exp_vf(0.5f * f_i);
         const float t4 = tau * t3 * t3;
         const float t6 = t5 * t3 * t3;
-        const float t7 = (t1 ? t2 : expf(f_i) - y_i);
+        const float t7 = (t1 ? t2 : exp_vf(f_i) - y_i);
         const float t8 = (t0 ? ((t7 < 0.0f) ? -t4 : ((0.0f < t7) ? t6 : c1 * t3 * t3)) : y_i);
         loss[row] = w * (t0 ? maximumf((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
         gradient[row] = w * t8;
@@ -242,6 +393,6 @@ void lossforge_log_quantile_inverse_link_f32(size_t n, const float *restrict f, 
     (void)tau;
     for (size_t row = 0; row < n; row++) {
         const float f_i = f[row];
-        mean[row] = expf(f_i);
+        mean[row] = exp_vf(f_i);
     }
 }

@@ -7,6 +7,249 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline double expm1_of(double x, double *low)
+{
+    const double least = x < -50.0 ? -50.0 : x;
+    double z, rest;
+    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double scale = from_bits(to_bits(z) << 52);
+    const double whole = scale - 0.5;
+    const double part = scale * e;
+    const double sum = whole + part;
+    const double back = whole - scale;
+    const double lost = (scale - (whole - back)) - (0.5 + back);
+    *low = 2.0 * (((whole - sum) + part) + fused(scale, rest, lost));
+    return 2.0 * sum;
+}
+
+static inline double expm1_v(double x)
+{
+    double low;
+    const double high = expm1_of(x, &low);
+    return (x < 0.0 ? -x : x) < 0x1p-60 ? x : high + low;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline float expm1_off(float x, float *low)
+{
+    const float least = x < -30.0f ? -30.0f : x;
+    float z, rest;
+    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
+    const float scale = from_bitsf(to_bitsf(z) << 23);
+    const float whole = scale - 0.5f;
+    const float part = scale * e;
+    const float sum = whole + part;
+    const float back = whole - scale;
+    const float lost = (scale - (whole - back)) - (0.5f + back);
+    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
+    return 2.0f * sum;
+}
+
+static inline float expm1_vf(float x)
+{
+    float low;
+    const float high = expm1_off(x, &low);
+    return (x < 0.0f ? -x : x) < 0x1p-30f ? x : high + low;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -30,78 +273,78 @@ static inline float minimumf(float a, float b)
 
 void lossforge_negative_binomial_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict loss)
 {
-    const double c0 = log(alpha);
+    const double c0 = log_v(alpha);
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = -f_i;
         const double t1 = f_i + c0;
-        loss[row] = w * (y_i * ((0.0 < t0) ? log1p(alpha * ((alpha == 0.0) ? 0.0 : exp(-maximum(0.0, t0)))) - f_i : log1p(alpha + expm1(minimum(0.0, t0)))) + (log1p(exp(-fabs(t1))) + maximum(0.0, t1)) / alpha);
+        loss[row] = w * (y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(exp_v(-fabs(t1))) + maximum(0.0, t1)) / alpha);
     }
 }
 
 void lossforge_negative_binomial_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict gradient)
 {
-    const double t0 = log(alpha);
+    const double t0 = log_v(alpha);
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t1 = f_i + t0;
-        const double t2 = exp(-fabs(t1));
+        const double t2 = exp_v(-fabs(t1));
         const double t3 = -f_i - t0;
-        const double t4 = exp(-fabs(t3));
+        const double t4 = exp_v(-fabs(t3));
         gradient[row] = w * (((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) / alpha - y_i * (((0.0 <= t3) ? 1.0 : t4) / (1.0 + t4)));
     }
 }
 
 void lossforge_negative_binomial_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict hessian)
 {
-    const double t0 = log(alpha);
+    const double t0 = log_v(alpha);
     const double c1 = 1.0 / alpha;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t1 = -f_i - t0;
-        const double t2 = exp(-fabs(t1));
+        const double t2 = exp_v(-fabs(t1));
         const double t3 = f_i + t0;
-        const double t4 = exp(-fabs(t3));
+        const double t4 = exp_v(-fabs(t3));
         hessian[row] = w * ((y_i + c1) * (((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2)) * (((0.0 <= t3) ? 1.0 : t4) / (1.0 + t4)));
     }
 }
 
 void lossforge_negative_binomial_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict loss, double *restrict gradient)
 {
-    const double t1 = log(alpha);
+    const double t1 = log_v(alpha);
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = -f_i;
         const double t2 = f_i + t1;
-        const double t3 = exp(-fabs(t2));
+        const double t3 = exp_v(-fabs(t2));
         const double t4 = t0 - t1;
-        const double t5 = exp(-fabs(t4));
-        loss[row] = w * (y_i * ((0.0 < t0) ? log1p(alpha * ((alpha == 0.0) ? 0.0 : exp(-maximum(0.0, t0)))) - f_i : log1p(alpha + expm1(minimum(0.0, t0)))) + (log1p(t3) + maximum(0.0, t2)) / alpha);
+        const double t5 = exp_v(-fabs(t4));
+        loss[row] = w * (y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(t3) + maximum(0.0, t2)) / alpha);
         gradient[row] = w * (((0.0 <= t2) ? 1.0 : t3) / (1.0 + t3) / alpha - y_i * (((0.0 <= t4) ? 1.0 : t5) / (1.0 + t5)));
     }
 }
 
 void lossforge_negative_binomial_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict gradient, double *restrict hessian)
 {
-    const double t0 = log(alpha);
+    const double t0 = log_v(alpha);
     const double c1 = 1.0 / alpha;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t1 = f_i + t0;
-        const double t2 = exp(-fabs(t1));
+        const double t2 = exp_v(-fabs(t1));
         const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
         const double t4 = -f_i - t0;
-        const double t5 = exp(-fabs(t4));
+        const double t5 = exp_v(-fabs(t4));
         const double t6 = ((0.0 <= t4) ? 1.0 : t5) / (1.0 + t5);
         gradient[row] = w * (t3 / alpha - y_i * t6);
         hessian[row] = w * ((y_i + c1) * t6 * t3);
@@ -110,7 +353,7 @@ void lossforge_negative_binomial_gradient_hessian_f64(size_t n, const double *re
 
 void lossforge_negative_binomial_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
-    const double t1 = log(alpha);
+    const double t1 = log_v(alpha);
     const double c1 = 1.0 / alpha;
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
@@ -118,12 +361,12 @@ void lossforge_negative_binomial_loss_gradient_hessian_f64(size_t n, const doubl
         const double w = weight ? weight[row] : 1.0;
         const double t0 = -f_i;
         const double t2 = f_i + t1;
-        const double t3 = exp(-fabs(t2));
+        const double t3 = exp_v(-fabs(t2));
         const double t4 = ((0.0 <= t2) ? 1.0 : t3) / (1.0 + t3);
         const double t5 = t0 - t1;
-        const double t6 = exp(-fabs(t5));
+        const double t6 = exp_v(-fabs(t5));
         const double t7 = ((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6);
-        loss[row] = w * (y_i * ((0.0 < t0) ? log1p(alpha * ((alpha == 0.0) ? 0.0 : exp(-maximum(0.0, t0)))) - f_i : log1p(alpha + expm1(minimum(0.0, t0)))) + (log1p(t3) + maximum(0.0, t2)) / alpha);
+        loss[row] = w * (y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(t3) + maximum(0.0, t2)) / alpha);
         gradient[row] = w * (t4 / alpha - y_i * t7);
         hessian[row] = w * ((y_i + c1) * t7 * t4);
     }
@@ -134,84 +377,84 @@ void lossforge_negative_binomial_inverse_link_f64(size_t n, const double *restri
     (void)alpha;
     for (size_t row = 0; row < n; row++) {
         const double f_i = f[row];
-        mean[row] = exp(f_i);
+        mean[row] = exp_v(f_i);
     }
 }
 
 void lossforge_negative_binomial_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict loss)
 {
-    const float c0 = logf(alpha);
+    const float c0 = log_vf(alpha);
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = -f_i;
         const float t1 = f_i + c0;
-        loss[row] = w * (y_i * ((0.0f < t0) ? log1pf(alpha * ((alpha == 0.0f) ? 0.0f : expf(-maximumf(0.0f, t0)))) - f_i : log1pf(alpha + expm1f(minimumf(0.0f, t0)))) + (log1pf(expf(-fabsf(t1))) + maximumf(0.0f, t1)) / alpha);
+        loss[row] = w * (y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(exp_vf(-fabsf(t1))) + maximumf(0.0f, t1)) / alpha);
     }
 }
 
 void lossforge_negative_binomial_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict gradient)
 {
-    const float t0 = logf(alpha);
+    const float t0 = log_vf(alpha);
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t1 = f_i + t0;
-        const float t2 = expf(-fabsf(t1));
+        const float t2 = exp_vf(-fabsf(t1));
         const float t3 = -f_i - t0;
-        const float t4 = expf(-fabsf(t3));
+        const float t4 = exp_vf(-fabsf(t3));
         gradient[row] = w * (((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) / alpha - y_i * (((0.0f <= t3) ? 1.0f : t4) / (1.0f + t4)));
     }
 }
 
 void lossforge_negative_binomial_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict hessian)
 {
-    const float t0 = logf(alpha);
+    const float t0 = log_vf(alpha);
     const float c1 = 1.0f / alpha;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t1 = -f_i - t0;
-        const float t2 = expf(-fabsf(t1));
+        const float t2 = exp_vf(-fabsf(t1));
         const float t3 = f_i + t0;
-        const float t4 = expf(-fabsf(t3));
+        const float t4 = exp_vf(-fabsf(t3));
         hessian[row] = w * ((y_i + c1) * (((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2)) * (((0.0f <= t3) ? 1.0f : t4) / (1.0f + t4)));
     }
 }
 
 void lossforge_negative_binomial_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict loss, float *restrict gradient)
 {
-    const float t1 = logf(alpha);
+    const float t1 = log_vf(alpha);
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = -f_i;
         const float t2 = f_i + t1;
-        const float t3 = expf(-fabsf(t2));
+        const float t3 = exp_vf(-fabsf(t2));
         const float t4 = t0 - t1;
-        const float t5 = expf(-fabsf(t4));
-        loss[row] = w * (y_i * ((0.0f < t0) ? log1pf(alpha * ((alpha == 0.0f) ? 0.0f : expf(-maximumf(0.0f, t0)))) - f_i : log1pf(alpha + expm1f(minimumf(0.0f, t0)))) + (log1pf(t3) + maximumf(0.0f, t2)) / alpha);
+        const float t5 = exp_vf(-fabsf(t4));
+        loss[row] = w * (y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(t3) + maximumf(0.0f, t2)) / alpha);
         gradient[row] = w * (((0.0f <= t2) ? 1.0f : t3) / (1.0f + t3) / alpha - y_i * (((0.0f <= t4) ? 1.0f : t5) / (1.0f + t5)));
     }
 }
 
 void lossforge_negative_binomial_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict gradient, float *restrict hessian)
 {
-    const float t0 = logf(alpha);
+    const float t0 = log_vf(alpha);
     const float c1 = 1.0f / alpha;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t1 = f_i + t0;
-        const float t2 = expf(-fabsf(t1));
+        const float t2 = exp_vf(-fabsf(t1));
         const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
         const float t4 = -f_i - t0;
-        const float t5 = expf(-fabsf(t4));
+        const float t5 = exp_vf(-fabsf(t4));
         const float t6 = ((0.0f <= t4) ? 1.0f : t5) / (1.0f + t5);
         gradient[row] = w * (t3 / alpha - y_i * t6);
         hessian[row] = w * ((y_i + c1) * t6 * t3);
@@ -220,7 +463,7 @@ void lossforge_negative_binomial_gradient_hessian_f32(size_t n, const float *res
 
 void lossforge_negative_binomial_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
-    const float t1 = logf(alpha);
+    const float t1 = log_vf(alpha);
     const float c1 = 1.0f / alpha;
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
@@ -228,12 +471,12 @@ void lossforge_negative_binomial_loss_gradient_hessian_f32(size_t n, const float
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = -f_i;
         const float t2 = f_i + t1;
-        const float t3 = expf(-fabsf(t2));
+        const float t3 = exp_vf(-fabsf(t2));
         const float t4 = ((0.0f <= t2) ? 1.0f : t3) / (1.0f + t3);
         const float t5 = t0 - t1;
-        const float t6 = expf(-fabsf(t5));
+        const float t6 = exp_vf(-fabsf(t5));
         const float t7 = ((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6);
-        loss[row] = w * (y_i * ((0.0f < t0) ? log1pf(alpha * ((alpha == 0.0f) ? 0.0f : expf(-maximumf(0.0f, t0)))) - f_i : log1pf(alpha + expm1f(minimumf(0.0f, t0)))) + (log1pf(t3) + maximumf(0.0f, t2)) / alpha);
+        loss[row] = w * (y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(t3) + maximumf(0.0f, t2)) / alpha);
         gradient[row] = w * (t4 / alpha - y_i * t7);
         hessian[row] = w * ((y_i + c1) * t7 * t4);
     }
@@ -244,6 +487,6 @@ void lossforge_negative_binomial_inverse_link_f32(size_t n, const float *restric
     (void)alpha;
     for (size_t row = 0; row < n; row++) {
         const float f_i = f[row];
-        mean[row] = expf(f_i);
+        mean[row] = exp_vf(f_i);
     }
 }

@@ -7,6 +7,251 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline double expm1_of(double x, double *low)
+{
+    const double least = x < -50.0 ? -50.0 : x;
+    double z, rest;
+    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double scale = from_bits(to_bits(z) << 52);
+    const double whole = scale - 0.5;
+    const double part = scale * e;
+    const double sum = whole + part;
+    const double back = whole - scale;
+    const double lost = (scale - (whole - back)) - (0.5 + back);
+    *low = 2.0 * (((whole - sum) + part) + fused(scale, rest, lost));
+    return 2.0 * sum;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* -e/(2 + e) with e = exp(-2*|x|) - 1, and what the division leaves. */
+static inline double tanh_v(double x)
+{
+    double rest;
+    const double size = x < 0.0 ? -x : x;
+    const double high = expm1_of(-2.0 * size, &rest);
+    const double e = high + rest;
+    const double low = (high - e) + rest;
+    const double d = 2.0 + e;
+    const double inverse = 1.0 / d;
+    const double q = e * inverse;
+    const double found = -(q + inverse * (fused(-q, d, e) + (low - q * (((2.0 - d) + e) + low))));
+    const double positive = size < 0x1p-60 ? size : found;
+    return x < 0.0 ? -positive : (x == 0.0 ? x : positive);
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline float expm1_off(float x, float *low)
+{
+    const float least = x < -30.0f ? -30.0f : x;
+    float z, rest;
+    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
+    const float scale = from_bitsf(to_bitsf(z) << 23);
+    const float whole = scale - 0.5f;
+    const float part = scale * e;
+    const float sum = whole + part;
+    const float back = whole - scale;
+    const float lost = (scale - (whole - back)) - (0.5f + back);
+    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
+    return 2.0f * sum;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
+
+/* -e/(2 + e) with e = exp(-2*|x|) - 1, and what the division leaves. */
+static inline float tanh_vf(float x)
+{
+    float rest;
+    const float size = x < 0.0f ? -x : x;
+    const float high = expm1_off(-2.0f * size, &rest);
+    const float e = high + rest;
+    const float low = (high - e) + rest;
+    const float d = 2.0f + e;
+    const float inverse = 1.0f / d;
+    const float q = e * inverse;
+    const float found = -(q + inverse * (fusedf(-q, d, e) + (low - q * (((2.0f - d) + e) + low))));
+    const float positive = size < 0x1p-30f ? size : found;
+    return x < 0.0f ? -positive : (x == 0.0f ? x : positive);
+}
 
 static inline double maximum(double a, double b)
 {
@@ -26,7 +271,7 @@ void lossforge_ordinal_logit_class_loss_f64(size_t n, const double *restrict low
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = f_i - low_i;
-        loss[row] = w * (log1p(exp(-fabs(t0))) + maximum(0.0, low_i - f_i) + (log1p(exp(-fabs(width_i - t0))) + maximum(0.0, t0 - width_i)));
+        loss[row] = w * (log1p_v(exp_v(-fabs(t0))) + maximum(0.0, low_i - f_i) + (log1p_v(exp_v(-fabs(width_i - t0))) + maximum(0.0, t0 - width_i)));
     }
 }
 
@@ -39,12 +284,12 @@ void lossforge_ordinal_logit_class_gradient_f64(size_t n, const double *restrict
         const double w = weight ? weight[row] : 1.0;
         const double t0 = low_i - f_i;
         const double t1 = width_i + t0;
-        const double t2 = exp(-fabs(t1));
+        const double t2 = exp_v(-fabs(t1));
         const double t3 = f_i - low_i;
-        const double t4 = exp(-fabs(t3));
+        const double t4 = exp_v(-fabs(t3));
         const double t5 = 1.0 + t4;
-        const double t6 = exp(-fabs(width_i - t3));
-        gradient[row] = w * -((((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) * (((0.0 <= t0) ? 1.0 : t4) / t5) + ((0.0 <= t3 - width_i) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= t3) ? 1.0 : t4) / t5)) * tanh(0.5 * width_i + t0));
+        const double t6 = exp_v(-fabs(width_i - t3));
+        gradient[row] = w * -((((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) * (((0.0 <= t0) ? 1.0 : t4) / t5) + ((0.0 <= t3 - width_i) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= t3) ? 1.0 : t4) / t5)) * tanh_v(0.5 * width_i + t0));
     }
 }
 
@@ -56,10 +301,10 @@ void lossforge_ordinal_logit_class_hessian_f64(size_t n, const double *restrict 
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = low_i + width_i;
-        const double t1 = exp(-fabs(f_i - t0));
+        const double t1 = exp_v(-fabs(f_i - t0));
         const double t2 = f_i - low_i;
-        const double t3 = exp(-fabs(width_i - t2));
-        const double t4 = exp(-fabs(t2));
+        const double t3 = exp_v(-fabs(width_i - t2));
+        const double t4 = exp_v(-fabs(t2));
         const double t5 = 1.0 + t4;
         hessian[row] = w * (((0.0 <= t0 - f_i) ? 1.0 : t1) / (1.0 + t1) * (((0.0 <= t2 - width_i) ? 1.0 : t3) / (1.0 + t3)) + ((0.0 <= t2) ? 1.0 : t4) / t5 * (((0.0 <= low_i - f_i) ? 1.0 : t4) / t5));
     }
@@ -73,15 +318,15 @@ void lossforge_ordinal_logit_class_loss_gradient_f64(size_t n, const double *res
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = f_i - low_i;
-        const double t1 = exp(-fabs(t0));
+        const double t1 = exp_v(-fabs(t0));
         const double t2 = low_i - f_i;
-        const double t3 = exp(-fabs(width_i - t0));
+        const double t3 = exp_v(-fabs(width_i - t0));
         const double t4 = t0 - width_i;
         const double t5 = width_i + t2;
-        const double t6 = exp(-fabs(t5));
+        const double t6 = exp_v(-fabs(t5));
         const double t7 = 1.0 + t1;
-        loss[row] = w * (log1p(t1) + maximum(0.0, t2) + (log1p(t3) + maximum(0.0, t4)));
-        gradient[row] = w * -((((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= t2) ? 1.0 : t1) / t7) + ((0.0 <= t4) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= t0) ? 1.0 : t1) / t7)) * tanh(0.5 * width_i + t2));
+        loss[row] = w * (log1p_v(t1) + maximum(0.0, t2) + (log1p_v(t3) + maximum(0.0, t4)));
+        gradient[row] = w * -((((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= t2) ? 1.0 : t1) / t7) + ((0.0 <= t4) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= t0) ? 1.0 : t1) / t7)) * tanh_v(0.5 * width_i + t2));
     }
 }
 
@@ -94,17 +339,17 @@ void lossforge_ordinal_logit_class_gradient_hessian_f64(size_t n, const double *
         const double w = weight ? weight[row] : 1.0;
         const double t0 = low_i - f_i;
         const double t1 = width_i + t0;
-        const double t2 = exp(-fabs(t1));
+        const double t2 = exp_v(-fabs(t1));
         const double t3 = f_i - low_i;
-        const double t4 = exp(-fabs(t3));
+        const double t4 = exp_v(-fabs(t3));
         const double t5 = 1.0 + t4;
         const double t6 = ((0.0 <= t0) ? 1.0 : t4) / t5;
-        const double t7 = exp(-fabs(width_i - t3));
+        const double t7 = exp_v(-fabs(width_i - t3));
         const double t8 = ((0.0 <= t3 - width_i) ? 1.0 : t7) / (1.0 + t7);
         const double t9 = ((0.0 <= t3) ? 1.0 : t4) / t5;
         const double t10 = low_i + width_i;
-        const double t11 = exp(-fabs(f_i - t10));
-        gradient[row] = w * -((((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) * t6 + t8 * t9) * tanh(0.5 * width_i + t0));
+        const double t11 = exp_v(-fabs(f_i - t10));
+        gradient[row] = w * -((((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) * t6 + t8 * t9) * tanh_v(0.5 * width_i + t0));
         hessian[row] = w * (((0.0 <= t10 - f_i) ? 1.0 : t11) / (1.0 + t11) * t8 + t9 * t6);
     }
 }
@@ -117,20 +362,20 @@ void lossforge_ordinal_logit_class_loss_gradient_hessian_f64(size_t n, const dou
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double t0 = f_i - low_i;
-        const double t1 = exp(-fabs(t0));
+        const double t1 = exp_v(-fabs(t0));
         const double t2 = low_i - f_i;
-        const double t3 = exp(-fabs(width_i - t0));
+        const double t3 = exp_v(-fabs(width_i - t0));
         const double t4 = t0 - width_i;
         const double t5 = width_i + t2;
-        const double t6 = exp(-fabs(t5));
+        const double t6 = exp_v(-fabs(t5));
         const double t7 = 1.0 + t1;
         const double t8 = ((0.0 <= t2) ? 1.0 : t1) / t7;
         const double t9 = ((0.0 <= t4) ? 1.0 : t3) / (1.0 + t3);
         const double t10 = ((0.0 <= t0) ? 1.0 : t1) / t7;
         const double t11 = low_i + width_i;
-        const double t12 = exp(-fabs(f_i - t11));
-        loss[row] = w * (log1p(t1) + maximum(0.0, t2) + (log1p(t3) + maximum(0.0, t4)));
-        gradient[row] = w * -((((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6) * t8 + t9 * t10) * tanh(0.5 * width_i + t2));
+        const double t12 = exp_v(-fabs(f_i - t11));
+        loss[row] = w * (log1p_v(t1) + maximum(0.0, t2) + (log1p_v(t3) + maximum(0.0, t4)));
+        gradient[row] = w * -((((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6) * t8 + t9 * t10) * tanh_v(0.5 * width_i + t2));
         hessian[row] = w * (((0.0 <= t11 - f_i) ? 1.0 : t12) / (1.0 + t12) * t9 + t10 * t8);
     }
 }
@@ -143,7 +388,7 @@ void lossforge_ordinal_logit_class_loss_f32(size_t n, const float *restrict low,
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = f_i - low_i;
-        loss[row] = w * (log1pf(expf(-fabsf(t0))) + maximumf(0.0f, low_i - f_i) + (log1pf(expf(-fabsf(width_i - t0))) + maximumf(0.0f, t0 - width_i)));
+        loss[row] = w * (log1p_vf(exp_vf(-fabsf(t0))) + maximumf(0.0f, low_i - f_i) + (log1p_vf(exp_vf(-fabsf(width_i - t0))) + maximumf(0.0f, t0 - width_i)));
     }
 }
 
@@ -156,12 +401,12 @@ void lossforge_ordinal_logit_class_gradient_f32(size_t n, const float *restrict 
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = low_i - f_i;
         const float t1 = width_i + t0;
-        const float t2 = expf(-fabsf(t1));
+        const float t2 = exp_vf(-fabsf(t1));
         const float t3 = f_i - low_i;
-        const float t4 = expf(-fabsf(t3));
+        const float t4 = exp_vf(-fabsf(t3));
         const float t5 = 1.0f + t4;
-        const float t6 = expf(-fabsf(width_i - t3));
-        gradient[row] = w * -((((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) * (((0.0f <= t0) ? 1.0f : t4) / t5) + ((0.0f <= t3 - width_i) ? 1.0f : t6) / (1.0f + t6) * (((0.0f <= t3) ? 1.0f : t4) / t5)) * tanhf(0.5f * width_i + t0));
+        const float t6 = exp_vf(-fabsf(width_i - t3));
+        gradient[row] = w * -((((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) * (((0.0f <= t0) ? 1.0f : t4) / t5) + ((0.0f <= t3 - width_i) ? 1.0f : t6) / (1.0f + t6) * (((0.0f <= t3) ? 1.0f : t4) / t5)) * tanh_vf(0.5f * width_i + t0));
     }
 }
 
@@ -173,10 +418,10 @@ void lossforge_ordinal_logit_class_hessian_f32(size_t n, const float *restrict l
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = low_i + width_i;
-        const float t1 = expf(-fabsf(f_i - t0));
+        const float t1 = exp_vf(-fabsf(f_i - t0));
         const float t2 = f_i - low_i;
-        const float t3 = expf(-fabsf(width_i - t2));
-        const float t4 = expf(-fabsf(t2));
+        const float t3 = exp_vf(-fabsf(width_i - t2));
+        const float t4 = exp_vf(-fabsf(t2));
         const float t5 = 1.0f + t4;
         hessian[row] = w * (((0.0f <= t0 - f_i) ? 1.0f : t1) / (1.0f + t1) * (((0.0f <= t2 - width_i) ? 1.0f : t3) / (1.0f + t3)) + ((0.0f <= t2) ? 1.0f : t4) / t5 * (((0.0f <= low_i - f_i) ? 1.0f : t4) / t5));
     }
@@ -190,15 +435,15 @@ void lossforge_ordinal_logit_class_loss_gradient_f32(size_t n, const float *rest
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = f_i - low_i;
-        const float t1 = expf(-fabsf(t0));
+        const float t1 = exp_vf(-fabsf(t0));
         const float t2 = low_i - f_i;
-        const float t3 = expf(-fabsf(width_i - t0));
+        const float t3 = exp_vf(-fabsf(width_i - t0));
         const float t4 = t0 - width_i;
         const float t5 = width_i + t2;
-        const float t6 = expf(-fabsf(t5));
+        const float t6 = exp_vf(-fabsf(t5));
         const float t7 = 1.0f + t1;
-        loss[row] = w * (log1pf(t1) + maximumf(0.0f, t2) + (log1pf(t3) + maximumf(0.0f, t4)));
-        gradient[row] = w * -((((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6) * (((0.0f <= t2) ? 1.0f : t1) / t7) + ((0.0f <= t4) ? 1.0f : t3) / (1.0f + t3) * (((0.0f <= t0) ? 1.0f : t1) / t7)) * tanhf(0.5f * width_i + t2));
+        loss[row] = w * (log1p_vf(t1) + maximumf(0.0f, t2) + (log1p_vf(t3) + maximumf(0.0f, t4)));
+        gradient[row] = w * -((((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6) * (((0.0f <= t2) ? 1.0f : t1) / t7) + ((0.0f <= t4) ? 1.0f : t3) / (1.0f + t3) * (((0.0f <= t0) ? 1.0f : t1) / t7)) * tanh_vf(0.5f * width_i + t2));
     }
 }
 
@@ -211,17 +456,17 @@ void lossforge_ordinal_logit_class_gradient_hessian_f32(size_t n, const float *r
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = low_i - f_i;
         const float t1 = width_i + t0;
-        const float t2 = expf(-fabsf(t1));
+        const float t2 = exp_vf(-fabsf(t1));
         const float t3 = f_i - low_i;
-        const float t4 = expf(-fabsf(t3));
+        const float t4 = exp_vf(-fabsf(t3));
         const float t5 = 1.0f + t4;
         const float t6 = ((0.0f <= t0) ? 1.0f : t4) / t5;
-        const float t7 = expf(-fabsf(width_i - t3));
+        const float t7 = exp_vf(-fabsf(width_i - t3));
         const float t8 = ((0.0f <= t3 - width_i) ? 1.0f : t7) / (1.0f + t7);
         const float t9 = ((0.0f <= t3) ? 1.0f : t4) / t5;
         const float t10 = low_i + width_i;
-        const float t11 = expf(-fabsf(f_i - t10));
-        gradient[row] = w * -((((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) * t6 + t8 * t9) * tanhf(0.5f * width_i + t0));
+        const float t11 = exp_vf(-fabsf(f_i - t10));
+        gradient[row] = w * -((((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) * t6 + t8 * t9) * tanh_vf(0.5f * width_i + t0));
         hessian[row] = w * (((0.0f <= t10 - f_i) ? 1.0f : t11) / (1.0f + t11) * t8 + t9 * t6);
     }
 }
@@ -234,20 +479,20 @@ void lossforge_ordinal_logit_class_loss_gradient_hessian_f32(size_t n, const flo
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float t0 = f_i - low_i;
-        const float t1 = expf(-fabsf(t0));
+        const float t1 = exp_vf(-fabsf(t0));
         const float t2 = low_i - f_i;
-        const float t3 = expf(-fabsf(width_i - t0));
+        const float t3 = exp_vf(-fabsf(width_i - t0));
         const float t4 = t0 - width_i;
         const float t5 = width_i + t2;
-        const float t6 = expf(-fabsf(t5));
+        const float t6 = exp_vf(-fabsf(t5));
         const float t7 = 1.0f + t1;
         const float t8 = ((0.0f <= t2) ? 1.0f : t1) / t7;
         const float t9 = ((0.0f <= t4) ? 1.0f : t3) / (1.0f + t3);
         const float t10 = ((0.0f <= t0) ? 1.0f : t1) / t7;
         const float t11 = low_i + width_i;
-        const float t12 = expf(-fabsf(f_i - t11));
-        loss[row] = w * (log1pf(t1) + maximumf(0.0f, t2) + (log1pf(t3) + maximumf(0.0f, t4)));
-        gradient[row] = w * -((((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6) * t8 + t9 * t10) * tanhf(0.5f * width_i + t2));
+        const float t12 = exp_vf(-fabsf(f_i - t11));
+        loss[row] = w * (log1p_vf(t1) + maximumf(0.0f, t2) + (log1p_vf(t3) + maximumf(0.0f, t4)));
+        gradient[row] = w * -((((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6) * t8 + t9 * t10) * tanh_vf(0.5f * width_i + t2));
         hessian[row] = w * (((0.0f <= t11 - f_i) ? 1.0f : t12) / (1.0f + t12) * t9 + t10 * t8);
     }
 }

@@ -7,6 +7,157 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline double expm1_of(double x, double *low)
+{
+    const double least = x < -50.0 ? -50.0 : x;
+    double z, rest;
+    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double scale = from_bits(to_bits(z) << 52);
+    const double whole = scale - 0.5;
+    const double part = scale * e;
+    const double sum = whole + part;
+    const double back = whole - scale;
+    const double lost = (scale - (whole - back)) - (0.5 + back);
+    *low = 2.0 * (((whole - sum) + part) + fused(scale, rest, lost));
+    return 2.0 * sum;
+}
+
+static inline double expm1_v(double x)
+{
+    double low;
+    const double high = expm1_of(x, &low);
+    return (x < 0.0 ? -x : x) < 0x1p-60 ? x : high + low;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline float expm1_off(float x, float *low)
+{
+    const float least = x < -30.0f ? -30.0f : x;
+    float z, rest;
+    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
+    const float scale = from_bitsf(to_bitsf(z) << 23);
+    const float whole = scale - 0.5f;
+    const float part = scale * e;
+    const float sum = whole + part;
+    const float back = whole - scale;
+    const float lost = (scale - (whole - back)) - (0.5f + back);
+    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
+    return 2.0f * sum;
+}
+
+static inline float expm1_vf(float x)
+{
+    float low;
+    const float high = expm1_off(x, &low);
+    return (x < 0.0f ? -x : x) < 0x1p-30f ? x : high + low;
+}
 
 static inline double maximum(double a, double b)
 {
@@ -39,8 +190,8 @@ void lossforge_ramsay_loss_f64(size_t n, const double *restrict y, const double 
         const double t0 = a * fabs(r);
         const double t1 = minimum(1.0, t0);
         const double t2 = maximum(-0.5, minimum(0.5, t1));
-        const double t3 = exp(-t0);
-        loss[row] = w * (((t0 <= 1.0) ? ((fabs(t1) <= 0.5) ? t2 * t2 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t2 / 20922789888000.0) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1(t1) - minimum(1.2676506002282294e+30, t1)) * exp(-t1) : 1.0 - t3 - t3 * minimum(1.2676506002282294e+30, t0)) / c0);
+        const double t3 = exp_v(-t0);
+        loss[row] = w * (((t0 <= 1.0) ? ((fabs(t1) <= 0.5) ? t2 * t2 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t2 / 20922789888000.0) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1_v(t1) - minimum(1.2676506002282294e+30, t1)) * exp_v(-t1) : 1.0 - t3 - t3 * minimum(1.2676506002282294e+30, t0)) / c0);
     }
 }
 
@@ -51,7 +202,7 @@ void lossforge_ramsay_gradient_f64(size_t n, const double *restrict y, const dou
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
-        const double t0 = exp(-(a * fabs(r)));
+        const double t0 = exp_v(-(a * fabs(r)));
         gradient[row] = w * (((t0 == 0.0) ? 0.0 : r) * t0);
     }
 }
@@ -64,7 +215,7 @@ void lossforge_ramsay_hessian_f64(size_t n, const double *restrict y, const doub
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
         const double t0 = a * fabs(r);
-        const double t1 = exp(-t0);
+        const double t1 = exp_v(-t0);
         hessian[row] = w * (((t1 == 0.0) ? 0.0 : 1.0 - t0) * t1);
     }
 }
@@ -80,8 +231,8 @@ void lossforge_ramsay_loss_gradient_f64(size_t n, const double *restrict y, cons
         const double t0 = a * fabs(r);
         const double t1 = minimum(1.0, t0);
         const double t2 = maximum(-0.5, minimum(0.5, t1));
-        const double t3 = exp(-t0);
-        loss[row] = w * (((t0 <= 1.0) ? ((fabs(t1) <= 0.5) ? t2 * t2 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t2 / 20922789888000.0) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1(t1) - minimum(1.2676506002282294e+30, t1)) * exp(-t1) : 1.0 - t3 - t3 * minimum(1.2676506002282294e+30, t0)) / c0);
+        const double t3 = exp_v(-t0);
+        loss[row] = w * (((t0 <= 1.0) ? ((fabs(t1) <= 0.5) ? t2 * t2 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t2 / 20922789888000.0) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1_v(t1) - minimum(1.2676506002282294e+30, t1)) * exp_v(-t1) : 1.0 - t3 - t3 * minimum(1.2676506002282294e+30, t0)) / c0);
         gradient[row] = w * (((t3 == 0.0) ? 0.0 : r) * t3);
     }
 }
@@ -94,7 +245,7 @@ void lossforge_ramsay_gradient_hessian_f64(size_t n, const double *restrict y, c
         const double w = weight ? weight[row] : 1.0;
         const double r = f_i - y_i;
         const double t0 = a * fabs(r);
-        const double t1 = exp(-t0);
+        const double t1 = exp_v(-t0);
         const int t2 = (t1 == 0.0);
         gradient[row] = w * ((t2 ? 0.0 : r) * t1);
         hessian[row] = w * ((t2 ? 0.0 : 1.0 - t0) * t1);
@@ -112,9 +263,9 @@ void lossforge_ramsay_loss_gradient_hessian_f64(size_t n, const double *restrict
         const double t0 = a * fabs(r);
         const double t1 = minimum(1.0, t0);
         const double t2 = maximum(-0.5, minimum(0.5, t1));
-        const double t3 = exp(-t0);
+        const double t3 = exp_v(-t0);
         const int t4 = (t3 == 0.0);
-        loss[row] = w * (((t0 <= 1.0) ? ((fabs(t1) <= 0.5) ? t2 * t2 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t2 / 20922789888000.0) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1(t1) - minimum(1.2676506002282294e+30, t1)) * exp(-t1) : 1.0 - t3 - t3 * minimum(1.2676506002282294e+30, t0)) / c0);
+        loss[row] = w * (((t0 <= 1.0) ? ((fabs(t1) <= 0.5) ? t2 * t2 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t2 / 20922789888000.0) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1_v(t1) - minimum(1.2676506002282294e+30, t1)) * exp_v(-t1) : 1.0 - t3 - t3 * minimum(1.2676506002282294e+30, t0)) / c0);
         gradient[row] = w * ((t4 ? 0.0 : r) * t3);
         hessian[row] = w * ((t4 ? 0.0 : 1.0 - t0) * t3);
     }
@@ -131,8 +282,8 @@ void lossforge_ramsay_loss_f32(size_t n, const float *restrict y, const float *r
         const float t0 = a * fabsf(r);
         const float t1 = minimumf(1.0f, t0);
         const float t2 = maximumf(-0.5f, minimumf(0.5f, t1));
-        const float t3 = expf(-t0);
-        loss[row] = w * (((t0 <= 1.0f) ? ((fabsf(t1) <= 0.5f) ? t2 * t2 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t2 / 2.092279e+13f) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1f(t1) - minimumf(1.2676506e+30f, t1)) * expf(-t1) : 1.0f - t3 - t3 * minimumf(1.2676506e+30f, t0)) / c0);
+        const float t3 = exp_vf(-t0);
+        loss[row] = w * (((t0 <= 1.0f) ? ((fabsf(t1) <= 0.5f) ? t2 * t2 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t2 / 2.092279e+13f) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1_vf(t1) - minimumf(1.2676506e+30f, t1)) * exp_vf(-t1) : 1.0f - t3 - t3 * minimumf(1.2676506e+30f, t0)) / c0);
     }
 }
 
@@ -143,7 +294,7 @@ void lossforge_ramsay_gradient_f32(size_t n, const float *restrict y, const floa
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
-        const float t0 = expf(-(a * fabsf(r)));
+        const float t0 = exp_vf(-(a * fabsf(r)));
         gradient[row] = w * (((t0 == 0.0f) ? 0.0f : r) * t0);
     }
 }
@@ -156,7 +307,7 @@ void lossforge_ramsay_hessian_f32(size_t n, const float *restrict y, const float
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
         const float t0 = a * fabsf(r);
-        const float t1 = expf(-t0);
+        const float t1 = exp_vf(-t0);
         hessian[row] = w * (((t1 == 0.0f) ? 0.0f : 1.0f - t0) * t1);
     }
 }
@@ -172,8 +323,8 @@ void lossforge_ramsay_loss_gradient_f32(size_t n, const float *restrict y, const
         const float t0 = a * fabsf(r);
         const float t1 = minimumf(1.0f, t0);
         const float t2 = maximumf(-0.5f, minimumf(0.5f, t1));
-        const float t3 = expf(-t0);
-        loss[row] = w * (((t0 <= 1.0f) ? ((fabsf(t1) <= 0.5f) ? t2 * t2 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t2 / 2.092279e+13f) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1f(t1) - minimumf(1.2676506e+30f, t1)) * expf(-t1) : 1.0f - t3 - t3 * minimumf(1.2676506e+30f, t0)) / c0);
+        const float t3 = exp_vf(-t0);
+        loss[row] = w * (((t0 <= 1.0f) ? ((fabsf(t1) <= 0.5f) ? t2 * t2 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t2 / 2.092279e+13f) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1_vf(t1) - minimumf(1.2676506e+30f, t1)) * exp_vf(-t1) : 1.0f - t3 - t3 * minimumf(1.2676506e+30f, t0)) / c0);
         gradient[row] = w * (((t3 == 0.0f) ? 0.0f : r) * t3);
     }
 }
@@ -186,7 +337,7 @@ void lossforge_ramsay_gradient_hessian_f32(size_t n, const float *restrict y, co
         const float w = weight ? weight[row] : 1.0f;
         const float r = f_i - y_i;
         const float t0 = a * fabsf(r);
-        const float t1 = expf(-t0);
+        const float t1 = exp_vf(-t0);
         const int t2 = (t1 == 0.0f);
         gradient[row] = w * ((t2 ? 0.0f : r) * t1);
         hessian[row] = w * ((t2 ? 0.0f : 1.0f - t0) * t1);
@@ -204,9 +355,9 @@ void lossforge_ramsay_loss_gradient_hessian_f32(size_t n, const float *restrict 
         const float t0 = a * fabsf(r);
         const float t1 = minimumf(1.0f, t0);
         const float t2 = maximumf(-0.5f, minimumf(0.5f, t1));
-        const float t3 = expf(-t0);
+        const float t3 = exp_vf(-t0);
         const int t4 = (t3 == 0.0f);
-        loss[row] = w * (((t0 <= 1.0f) ? ((fabsf(t1) <= 0.5f) ? t2 * t2 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t2 / 2.092279e+13f) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1f(t1) - minimumf(1.2676506e+30f, t1)) * expf(-t1) : 1.0f - t3 - t3 * minimumf(1.2676506e+30f, t0)) / c0);
+        loss[row] = w * (((t0 <= 1.0f) ? ((fabsf(t1) <= 0.5f) ? t2 * t2 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t2 / 2.092279e+13f) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1_vf(t1) - minimumf(1.2676506e+30f, t1)) * exp_vf(-t1) : 1.0f - t3 - t3 * minimumf(1.2676506e+30f, t0)) / c0);
         gradient[row] = w * ((t4 ? 0.0f : r) * t3);
         hessian[row] = w * ((t4 ? 0.0f : 1.0f - t0) * t3);
     }

@@ -7,6 +7,111 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
 
 void lossforge_savage_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
@@ -15,7 +120,7 @@ void lossforge_savage_loss_f64(size_t n, const double *restrict y, const double 
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
-        const double t0 = exp(-fabs(m));
+        const double t0 = exp_v(-fabs(m));
         const double t1 = ((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0);
         loss[row] = w * (t1 * t1);
     }
@@ -28,7 +133,7 @@ void lossforge_savage_gradient_f64(size_t n, const double *restrict y, const dou
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
-        const double t0 = exp(-fabs(m));
+        const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         gradient[row] = w * -(t2 * t2 * (2.0 * y_i) * (((0.0 <= m) ? 1.0 : t0) / t1));
@@ -42,7 +147,7 @@ void lossforge_savage_hessian_f64(size_t n, const double *restrict y, const doub
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
-        const double t0 = exp(-fabs(m));
+        const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= m) ? 1.0 : t0) / t1;
@@ -57,7 +162,7 @@ void lossforge_savage_loss_gradient_f64(size_t n, const double *restrict y, cons
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
-        const double t0 = exp(-fabs(m));
+        const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         const double t3 = t2 * t2;
@@ -73,7 +178,7 @@ void lossforge_savage_gradient_hessian_f64(size_t n, const double *restrict y, c
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
-        const double t0 = exp(-fabs(m));
+        const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= m) ? 1.0 : t0) / t1;
@@ -89,7 +194,7 @@ void lossforge_savage_loss_gradient_hessian_f64(size_t n, const double *restrict
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
-        const double t0 = exp(-fabs(m));
+        const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         const double t3 = t2 * t2;
@@ -107,7 +212,7 @@ void lossforge_savage_loss_f32(size_t n, const float *restrict y, const float *r
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
-        const float t0 = expf(-fabsf(m));
+        const float t0 = exp_vf(-fabsf(m));
         const float t1 = ((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0);
         loss[row] = w * (t1 * t1);
     }
@@ -120,7 +225,7 @@ void lossforge_savage_gradient_f32(size_t n, const float *restrict y, const floa
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
-        const float t0 = expf(-fabsf(m));
+        const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
         gradient[row] = w * -(t2 * t2 * (2.0f * y_i) * (((0.0f <= m) ? 1.0f : t0) / t1));
@@ -134,7 +239,7 @@ void lossforge_savage_hessian_f32(size_t n, const float *restrict y, const float
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
-        const float t0 = expf(-fabsf(m));
+        const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
         const float t3 = ((0.0f <= m) ? 1.0f : t0) / t1;
@@ -149,7 +254,7 @@ void lossforge_savage_loss_gradient_f32(size_t n, const float *restrict y, const
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
-        const float t0 = expf(-fabsf(m));
+        const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
         const float t3 = t2 * t2;
@@ -165,7 +270,7 @@ void lossforge_savage_gradient_hessian_f32(size_t n, const float *restrict y, co
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
-        const float t0 = expf(-fabsf(m));
+        const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
         const float t3 = ((0.0f <= m) ? 1.0f : t0) / t1;
@@ -181,7 +286,7 @@ void lossforge_savage_loss_gradient_hessian_f32(size_t n, const float *restrict 
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
-        const float t0 = expf(-fabsf(m));
+        const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
         const float t3 = t2 * t2;

@@ -7,6 +7,131 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+/* 1 + x in two parts. */
+static inline double log1p_v(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+/* 1 + x in two parts. */
+static inline float log1p_vf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
 
 static inline double minimum(double a, double b)
 {
@@ -37,7 +162,7 @@ void lossforge_squared_log_error_loss_f64(size_t n, const double *restrict y, co
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
-        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p(f_i) - log1p(y_i));
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_v(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_v(f_i) - log1p_v(y_i));
         loss[row] = w * (t3 * t3);
     }
 }
@@ -51,7 +176,7 @@ void lossforge_squared_log_error_gradient_f64(size_t n, const double *restrict y
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
-        gradient[row] = w * (2.0 * ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p(f_i) - log1p(y_i)) / (1.0 + f_i));
+        gradient[row] = w * (2.0 * ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_v(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_v(f_i) - log1p_v(y_i)) / (1.0 + f_i));
     }
 }
 
@@ -65,7 +190,7 @@ void lossforge_squared_log_error_hessian_f64(size_t n, const double *restrict y,
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
         const double t3 = 1.0 + f_i;
-        hessian[row] = w * (2.0 * ((1.0 - ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p(f_i) - log1p(y_i))) / t3 / t3));
+        hessian[row] = w * (2.0 * ((1.0 - ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_v(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_v(f_i) - log1p_v(y_i))) / t3 / t3));
     }
 }
 
@@ -78,7 +203,7 @@ void lossforge_squared_log_error_loss_gradient_f64(size_t n, const double *restr
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
-        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p(f_i) - log1p(y_i));
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_v(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_v(f_i) - log1p_v(y_i));
         loss[row] = w * (t3 * t3);
         gradient[row] = w * (2.0 * t3 / (1.0 + f_i));
     }
@@ -93,7 +218,7 @@ void lossforge_squared_log_error_gradient_hessian_f64(size_t n, const double *re
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
-        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p(f_i) - log1p(y_i));
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_v(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_v(f_i) - log1p_v(y_i));
         const double t4 = 1.0 + f_i;
         gradient[row] = w * (2.0 * t3 / t4);
         hessian[row] = w * (2.0 * ((1.0 - t3) / t4 / t4));
@@ -109,7 +234,7 @@ void lossforge_squared_log_error_loss_gradient_hessian_f64(size_t n, const doubl
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
-        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p(f_i) - log1p(y_i));
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_v(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_v(f_i) - log1p_v(y_i));
         const double t4 = 1.0 + f_i;
         loss[row] = w * (t3 * t3);
         gradient[row] = w * (2.0 * t3 / t4);
@@ -126,7 +251,7 @@ void lossforge_squared_log_error_loss_f32(size_t n, const float *restrict y, con
         const float t0 = f_i - y_i;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(f_i, y_i);
-        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1pf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1pf(f_i) - log1pf(y_i));
+        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_vf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_vf(f_i) - log1p_vf(y_i));
         loss[row] = w * (t3 * t3);
     }
 }
@@ -140,7 +265,7 @@ void lossforge_squared_log_error_gradient_f32(size_t n, const float *restrict y,
         const float t0 = f_i - y_i;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(f_i, y_i);
-        gradient[row] = w * (2.0f * ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1pf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1pf(f_i) - log1pf(y_i)) / (1.0f + f_i));
+        gradient[row] = w * (2.0f * ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_vf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_vf(f_i) - log1p_vf(y_i)) / (1.0f + f_i));
     }
 }
 
@@ -154,7 +279,7 @@ void lossforge_squared_log_error_hessian_f32(size_t n, const float *restrict y, 
         const float t1 = fabsf(t0);
         const float t2 = minimumf(f_i, y_i);
         const float t3 = 1.0f + f_i;
-        hessian[row] = w * (2.0f * ((1.0f - ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1pf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1pf(f_i) - log1pf(y_i))) / t3 / t3));
+        hessian[row] = w * (2.0f * ((1.0f - ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_vf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_vf(f_i) - log1p_vf(y_i))) / t3 / t3));
     }
 }
 
@@ -167,7 +292,7 @@ void lossforge_squared_log_error_loss_gradient_f32(size_t n, const float *restri
         const float t0 = f_i - y_i;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(f_i, y_i);
-        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1pf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1pf(f_i) - log1pf(y_i));
+        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_vf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_vf(f_i) - log1p_vf(y_i));
         loss[row] = w * (t3 * t3);
         gradient[row] = w * (2.0f * t3 / (1.0f + f_i));
     }
@@ -182,7 +307,7 @@ void lossforge_squared_log_error_gradient_hessian_f32(size_t n, const float *res
         const float t0 = f_i - y_i;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(f_i, y_i);
-        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1pf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1pf(f_i) - log1pf(y_i));
+        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_vf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_vf(f_i) - log1p_vf(y_i));
         const float t4 = 1.0f + f_i;
         gradient[row] = w * (2.0f * t3 / t4);
         hessian[row] = w * (2.0f * ((1.0f - t3) / t4 / t4));
@@ -198,7 +323,7 @@ void lossforge_squared_log_error_loss_gradient_hessian_f32(size_t n, const float
         const float t0 = f_i - y_i;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(f_i, y_i);
-        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1pf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1pf(f_i) - log1pf(y_i));
+        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_vf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_vf(f_i) - log1p_vf(y_i));
         const float t4 = 1.0f + f_i;
         loss[row] = w * (t3 * t3);
         gradient[row] = w * (2.0f * t3 / t4);

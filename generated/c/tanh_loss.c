@@ -7,6 +7,175 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline double expm1_of(double x, double *low)
+{
+    const double least = x < -50.0 ? -50.0 : x;
+    double z, rest;
+    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double scale = from_bits(to_bits(z) << 52);
+    const double whole = scale - 0.5;
+    const double part = scale * e;
+    const double sum = whole + part;
+    const double back = whole - scale;
+    const double lost = (scale - (whole - back)) - (0.5 + back);
+    *low = 2.0 * (((whole - sum) + part) + fused(scale, rest, lost));
+    return 2.0 * sum;
+}
+
+/* -e/(2 + e) with e = exp(-2*|x|) - 1, and what the division leaves. */
+static inline double tanh_v(double x)
+{
+    double rest;
+    const double size = x < 0.0 ? -x : x;
+    const double high = expm1_of(-2.0 * size, &rest);
+    const double e = high + rest;
+    const double low = (high - e) + rest;
+    const double d = 2.0 + e;
+    const double inverse = 1.0 / d;
+    const double q = e * inverse;
+    const double found = -(q + inverse * (fused(-q, d, e) + (low - q * (((2.0 - d) + e) + low))));
+    const double positive = size < 0x1p-60 ? size : found;
+    return x < 0.0 ? -positive : (x == 0.0 ? x : positive);
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+static inline float expm1_off(float x, float *low)
+{
+    const float least = x < -30.0f ? -30.0f : x;
+    float z, rest;
+    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
+    const float scale = from_bitsf(to_bitsf(z) << 23);
+    const float whole = scale - 0.5f;
+    const float part = scale * e;
+    const float sum = whole + part;
+    const float back = whole - scale;
+    const float lost = (scale - (whole - back)) - (0.5f + back);
+    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
+    return 2.0f * sum;
+}
+
+/* -e/(2 + e) with e = exp(-2*|x|) - 1, and what the division leaves. */
+static inline float tanh_vf(float x)
+{
+    float rest;
+    const float size = x < 0.0f ? -x : x;
+    const float high = expm1_off(-2.0f * size, &rest);
+    const float e = high + rest;
+    const float low = (high - e) + rest;
+    const float d = 2.0f + e;
+    const float inverse = 1.0f / d;
+    const float q = e * inverse;
+    const float found = -(q + inverse * (fusedf(-q, d, e) + (low - q * (((2.0f - d) + e) + low))));
+    const float positive = size < 0x1p-30f ? size : found;
+    return x < 0.0f ? -positive : (x == 0.0f ? x : positive);
+}
 
 void lossforge_tanh_loss_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
@@ -16,7 +185,7 @@ void lossforge_tanh_loss_loss_f64(size_t n, const double *restrict y, const doub
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const double t1 = exp(-fabs(t0));
+        const double t1 = exp_v(-fabs(t0));
         loss[row] = w * (2.0 * (((0.0 <= -t0) ? 1.0 : t1) / (1.0 + t1)));
     }
 }
@@ -29,7 +198,7 @@ void lossforge_tanh_loss_gradient_f64(size_t n, const double *restrict y, const 
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const double t1 = exp(-fabs(t0));
+        const double t1 = exp_v(-fabs(t0));
         const double t2 = 1.0 + t1;
         gradient[row] = w * -(4.0 * y_i * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2));
     }
@@ -43,9 +212,9 @@ void lossforge_tanh_loss_hessian_f64(size_t n, const double *restrict y, const d
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const double t1 = exp(-fabs(t0));
+        const double t1 = exp_v(-fabs(t0));
         const double t2 = 1.0 + t1;
-        hessian[row] = w * (8.0 * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2) * tanh(m));
+        hessian[row] = w * (8.0 * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2) * tanh_v(m));
     }
 }
 
@@ -57,7 +226,7 @@ void lossforge_tanh_loss_loss_gradient_f64(size_t n, const double *restrict y, c
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const double t1 = exp(-fabs(t0));
+        const double t1 = exp_v(-fabs(t0));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
         loss[row] = w * (2.0 * t3);
@@ -73,12 +242,12 @@ void lossforge_tanh_loss_gradient_hessian_f64(size_t n, const double *restrict y
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const double t1 = exp(-fabs(t0));
+        const double t1 = exp_v(-fabs(t0));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
         const double t4 = ((0.0 <= t0) ? 1.0 : t1) / t2;
         gradient[row] = w * -(4.0 * y_i * t3 * t4);
-        hessian[row] = w * (8.0 * t3 * t4 * tanh(m));
+        hessian[row] = w * (8.0 * t3 * t4 * tanh_v(m));
     }
 }
 
@@ -90,13 +259,13 @@ void lossforge_tanh_loss_loss_gradient_hessian_f64(size_t n, const double *restr
         const double w = weight ? weight[row] : 1.0;
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const double t1 = exp(-fabs(t0));
+        const double t1 = exp_v(-fabs(t0));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
         const double t4 = ((0.0 <= t0) ? 1.0 : t1) / t2;
         loss[row] = w * (2.0 * t3);
         gradient[row] = w * -(4.0 * y_i * t3 * t4);
-        hessian[row] = w * (8.0 * t3 * t4 * tanh(m));
+        hessian[row] = w * (8.0 * t3 * t4 * tanh_v(m));
     }
 }
 
@@ -108,7 +277,7 @@ void lossforge_tanh_loss_loss_f32(size_t n, const float *restrict y, const float
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
-        const float t1 = expf(-fabsf(t0));
+        const float t1 = exp_vf(-fabsf(t0));
         loss[row] = w * (2.0f * (((0.0f <= -t0) ? 1.0f : t1) / (1.0f + t1)));
     }
 }
@@ -121,7 +290,7 @@ void lossforge_tanh_loss_gradient_f32(size_t n, const float *restrict y, const f
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
-        const float t1 = expf(-fabsf(t0));
+        const float t1 = exp_vf(-fabsf(t0));
         const float t2 = 1.0f + t1;
         gradient[row] = w * -(4.0f * y_i * (((0.0f <= -t0) ? 1.0f : t1) / t2) * (((0.0f <= t0) ? 1.0f : t1) / t2));
     }
@@ -135,9 +304,9 @@ void lossforge_tanh_loss_hessian_f32(size_t n, const float *restrict y, const fl
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
-        const float t1 = expf(-fabsf(t0));
+        const float t1 = exp_vf(-fabsf(t0));
         const float t2 = 1.0f + t1;
-        hessian[row] = w * (8.0f * (((0.0f <= -t0) ? 1.0f : t1) / t2) * (((0.0f <= t0) ? 1.0f : t1) / t2) * tanhf(m));
+        hessian[row] = w * (8.0f * (((0.0f <= -t0) ? 1.0f : t1) / t2) * (((0.0f <= t0) ? 1.0f : t1) / t2) * tanh_vf(m));
     }
 }
 
@@ -149,7 +318,7 @@ void lossforge_tanh_loss_loss_gradient_f32(size_t n, const float *restrict y, co
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
-        const float t1 = expf(-fabsf(t0));
+        const float t1 = exp_vf(-fabsf(t0));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
         loss[row] = w * (2.0f * t3);
@@ -165,12 +334,12 @@ void lossforge_tanh_loss_gradient_hessian_f32(size_t n, const float *restrict y,
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
-        const float t1 = expf(-fabsf(t0));
+        const float t1 = exp_vf(-fabsf(t0));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
         const float t4 = ((0.0f <= t0) ? 1.0f : t1) / t2;
         gradient[row] = w * -(4.0f * y_i * t3 * t4);
-        hessian[row] = w * (8.0f * t3 * t4 * tanhf(m));
+        hessian[row] = w * (8.0f * t3 * t4 * tanh_vf(m));
     }
 }
 
@@ -182,12 +351,12 @@ void lossforge_tanh_loss_loss_gradient_hessian_f32(size_t n, const float *restri
         const float w = weight ? weight[row] : 1.0f;
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
-        const float t1 = expf(-fabsf(t0));
+        const float t1 = exp_vf(-fabsf(t0));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
         const float t4 = ((0.0f <= t0) ? 1.0f : t1) / t2;
         loss[row] = w * (2.0f * t3);
         gradient[row] = w * -(4.0f * y_i * t3 * t4);
-        hessian[row] = w * (8.0f * t3 * t4 * tanhf(m));
+        hessian[row] = w * (8.0f * t3 * t4 * tanh_vf(m));
     }
 }

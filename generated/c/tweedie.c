@@ -7,6 +7,123 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double root = 0.5 * f;
+    const double half = root * f;
+    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double less = half - beyond;
+    const double g = f - less;
+    const double rest = ((f - g) - less) - ((half - less) - beyond);
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + g;
+    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+static inline double log_v(double x)
+{
+    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
+    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+static inline uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+static inline float log_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float root = 0.5f * f;
+    const float half = root * f;
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float less = half - beyond;
+    const float g = f - less;
+    const float rest = ((f - g) - less) - ((half - less) - beyond);
+    const float whole = k * 0x1.62e4000000000p-1f;
+    const float sum = whole + g;
+    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+}
+
+static inline float log_vf(float x)
+{
+    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
+    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
 
 void lossforge_tweedie_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict loss)
 {
@@ -24,7 +141,7 @@ void lossforge_tweedie_loss_f64(size_t n, const double *restrict y, const double
         const double t5 = f_i * t2 - t1;
         const double t6 = pow(f_i, c3);
         const double t7 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (t0 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
-        const double t8 = log(f_i);
+        const double t8 = log_v(f_i);
         loss[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
     }
 }
@@ -90,7 +207,7 @@ void lossforge_tweedie_loss_gradient_f64(size_t n, const double *restrict y, con
         const double t9 = f_i * t5 - t4;
         const double t10 = pow(f_i, c4);
         const double t11 = ((t4 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0)) ? ((t8 == 0.0) ? 0.0 : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-        const double t13 = log(f_i);
+        const double t13 = log_v(f_i);
         const double t16 = y_i / f_i;
         const double t17 = 1.0 - t16;
         const double t18 = f_i - y_i;
@@ -164,7 +281,7 @@ void lossforge_tweedie_loss_gradient_hessian_f64(size_t n, const double *restric
         const double t9 = f_i * t5 - t4;
         const double t10 = pow(f_i, c4);
         const double t11 = ((t4 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0)) ? ((t8 == 0.0) ? 0.0 : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-        const double t13 = log(f_i);
+        const double t13 = log_v(f_i);
         const double t16 = y_i / f_i;
         const double t17 = 1.0 - t16;
         const double t18 = f_i - y_i;
@@ -198,7 +315,7 @@ void lossforge_tweedie_loss_f32(size_t n, const float *restrict y, const float *
         const float t5 = f_i * t2 - t1;
         const float t6 = powf(f_i, c3);
         const float t7 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t3 * t3 * t3 * t3) : (((1.0f < f_i) && (t0 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
-        const float t8 = logf(f_i);
+        const float t8 = log_vf(f_i);
         loss[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? f_i - y_i * t8 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
     }
 }
@@ -264,7 +381,7 @@ void lossforge_tweedie_loss_gradient_f32(size_t n, const float *restrict y, cons
         const float t9 = f_i * t5 - t4;
         const float t10 = powf(f_i, c4);
         const float t11 = ((t4 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0f)) ? ((t8 == 0.0f) ? 0.0f : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-        const float t13 = logf(f_i);
+        const float t13 = log_vf(f_i);
         const float t16 = y_i / f_i;
         const float t17 = 1.0f - t16;
         const float t18 = f_i - y_i;
@@ -338,7 +455,7 @@ void lossforge_tweedie_loss_gradient_hessian_f32(size_t n, const float *restrict
         const float t9 = f_i * t5 - t4;
         const float t10 = powf(f_i, c4);
         const float t11 = ((t4 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0f)) ? ((t8 == 0.0f) ? 0.0f : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-        const float t13 = logf(f_i);
+        const float t13 = log_vf(f_i);
         const float t16 = y_i / f_i;
         const float t17 = 1.0f - t16;
         const float t18 = f_i - y_i;

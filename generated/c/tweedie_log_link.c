@@ -7,6 +7,111 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* a*b + c, rounded once where the processor can. */
+static inline double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double square = r * r;
+    const double half = 0.5 * square;
+    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double e = r + half;
+    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline double exp_v(double x)
+{
+    const double least = x < -750.0 ? -750.0 : x;
+    const double a = least > 720.0 ? 720.0 : least;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* a*b + c, rounded once where the processor can. */
+static inline float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+static inline float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float square = r * r;
+    const float half = 0.5f * square;
+    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float e = r + half;
+    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+static inline float exp_vf(float x)
+{
+    const float least = x < -106.0f ? -106.0f : x;
+    const float a = least > 91.0f ? 91.0f : least;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
 
 void lossforge_tweedie_log_link_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict loss)
 {
@@ -20,15 +125,15 @@ void lossforge_tweedie_log_link_loss_f64(size_t n, const double *restrict y, con
         const double w = weight ? weight[row] : 1.0;
         const double t1 = y_i / t0;
         const double t3 = c2 * f_i;
-        const double t4 = exp(0.5 * t3);
-        const double t5 = exp(t3);
-        const double t6 = exp(-f_i);
+        const double t4 = exp_v(0.5 * t3);
+        const double t5 = exp_v(t3);
+        const double t6 = exp_v(-f_i);
         const double t7 = t2 - t1 * t6;
-        const double t8 = exp(0.5 * f_i);
+        const double t8 = exp_v(0.5 * f_i);
         const double t9 = t2 * t8 * t8 - t1;
-        const double t10 = exp(c3 * f_i);
+        const double t10 = exp_v(c3 * f_i);
         const double t11 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (t0 < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-        const double t12 = exp(f_i);
+        const double t12 = exp_v(f_i);
         loss[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? t12 - ((t12 == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
     }
 }
@@ -43,13 +148,13 @@ void lossforge_tweedie_log_link_gradient_f64(size_t n, const double *restrict y,
         const double f_i = f[row];
         const double w = weight ? weight[row] : 1.0;
         const int t0 = (y_i == 0.0);
-        const double t2 = exp(c1 * f_i);
-        const double t3 = exp(-(0.5 * f_i));
+        const double t2 = exp_v(c1 * f_i);
+        const double t3 = exp_v(-(0.5 * f_i));
         const double t4 = 1.0 - y_i * t3 * t3;
-        const double t5 = exp(f_i) - y_i;
-        const double t6 = exp(c2 * f_i);
+        const double t5 = exp_v(f_i) - y_i;
+        const double t6 = exp_v(c2 * f_i);
         const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : t2 * t2 * t2 * t2) : (((0.0 < f_i) && (t1 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t2 * t2 * t2 * t2) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
-        gradient[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * (t0 ? 0.0 : exp(-f_i)) : t7)))) : f_i) : y_i);
+        gradient[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * (t0 ? 0.0 : exp_v(-f_i)) : t7)))) : f_i) : y_i);
     }
 }
 
@@ -65,15 +170,15 @@ void lossforge_tweedie_log_link_hessian_f64(size_t n, const double *restrict y, 
         const double w = weight ? weight[row] : 1.0;
         const double t1 = y_i * t0;
         const double t3 = c2 * f_i;
-        const double t4 = exp(0.5 * t3);
-        const double t5 = exp(t3);
-        const double t6 = exp(-f_i);
+        const double t4 = exp_v(0.5 * t3);
+        const double t5 = exp_v(t3);
+        const double t6 = exp_v(-f_i);
         const double t7 = t2 - t1 * t6;
-        const double t8 = exp(0.5 * f_i);
+        const double t8 = exp_v(0.5 * f_i);
         const double t9 = t2 * t8 * t8 - t1;
-        const double t10 = exp(c3 * f_i);
+        const double t10 = exp_v(c3 * f_i);
         const double t11 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (t0 < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-        hessian[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? exp(f_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
+        hessian[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? exp_v(f_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
     }
 }
 
@@ -95,20 +200,20 @@ void lossforge_tweedie_log_link_loss_gradient_f64(size_t n, const double *restri
         const int t1 = (f_i == f_i);
         const double t4 = y_i / t3;
         const double t6 = c3 * f_i;
-        const double t7 = exp(0.5 * t6);
-        const double t8 = exp(t6);
+        const double t7 = exp_v(0.5 * t6);
+        const double t8 = exp_v(t6);
         const int t9 = ((0.0 < f_i) && (t3 < 0.0));
-        const double t10 = exp(-f_i);
+        const double t10 = exp_v(-f_i);
         const double t11 = t5 - t4 * t10;
         const double t12 = 0.5 * f_i;
-        const double t13 = exp(t12);
+        const double t13 = exp_v(t12);
         const double t14 = t5 * t13 * t13 - t4;
-        const double t15 = exp(c4 * f_i);
+        const double t15 = exp_v(c4 * f_i);
         const double t16 = ((t4 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t7 * t7 * t8 * t8 * t8) : (t9 ? ((t11 == 0.0) ? 0.0 : t11 * t8 * t8 * t8 * t8) : ((t14 == 0.0) ? 0.0 : t14 * t15 * t15 * t15 * t15)));
-        const double t18 = exp(f_i);
+        const double t18 = exp_v(f_i);
         const int t21 = (y_i == 0.0);
         const double t22 = y_i * (t21 ? 0.0 : t10);
-        const double t23 = exp(-t12);
+        const double t23 = exp_v(-t12);
         const double t24 = 1.0 - y_i * t23 * t23;
         const double t25 = t18 - y_i;
         const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : t8 * t8 * t8 * t8) : (t9 ? ((t24 == 0.0) ? 0.0 : t24 * t8 * t8 * t8 * t8) : ((t25 == 0.0) ? 0.0 : t25 * t15 * t15 * t15 * t15)));
@@ -135,21 +240,21 @@ void lossforge_tweedie_log_link_gradient_hessian_f64(size_t n, const double *res
         const int t1 = (f_i == f_i);
         const int t3 = (y_i == 0.0);
         const double t5 = c2 * f_i;
-        const double t6 = exp(t5);
+        const double t6 = exp_v(t5);
         const int t7 = ((0.0 < f_i) && (t4 < 0.0));
         const double t8 = 0.5 * f_i;
-        const double t9 = exp(-t8);
+        const double t9 = exp_v(-t8);
         const double t10 = 1.0 - y_i * t9 * t9;
-        const double t11 = exp(f_i);
+        const double t11 = exp_v(f_i);
         const double t12 = t11 - y_i;
-        const double t13 = exp(c3 * f_i);
+        const double t13 = exp_v(c3 * f_i);
         const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : t6 * t6 * t6 * t6) : (t7 ? ((t10 == 0.0) ? 0.0 : t10 * t6 * t6 * t6 * t6) : ((t12 == 0.0) ? 0.0 : t12 * t13 * t13 * t13 * t13)));
-        const double t18 = exp(-f_i);
+        const double t18 = exp_v(-f_i);
         const double t19 = y_i * (t3 ? 0.0 : t18);
         const double t20 = y_i * t4;
-        const double t22 = exp(0.5 * t5);
+        const double t22 = exp_v(0.5 * t5);
         const double t23 = t21 - t20 * t18;
-        const double t24 = exp(t8);
+        const double t24 = exp_v(t8);
         const double t25 = t21 * t24 * t24 - t20;
         const double t26 = ((t20 == 0.0) ? ((t21 == 0.0) ? 0.0 : t21 * t22 * t22 * t6 * t6 * t6) : (t7 ? ((t23 == 0.0) ? 0.0 : t23 * t6 * t6 * t6 * t6) : ((t25 == 0.0) ? 0.0 : t25 * t13 * t13 * t13 * t13)));
         gradient[row] = w * (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0 - t19 : t14)))) : f_i) : y_i);
@@ -176,20 +281,20 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f64(size_t n, const double
         const int t1 = (f_i == f_i);
         const double t4 = y_i / t3;
         const double t7 = c4 * f_i;
-        const double t8 = exp(0.5 * t7);
-        const double t9 = exp(t7);
+        const double t8 = exp_v(0.5 * t7);
+        const double t9 = exp_v(t7);
         const int t10 = ((0.0 < f_i) && (t3 < 0.0));
-        const double t11 = exp(-f_i);
+        const double t11 = exp_v(-f_i);
         const double t12 = t6 - t4 * t11;
         const double t13 = 0.5 * f_i;
-        const double t14 = exp(t13);
+        const double t14 = exp_v(t13);
         const double t15 = t6 * t14 * t14 - t4;
-        const double t16 = exp(c5 * f_i);
+        const double t16 = exp_v(c5 * f_i);
         const double t17 = ((t4 == 0.0) ? ((t6 == 0.0) ? 0.0 : t6 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t12 == 0.0) ? 0.0 : t12 * t9 * t9 * t9 * t9) : ((t15 == 0.0) ? 0.0 : t15 * t16 * t16 * t16 * t16)));
-        const double t19 = exp(f_i);
+        const double t19 = exp_v(f_i);
         const int t22 = (y_i == 0.0);
         const double t23 = y_i * (t22 ? 0.0 : t11);
-        const double t24 = exp(-t13);
+        const double t24 = exp_v(-t13);
         const double t25 = 1.0 - y_i * t24 * t24;
         const double t26 = t19 - y_i;
         const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : t9 * t9 * t9 * t9) : (t10 ? ((t25 == 0.0) ? 0.0 : t25 * t9 * t9 * t9 * t9) : ((t26 == 0.0) ? 0.0 : t26 * t16 * t16 * t16 * t16)));
@@ -208,7 +313,7 @@ void lossforge_tweedie_log_link_inverse_link_f64(size_t n, const double *restric
     (void)p;
     for (size_t row = 0; row < n; row++) {
         const double f_i = f[row];
-        mean[row] = exp(f_i);
+        mean[row] = exp_v(f_i);
     }
 }
 
@@ -224,15 +329,15 @@ void lossforge_tweedie_log_link_loss_f32(size_t n, const float *restrict y, cons
         const float w = weight ? weight[row] : 1.0f;
         const float t1 = y_i / t0;
         const float t3 = c2 * f_i;
-        const float t4 = expf(0.5f * t3);
-        const float t5 = expf(t3);
-        const float t6 = expf(-f_i);
+        const float t4 = exp_vf(0.5f * t3);
+        const float t5 = exp_vf(t3);
+        const float t6 = exp_vf(-f_i);
         const float t7 = t2 - t1 * t6;
-        const float t8 = expf(0.5f * f_i);
+        const float t8 = exp_vf(0.5f * f_i);
         const float t9 = t2 * t8 * t8 - t1;
-        const float t10 = expf(c3 * f_i);
+        const float t10 = exp_vf(c3 * f_i);
         const float t11 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0f < f_i) && (t0 < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-        const float t12 = expf(f_i);
+        const float t12 = exp_vf(f_i);
         loss[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? t12 - ((t12 == HUGE_VALF) ? 0.0f : f_i * y_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? f_i + y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
     }
 }
@@ -247,13 +352,13 @@ void lossforge_tweedie_log_link_gradient_f32(size_t n, const float *restrict y, 
         const float f_i = f[row];
         const float w = weight ? weight[row] : 1.0f;
         const int t0 = (y_i == 0.0f);
-        const float t2 = expf(c1 * f_i);
-        const float t3 = expf(-(0.5f * f_i));
+        const float t2 = exp_vf(c1 * f_i);
+        const float t3 = exp_vf(-(0.5f * f_i));
         const float t4 = 1.0f - y_i * t3 * t3;
-        const float t5 = expf(f_i) - y_i;
-        const float t6 = expf(c2 * f_i);
+        const float t5 = exp_vf(f_i) - y_i;
+        const float t6 = exp_vf(c2 * f_i);
         const float t7 = (t0 ? ((1.0f == 0.0f) ? 0.0f : t2 * t2 * t2 * t2) : (((0.0f < f_i) && (t1 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t2 * t2 * t2 * t2) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
-        gradient[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? t5 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? 1.0f - y_i * (t0 ? 0.0f : expf(-f_i)) : t7)))) : f_i) : y_i);
+        gradient[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? t5 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? 1.0f - y_i * (t0 ? 0.0f : exp_vf(-f_i)) : t7)))) : f_i) : y_i);
     }
 }
 
@@ -269,15 +374,15 @@ void lossforge_tweedie_log_link_hessian_f32(size_t n, const float *restrict y, c
         const float w = weight ? weight[row] : 1.0f;
         const float t1 = y_i * t0;
         const float t3 = c2 * f_i;
-        const float t4 = expf(0.5f * t3);
-        const float t5 = expf(t3);
-        const float t6 = expf(-f_i);
+        const float t4 = exp_vf(0.5f * t3);
+        const float t5 = exp_vf(t3);
+        const float t6 = exp_vf(-f_i);
         const float t7 = t2 - t1 * t6;
-        const float t8 = expf(0.5f * f_i);
+        const float t8 = exp_vf(0.5f * f_i);
         const float t9 = t2 * t8 * t8 - t1;
-        const float t10 = expf(c3 * f_i);
+        const float t10 = exp_vf(c3 * f_i);
         const float t11 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0f < f_i) && (t0 < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-        hessian[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? expf(f_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
+        hessian[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? exp_vf(f_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
     }
 }
 
@@ -299,20 +404,20 @@ void lossforge_tweedie_log_link_loss_gradient_f32(size_t n, const float *restric
         const int t1 = (f_i == f_i);
         const float t4 = y_i / t3;
         const float t6 = c3 * f_i;
-        const float t7 = expf(0.5f * t6);
-        const float t8 = expf(t6);
+        const float t7 = exp_vf(0.5f * t6);
+        const float t8 = exp_vf(t6);
         const int t9 = ((0.0f < f_i) && (t3 < 0.0f));
-        const float t10 = expf(-f_i);
+        const float t10 = exp_vf(-f_i);
         const float t11 = t5 - t4 * t10;
         const float t12 = 0.5f * f_i;
-        const float t13 = expf(t12);
+        const float t13 = exp_vf(t12);
         const float t14 = t5 * t13 * t13 - t4;
-        const float t15 = expf(c4 * f_i);
+        const float t15 = exp_vf(c4 * f_i);
         const float t16 = ((t4 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t7 * t7 * t8 * t8 * t8) : (t9 ? ((t11 == 0.0f) ? 0.0f : t11 * t8 * t8 * t8 * t8) : ((t14 == 0.0f) ? 0.0f : t14 * t15 * t15 * t15 * t15)));
-        const float t18 = expf(f_i);
+        const float t18 = exp_vf(f_i);
         const int t21 = (y_i == 0.0f);
         const float t22 = y_i * (t21 ? 0.0f : t10);
-        const float t23 = expf(-t12);
+        const float t23 = exp_vf(-t12);
         const float t24 = 1.0f - y_i * t23 * t23;
         const float t25 = t18 - y_i;
         const float t26 = (t21 ? ((1.0f == 0.0f) ? 0.0f : t8 * t8 * t8 * t8) : (t9 ? ((t24 == 0.0f) ? 0.0f : t24 * t8 * t8 * t8 * t8) : ((t25 == 0.0f) ? 0.0f : t25 * t15 * t15 * t15 * t15)));
@@ -339,21 +444,21 @@ void lossforge_tweedie_log_link_gradient_hessian_f32(size_t n, const float *rest
         const int t1 = (f_i == f_i);
         const int t3 = (y_i == 0.0f);
         const float t5 = c2 * f_i;
-        const float t6 = expf(t5);
+        const float t6 = exp_vf(t5);
         const int t7 = ((0.0f < f_i) && (t4 < 0.0f));
         const float t8 = 0.5f * f_i;
-        const float t9 = expf(-t8);
+        const float t9 = exp_vf(-t8);
         const float t10 = 1.0f - y_i * t9 * t9;
-        const float t11 = expf(f_i);
+        const float t11 = exp_vf(f_i);
         const float t12 = t11 - y_i;
-        const float t13 = expf(c3 * f_i);
+        const float t13 = exp_vf(c3 * f_i);
         const float t14 = (t3 ? ((1.0f == 0.0f) ? 0.0f : t6 * t6 * t6 * t6) : (t7 ? ((t10 == 0.0f) ? 0.0f : t10 * t6 * t6 * t6 * t6) : ((t12 == 0.0f) ? 0.0f : t12 * t13 * t13 * t13 * t13)));
-        const float t18 = expf(-f_i);
+        const float t18 = exp_vf(-f_i);
         const float t19 = y_i * (t3 ? 0.0f : t18);
         const float t20 = y_i * t4;
-        const float t22 = expf(0.5f * t5);
+        const float t22 = exp_vf(0.5f * t5);
         const float t23 = t21 - t20 * t18;
-        const float t24 = expf(t8);
+        const float t24 = exp_vf(t8);
         const float t25 = t21 * t24 * t24 - t20;
         const float t26 = ((t20 == 0.0f) ? ((t21 == 0.0f) ? 0.0f : t21 * t22 * t22 * t6 * t6 * t6) : (t7 ? ((t23 == 0.0f) ? 0.0f : t23 * t6 * t6 * t6 * t6) : ((t25 == 0.0f) ? 0.0f : t25 * t13 * t13 * t13 * t13)));
         gradient[row] = w * (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0f - t19 : t14)))) : f_i) : y_i);
@@ -380,20 +485,20 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f32(size_t n, const float 
         const int t1 = (f_i == f_i);
         const float t4 = y_i / t3;
         const float t7 = c4 * f_i;
-        const float t8 = expf(0.5f * t7);
-        const float t9 = expf(t7);
+        const float t8 = exp_vf(0.5f * t7);
+        const float t9 = exp_vf(t7);
         const int t10 = ((0.0f < f_i) && (t3 < 0.0f));
-        const float t11 = expf(-f_i);
+        const float t11 = exp_vf(-f_i);
         const float t12 = t6 - t4 * t11;
         const float t13 = 0.5f * f_i;
-        const float t14 = expf(t13);
+        const float t14 = exp_vf(t13);
         const float t15 = t6 * t14 * t14 - t4;
-        const float t16 = expf(c5 * f_i);
+        const float t16 = exp_vf(c5 * f_i);
         const float t17 = ((t4 == 0.0f) ? ((t6 == 0.0f) ? 0.0f : t6 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t12 == 0.0f) ? 0.0f : t12 * t9 * t9 * t9 * t9) : ((t15 == 0.0f) ? 0.0f : t15 * t16 * t16 * t16 * t16)));
-        const float t19 = expf(f_i);
+        const float t19 = exp_vf(f_i);
         const int t22 = (y_i == 0.0f);
         const float t23 = y_i * (t22 ? 0.0f : t11);
-        const float t24 = expf(-t13);
+        const float t24 = exp_vf(-t13);
         const float t25 = 1.0f - y_i * t24 * t24;
         const float t26 = t19 - y_i;
         const float t27 = (t22 ? ((1.0f == 0.0f) ? 0.0f : t9 * t9 * t9 * t9) : (t10 ? ((t25 == 0.0f) ? 0.0f : t25 * t9 * t9 * t9 * t9) : ((t26 == 0.0f) ? 0.0f : t26 * t16 * t16 * t16 * t16)));
@@ -412,6 +517,6 @@ void lossforge_tweedie_log_link_inverse_link_f32(size_t n, const float *restrict
     (void)p;
     for (size_t row = 0; row < n; row++) {
         const float f_i = f[row];
-        mean[row] = expf(f_i);
+        mean[row] = exp_vf(f_i);
     }
 }
