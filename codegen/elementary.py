@@ -31,8 +31,9 @@ HELPERS = (
     "log_of",
 )
 
-# What is smaller than `linear` is its own expm1 and tanh. exp(x) is 0 below -exp_low and infinite above exp_high; exp_low is so large that 2**k is 0 in two factors, each of
-# which is a normal number. 1.5*2**mantissa + n has n in its last bits.
+# What is smaller than `linear` is its own expm1 and tanh. exp(x) is 0 below -exp_low and infinite above exp_high;
+# exp_low is so large that 2**k is 0 in two factors, each of which is a normal number. 1.5*2**mantissa + n has n in its
+# last bits.
 _FORMAT = {
     "f64": {
         "u": "uint64_t", "mantissa": 52, "halfway": "64.0", "exp_low": "750.0", "exp_high": "720.0",

@@ -13,11 +13,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mpmath import mp, mpf
 
-Number = mpf
+Number = Any  # an mpf
 Function = Callable[[Number], Number]
 ROUNDS = 30
 ENOUGH = mpf("1.0005")  # ratio of the largest to the least extremum of the error, at which the exchange ends

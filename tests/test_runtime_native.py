@@ -34,6 +34,7 @@ def start(tmp_path: Path) -> Callable[..., Started]:
     def start(backend: str = "auto", **environment: str) -> Started:
         path = os.pathsep.join([str(ROOT), str(ROOT.parent / "src"), *sys.path])
         known = {k: v for k, v in os.environ.items() if k not in ("LOSSFORGE_BACKEND", "CC")}
+        known |= {"LOSSFORGE_INSTRUCTIONS": "baseline"}  # asks no other library what the processor can do
         merged = {**known, "PYTHONPATH": path, "LOSSFORGE_CACHE": str(tmp_path / "cache"), **environment}
         return subprocess.Popen(
             [sys.executable, "-W", "error", "-c", PROGRAM.format(backend=backend)],
@@ -195,6 +196,18 @@ def test_key_depends_on_everything() -> None:
     }  # fmt: skip
     assert len(keys) == 6
     assert not any("fast-math" in flag or "march" in flag for flag in native.FLAGS)
+
+
+def test_instructions_are_those_of_the_processor_or_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOSSFORGE_INSTRUCTIONS", raising=False)
+    assert native.instructions() in native.INSTRUCTIONS
+    flags = {level: native.key("a", native.Compiler(("cc",), "1"), f) for level, f in native.INSTRUCTIONS.items()}
+    assert len(set(flags.values())) == len(flags)  # libraries for several processors may lie in one folder
+    monkeypatch.setenv("LOSSFORGE_INSTRUCTIONS", "baseline")
+    assert native.instructions() == "baseline"
+    monkeypatch.setenv("LOSSFORGE_INSTRUCTIONS", "mmx")
+    with pytest.raises(EnvironmentLacking, match="it may be baseline, avx2, avx512"):
+        native.instructions()
 
 
 def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
