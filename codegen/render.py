@@ -157,16 +157,23 @@ def _c_function(kernel: Kernel, precision: Precision, target: Target, loss: str)
                 loads.append(f"const {t} *{local[n]} = {array[n]} + {row} * K;")
             else:
                 loads.append(f"const {t} {local[n]} = {array[n]}[{row}];")
-    if kernel.weighted:
-        loads.append(f"const {t} {weight} = weight ? weight[{row}] : 1.0{precision.literal_suffix};")
-    factor = f"{weight} * " if kernel.weighted else ""
-    outputs = []
-    for axes, o in zip(kernel.axes or ((),) * len(kernel.outputs), kernel.outputs, strict=True):
-        place = row
-        for axis in axes:
-            place = f"({place}) * K + {indices[axis]}" if " " in place else f"{place} * K + {indices[axis]}"
-        value = printer._at(o.value, 7) if factor else printer(o.value)
-        outputs.append({"axes": [indices[a] for a in axes], "store": f"{out[o.name]}[{place}] = {factor}{value};"})
+
+    def stores(factor: str) -> list[dict[str, Any]]:
+        found = []
+        for axes, o in zip(kernel.axes or ((),) * len(kernel.outputs), kernel.outputs, strict=True):
+            place = row
+            for axis in axes:
+                place = f"({place}) * K + {indices[axis]}" if " " in place else f"{place} * K + {indices[axis]}"
+            value = printer._at(o.value, 7) if factor else printer(o.value)
+            found.append({"axes": [indices[a] for a in axes], "store": f"{out[o.name]}[{place}] = {factor}{value};"})
+        return found
+
+    variants = [{"loads": loads, "outputs": stores("")}]
+    if (
+        kernel.weighted
+    ):  # a loop of its own: a condition in it costs more than the weights, and may hide it from vectors
+        with_weight = [*loads, f"const {t} {weight} = weight[{row}];"]
+        variants.insert(0, {"loads": with_weight, "outputs": stores(f"{weight} * ")})
     return {
         "symbol": f"lossforge_{loss}_{kernel.name}_{precision.name}",
         "signature": ", ".join(signature),
@@ -177,9 +184,8 @@ def _c_function(kernel: Kernel, precision: Precision, target: Target, loss: str)
             for a in kernel.prologue
         ],
         "row": row,
-        "loads": loads,
+        "variants": variants,
         "body": [_c_step(a, printer, names[a.name], indices, t) for a in kernel.body],
-        "outputs": outputs,
     }
 
 

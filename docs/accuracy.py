@@ -3,7 +3,7 @@
     python docs/accuracy.py     write docs/accuracy.md, its summary in README.md, and generated/accuracy.json
 
 The numbers depend on the compiler, the C library and NumPy, so nothing compares
-this page with a fresh one. Takes about half a minute.
+this page with a fresh one. Takes about seven minutes.
 """
 
 from __future__ import annotations

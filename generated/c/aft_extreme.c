@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -249,10 +254,20 @@ static inline float minimumf(float a, float b)
 
 void lossforge_aft_extreme_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = maximum(-0.5, minimum(0.5, t0));
+            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = maximum(-0.5, minimum(0.5, t0));
         loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
@@ -262,10 +277,20 @@ void lossforge_aft_extreme_loss_f64(size_t n, const double *restrict y, const do
 void lossforge_aft_extreme_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient)
 {
     const double c0 = 1.0 / sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = exp_v(0.5 * t0);
+            gradient[row] = ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = exp_v(0.5 * t0);
         gradient[row] = w * ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
@@ -275,10 +300,19 @@ void lossforge_aft_extreme_gradient_f64(size_t n, const double *restrict y, cons
 void lossforge_aft_extreme_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(0.5 * ((log_v(y_i) - f_i) / sigma));
+            hessian[row] = t0 / c0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(0.5 * ((log_v(y_i) - f_i) / sigma));
         hessian[row] = w * (t0 / c0 * t0);
     }
@@ -287,10 +321,22 @@ void lossforge_aft_extreme_hessian_f64(size_t n, const double *restrict y, const
 void lossforge_aft_extreme_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient)
 {
     const double c0 = 1.0 / sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = maximum(-0.5, minimum(0.5, t0));
+            const double t2 = exp_v(0.5 * t0);
+            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+            gradient[row] = ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = maximum(-0.5, minimum(0.5, t0));
         const double t2 = exp_v(0.5 * t0);
@@ -303,10 +349,21 @@ void lossforge_aft_extreme_gradient_hessian_f64(size_t n, const double *restrict
 {
     const double c0 = 1.0 / sigma;
     const double c1 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = exp_v(0.5 * t0);
+            gradient[row] = ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
+            hessian[row] = t1 / c1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = exp_v(0.5 * t0);
         gradient[row] = w * ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
@@ -318,10 +375,23 @@ void lossforge_aft_extreme_loss_gradient_hessian_f64(size_t n, const double *res
 {
     const double c0 = 1.0 / sigma;
     const double c1 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = maximum(-0.5, minimum(0.5, t0));
+            const double t2 = exp_v(0.5 * t0);
+            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+            gradient[row] = ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
+            hessian[row] = t2 / c1 * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = maximum(-0.5, minimum(0.5, t0));
         const double t2 = exp_v(0.5 * t0);
@@ -333,10 +403,20 @@ void lossforge_aft_extreme_loss_gradient_hessian_f64(size_t n, const double *res
 
 void lossforge_aft_extreme_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
+            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
         loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
@@ -346,10 +426,20 @@ void lossforge_aft_extreme_loss_f32(size_t n, const float *restrict y, const flo
 void lossforge_aft_extreme_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient)
 {
     const float c0 = 1.0f / sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = exp_vf(0.5f * t0);
+            gradient[row] = ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = exp_vf(0.5f * t0);
         gradient[row] = w * ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
@@ -359,10 +449,19 @@ void lossforge_aft_extreme_gradient_f32(size_t n, const float *restrict y, const
 void lossforge_aft_extreme_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(0.5f * ((log_vf(y_i) - f_i) / sigma));
+            hessian[row] = t0 / c0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(0.5f * ((log_vf(y_i) - f_i) / sigma));
         hessian[row] = w * (t0 / c0 * t0);
     }
@@ -371,10 +470,22 @@ void lossforge_aft_extreme_hessian_f32(size_t n, const float *restrict y, const 
 void lossforge_aft_extreme_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient)
 {
     const float c0 = 1.0f / sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
+            const float t2 = exp_vf(0.5f * t0);
+            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+            gradient[row] = ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t2 / sigma * t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
         const float t2 = exp_vf(0.5f * t0);
@@ -387,10 +498,21 @@ void lossforge_aft_extreme_gradient_hessian_f32(size_t n, const float *restrict 
 {
     const float c0 = 1.0f / sigma;
     const float c1 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = exp_vf(0.5f * t0);
+            gradient[row] = ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
+            hessian[row] = t1 / c1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = exp_vf(0.5f * t0);
         gradient[row] = w * ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
@@ -402,10 +524,23 @@ void lossforge_aft_extreme_loss_gradient_hessian_f32(size_t n, const float *rest
 {
     const float c0 = 1.0f / sigma;
     const float c1 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
+            const float t2 = exp_vf(0.5f * t0);
+            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+            gradient[row] = ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t2 / sigma * t2);
+            hessian[row] = t2 / c1 * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
         const float t2 = exp_vf(0.5f * t0);

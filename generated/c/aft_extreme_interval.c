@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -273,11 +278,28 @@ static inline float minimumf(float a, float b)
 
 void lossforge_aft_extreme_interval_loss_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double ratio_i = ratio[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = log_v(ratio_i) / sigma;
+            const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
+            const double t3 = minimum(0.0, t2);
+            const double t4 = exp_v(maximum(-40.0, t3));
+            const double t5 = -t4;
+            const double t6 = maximum(-0.5, minimum(0.5, t5));
+            const double t7 = expm1_v(t5);
+            loss[row] = exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2)))));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
@@ -292,11 +314,26 @@ void lossforge_aft_extreme_interval_loss_f64(size_t n, const double *restrict y,
 
 void lossforge_aft_extreme_interval_gradient_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double ratio_i = ratio[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = log_v(ratio_i) / sigma;
+            const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
+            const double t3 = exp_v(maximum(-40.0, t2));
+            const double t4 = exp_v(0.5 * t3);
+            const double t5 = exp_v(0.5 * t0);
+            gradient[row] = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3))) / sigma - t5 / sigma * t5;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
@@ -310,11 +347,31 @@ void lossforge_aft_extreme_interval_gradient_f64(size_t n, const double *restric
 void lossforge_aft_extreme_interval_hessian_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
 {
     const double t10 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double ratio_i = ratio[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = log_v(ratio_i) / sigma;
+            const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
+            const double t3 = exp_v(maximum(-40.0, t2));
+            const double t4 = exp_v(0.5 * t3);
+            const double t5 = minimum(70.0, t2);
+            const double t6 = exp_v(maximum(-40.0, t5));
+            const double t7 = -t6;
+            const double t8 = maximum(-0.5, minimum(0.5, t7));
+            const double t9 = expm1_v(t7);
+            const double t11 = exp_v(0.5 * t0);
+            hessian[row] = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3))) * ((t5 <= -40.0) ? 0.5 * exp_v(t5) : -(((fabs(t6) <= 0.5) ? t8 * t8 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t8 / 20922789888000.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimum(1.2676506002282294e+30, t7)) / t9)) / t10 + t11 / t10 * t11;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
@@ -332,11 +389,32 @@ void lossforge_aft_extreme_interval_hessian_f64(size_t n, const double *restrict
 
 void lossforge_aft_extreme_interval_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double ratio_i = ratio[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = log_v(ratio_i) / sigma;
+            const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
+            const double t3 = minimum(0.0, t2);
+            const double t4 = exp_v(maximum(-40.0, t3));
+            const double t5 = -t4;
+            const double t6 = maximum(-0.5, minimum(0.5, t5));
+            const double t7 = expm1_v(t5);
+            const double t8 = exp_v(maximum(-40.0, t2));
+            const double t9 = exp_v(0.5 * t8);
+            const double t10 = exp_v(0.5 * t0);
+            loss[row] = exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2)))));
+            gradient[row] = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_v(-t8))) / sigma - t10 / sigma * t10;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
@@ -356,11 +434,33 @@ void lossforge_aft_extreme_interval_loss_gradient_f64(size_t n, const double *re
 void lossforge_aft_extreme_interval_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient, double *restrict hessian)
 {
     const double t12 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double ratio_i = ratio[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = log_v(ratio_i) / sigma;
+            const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
+            const double t3 = exp_v(maximum(-40.0, t2));
+            const double t4 = exp_v(0.5 * t3);
+            const double t5 = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3)));
+            const double t6 = exp_v(0.5 * t0);
+            const double t7 = minimum(70.0, t2);
+            const double t8 = exp_v(maximum(-40.0, t7));
+            const double t9 = -t8;
+            const double t10 = maximum(-0.5, minimum(0.5, t9));
+            const double t11 = expm1_v(t9);
+            gradient[row] = t5 / sigma - t6 / sigma * t6;
+            hessian[row] = t5 * ((t7 <= -40.0) ? 0.5 * exp_v(t7) : -(((fabs(t8) <= 0.5) ? t10 * t10 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t10 / 20922789888000.0) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) : t11 - minimum(1.2676506002282294e+30, t9)) / t11)) / t12 + t6 / t12 * t6;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
@@ -381,11 +481,39 @@ void lossforge_aft_extreme_interval_gradient_hessian_f64(size_t n, const double 
 void lossforge_aft_extreme_interval_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double t17 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double ratio_i = ratio[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = log_v(ratio_i) / sigma;
+            const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
+            const double t3 = minimum(0.0, t2);
+            const double t4 = exp_v(maximum(-40.0, t3));
+            const double t5 = -t4;
+            const double t6 = maximum(-0.5, minimum(0.5, t5));
+            const double t7 = expm1_v(t5);
+            const double t8 = exp_v(maximum(-40.0, t2));
+            const double t9 = exp_v(0.5 * t8);
+            const double t10 = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_v(-t8)));
+            const double t11 = exp_v(0.5 * t0);
+            const double t12 = minimum(70.0, t2);
+            const double t13 = exp_v(maximum(-40.0, t12));
+            const double t14 = -t13;
+            const double t15 = maximum(-0.5, minimum(0.5, t14));
+            const double t16 = expm1_v(t14);
+            loss[row] = exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2)))));
+            gradient[row] = t10 / sigma - t11 / sigma * t11;
+            hessian[row] = t10 * ((t12 <= -40.0) ? 0.5 * exp_v(t12) : -(((fabs(t13) <= 0.5) ? t15 * t15 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t15 / 20922789888000.0) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) : t16 - minimum(1.2676506002282294e+30, t14)) / t16)) / t17 + t11 / t17 * t11;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
@@ -411,11 +539,28 @@ void lossforge_aft_extreme_interval_loss_gradient_hessian_f64(size_t n, const do
 
 void lossforge_aft_extreme_interval_loss_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float ratio_i = ratio[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = log_vf(ratio_i) / sigma;
+            const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
+            const float t3 = minimumf(0.0f, t2);
+            const float t4 = exp_vf(maximumf(-40.0f, t3));
+            const float t5 = -t4;
+            const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
+            const float t7 = expm1_vf(t5);
+            loss[row] = exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2)))));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
@@ -430,11 +575,26 @@ void lossforge_aft_extreme_interval_loss_f32(size_t n, const float *restrict y, 
 
 void lossforge_aft_extreme_interval_gradient_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float ratio_i = ratio[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = log_vf(ratio_i) / sigma;
+            const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
+            const float t3 = exp_vf(maximumf(-40.0f, t2));
+            const float t4 = exp_vf(0.5f * t3);
+            const float t5 = exp_vf(0.5f * t0);
+            gradient[row] = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3))) / sigma - t5 / sigma * t5;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
@@ -448,11 +608,31 @@ void lossforge_aft_extreme_interval_gradient_f32(size_t n, const float *restrict
 void lossforge_aft_extreme_interval_hessian_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
 {
     const float t10 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float ratio_i = ratio[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = log_vf(ratio_i) / sigma;
+            const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
+            const float t3 = exp_vf(maximumf(-40.0f, t2));
+            const float t4 = exp_vf(0.5f * t3);
+            const float t5 = minimumf(70.0f, t2);
+            const float t6 = exp_vf(maximumf(-40.0f, t5));
+            const float t7 = -t6;
+            const float t8 = maximumf(-0.5f, minimumf(0.5f, t7));
+            const float t9 = expm1_vf(t7);
+            const float t11 = exp_vf(0.5f * t0);
+            hessian[row] = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3))) * ((t5 <= -40.0f) ? 0.5f * exp_vf(t5) : -(((fabsf(t6) <= 0.5f) ? t8 * t8 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t8 / 2.092279e+13f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimumf(1.2676506e+30f, t7)) / t9)) / t10 + t11 / t10 * t11;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
@@ -470,11 +650,32 @@ void lossforge_aft_extreme_interval_hessian_f32(size_t n, const float *restrict 
 
 void lossforge_aft_extreme_interval_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float ratio_i = ratio[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = log_vf(ratio_i) / sigma;
+            const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
+            const float t3 = minimumf(0.0f, t2);
+            const float t4 = exp_vf(maximumf(-40.0f, t3));
+            const float t5 = -t4;
+            const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
+            const float t7 = expm1_vf(t5);
+            const float t8 = exp_vf(maximumf(-40.0f, t2));
+            const float t9 = exp_vf(0.5f * t8);
+            const float t10 = exp_vf(0.5f * t0);
+            loss[row] = exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2)))));
+            gradient[row] = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1_vf(-t8))) / sigma - t10 / sigma * t10;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
@@ -494,11 +695,33 @@ void lossforge_aft_extreme_interval_loss_gradient_f32(size_t n, const float *res
 void lossforge_aft_extreme_interval_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient, float *restrict hessian)
 {
     const float t12 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float ratio_i = ratio[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = log_vf(ratio_i) / sigma;
+            const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
+            const float t3 = exp_vf(maximumf(-40.0f, t2));
+            const float t4 = exp_vf(0.5f * t3);
+            const float t5 = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3)));
+            const float t6 = exp_vf(0.5f * t0);
+            const float t7 = minimumf(70.0f, t2);
+            const float t8 = exp_vf(maximumf(-40.0f, t7));
+            const float t9 = -t8;
+            const float t10 = maximumf(-0.5f, minimumf(0.5f, t9));
+            const float t11 = expm1_vf(t9);
+            gradient[row] = t5 / sigma - t6 / sigma * t6;
+            hessian[row] = t5 * ((t7 <= -40.0f) ? 0.5f * exp_vf(t7) : -(((fabsf(t8) <= 0.5f) ? t10 * t10 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t10 / 2.092279e+13f) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) : t11 - minimumf(1.2676506e+30f, t9)) / t11)) / t12 + t6 / t12 * t6;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
@@ -519,11 +742,39 @@ void lossforge_aft_extreme_interval_gradient_hessian_f32(size_t n, const float *
 void lossforge_aft_extreme_interval_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float t17 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float ratio_i = ratio[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = log_vf(ratio_i) / sigma;
+            const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
+            const float t3 = minimumf(0.0f, t2);
+            const float t4 = exp_vf(maximumf(-40.0f, t3));
+            const float t5 = -t4;
+            const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
+            const float t7 = expm1_vf(t5);
+            const float t8 = exp_vf(maximumf(-40.0f, t2));
+            const float t9 = exp_vf(0.5f * t8);
+            const float t10 = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1_vf(-t8)));
+            const float t11 = exp_vf(0.5f * t0);
+            const float t12 = minimumf(70.0f, t2);
+            const float t13 = exp_vf(maximumf(-40.0f, t12));
+            const float t14 = -t13;
+            const float t15 = maximumf(-0.5f, minimumf(0.5f, t14));
+            const float t16 = expm1_vf(t14);
+            loss[row] = exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2)))));
+            gradient[row] = t10 / sigma - t11 / sigma * t11;
+            hessian[row] = t10 * ((t12 <= -40.0f) ? 0.5f * exp_vf(t12) : -(((fabsf(t13) <= 0.5f) ? t15 * t15 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t15 / 2.092279e+13f) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) : t16 - minimumf(1.2676506e+30f, t14)) / t16)) / t17 + t11 / t17 * t11;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));

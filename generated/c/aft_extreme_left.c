@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -273,10 +278,24 @@ static inline float minimumf(float a, float b)
 
 void lossforge_aft_extreme_left_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = minimum(0.0, t0);
+            const double t2 = exp_v(maximum(-40.0, t1));
+            const double t3 = -t2;
+            const double t4 = maximum(-0.5, minimum(0.5, t3));
+            const double t5 = expm1_v(t3);
+            loss[row] = -((t0 <= 0.0) ? t0 - log1p_v(((t1 <= -40.0) ? 0.5 * exp_v(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t0)))));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = minimum(0.0, t0);
         const double t2 = exp_v(maximum(-40.0, t1));
@@ -289,10 +308,21 @@ void lossforge_aft_extreme_left_loss_f64(size_t n, const double *restrict y, con
 
 void lossforge_aft_extreme_left_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = exp_v(maximum(-40.0, t0));
+            const double t2 = exp_v(0.5 * t1);
+            gradient[row] = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_v(-t1))) / sigma;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = exp_v(maximum(-40.0, t0));
         const double t2 = exp_v(0.5 * t1);
@@ -303,10 +333,26 @@ void lossforge_aft_extreme_left_gradient_f64(size_t n, const double *restrict y,
 void lossforge_aft_extreme_left_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = exp_v(maximum(-40.0, t0));
+            const double t2 = exp_v(0.5 * t1);
+            const double t3 = minimum(70.0, t0);
+            const double t4 = exp_v(maximum(-40.0, t3));
+            const double t5 = -t4;
+            const double t6 = maximum(-0.5, minimum(0.5, t5));
+            const double t7 = expm1_v(t5);
+            hessian[row] = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_v(-t1))) * ((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7)) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = exp_v(maximum(-40.0, t0));
         const double t2 = exp_v(0.5 * t1);
@@ -321,10 +367,27 @@ void lossforge_aft_extreme_left_hessian_f64(size_t n, const double *restrict y, 
 
 void lossforge_aft_extreme_left_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = minimum(0.0, t0);
+            const double t2 = exp_v(maximum(-40.0, t1));
+            const double t3 = -t2;
+            const double t4 = maximum(-0.5, minimum(0.5, t3));
+            const double t5 = expm1_v(t3);
+            const double t6 = exp_v(maximum(-40.0, t0));
+            const double t7 = exp_v(0.5 * t6);
+            loss[row] = -((t0 <= 0.0) ? t0 - log1p_v(((t1 <= -40.0) ? 0.5 * exp_v(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t0)))));
+            gradient[row] = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t6) / t7 / t7 / expm1_v(-t6))) / sigma;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = minimum(0.0, t0);
         const double t2 = exp_v(maximum(-40.0, t1));
@@ -341,10 +404,28 @@ void lossforge_aft_extreme_left_loss_gradient_f64(size_t n, const double *restri
 void lossforge_aft_extreme_left_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = exp_v(maximum(-40.0, t0));
+            const double t2 = exp_v(0.5 * t1);
+            const double t3 = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_v(-t1)));
+            const double t4 = minimum(70.0, t0);
+            const double t5 = exp_v(maximum(-40.0, t4));
+            const double t6 = -t5;
+            const double t7 = maximum(-0.5, minimum(0.5, t6));
+            const double t8 = expm1_v(t6);
+            gradient[row] = t3 / sigma;
+            hessian[row] = t3 * ((t4 <= -40.0) ? 0.5 * exp_v(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8)) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = exp_v(maximum(-40.0, t0));
         const double t2 = exp_v(0.5 * t1);
@@ -362,10 +443,34 @@ void lossforge_aft_extreme_left_gradient_hessian_f64(size_t n, const double *res
 void lossforge_aft_extreme_left_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = minimum(0.0, t0);
+            const double t2 = exp_v(maximum(-40.0, t1));
+            const double t3 = -t2;
+            const double t4 = maximum(-0.5, minimum(0.5, t3));
+            const double t5 = expm1_v(t3);
+            const double t6 = exp_v(maximum(-40.0, t0));
+            const double t7 = exp_v(0.5 * t6);
+            const double t8 = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t6) / t7 / t7 / expm1_v(-t6)));
+            const double t9 = minimum(70.0, t0);
+            const double t10 = exp_v(maximum(-40.0, t9));
+            const double t11 = -t10;
+            const double t12 = maximum(-0.5, minimum(0.5, t11));
+            const double t13 = expm1_v(t11);
+            loss[row] = -((t0 <= 0.0) ? t0 - log1p_v(((t1 <= -40.0) ? 0.5 * exp_v(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t0)))));
+            gradient[row] = t8 / sigma;
+            hessian[row] = t8 * ((t9 <= -40.0) ? 0.5 * exp_v(t9) : -(((fabs(t10) <= 0.5) ? t12 * t12 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t12 / 20922789888000.0) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) : t13 - minimum(1.2676506002282294e+30, t11)) / t13)) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = minimum(0.0, t0);
         const double t2 = exp_v(maximum(-40.0, t1));
@@ -388,10 +493,24 @@ void lossforge_aft_extreme_left_loss_gradient_hessian_f64(size_t n, const double
 
 void lossforge_aft_extreme_left_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = minimumf(0.0f, t0);
+            const float t2 = exp_vf(maximumf(-40.0f, t1));
+            const float t3 = -t2;
+            const float t4 = maximumf(-0.5f, minimumf(0.5f, t3));
+            const float t5 = expm1_vf(t3);
+            loss[row] = -((t0 <= 0.0f) ? t0 - log1p_vf(((t1 <= -40.0f) ? 0.5f * exp_vf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t0)))));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = minimumf(0.0f, t0);
         const float t2 = exp_vf(maximumf(-40.0f, t1));
@@ -404,10 +523,21 @@ void lossforge_aft_extreme_left_loss_f32(size_t n, const float *restrict y, cons
 
 void lossforge_aft_extreme_left_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = exp_vf(maximumf(-40.0f, t0));
+            const float t2 = exp_vf(0.5f * t1);
+            gradient[row] = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1_vf(-t1))) / sigma;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = exp_vf(maximumf(-40.0f, t0));
         const float t2 = exp_vf(0.5f * t1);
@@ -418,10 +548,26 @@ void lossforge_aft_extreme_left_gradient_f32(size_t n, const float *restrict y, 
 void lossforge_aft_extreme_left_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = exp_vf(maximumf(-40.0f, t0));
+            const float t2 = exp_vf(0.5f * t1);
+            const float t3 = minimumf(70.0f, t0);
+            const float t4 = exp_vf(maximumf(-40.0f, t3));
+            const float t5 = -t4;
+            const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
+            const float t7 = expm1_vf(t5);
+            hessian[row] = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1_vf(-t1))) * ((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7)) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = exp_vf(maximumf(-40.0f, t0));
         const float t2 = exp_vf(0.5f * t1);
@@ -436,10 +582,27 @@ void lossforge_aft_extreme_left_hessian_f32(size_t n, const float *restrict y, c
 
 void lossforge_aft_extreme_left_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = minimumf(0.0f, t0);
+            const float t2 = exp_vf(maximumf(-40.0f, t1));
+            const float t3 = -t2;
+            const float t4 = maximumf(-0.5f, minimumf(0.5f, t3));
+            const float t5 = expm1_vf(t3);
+            const float t6 = exp_vf(maximumf(-40.0f, t0));
+            const float t7 = exp_vf(0.5f * t6);
+            loss[row] = -((t0 <= 0.0f) ? t0 - log1p_vf(((t1 <= -40.0f) ? 0.5f * exp_vf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t0)))));
+            gradient[row] = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t6) / t7 / t7 / expm1_vf(-t6))) / sigma;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = minimumf(0.0f, t0);
         const float t2 = exp_vf(maximumf(-40.0f, t1));
@@ -456,10 +619,28 @@ void lossforge_aft_extreme_left_loss_gradient_f32(size_t n, const float *restric
 void lossforge_aft_extreme_left_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = exp_vf(maximumf(-40.0f, t0));
+            const float t2 = exp_vf(0.5f * t1);
+            const float t3 = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1_vf(-t1)));
+            const float t4 = minimumf(70.0f, t0);
+            const float t5 = exp_vf(maximumf(-40.0f, t4));
+            const float t6 = -t5;
+            const float t7 = maximumf(-0.5f, minimumf(0.5f, t6));
+            const float t8 = expm1_vf(t6);
+            gradient[row] = t3 / sigma;
+            hessian[row] = t3 * ((t4 <= -40.0f) ? 0.5f * exp_vf(t4) : -(((fabsf(t5) <= 0.5f) ? t7 * t7 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t7 / 2.092279e+13f) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimumf(1.2676506e+30f, t6)) / t8)) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = exp_vf(maximumf(-40.0f, t0));
         const float t2 = exp_vf(0.5f * t1);
@@ -477,10 +658,34 @@ void lossforge_aft_extreme_left_gradient_hessian_f32(size_t n, const float *rest
 void lossforge_aft_extreme_left_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = minimumf(0.0f, t0);
+            const float t2 = exp_vf(maximumf(-40.0f, t1));
+            const float t3 = -t2;
+            const float t4 = maximumf(-0.5f, minimumf(0.5f, t3));
+            const float t5 = expm1_vf(t3);
+            const float t6 = exp_vf(maximumf(-40.0f, t0));
+            const float t7 = exp_vf(0.5f * t6);
+            const float t8 = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t6) / t7 / t7 / expm1_vf(-t6)));
+            const float t9 = minimumf(70.0f, t0);
+            const float t10 = exp_vf(maximumf(-40.0f, t9));
+            const float t11 = -t10;
+            const float t12 = maximumf(-0.5f, minimumf(0.5f, t11));
+            const float t13 = expm1_vf(t11);
+            loss[row] = -((t0 <= 0.0f) ? t0 - log1p_vf(((t1 <= -40.0f) ? 0.5f * exp_vf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t0)))));
+            gradient[row] = t8 / sigma;
+            hessian[row] = t8 * ((t9 <= -40.0f) ? 0.5f * exp_vf(t9) : -(((fabsf(t10) <= 0.5f) ? t12 * t12 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t12 / 2.092279e+13f) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) : t13 - minimumf(1.2676506e+30f, t11)) / t13)) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = minimumf(0.0f, t0);
         const float t2 = exp_vf(maximumf(-40.0f, t1));

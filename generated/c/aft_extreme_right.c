@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -183,20 +188,37 @@ static inline float log_vf(float x)
 
 void lossforge_aft_extreme_right_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            loss[row] = exp_v((log_v(y_i) - f_i) / sigma);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         loss[row] = w * exp_v((log_v(y_i) - f_i) / sigma);
     }
 }
 
 void lossforge_aft_extreme_right_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(0.5 * ((log_v(y_i) - f_i) / sigma));
+            gradient[row] = -(t0 / sigma * t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(0.5 * ((log_v(y_i) - f_i) / sigma));
         gradient[row] = w * -(t0 / sigma * t0);
     }
@@ -205,10 +227,19 @@ void lossforge_aft_extreme_right_gradient_f64(size_t n, const double *restrict y
 void lossforge_aft_extreme_right_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(0.5 * ((log_v(y_i) - f_i) / sigma));
+            hessian[row] = t0 / c0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(0.5 * ((log_v(y_i) - f_i) / sigma));
         hessian[row] = w * (t0 / c0 * t0);
     }
@@ -216,10 +247,21 @@ void lossforge_aft_extreme_right_hessian_f64(size_t n, const double *restrict y,
 
 void lossforge_aft_extreme_right_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = exp_v(0.5 * t0);
+            loss[row] = exp_v(t0);
+            gradient[row] = -(t1 / sigma * t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = exp_v(0.5 * t0);
         loss[row] = w * exp_v(t0);
@@ -230,10 +272,20 @@ void lossforge_aft_extreme_right_loss_gradient_f64(size_t n, const double *restr
 void lossforge_aft_extreme_right_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(0.5 * ((log_v(y_i) - f_i) / sigma));
+            gradient[row] = -(t0 / sigma * t0);
+            hessian[row] = t0 / c0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(0.5 * ((log_v(y_i) - f_i) / sigma));
         gradient[row] = w * -(t0 / sigma * t0);
         hessian[row] = w * (t0 / c0 * t0);
@@ -243,10 +295,22 @@ void lossforge_aft_extreme_right_gradient_hessian_f64(size_t n, const double *re
 void lossforge_aft_extreme_right_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = exp_v(0.5 * t0);
+            loss[row] = exp_v(t0);
+            gradient[row] = -(t1 / sigma * t1);
+            hessian[row] = t1 / c0 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = exp_v(0.5 * t0);
         loss[row] = w * exp_v(t0);
@@ -257,20 +321,37 @@ void lossforge_aft_extreme_right_loss_gradient_hessian_f64(size_t n, const doubl
 
 void lossforge_aft_extreme_right_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            loss[row] = exp_vf((log_vf(y_i) - f_i) / sigma);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         loss[row] = w * exp_vf((log_vf(y_i) - f_i) / sigma);
     }
 }
 
 void lossforge_aft_extreme_right_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(0.5f * ((log_vf(y_i) - f_i) / sigma));
+            gradient[row] = -(t0 / sigma * t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(0.5f * ((log_vf(y_i) - f_i) / sigma));
         gradient[row] = w * -(t0 / sigma * t0);
     }
@@ -279,10 +360,19 @@ void lossforge_aft_extreme_right_gradient_f32(size_t n, const float *restrict y,
 void lossforge_aft_extreme_right_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(0.5f * ((log_vf(y_i) - f_i) / sigma));
+            hessian[row] = t0 / c0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(0.5f * ((log_vf(y_i) - f_i) / sigma));
         hessian[row] = w * (t0 / c0 * t0);
     }
@@ -290,10 +380,21 @@ void lossforge_aft_extreme_right_hessian_f32(size_t n, const float *restrict y, 
 
 void lossforge_aft_extreme_right_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = exp_vf(0.5f * t0);
+            loss[row] = exp_vf(t0);
+            gradient[row] = -(t1 / sigma * t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = exp_vf(0.5f * t0);
         loss[row] = w * exp_vf(t0);
@@ -304,10 +405,20 @@ void lossforge_aft_extreme_right_loss_gradient_f32(size_t n, const float *restri
 void lossforge_aft_extreme_right_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(0.5f * ((log_vf(y_i) - f_i) / sigma));
+            gradient[row] = -(t0 / sigma * t0);
+            hessian[row] = t0 / c0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(0.5f * ((log_vf(y_i) - f_i) / sigma));
         gradient[row] = w * -(t0 / sigma * t0);
         hessian[row] = w * (t0 / c0 * t0);
@@ -317,10 +428,22 @@ void lossforge_aft_extreme_right_gradient_hessian_f32(size_t n, const float *res
 void lossforge_aft_extreme_right_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = exp_vf(0.5f * t0);
+            loss[row] = exp_vf(t0);
+            gradient[row] = -(t1 / sigma * t1);
+            hessian[row] = t1 / c0 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = exp_vf(0.5f * t0);
         loss[row] = w * exp_vf(t0);

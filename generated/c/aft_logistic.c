@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -281,10 +286,20 @@ static inline float maximumf(float a, float b)
 
 void lossforge_aft_logistic_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = log1p_v(exp_v(-fabs(t0)));
+            loss[row] = t1 + maximum(0.0, t0) + (t1 + maximum(0.0, -t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log1p_v(exp_v(-fabs(t0)));
         loss[row] = w * (t1 + maximum(0.0, t0) + (t1 + maximum(0.0, -t0)));
@@ -293,20 +308,38 @@ void lossforge_aft_logistic_loss_f64(size_t n, const double *restrict y, const d
 
 void lossforge_aft_logistic_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = -(tanh_v(0.5 * (log_v(y_i) - f_i) / sigma) / sigma);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * -(tanh_v(0.5 * (log_v(y_i) - f_i) / sigma) / sigma);
     }
 }
 
 void lossforge_aft_logistic_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = fabs(0.5 * (log_v(y_i) - f_i) / sigma);
+            const double t1 = 2.0 * exp_v(-t0) / (1.0 + exp_v(-(2.0 * t0))) / sigma;
+            hessian[row] = 0.5 * t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = fabs(0.5 * (log_v(y_i) - f_i) / sigma);
         const double t1 = 2.0 * exp_v(-t0) / (1.0 + exp_v(-(2.0 * t0))) / sigma;
         hessian[row] = w * (0.5 * t1 * t1);
@@ -315,10 +348,22 @@ void lossforge_aft_logistic_hessian_f64(size_t n, const double *restrict y, cons
 
 void lossforge_aft_logistic_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = log_v(y_i) - f_i;
+            const double t1 = t0 / sigma;
+            const double t2 = log1p_v(exp_v(-fabs(t1)));
+            loss[row] = t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1));
+            gradient[row] = -(tanh_v(0.5 * t0 / sigma) / sigma);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log_v(y_i) - f_i;
         const double t1 = t0 / sigma;
         const double t2 = log1p_v(exp_v(-fabs(t1)));
@@ -329,10 +374,22 @@ void lossforge_aft_logistic_loss_gradient_f64(size_t n, const double *restrict y
 
 void lossforge_aft_logistic_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = 0.5 * (log_v(y_i) - f_i) / sigma;
+            const double t1 = fabs(t0);
+            const double t2 = 2.0 * exp_v(-t1) / (1.0 + exp_v(-(2.0 * t1))) / sigma;
+            gradient[row] = -(tanh_v(t0) / sigma);
+            hessian[row] = 0.5 * t2 * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = 0.5 * (log_v(y_i) - f_i) / sigma;
         const double t1 = fabs(t0);
         const double t2 = 2.0 * exp_v(-t1) / (1.0 + exp_v(-(2.0 * t1))) / sigma;
@@ -343,10 +400,26 @@ void lossforge_aft_logistic_gradient_hessian_f64(size_t n, const double *restric
 
 void lossforge_aft_logistic_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = log_v(y_i) - f_i;
+            const double t1 = t0 / sigma;
+            const double t2 = log1p_v(exp_v(-fabs(t1)));
+            const double t3 = 0.5 * t0 / sigma;
+            const double t4 = fabs(t3);
+            const double t5 = 2.0 * exp_v(-t4) / (1.0 + exp_v(-(2.0 * t4))) / sigma;
+            loss[row] = t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1));
+            gradient[row] = -(tanh_v(t3) / sigma);
+            hessian[row] = 0.5 * t5 * t5;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log_v(y_i) - f_i;
         const double t1 = t0 / sigma;
         const double t2 = log1p_v(exp_v(-fabs(t1)));
@@ -361,10 +434,20 @@ void lossforge_aft_logistic_loss_gradient_hessian_f64(size_t n, const double *re
 
 void lossforge_aft_logistic_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = log1p_vf(exp_vf(-fabsf(t0)));
+            loss[row] = t1 + maximumf(0.0f, t0) + (t1 + maximumf(0.0f, -t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log1p_vf(exp_vf(-fabsf(t0)));
         loss[row] = w * (t1 + maximumf(0.0f, t0) + (t1 + maximumf(0.0f, -t0)));
@@ -373,20 +456,38 @@ void lossforge_aft_logistic_loss_f32(size_t n, const float *restrict y, const fl
 
 void lossforge_aft_logistic_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = -(tanh_vf(0.5f * (log_vf(y_i) - f_i) / sigma) / sigma);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * -(tanh_vf(0.5f * (log_vf(y_i) - f_i) / sigma) / sigma);
     }
 }
 
 void lossforge_aft_logistic_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = fabsf(0.5f * (log_vf(y_i) - f_i) / sigma);
+            const float t1 = 2.0f * exp_vf(-t0) / (1.0f + exp_vf(-(2.0f * t0))) / sigma;
+            hessian[row] = 0.5f * t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = fabsf(0.5f * (log_vf(y_i) - f_i) / sigma);
         const float t1 = 2.0f * exp_vf(-t0) / (1.0f + exp_vf(-(2.0f * t0))) / sigma;
         hessian[row] = w * (0.5f * t1 * t1);
@@ -395,10 +496,22 @@ void lossforge_aft_logistic_hessian_f32(size_t n, const float *restrict y, const
 
 void lossforge_aft_logistic_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = log_vf(y_i) - f_i;
+            const float t1 = t0 / sigma;
+            const float t2 = log1p_vf(exp_vf(-fabsf(t1)));
+            loss[row] = t2 + maximumf(0.0f, t1) + (t2 + maximumf(0.0f, -t1));
+            gradient[row] = -(tanh_vf(0.5f * t0 / sigma) / sigma);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log_vf(y_i) - f_i;
         const float t1 = t0 / sigma;
         const float t2 = log1p_vf(exp_vf(-fabsf(t1)));
@@ -409,10 +522,22 @@ void lossforge_aft_logistic_loss_gradient_f32(size_t n, const float *restrict y,
 
 void lossforge_aft_logistic_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = 0.5f * (log_vf(y_i) - f_i) / sigma;
+            const float t1 = fabsf(t0);
+            const float t2 = 2.0f * exp_vf(-t1) / (1.0f + exp_vf(-(2.0f * t1))) / sigma;
+            gradient[row] = -(tanh_vf(t0) / sigma);
+            hessian[row] = 0.5f * t2 * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = 0.5f * (log_vf(y_i) - f_i) / sigma;
         const float t1 = fabsf(t0);
         const float t2 = 2.0f * exp_vf(-t1) / (1.0f + exp_vf(-(2.0f * t1))) / sigma;
@@ -423,10 +548,26 @@ void lossforge_aft_logistic_gradient_hessian_f32(size_t n, const float *restrict
 
 void lossforge_aft_logistic_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = log_vf(y_i) - f_i;
+            const float t1 = t0 / sigma;
+            const float t2 = log1p_vf(exp_vf(-fabsf(t1)));
+            const float t3 = 0.5f * t0 / sigma;
+            const float t4 = fabsf(t3);
+            const float t5 = 2.0f * exp_vf(-t4) / (1.0f + exp_vf(-(2.0f * t4))) / sigma;
+            loss[row] = t2 + maximumf(0.0f, t1) + (t2 + maximumf(0.0f, -t1));
+            gradient[row] = -(tanh_vf(t3) / sigma);
+            hessian[row] = 0.5f * t5 * t5;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log_vf(y_i) - f_i;
         const float t1 = t0 / sigma;
         const float t2 = log1p_vf(exp_vf(-fabsf(t1)));

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -281,11 +286,23 @@ static inline float maximumf(float a, float b)
 
 void lossforge_aft_logistic_interval_loss_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double ratio_i = ratio[row];
+            const double f_i = f[row];
+            const double t0 = log_v(ratio_i) / sigma;
+            const double t1 = (log_v(y_i) - f_i) / sigma;
+            const double t2 = -t1;
+            loss[row] = log1p_v(exp_v(-fabs(t0 - t2))) + maximum(0.0, t2 - t0) + (log1p_v(exp_v(-fabs(t1))) + maximum(0.0, t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log_v(ratio_i) / sigma;
         const double t1 = (log_v(y_i) - f_i) / sigma;
         const double t2 = -t1;
@@ -295,11 +312,28 @@ void lossforge_aft_logistic_interval_loss_f64(size_t n, const double *restrict y
 
 void lossforge_aft_logistic_interval_gradient_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double ratio_i = ratio[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            const double t1 = log_v(ratio_i) / sigma;
+            const double t2 = t0 + t1;
+            const double t3 = exp_v(-fabs(t2));
+            const double t4 = exp_v(-fabs(t0));
+            const double t5 = 1.0 + t4;
+            const double t6 = -t0;
+            const double t7 = exp_v(-fabs(t1 - t6));
+            gradient[row] = -((((0.0 <= t2) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= t0) ? 1.0 : t4) / t5) + ((0.0 <= t6 - t1) ? 1.0 : t7) / (1.0 + t7) * (((0.0 <= t6) ? 1.0 : t4) / t5)) * tanh_v(0.5 * t1 + t0) / sigma);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + t1;
@@ -315,11 +349,27 @@ void lossforge_aft_logistic_interval_gradient_f64(size_t n, const double *restri
 void lossforge_aft_logistic_interval_hessian_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double ratio_i = ratio[row];
+            const double f_i = f[row];
+            const double t0 = log_v(y_i);
+            const double t1 = (log_v(ratio_i) + t0 - f_i) / sigma;
+            const double t2 = exp_v(-fabs(t1));
+            const double t3 = 1.0 + t2;
+            const double t4 = (t0 - f_i) / sigma;
+            const double t5 = exp_v(-fabs(t4));
+            const double t6 = 1.0 + t5;
+            hessian[row] = (((0.0 <= t1) ? 1.0 : t2) / t3 * (((0.0 <= -t1) ? 1.0 : t2) / t3) + ((0.0 <= t4) ? 1.0 : t5) / t6 * (((0.0 <= -t4) ? 1.0 : t5) / t6)) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log_v(y_i);
         const double t1 = (log_v(ratio_i) + t0 - f_i) / sigma;
         const double t2 = exp_v(-fabs(t1));
@@ -333,11 +383,30 @@ void lossforge_aft_logistic_interval_hessian_f64(size_t n, const double *restric
 
 void lossforge_aft_logistic_interval_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double ratio_i = ratio[row];
+            const double f_i = f[row];
+            const double t0 = log_v(ratio_i) / sigma;
+            const double t1 = (log_v(y_i) - f_i) / sigma;
+            const double t2 = -t1;
+            const double t3 = exp_v(-fabs(t0 - t2));
+            const double t4 = t2 - t0;
+            const double t5 = exp_v(-fabs(t1));
+            const double t6 = t1 + t0;
+            const double t7 = exp_v(-fabs(t6));
+            const double t8 = 1.0 + t5;
+            loss[row] = log1p_v(t3) + maximum(0.0, t4) + (log1p_v(t5) + maximum(0.0, t1));
+            gradient[row] = -((((0.0 <= t6) ? 1.0 : t7) / (1.0 + t7) * (((0.0 <= t1) ? 1.0 : t5) / t8) + ((0.0 <= t4) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= t2) ? 1.0 : t5) / t8)) * tanh_v(0.5 * t0 + t1) / sigma);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log_v(ratio_i) / sigma;
         const double t1 = (log_v(y_i) - f_i) / sigma;
         const double t2 = -t1;
@@ -355,11 +424,36 @@ void lossforge_aft_logistic_interval_loss_gradient_f64(size_t n, const double *r
 void lossforge_aft_logistic_interval_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double ratio_i = ratio[row];
+            const double f_i = f[row];
+            const double t0 = log_v(y_i);
+            const double t1 = (t0 - f_i) / sigma;
+            const double t2 = log_v(ratio_i);
+            const double t3 = t2 / sigma;
+            const double t4 = t1 + t3;
+            const double t5 = exp_v(-fabs(t4));
+            const double t6 = exp_v(-fabs(t1));
+            const double t7 = 1.0 + t6;
+            const double t8 = ((0.0 <= t1) ? 1.0 : t6) / t7;
+            const double t9 = -t1;
+            const double t10 = exp_v(-fabs(t3 - t9));
+            const double t11 = ((0.0 <= t9) ? 1.0 : t6) / t7;
+            const double t12 = (t2 + t0 - f_i) / sigma;
+            const double t13 = exp_v(-fabs(t12));
+            const double t14 = 1.0 + t13;
+            gradient[row] = -((((0.0 <= t4) ? 1.0 : t5) / (1.0 + t5) * t8 + ((0.0 <= t9 - t3) ? 1.0 : t10) / (1.0 + t10) * t11) * tanh_v(0.5 * t3 + t1) / sigma);
+            hessian[row] = (((0.0 <= t12) ? 1.0 : t13) / t14 * (((0.0 <= -t12) ? 1.0 : t13) / t14) + t8 * t11) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log_v(y_i);
         const double t1 = (t0 - f_i) / sigma;
         const double t2 = log_v(ratio_i);
@@ -383,11 +477,38 @@ void lossforge_aft_logistic_interval_gradient_hessian_f64(size_t n, const double
 void lossforge_aft_logistic_interval_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double ratio_i = ratio[row];
+            const double f_i = f[row];
+            const double t0 = log_v(ratio_i);
+            const double t1 = t0 / sigma;
+            const double t2 = log_v(y_i);
+            const double t3 = (t2 - f_i) / sigma;
+            const double t4 = -t3;
+            const double t5 = exp_v(-fabs(t1 - t4));
+            const double t6 = t4 - t1;
+            const double t7 = exp_v(-fabs(t3));
+            const double t8 = t3 + t1;
+            const double t9 = exp_v(-fabs(t8));
+            const double t10 = 1.0 + t7;
+            const double t11 = ((0.0 <= t3) ? 1.0 : t7) / t10;
+            const double t12 = ((0.0 <= t4) ? 1.0 : t7) / t10;
+            const double t13 = (t0 + t2 - f_i) / sigma;
+            const double t14 = exp_v(-fabs(t13));
+            const double t15 = 1.0 + t14;
+            loss[row] = log1p_v(t5) + maximum(0.0, t6) + (log1p_v(t7) + maximum(0.0, t3));
+            gradient[row] = -((((0.0 <= t8) ? 1.0 : t9) / (1.0 + t9) * t11 + ((0.0 <= t6) ? 1.0 : t5) / (1.0 + t5) * t12) * tanh_v(0.5 * t1 + t3) / sigma);
+            hessian[row] = (((0.0 <= t13) ? 1.0 : t14) / t15 * (((0.0 <= -t13) ? 1.0 : t14) / t15) + t11 * t12) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log_v(ratio_i);
         const double t1 = t0 / sigma;
         const double t2 = log_v(y_i);
@@ -412,11 +533,23 @@ void lossforge_aft_logistic_interval_loss_gradient_hessian_f64(size_t n, const d
 
 void lossforge_aft_logistic_interval_loss_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float ratio_i = ratio[row];
+            const float f_i = f[row];
+            const float t0 = log_vf(ratio_i) / sigma;
+            const float t1 = (log_vf(y_i) - f_i) / sigma;
+            const float t2 = -t1;
+            loss[row] = log1p_vf(exp_vf(-fabsf(t0 - t2))) + maximumf(0.0f, t2 - t0) + (log1p_vf(exp_vf(-fabsf(t1))) + maximumf(0.0f, t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log_vf(ratio_i) / sigma;
         const float t1 = (log_vf(y_i) - f_i) / sigma;
         const float t2 = -t1;
@@ -426,11 +559,28 @@ void lossforge_aft_logistic_interval_loss_f32(size_t n, const float *restrict y,
 
 void lossforge_aft_logistic_interval_gradient_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float ratio_i = ratio[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            const float t1 = log_vf(ratio_i) / sigma;
+            const float t2 = t0 + t1;
+            const float t3 = exp_vf(-fabsf(t2));
+            const float t4 = exp_vf(-fabsf(t0));
+            const float t5 = 1.0f + t4;
+            const float t6 = -t0;
+            const float t7 = exp_vf(-fabsf(t1 - t6));
+            gradient[row] = -((((0.0f <= t2) ? 1.0f : t3) / (1.0f + t3) * (((0.0f <= t0) ? 1.0f : t4) / t5) + ((0.0f <= t6 - t1) ? 1.0f : t7) / (1.0f + t7) * (((0.0f <= t6) ? 1.0f : t4) / t5)) * tanh_vf(0.5f * t1 + t0) / sigma);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + t1;
@@ -446,11 +596,27 @@ void lossforge_aft_logistic_interval_gradient_f32(size_t n, const float *restric
 void lossforge_aft_logistic_interval_hessian_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float ratio_i = ratio[row];
+            const float f_i = f[row];
+            const float t0 = log_vf(y_i);
+            const float t1 = (log_vf(ratio_i) + t0 - f_i) / sigma;
+            const float t2 = exp_vf(-fabsf(t1));
+            const float t3 = 1.0f + t2;
+            const float t4 = (t0 - f_i) / sigma;
+            const float t5 = exp_vf(-fabsf(t4));
+            const float t6 = 1.0f + t5;
+            hessian[row] = (((0.0f <= t1) ? 1.0f : t2) / t3 * (((0.0f <= -t1) ? 1.0f : t2) / t3) + ((0.0f <= t4) ? 1.0f : t5) / t6 * (((0.0f <= -t4) ? 1.0f : t5) / t6)) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log_vf(y_i);
         const float t1 = (log_vf(ratio_i) + t0 - f_i) / sigma;
         const float t2 = exp_vf(-fabsf(t1));
@@ -464,11 +630,30 @@ void lossforge_aft_logistic_interval_hessian_f32(size_t n, const float *restrict
 
 void lossforge_aft_logistic_interval_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float ratio_i = ratio[row];
+            const float f_i = f[row];
+            const float t0 = log_vf(ratio_i) / sigma;
+            const float t1 = (log_vf(y_i) - f_i) / sigma;
+            const float t2 = -t1;
+            const float t3 = exp_vf(-fabsf(t0 - t2));
+            const float t4 = t2 - t0;
+            const float t5 = exp_vf(-fabsf(t1));
+            const float t6 = t1 + t0;
+            const float t7 = exp_vf(-fabsf(t6));
+            const float t8 = 1.0f + t5;
+            loss[row] = log1p_vf(t3) + maximumf(0.0f, t4) + (log1p_vf(t5) + maximumf(0.0f, t1));
+            gradient[row] = -((((0.0f <= t6) ? 1.0f : t7) / (1.0f + t7) * (((0.0f <= t1) ? 1.0f : t5) / t8) + ((0.0f <= t4) ? 1.0f : t3) / (1.0f + t3) * (((0.0f <= t2) ? 1.0f : t5) / t8)) * tanh_vf(0.5f * t0 + t1) / sigma);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log_vf(ratio_i) / sigma;
         const float t1 = (log_vf(y_i) - f_i) / sigma;
         const float t2 = -t1;
@@ -486,11 +671,36 @@ void lossforge_aft_logistic_interval_loss_gradient_f32(size_t n, const float *re
 void lossforge_aft_logistic_interval_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float ratio_i = ratio[row];
+            const float f_i = f[row];
+            const float t0 = log_vf(y_i);
+            const float t1 = (t0 - f_i) / sigma;
+            const float t2 = log_vf(ratio_i);
+            const float t3 = t2 / sigma;
+            const float t4 = t1 + t3;
+            const float t5 = exp_vf(-fabsf(t4));
+            const float t6 = exp_vf(-fabsf(t1));
+            const float t7 = 1.0f + t6;
+            const float t8 = ((0.0f <= t1) ? 1.0f : t6) / t7;
+            const float t9 = -t1;
+            const float t10 = exp_vf(-fabsf(t3 - t9));
+            const float t11 = ((0.0f <= t9) ? 1.0f : t6) / t7;
+            const float t12 = (t2 + t0 - f_i) / sigma;
+            const float t13 = exp_vf(-fabsf(t12));
+            const float t14 = 1.0f + t13;
+            gradient[row] = -((((0.0f <= t4) ? 1.0f : t5) / (1.0f + t5) * t8 + ((0.0f <= t9 - t3) ? 1.0f : t10) / (1.0f + t10) * t11) * tanh_vf(0.5f * t3 + t1) / sigma);
+            hessian[row] = (((0.0f <= t12) ? 1.0f : t13) / t14 * (((0.0f <= -t12) ? 1.0f : t13) / t14) + t8 * t11) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log_vf(y_i);
         const float t1 = (t0 - f_i) / sigma;
         const float t2 = log_vf(ratio_i);
@@ -514,11 +724,38 @@ void lossforge_aft_logistic_interval_gradient_hessian_f32(size_t n, const float 
 void lossforge_aft_logistic_interval_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float ratio_i = ratio[row];
+            const float f_i = f[row];
+            const float t0 = log_vf(ratio_i);
+            const float t1 = t0 / sigma;
+            const float t2 = log_vf(y_i);
+            const float t3 = (t2 - f_i) / sigma;
+            const float t4 = -t3;
+            const float t5 = exp_vf(-fabsf(t1 - t4));
+            const float t6 = t4 - t1;
+            const float t7 = exp_vf(-fabsf(t3));
+            const float t8 = t3 + t1;
+            const float t9 = exp_vf(-fabsf(t8));
+            const float t10 = 1.0f + t7;
+            const float t11 = ((0.0f <= t3) ? 1.0f : t7) / t10;
+            const float t12 = ((0.0f <= t4) ? 1.0f : t7) / t10;
+            const float t13 = (t0 + t2 - f_i) / sigma;
+            const float t14 = exp_vf(-fabsf(t13));
+            const float t15 = 1.0f + t14;
+            loss[row] = log1p_vf(t5) + maximumf(0.0f, t6) + (log1p_vf(t7) + maximumf(0.0f, t3));
+            gradient[row] = -((((0.0f <= t8) ? 1.0f : t9) / (1.0f + t9) * t11 + ((0.0f <= t6) ? 1.0f : t5) / (1.0f + t5) * t12) * tanh_vf(0.5f * t1 + t3) / sigma);
+            hessian[row] = (((0.0f <= t13) ? 1.0f : t14) / t15 * (((0.0f <= -t13) ? 1.0f : t14) / t15) + t11 * t12) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log_vf(ratio_i);
         const float t1 = t0 / sigma;
         const float t2 = log_vf(y_i);

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -217,10 +222,19 @@ static inline float maximumf(float a, float b)
 
 void lossforge_aft_logistic_left_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (f_i - log_v(y_i)) / sigma;
+            loss[row] = log1p_v(exp_v(-fabs(t0))) + maximum(0.0, t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (f_i - log_v(y_i)) / sigma;
         loss[row] = w * (log1p_v(exp_v(-fabs(t0))) + maximum(0.0, t0));
     }
@@ -228,10 +242,20 @@ void lossforge_aft_logistic_left_loss_f64(size_t n, const double *restrict y, co
 
 void lossforge_aft_logistic_left_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (f_i - log_v(y_i)) / sigma;
+            const double t1 = exp_v(-fabs(t0));
+            gradient[row] = ((0.0 <= t0) ? 1.0 : t1) / (1.0 + t1) / sigma;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (f_i - log_v(y_i)) / sigma;
         const double t1 = exp_v(-fabs(t0));
         gradient[row] = w * (((0.0 <= t0) ? 1.0 : t1) / (1.0 + t1) / sigma);
@@ -241,10 +265,21 @@ void lossforge_aft_logistic_left_gradient_f64(size_t n, const double *restrict y
 void lossforge_aft_logistic_left_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (f_i - log_v(y_i)) / sigma;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = 1.0 + t1;
+            hessian[row] = ((0.0 <= t0) ? 1.0 : t1) / t2 * (((0.0 <= -t0) ? 1.0 : t1) / t2) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (f_i - log_v(y_i)) / sigma;
         const double t1 = exp_v(-fabs(t0));
         const double t2 = 1.0 + t1;
@@ -254,10 +289,21 @@ void lossforge_aft_logistic_left_hessian_f64(size_t n, const double *restrict y,
 
 void lossforge_aft_logistic_left_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (f_i - log_v(y_i)) / sigma;
+            const double t1 = exp_v(-fabs(t0));
+            loss[row] = log1p_v(t1) + maximum(0.0, t0);
+            gradient[row] = ((0.0 <= t0) ? 1.0 : t1) / (1.0 + t1) / sigma;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (f_i - log_v(y_i)) / sigma;
         const double t1 = exp_v(-fabs(t0));
         loss[row] = w * (log1p_v(t1) + maximum(0.0, t0));
@@ -268,10 +314,23 @@ void lossforge_aft_logistic_left_loss_gradient_f64(size_t n, const double *restr
 void lossforge_aft_logistic_left_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (f_i - log_v(y_i)) / sigma;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
+            gradient[row] = t3 / sigma;
+            hessian[row] = t3 * (((0.0 <= -t0) ? 1.0 : t1) / t2) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (f_i - log_v(y_i)) / sigma;
         const double t1 = exp_v(-fabs(t0));
         const double t2 = 1.0 + t1;
@@ -284,10 +343,24 @@ void lossforge_aft_logistic_left_gradient_hessian_f64(size_t n, const double *re
 void lossforge_aft_logistic_left_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (f_i - log_v(y_i)) / sigma;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
+            loss[row] = log1p_v(t1) + maximum(0.0, t0);
+            gradient[row] = t3 / sigma;
+            hessian[row] = t3 * (((0.0 <= -t0) ? 1.0 : t1) / t2) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (f_i - log_v(y_i)) / sigma;
         const double t1 = exp_v(-fabs(t0));
         const double t2 = 1.0 + t1;
@@ -300,10 +373,19 @@ void lossforge_aft_logistic_left_loss_gradient_hessian_f64(size_t n, const doubl
 
 void lossforge_aft_logistic_left_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (f_i - log_vf(y_i)) / sigma;
+            loss[row] = log1p_vf(exp_vf(-fabsf(t0))) + maximumf(0.0f, t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (f_i - log_vf(y_i)) / sigma;
         loss[row] = w * (log1p_vf(exp_vf(-fabsf(t0))) + maximumf(0.0f, t0));
     }
@@ -311,10 +393,20 @@ void lossforge_aft_logistic_left_loss_f32(size_t n, const float *restrict y, con
 
 void lossforge_aft_logistic_left_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (f_i - log_vf(y_i)) / sigma;
+            const float t1 = exp_vf(-fabsf(t0));
+            gradient[row] = ((0.0f <= t0) ? 1.0f : t1) / (1.0f + t1) / sigma;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (f_i - log_vf(y_i)) / sigma;
         const float t1 = exp_vf(-fabsf(t0));
         gradient[row] = w * (((0.0f <= t0) ? 1.0f : t1) / (1.0f + t1) / sigma);
@@ -324,10 +416,21 @@ void lossforge_aft_logistic_left_gradient_f32(size_t n, const float *restrict y,
 void lossforge_aft_logistic_left_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (f_i - log_vf(y_i)) / sigma;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = 1.0f + t1;
+            hessian[row] = ((0.0f <= t0) ? 1.0f : t1) / t2 * (((0.0f <= -t0) ? 1.0f : t1) / t2) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (f_i - log_vf(y_i)) / sigma;
         const float t1 = exp_vf(-fabsf(t0));
         const float t2 = 1.0f + t1;
@@ -337,10 +440,21 @@ void lossforge_aft_logistic_left_hessian_f32(size_t n, const float *restrict y, 
 
 void lossforge_aft_logistic_left_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (f_i - log_vf(y_i)) / sigma;
+            const float t1 = exp_vf(-fabsf(t0));
+            loss[row] = log1p_vf(t1) + maximumf(0.0f, t0);
+            gradient[row] = ((0.0f <= t0) ? 1.0f : t1) / (1.0f + t1) / sigma;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (f_i - log_vf(y_i)) / sigma;
         const float t1 = exp_vf(-fabsf(t0));
         loss[row] = w * (log1p_vf(t1) + maximumf(0.0f, t0));
@@ -351,10 +465,23 @@ void lossforge_aft_logistic_left_loss_gradient_f32(size_t n, const float *restri
 void lossforge_aft_logistic_left_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (f_i - log_vf(y_i)) / sigma;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
+            gradient[row] = t3 / sigma;
+            hessian[row] = t3 * (((0.0f <= -t0) ? 1.0f : t1) / t2) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (f_i - log_vf(y_i)) / sigma;
         const float t1 = exp_vf(-fabsf(t0));
         const float t2 = 1.0f + t1;
@@ -367,10 +494,24 @@ void lossforge_aft_logistic_left_gradient_hessian_f32(size_t n, const float *res
 void lossforge_aft_logistic_left_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (f_i - log_vf(y_i)) / sigma;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
+            loss[row] = log1p_vf(t1) + maximumf(0.0f, t0);
+            gradient[row] = t3 / sigma;
+            hessian[row] = t3 * (((0.0f <= -t0) ? 1.0f : t1) / t2) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (f_i - log_vf(y_i)) / sigma;
         const float t1 = exp_vf(-fabsf(t0));
         const float t2 = 1.0f + t1;

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -127,10 +132,19 @@ static inline float log_vf(float x)
 
 void lossforge_aft_normal_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (log_v(y_i) - f_i) / sigma;
+            loss[row] = 0.5 * t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         loss[row] = w * (0.5 * t0 * t0);
     }
@@ -139,10 +153,18 @@ void lossforge_aft_normal_loss_f64(size_t n, const double *restrict y, const dou
 void lossforge_aft_normal_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = (f_i - log_v(y_i)) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * ((f_i - log_v(y_i)) / c0);
     }
 }
@@ -150,10 +172,18 @@ void lossforge_aft_normal_gradient_f64(size_t n, const double *restrict y, const
 void lossforge_aft_normal_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
 {
     const double c0 = 1.0 / (sigma * sigma);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? c0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? c0 : y_i) : f_i);
     }
 }
@@ -161,10 +191,21 @@ void lossforge_aft_normal_hessian_f64(size_t n, const double *restrict y, const 
 void lossforge_aft_normal_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient)
 {
     const double c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = log_v(y_i);
+            const double t1 = (t0 - f_i) / sigma;
+            loss[row] = 0.5 * t1 * t1;
+            gradient[row] = (f_i - t0) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log_v(y_i);
         const double t1 = (t0 - f_i) / sigma;
         loss[row] = w * (0.5 * t1 * t1);
@@ -176,10 +217,19 @@ void lossforge_aft_normal_gradient_hessian_f64(size_t n, const double *restrict 
 {
     const double t0 = sigma * sigma;
     const double c1 = 1.0 / t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = (f_i - log_v(y_i)) / t0;
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? c1 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * ((f_i - log_v(y_i)) / t0);
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? c1 : y_i) : f_i);
     }
@@ -189,10 +239,22 @@ void lossforge_aft_normal_loss_gradient_hessian_f64(size_t n, const double *rest
 {
     const double t2 = sigma * sigma;
     const double c1 = 1.0 / t2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = log_v(y_i);
+            const double t1 = (t0 - f_i) / sigma;
+            loss[row] = 0.5 * t1 * t1;
+            gradient[row] = (f_i - t0) / t2;
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? c1 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log_v(y_i);
         const double t1 = (t0 - f_i) / sigma;
         loss[row] = w * (0.5 * t1 * t1);
@@ -203,10 +265,19 @@ void lossforge_aft_normal_loss_gradient_hessian_f64(size_t n, const double *rest
 
 void lossforge_aft_normal_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (log_vf(y_i) - f_i) / sigma;
+            loss[row] = 0.5f * t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         loss[row] = w * (0.5f * t0 * t0);
     }
@@ -215,10 +286,18 @@ void lossforge_aft_normal_loss_f32(size_t n, const float *restrict y, const floa
 void lossforge_aft_normal_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = (f_i - log_vf(y_i)) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * ((f_i - log_vf(y_i)) / c0);
     }
 }
@@ -226,10 +305,18 @@ void lossforge_aft_normal_gradient_f32(size_t n, const float *restrict y, const 
 void lossforge_aft_normal_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
 {
     const float c0 = 1.0f / (sigma * sigma);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? c0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? c0 : y_i) : f_i);
     }
 }
@@ -237,10 +324,21 @@ void lossforge_aft_normal_hessian_f32(size_t n, const float *restrict y, const f
 void lossforge_aft_normal_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient)
 {
     const float c0 = sigma * sigma;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = log_vf(y_i);
+            const float t1 = (t0 - f_i) / sigma;
+            loss[row] = 0.5f * t1 * t1;
+            gradient[row] = (f_i - t0) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log_vf(y_i);
         const float t1 = (t0 - f_i) / sigma;
         loss[row] = w * (0.5f * t1 * t1);
@@ -252,10 +350,19 @@ void lossforge_aft_normal_gradient_hessian_f32(size_t n, const float *restrict y
 {
     const float t0 = sigma * sigma;
     const float c1 = 1.0f / t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = (f_i - log_vf(y_i)) / t0;
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? c1 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * ((f_i - log_vf(y_i)) / t0);
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? c1 : y_i) : f_i);
     }
@@ -265,10 +372,22 @@ void lossforge_aft_normal_loss_gradient_hessian_f32(size_t n, const float *restr
 {
     const float t2 = sigma * sigma;
     const float c1 = 1.0f / t2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = log_vf(y_i);
+            const float t1 = (t0 - f_i) / sigma;
+            loss[row] = 0.5f * t1 * t1;
+            gradient[row] = (f_i - t0) / t2;
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? c1 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log_vf(y_i);
         const float t1 = (t0 - f_i) / sigma;
         loss[row] = w * (0.5f * t1 * t1);

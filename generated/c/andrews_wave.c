@@ -8,15 +8,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_andrews_wave_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
 {
     const double c0 = 3.141592653589793 * c;
     const double c1 = c * (2.0 * c);
     const double c2 = 2.0 * (c * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = sin(0.5 * (r / c));
+            loss[row] = ((r == r) ? ((fabs(r) <= c0) ? c1 * t0 * t0 : c2) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = sin(0.5 * (r / c));
         loss[row] = w * ((r == r) ? ((fabs(r) <= c0) ? c1 * t0 * t0 : c2) : r);
@@ -26,10 +41,19 @@ void lossforge_andrews_wave_loss_f64(size_t n, const double *restrict y, const d
 void lossforge_andrews_wave_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
 {
     const double c0 = 3.141592653589793 * c;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((fabs(r) <= c0) ? c * sin(r / c) : 0.0) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((fabs(r) <= c0) ? c * sin(r / c) : 0.0) : r);
     }
@@ -38,10 +62,20 @@ void lossforge_andrews_wave_gradient_f64(size_t n, const double *restrict y, con
 void lossforge_andrews_wave_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
 {
     const double t1 = 3.141592653589793 * c;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            hessian[row] = ((r == r) ? ((t0 < t1) ? cos(r / c) : ((t1 < t0) ? 0.0 : -0.5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         hessian[row] = w * ((r == r) ? ((t0 < t1) ? cos(r / c) : ((t1 < t0) ? 0.0 : -0.5)) : r);
@@ -53,10 +87,24 @@ void lossforge_andrews_wave_loss_gradient_f64(size_t n, const double *restrict y
     const double c0 = 3.141592653589793 * c;
     const double c1 = c * (2.0 * c);
     const double c2 = 2.0 * (c * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const int t1 = (fabs(r) <= c0);
+            const double t2 = r / c;
+            const double t3 = sin(0.5 * t2);
+            loss[row] = (t0 ? (t1 ? c1 * t3 * t3 : c2) : r);
+            gradient[row] = (t0 ? (t1 ? c * sin(t2) : 0.0) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabs(r) <= c0);
@@ -70,10 +118,23 @@ void lossforge_andrews_wave_loss_gradient_f64(size_t n, const double *restrict y
 void lossforge_andrews_wave_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
 {
     const double t2 = 3.141592653589793 * c;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const double t1 = fabs(r);
+            const double t3 = r / c;
+            gradient[row] = (t0 ? ((t1 <= t2) ? c * sin(t3) : 0.0) : r);
+            hessian[row] = (t0 ? ((t1 < t2) ? cos(t3) : ((t2 < t1) ? 0.0 : -0.5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t1 = fabs(r);
@@ -88,10 +149,26 @@ void lossforge_andrews_wave_loss_gradient_hessian_f64(size_t n, const double *re
     const double t2 = 3.141592653589793 * c;
     const double c1 = c * (2.0 * c);
     const double c2 = 2.0 * (c * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const double t1 = fabs(r);
+            const int t3 = (t1 <= t2);
+            const double t4 = r / c;
+            const double t5 = sin(0.5 * t4);
+            loss[row] = (t0 ? (t3 ? c1 * t5 * t5 : c2) : r);
+            gradient[row] = (t0 ? (t3 ? c * sin(t4) : 0.0) : r);
+            hessian[row] = (t0 ? ((t1 < t2) ? cos(t4) : ((t2 < t1) ? 0.0 : -0.5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t1 = fabs(r);
@@ -109,10 +186,20 @@ void lossforge_andrews_wave_loss_f32(size_t n, const float *restrict y, const fl
     const float c0 = 3.1415927f * c;
     const float c1 = c * (2.0f * c);
     const float c2 = 2.0f * (c * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = sinf(0.5f * (r / c));
+            loss[row] = ((r == r) ? ((fabsf(r) <= c0) ? c1 * t0 * t0 : c2) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = sinf(0.5f * (r / c));
         loss[row] = w * ((r == r) ? ((fabsf(r) <= c0) ? c1 * t0 * t0 : c2) : r);
@@ -122,10 +209,19 @@ void lossforge_andrews_wave_loss_f32(size_t n, const float *restrict y, const fl
 void lossforge_andrews_wave_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
 {
     const float c0 = 3.1415927f * c;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((fabsf(r) <= c0) ? c * sinf(r / c) : 0.0f) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((fabsf(r) <= c0) ? c * sinf(r / c) : 0.0f) : r);
     }
@@ -134,10 +230,20 @@ void lossforge_andrews_wave_gradient_f32(size_t n, const float *restrict y, cons
 void lossforge_andrews_wave_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
 {
     const float t1 = 3.1415927f * c;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            hessian[row] = ((r == r) ? ((t0 < t1) ? cosf(r / c) : ((t1 < t0) ? 0.0f : -0.5f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         hessian[row] = w * ((r == r) ? ((t0 < t1) ? cosf(r / c) : ((t1 < t0) ? 0.0f : -0.5f)) : r);
@@ -149,10 +255,24 @@ void lossforge_andrews_wave_loss_gradient_f32(size_t n, const float *restrict y,
     const float c0 = 3.1415927f * c;
     const float c1 = c * (2.0f * c);
     const float c2 = 2.0f * (c * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const int t1 = (fabsf(r) <= c0);
+            const float t2 = r / c;
+            const float t3 = sinf(0.5f * t2);
+            loss[row] = (t0 ? (t1 ? c1 * t3 * t3 : c2) : r);
+            gradient[row] = (t0 ? (t1 ? c * sinf(t2) : 0.0f) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabsf(r) <= c0);
@@ -166,10 +286,23 @@ void lossforge_andrews_wave_loss_gradient_f32(size_t n, const float *restrict y,
 void lossforge_andrews_wave_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
 {
     const float t2 = 3.1415927f * c;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const float t1 = fabsf(r);
+            const float t3 = r / c;
+            gradient[row] = (t0 ? ((t1 <= t2) ? c * sinf(t3) : 0.0f) : r);
+            hessian[row] = (t0 ? ((t1 < t2) ? cosf(t3) : ((t2 < t1) ? 0.0f : -0.5f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t1 = fabsf(r);
@@ -184,10 +317,26 @@ void lossforge_andrews_wave_loss_gradient_hessian_f32(size_t n, const float *res
     const float t2 = 3.1415927f * c;
     const float c1 = c * (2.0f * c);
     const float c2 = 2.0f * (c * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const float t1 = fabsf(r);
+            const int t3 = (t1 <= t2);
+            const float t4 = r / c;
+            const float t5 = sinf(0.5f * t4);
+            loss[row] = (t0 ? (t3 ? c1 * t5 * t5 : c2) : r);
+            gradient[row] = (t0 ? (t3 ? c * sinf(t4) : 0.0f) : r);
+            hessian[row] = (t0 ? ((t1 < t2) ? cosf(t4) : ((t2 < t1) ? 0.0f : -0.5f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t1 = fabsf(r);

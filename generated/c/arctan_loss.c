@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -41,10 +46,20 @@ static inline float signf(float x)
 void lossforge_arctan_loss_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
 {
     const double c0 = c * (0.5 * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            loss[row] = c0 * atan(t0 * t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         loss[row] = w * (c0 * atan(t0 * t0));
@@ -53,10 +68,25 @@ void lossforge_arctan_loss_loss_f64(size_t n, const double *restrict y, const do
 
 void lossforge_arctan_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(1.0, t1);
+            const double t3 = t2 * t2;
+            const double t4 = maximum(1.0, t1);
+            const double t5 = t4 * t4;
+            gradient[row] = c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -70,10 +100,26 @@ void lossforge_arctan_loss_gradient_f64(size_t n, const double *restrict y, cons
 
 void lossforge_arctan_loss_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r / c);
+            const double t1 = minimum(1.0, t0);
+            const double t2 = t1 * t1;
+            const double t3 = maximum(1.0, t0);
+            const double t4 = t3 * t3;
+            const double t5 = t4 * t4;
+            const double t6 = ((t0 <= 1.0) ? 1.0 / (1.0 + t2 * t2) : 1.0 / (t5 * (1.0 + 1.0 / t5)));
+            hessian[row] = (4.0 * t6 - 3.0) * t6;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r / c);
         const double t1 = minimum(1.0, t0);
@@ -89,10 +135,26 @@ void lossforge_arctan_loss_hessian_f64(size_t n, const double *restrict y, const
 void lossforge_arctan_loss_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient)
 {
     const double c0 = c * (0.5 * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(1.0, t1);
+            const double t3 = t2 * t2;
+            const double t4 = maximum(1.0, t1);
+            const double t5 = t4 * t4;
+            loss[row] = c0 * atan(t0 * t0);
+            gradient[row] = c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -107,10 +169,31 @@ void lossforge_arctan_loss_loss_gradient_f64(size_t n, const double *restrict y,
 
 void lossforge_arctan_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = fabs(t0);
+            const int t2 = (t1 <= 1.0);
+            const double t3 = minimum(1.0, t1);
+            const double t4 = t3 * t3;
+            const double t5 = 1.0 + t4 * t4;
+            const double t6 = maximum(1.0, t1);
+            const double t7 = t6 * t6;
+            const double t8 = t7 * t7;
+            const double t9 = 1.0 + 1.0 / t8;
+            const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
+            gradient[row] = c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0));
+            hessian[row] = (4.0 * t10 - 3.0) * t10;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -131,10 +214,32 @@ void lossforge_arctan_loss_gradient_hessian_f64(size_t n, const double *restrict
 void lossforge_arctan_loss_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = c * (0.5 * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = fabs(t0);
+            const int t2 = (t1 <= 1.0);
+            const double t3 = minimum(1.0, t1);
+            const double t4 = t3 * t3;
+            const double t5 = 1.0 + t4 * t4;
+            const double t6 = maximum(1.0, t1);
+            const double t7 = t6 * t6;
+            const double t8 = t7 * t7;
+            const double t9 = 1.0 + 1.0 / t8;
+            const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
+            loss[row] = c0 * atan(t0 * t0);
+            gradient[row] = c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0));
+            hessian[row] = (4.0 * t10 - 3.0) * t10;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -156,10 +261,20 @@ void lossforge_arctan_loss_loss_gradient_hessian_f64(size_t n, const double *res
 void lossforge_arctan_loss_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss)
 {
     const float c0 = c * (0.5f * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            loss[row] = c0 * atanf(t0 * t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         loss[row] = w * (c0 * atanf(t0 * t0));
@@ -168,10 +283,25 @@ void lossforge_arctan_loss_loss_f32(size_t n, const float *restrict y, const flo
 
 void lossforge_arctan_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(1.0f, t1);
+            const float t3 = t2 * t2;
+            const float t4 = maximumf(1.0f, t1);
+            const float t5 = t4 * t4;
+            gradient[row] = c * (((t1 <= 1.0f) ? t2 / (1.0f + t3 * t3) : 1.0f / (t5 * t4 * (1.0f + 1.0f / (t5 * t5)))) * signf(t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -185,10 +315,26 @@ void lossforge_arctan_loss_gradient_f32(size_t n, const float *restrict y, const
 
 void lossforge_arctan_loss_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r / c);
+            const float t1 = minimumf(1.0f, t0);
+            const float t2 = t1 * t1;
+            const float t3 = maximumf(1.0f, t0);
+            const float t4 = t3 * t3;
+            const float t5 = t4 * t4;
+            const float t6 = ((t0 <= 1.0f) ? 1.0f / (1.0f + t2 * t2) : 1.0f / (t5 * (1.0f + 1.0f / t5)));
+            hessian[row] = (4.0f * t6 - 3.0f) * t6;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r / c);
         const float t1 = minimumf(1.0f, t0);
@@ -204,10 +350,26 @@ void lossforge_arctan_loss_hessian_f32(size_t n, const float *restrict y, const 
 void lossforge_arctan_loss_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient)
 {
     const float c0 = c * (0.5f * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(1.0f, t1);
+            const float t3 = t2 * t2;
+            const float t4 = maximumf(1.0f, t1);
+            const float t5 = t4 * t4;
+            loss[row] = c0 * atanf(t0 * t0);
+            gradient[row] = c * (((t1 <= 1.0f) ? t2 / (1.0f + t3 * t3) : 1.0f / (t5 * t4 * (1.0f + 1.0f / (t5 * t5)))) * signf(t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -222,10 +384,31 @@ void lossforge_arctan_loss_loss_gradient_f32(size_t n, const float *restrict y, 
 
 void lossforge_arctan_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = fabsf(t0);
+            const int t2 = (t1 <= 1.0f);
+            const float t3 = minimumf(1.0f, t1);
+            const float t4 = t3 * t3;
+            const float t5 = 1.0f + t4 * t4;
+            const float t6 = maximumf(1.0f, t1);
+            const float t7 = t6 * t6;
+            const float t8 = t7 * t7;
+            const float t9 = 1.0f + 1.0f / t8;
+            const float t10 = (t2 ? 1.0f / t5 : 1.0f / (t8 * t9));
+            gradient[row] = c * ((t2 ? t3 / t5 : 1.0f / (t7 * t6 * t9)) * signf(t0));
+            hessian[row] = (4.0f * t10 - 3.0f) * t10;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -246,10 +429,32 @@ void lossforge_arctan_loss_gradient_hessian_f32(size_t n, const float *restrict 
 void lossforge_arctan_loss_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = c * (0.5f * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = fabsf(t0);
+            const int t2 = (t1 <= 1.0f);
+            const float t3 = minimumf(1.0f, t1);
+            const float t4 = t3 * t3;
+            const float t5 = 1.0f + t4 * t4;
+            const float t6 = maximumf(1.0f, t1);
+            const float t7 = t6 * t6;
+            const float t8 = t7 * t7;
+            const float t9 = 1.0f + 1.0f / t8;
+            const float t10 = (t2 ? 1.0f / t5 : 1.0f / (t8 * t9));
+            loss[row] = c0 * atanf(t0 * t0);
+            gradient[row] = c * ((t2 ? t3 / t5 : 1.0f / (t7 * t6 * t9)) * signf(t0));
+            hessian[row] = (4.0f * t10 - 3.0f) * t10;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);

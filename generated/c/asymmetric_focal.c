@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -266,10 +271,25 @@ void lossforge_asymmetric_focal_loss_f64(size_t n, const double *restrict y, con
     const double t6 = 1.0 - shift;
     const double c2 = shift - 1.0;
     const double t7 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t6) : log_v(shift / t6));
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = -z_i;
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
+            const double t4 = log1p_v(t1);
+            const double t5 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+            const double t8 = ((t7 <= z_i) ? c2 * expm1_v(t7 - z_i) * t5 : shift * expm1_v(z_i - t7) * t3);
+            loss[row] = y_i * pow(t3, gamma_pos) * (t4 + maximum(0.0, t0)) - (1.0 - y_i) * ((shift <= 0.0) ? -((t4 + maximum(0.0, z_i)) * pow(t5, gamma_neg)) : ((z_i <= t7) ? 0.0 : ((-0.5 <= shift - t5) ? log1p_v(-t8) : log_v(shift + t3)) * pow(t8, gamma_neg)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = -z_i;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
@@ -292,10 +312,27 @@ void lossforge_asymmetric_focal_gradient_f64(size_t n, const double *restrict y,
     const double t13 = ((0.0 <= -t8) ? 1.0 : t11) / t12;
     const double c7 = 0.5 * pow(0.0, gamma_neg) * t13 * (((0.0 <= t8) ? 1.0 : t11) / t12);
     const double c8 = shift + t13;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = y_i - 1.0;
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+            const double t4 = -z_i;
+            const double t5 = ((0.0 <= t4) ? 1.0 : t1) / t2;
+            const double t6 = log1p_v(t1);
+            const double t9 = ((t8 <= z_i) ? c2 * expm1_v(t8 - z_i) * t3 : shift * expm1_v(z_i - t8) * t5);
+            const double t10 = shift + t5;
+            gradient[row] = ((shift <= 0.0) ? -(t0 * pow(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximum(0.0, z_i)) + t3)) : ((z_i < t8) ? 0.0 : ((t8 < z_i) ? (gamma_neg * pow(t9, c6) * ((-0.5 <= shift - t3) ? log1p_v(-t9) : log_v(t10)) - pow(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0 - y_i) / c8))) - y_i * pow(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximum(0.0, t4)) + t5);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i - 1.0;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
@@ -319,10 +356,33 @@ void lossforge_asymmetric_focal_hessian_f64(size_t n, const double *restrict y, 
     const double t10 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t9) : log_v(shift / t9));
     const double c5 = gamma_neg * t11;
     const double c6 = ((t11 == 0.0) ? 0.0 : gamma_neg - 2.0);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = -z_i;
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
+            const double t4 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+            const double t5 = log1p_v(t1);
+            const double t6 = t5 + maximum(0.0, t0);
+            const double t7 = y_i - 1.0;
+            const double t8 = t5 + maximum(0.0, z_i);
+            const double t12 = ((t10 <= z_i) ? c3 * expm1_v(t10 - z_i) * t4 : shift * expm1_v(z_i - t10) * t3);
+            const double t13 = shift + t3;
+            const double t14 = ((-0.5 <= shift - t4) ? log1p_v(-t12) : log_v(t13));
+            const double t15 = pow(t12, gamma_neg) / t13;
+            const double t16 = pow(t12, t11);
+            const double t17 = gamma_neg * t16 * t14 - t15;
+            hessian[row] = y_i * pow(t3, gamma_pos) * ((t4 == 0.0) ? 0.0 : gamma_pos * (gamma_pos * t4 * t6 + t3) - (gamma_pos * t6 - 1.0 - gamma_pos) * t3) * t4 + ((shift <= 0.0) ? -(t7 * pow(t4, gamma_neg) * ((t3 == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * t4 + gamma_neg * (gamma_neg * t3 * t8 + t4)) * t3) : ((z_i <= t10) ? 0.0 : ((c5 * (t14 * pow(t12, c6)) - t15 / t13 - c7 * t16 / t13) * t4 * t3 + t17 * t3 - t17 * t4) * t7 * t4 * t3));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = -z_i;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
@@ -354,10 +414,35 @@ void lossforge_asymmetric_focal_loss_gradient_f64(size_t n, const double *restri
     const double t21 = ((0.0 <= -t13) ? 1.0 : t19) / t20;
     const double c8 = 0.5 * pow(0.0, gamma_neg) * t21 * (((0.0 <= t13) ? 1.0 : t19) / t20);
     const double c9 = shift + t21;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = -z_i;
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
+            const double t4 = y_i * pow(t3, gamma_pos);
+            const double t5 = log1p_v(t1);
+            const double t6 = t5 + maximum(0.0, t0);
+            const double t7 = 1.0 - y_i;
+            const double t9 = t5 + maximum(0.0, z_i);
+            const double t10 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+            const double t11 = pow(t10, gamma_neg);
+            const double t14 = ((t13 <= z_i) ? c3 * expm1_v(t13 - z_i) * t10 : shift * expm1_v(z_i - t13) * t3);
+            const double t15 = shift + t3;
+            const double t16 = ((-0.5 <= shift - t10) ? log1p_v(-t14) : log_v(t15));
+            const double t17 = pow(t14, gamma_neg);
+            const double t18 = y_i - 1.0;
+            loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : ((z_i <= t13) ? 0.0 : t16 * t17));
+            gradient[row] = (t8 ? -(t18 * t11 * (gamma_neg * t3 * t9 + t10)) : ((z_i < t13) ? 0.0 : ((t13 < z_i) ? (gamma_neg * pow(t14, c7) * t16 - t17 / t15) * t18 * t10 * t3 : c8 * t7 / c9))) - t4 * (gamma_pos * t10 * t6 + t3);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = -z_i;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
@@ -395,10 +480,38 @@ void lossforge_asymmetric_focal_gradient_hessian_f64(size_t n, const double *res
     const double t22 = ((0.0 <= -t12) ? 1.0 : t20) / t21;
     const double c8 = 0.5 * pow(0.0, gamma_neg) * t22 * (((0.0 <= t12) ? 1.0 : t20) / t21);
     const double c9 = shift + t22;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t1 = y_i - 1.0;
+            const double t2 = exp_v(-fabs(z_i));
+            const double t3 = 1.0 + t2;
+            const double t4 = ((0.0 <= z_i) ? 1.0 : t2) / t3;
+            const double t5 = t1 * pow(t4, gamma_neg);
+            const double t6 = -z_i;
+            const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
+            const double t8 = log1p_v(t2);
+            const double t9 = t8 + maximum(0.0, z_i);
+            const double t10 = gamma_neg * t7 * t9 + t4;
+            const double t13 = ((t12 <= z_i) ? c3 * expm1_v(t12 - z_i) * t4 : shift * expm1_v(z_i - t12) * t7);
+            const double t15 = pow(t13, t14);
+            const double t16 = shift + t7;
+            const double t17 = ((-0.5 <= shift - t4) ? log1p_v(-t13) : log_v(t16));
+            const double t18 = pow(t13, gamma_neg) / t16;
+            const double t19 = gamma_neg * t15 * t17 - t18;
+            const double t23 = y_i * pow(t7, gamma_pos);
+            const double t24 = t8 + maximum(0.0, t6);
+            const double t25 = gamma_pos * t4 * t24 + t7;
+            gradient[row] = (t0 ? -(t5 * t10) : ((z_i < t12) ? 0.0 : ((t12 < z_i) ? t19 * t1 * t4 * t7 : c8 * (1.0 - y_i) / c9))) - t23 * t25;
+            hessian[row] = t23 * ((t4 == 0.0) ? 0.0 : gamma_pos * t25 - (gamma_pos * t24 - 1.0 - gamma_pos) * t7) * t4 + (t0 ? -(t5 * ((t7 == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * t4 + gamma_neg * t10) * t7) : ((z_i <= t12) ? 0.0 : ((c11 * (t17 * pow(t13, c12)) - t18 / t16 - c13 * t15 / t16) * t4 * t7 + t19 * t7 - t19 * t4) * t1 * t4 * t7));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = y_i - 1.0;
         const double t2 = exp_v(-fabs(z_i));
         const double t3 = 1.0 + t2;
@@ -439,10 +552,43 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64(size_t n, const double
     const double t28 = ((0.0 <= -t13) ? 1.0 : t26) / t27;
     const double c8 = 0.5 * pow(0.0, gamma_neg) * t28 * (((0.0 <= t13) ? 1.0 : t26) / t27);
     const double c9 = shift + t28;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = -z_i;
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
+            const double t4 = y_i * pow(t3, gamma_pos);
+            const double t5 = log1p_v(t1);
+            const double t6 = t5 + maximum(0.0, t0);
+            const double t7 = 1.0 - y_i;
+            const double t9 = t5 + maximum(0.0, z_i);
+            const double t10 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+            const double t11 = pow(t10, gamma_neg);
+            const int t14 = (z_i <= t13);
+            const double t15 = ((t13 <= z_i) ? c3 * expm1_v(t13 - z_i) * t10 : shift * expm1_v(z_i - t13) * t3);
+            const double t16 = shift + t3;
+            const double t17 = ((-0.5 <= shift - t10) ? log1p_v(-t15) : log_v(t16));
+            const double t18 = pow(t15, gamma_neg);
+            const double t19 = y_i - 1.0;
+            const double t20 = t19 * t11;
+            const double t21 = gamma_neg * t3 * t9 + t10;
+            const double t23 = pow(t15, t22);
+            const double t24 = t18 / t16;
+            const double t25 = gamma_neg * t23 * t17 - t24;
+            const double t29 = gamma_pos * t10 * t6 + t3;
+            loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0 : t17 * t18));
+            gradient[row] = (t8 ? -(t20 * t21) : ((z_i < t13) ? 0.0 : ((t13 < z_i) ? t25 * t19 * t10 * t3 : c8 * t7 / c9))) - t4 * t29;
+            hessian[row] = t4 * ((t10 == 0.0) ? 0.0 : gamma_pos * t29 - (gamma_pos * t6 - 1.0 - gamma_pos) * t3) * t10 + (t8 ? -(t20 * ((t3 == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * t10 + gamma_neg * t21) * t3) : (t14 ? 0.0 : ((c11 * (t17 * pow(t15, c12)) - t24 / t16 - c13 * t23 / t16) * t10 * t3 + t25 * t3 - t25 * t10) * t19 * t10 * t3));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = -z_i;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
@@ -477,10 +623,25 @@ void lossforge_asymmetric_focal_loss_f32(size_t n, const float *restrict y, cons
     const float t6 = 1.0f - shift;
     const float c2 = shift - 1.0f;
     const float t7 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t6) : log_vf(shift / t6));
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = -z_i;
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
+            const float t4 = log1p_vf(t1);
+            const float t5 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
+            const float t8 = ((t7 <= z_i) ? c2 * expm1_vf(t7 - z_i) * t5 : shift * expm1_vf(z_i - t7) * t3);
+            loss[row] = y_i * powf(t3, gamma_pos) * (t4 + maximumf(0.0f, t0)) - (1.0f - y_i) * ((shift <= 0.0f) ? -((t4 + maximumf(0.0f, z_i)) * powf(t5, gamma_neg)) : ((z_i <= t7) ? 0.0f : ((-0.5f <= shift - t5) ? log1p_vf(-t8) : log_vf(shift + t3)) * powf(t8, gamma_neg)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = -z_i;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
@@ -503,10 +664,27 @@ void lossforge_asymmetric_focal_gradient_f32(size_t n, const float *restrict y, 
     const float t13 = ((0.0f <= -t8) ? 1.0f : t11) / t12;
     const float c7 = 0.5f * powf(0.0f, gamma_neg) * t13 * (((0.0f <= t8) ? 1.0f : t11) / t12);
     const float c8 = shift + t13;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = y_i - 1.0f;
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
+            const float t4 = -z_i;
+            const float t5 = ((0.0f <= t4) ? 1.0f : t1) / t2;
+            const float t6 = log1p_vf(t1);
+            const float t9 = ((t8 <= z_i) ? c2 * expm1_vf(t8 - z_i) * t3 : shift * expm1_vf(z_i - t8) * t5);
+            const float t10 = shift + t5;
+            gradient[row] = ((shift <= 0.0f) ? -(t0 * powf(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximumf(0.0f, z_i)) + t3)) : ((z_i < t8) ? 0.0f : ((t8 < z_i) ? (gamma_neg * powf(t9, c6) * ((-0.5f <= shift - t3) ? log1p_vf(-t9) : log_vf(t10)) - powf(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0f - y_i) / c8))) - y_i * powf(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximumf(0.0f, t4)) + t5);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i - 1.0f;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
@@ -530,10 +708,33 @@ void lossforge_asymmetric_focal_hessian_f32(size_t n, const float *restrict y, c
     const float t10 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t9) : log_vf(shift / t9));
     const float c5 = gamma_neg * t11;
     const float c6 = ((t11 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = -z_i;
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
+            const float t4 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
+            const float t5 = log1p_vf(t1);
+            const float t6 = t5 + maximumf(0.0f, t0);
+            const float t7 = y_i - 1.0f;
+            const float t8 = t5 + maximumf(0.0f, z_i);
+            const float t12 = ((t10 <= z_i) ? c3 * expm1_vf(t10 - z_i) * t4 : shift * expm1_vf(z_i - t10) * t3);
+            const float t13 = shift + t3;
+            const float t14 = ((-0.5f <= shift - t4) ? log1p_vf(-t12) : log_vf(t13));
+            const float t15 = powf(t12, gamma_neg) / t13;
+            const float t16 = powf(t12, t11);
+            const float t17 = gamma_neg * t16 * t14 - t15;
+            hessian[row] = y_i * powf(t3, gamma_pos) * ((t4 == 0.0f) ? 0.0f : gamma_pos * (gamma_pos * t4 * t6 + t3) - (gamma_pos * t6 - 1.0f - gamma_pos) * t3) * t4 + ((shift <= 0.0f) ? -(t7 * powf(t4, gamma_neg) * ((t3 == 0.0f) ? 0.0f : (c4 - gamma_neg * t8) * t4 + gamma_neg * (gamma_neg * t3 * t8 + t4)) * t3) : ((z_i <= t10) ? 0.0f : ((c5 * (t14 * powf(t12, c6)) - t15 / t13 - c7 * t16 / t13) * t4 * t3 + t17 * t3 - t17 * t4) * t7 * t4 * t3));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = -z_i;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
@@ -565,10 +766,35 @@ void lossforge_asymmetric_focal_loss_gradient_f32(size_t n, const float *restric
     const float t21 = ((0.0f <= -t13) ? 1.0f : t19) / t20;
     const float c8 = 0.5f * powf(0.0f, gamma_neg) * t21 * (((0.0f <= t13) ? 1.0f : t19) / t20);
     const float c9 = shift + t21;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = -z_i;
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
+            const float t4 = y_i * powf(t3, gamma_pos);
+            const float t5 = log1p_vf(t1);
+            const float t6 = t5 + maximumf(0.0f, t0);
+            const float t7 = 1.0f - y_i;
+            const float t9 = t5 + maximumf(0.0f, z_i);
+            const float t10 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
+            const float t11 = powf(t10, gamma_neg);
+            const float t14 = ((t13 <= z_i) ? c3 * expm1_vf(t13 - z_i) * t10 : shift * expm1_vf(z_i - t13) * t3);
+            const float t15 = shift + t3;
+            const float t16 = ((-0.5f <= shift - t10) ? log1p_vf(-t14) : log_vf(t15));
+            const float t17 = powf(t14, gamma_neg);
+            const float t18 = y_i - 1.0f;
+            loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : ((z_i <= t13) ? 0.0f : t16 * t17));
+            gradient[row] = (t8 ? -(t18 * t11 * (gamma_neg * t3 * t9 + t10)) : ((z_i < t13) ? 0.0f : ((t13 < z_i) ? (gamma_neg * powf(t14, c7) * t16 - t17 / t15) * t18 * t10 * t3 : c8 * t7 / c9))) - t4 * (gamma_pos * t10 * t6 + t3);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = -z_i;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
@@ -606,10 +832,38 @@ void lossforge_asymmetric_focal_gradient_hessian_f32(size_t n, const float *rest
     const float t22 = ((0.0f <= -t12) ? 1.0f : t20) / t21;
     const float c8 = 0.5f * powf(0.0f, gamma_neg) * t22 * (((0.0f <= t12) ? 1.0f : t20) / t21);
     const float c9 = shift + t22;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t1 = y_i - 1.0f;
+            const float t2 = exp_vf(-fabsf(z_i));
+            const float t3 = 1.0f + t2;
+            const float t4 = ((0.0f <= z_i) ? 1.0f : t2) / t3;
+            const float t5 = t1 * powf(t4, gamma_neg);
+            const float t6 = -z_i;
+            const float t7 = ((0.0f <= t6) ? 1.0f : t2) / t3;
+            const float t8 = log1p_vf(t2);
+            const float t9 = t8 + maximumf(0.0f, z_i);
+            const float t10 = gamma_neg * t7 * t9 + t4;
+            const float t13 = ((t12 <= z_i) ? c3 * expm1_vf(t12 - z_i) * t4 : shift * expm1_vf(z_i - t12) * t7);
+            const float t15 = powf(t13, t14);
+            const float t16 = shift + t7;
+            const float t17 = ((-0.5f <= shift - t4) ? log1p_vf(-t13) : log_vf(t16));
+            const float t18 = powf(t13, gamma_neg) / t16;
+            const float t19 = gamma_neg * t15 * t17 - t18;
+            const float t23 = y_i * powf(t7, gamma_pos);
+            const float t24 = t8 + maximumf(0.0f, t6);
+            const float t25 = gamma_pos * t4 * t24 + t7;
+            gradient[row] = (t0 ? -(t5 * t10) : ((z_i < t12) ? 0.0f : ((t12 < z_i) ? t19 * t1 * t4 * t7 : c8 * (1.0f - y_i) / c9))) - t23 * t25;
+            hessian[row] = t23 * ((t4 == 0.0f) ? 0.0f : gamma_pos * t25 - (gamma_pos * t24 - 1.0f - gamma_pos) * t7) * t4 + (t0 ? -(t5 * ((t7 == 0.0f) ? 0.0f : (c10 - gamma_neg * t9) * t4 + gamma_neg * t10) * t7) : ((z_i <= t12) ? 0.0f : ((c11 * (t17 * powf(t13, c12)) - t18 / t16 - c13 * t15 / t16) * t4 * t7 + t19 * t7 - t19 * t4) * t1 * t4 * t7));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = y_i - 1.0f;
         const float t2 = exp_vf(-fabsf(z_i));
         const float t3 = 1.0f + t2;
@@ -650,10 +904,43 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f32(size_t n, const float 
     const float t28 = ((0.0f <= -t13) ? 1.0f : t26) / t27;
     const float c8 = 0.5f * powf(0.0f, gamma_neg) * t28 * (((0.0f <= t13) ? 1.0f : t26) / t27);
     const float c9 = shift + t28;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = -z_i;
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
+            const float t4 = y_i * powf(t3, gamma_pos);
+            const float t5 = log1p_vf(t1);
+            const float t6 = t5 + maximumf(0.0f, t0);
+            const float t7 = 1.0f - y_i;
+            const float t9 = t5 + maximumf(0.0f, z_i);
+            const float t10 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
+            const float t11 = powf(t10, gamma_neg);
+            const int t14 = (z_i <= t13);
+            const float t15 = ((t13 <= z_i) ? c3 * expm1_vf(t13 - z_i) * t10 : shift * expm1_vf(z_i - t13) * t3);
+            const float t16 = shift + t3;
+            const float t17 = ((-0.5f <= shift - t10) ? log1p_vf(-t15) : log_vf(t16));
+            const float t18 = powf(t15, gamma_neg);
+            const float t19 = y_i - 1.0f;
+            const float t20 = t19 * t11;
+            const float t21 = gamma_neg * t3 * t9 + t10;
+            const float t23 = powf(t15, t22);
+            const float t24 = t18 / t16;
+            const float t25 = gamma_neg * t23 * t17 - t24;
+            const float t29 = gamma_pos * t10 * t6 + t3;
+            loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0f : t17 * t18));
+            gradient[row] = (t8 ? -(t20 * t21) : ((z_i < t13) ? 0.0f : ((t13 < z_i) ? t25 * t19 * t10 * t3 : c8 * t7 / c9))) - t4 * t29;
+            hessian[row] = t4 * ((t10 == 0.0f) ? 0.0f : gamma_pos * t29 - (gamma_pos * t6 - 1.0f - gamma_pos) * t3) * t10 + (t8 ? -(t20 * ((t3 == 0.0f) ? 0.0f : (c10 - gamma_neg * t9) * t10 + gamma_neg * t21) * t3) : (t14 ? 0.0f : ((c11 * (t17 * powf(t15, c12)) - t24 / t16 - c13 * t23 / t16) * t10 * t3 + t25 * t3 - t25 * t10) * t19 * t10 * t3));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = -z_i;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;

@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_asymmetric_huber_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double delta, double *restrict loss)
 {
     const double t0 = 0.5 * delta;
@@ -16,10 +21,19 @@ void lossforge_asymmetric_huber_loss_f64(size_t n, const double *restrict y, con
     const double c3 = 0.5 * tau;
     const double c4 = 0.5 * t1;
     const double c5 = delta * t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = ((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * ((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
     }
@@ -30,10 +44,19 @@ void lossforge_asymmetric_huber_gradient_f64(size_t n, const double *restrict y,
     const double t0 = 1.0 - tau;
     const double c1 = delta * tau;
     const double c2 = delta * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
     }
@@ -45,10 +68,19 @@ void lossforge_asymmetric_huber_hessian_f64(size_t n, const double *restrict y, 
     const double t1 = 0.5 * tau;
     const double c2 = 1.0 - tau;
     const double c3 = 0.5 - t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            hessian[row] = ((r == r) ? ((r < t0) ? 0.0 : ((t0 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0 : c3)) : 0.5)) : t1)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         hessian[row] = w * ((r == r) ? ((r < t0) ? 0.0 : ((t0 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0 : c3)) : 0.5)) : t1)) : r);
     }
@@ -62,10 +94,22 @@ void lossforge_asymmetric_huber_loss_gradient_f64(size_t n, const double *restri
     const double c4 = 0.5 * tau;
     const double t5 = delta * t4;
     const double c5 = 0.5 * t4;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t2 = (r <= 0.0);
+            const int t3 = (r <= delta);
+            loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * c4) : (t3 ? r * (r * c5) : t5 * (r - t1))));
+            gradient[row] = ((r == r) ? ((r < -delta) ? -t0 : (t2 ? r * tau : (t3 ? r * t4 : t5))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t2 = (r <= 0.0);
         const int t3 = (r <= delta);
@@ -82,10 +126,22 @@ void lossforge_asymmetric_huber_gradient_hessian_f64(size_t n, const double *res
     const double c3 = delta * tau;
     const double c4 = delta * t3;
     const double c5 = 0.5 - t4;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const int t2 = (r < t1);
+            gradient[row] = (t0 ? (t2 ? -c3 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t3 : c4))) : r);
+            hessian[row] = (t0 ? (t2 ? 0.0 : ((t1 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? t3 : ((delta < r) ? 0.0 : c5)) : 0.5)) : t4)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t2 = (r < t1);
@@ -104,10 +160,25 @@ void lossforge_asymmetric_huber_loss_gradient_hessian_f64(size_t n, const double
     const double t6 = delta * t5;
     const double c6 = 0.5 * t5;
     const double c7 = 0.5 - t3;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t2 = (r <= 0.0);
+            const int t4 = (r <= delta);
+            const int t7 = (r == r);
+            const int t9 = (r < t8);
+            loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * t3) : (t4 ? r * (r * c6) : t6 * (r - t1))));
+            gradient[row] = (t7 ? (t9 ? -t0 : (t2 ? r * tau : (t4 ? r * t5 : t6))) : r);
+            hessian[row] = (t7 ? (t9 ? 0.0 : ((t8 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? t5 : ((delta < r) ? 0.0 : c7)) : 0.5)) : t3)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t2 = (r <= 0.0);
         const int t4 = (r <= delta);
@@ -127,10 +198,19 @@ void lossforge_asymmetric_huber_loss_f32(size_t n, const float *restrict y, cons
     const float c3 = 0.5f * tau;
     const float c4 = 0.5f * t1;
     const float c5 = delta * t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = ((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0f) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * ((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0f) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
     }
@@ -141,10 +221,19 @@ void lossforge_asymmetric_huber_gradient_f32(size_t n, const float *restrict y, 
     const float t0 = 1.0f - tau;
     const float c1 = delta * tau;
     const float c2 = delta * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0f) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0f) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
     }
@@ -156,10 +245,19 @@ void lossforge_asymmetric_huber_hessian_f32(size_t n, const float *restrict y, c
     const float t1 = 0.5f * tau;
     const float c2 = 1.0f - tau;
     const float c3 = 0.5f - t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            hessian[row] = ((r == r) ? ((r < t0) ? 0.0f : ((t0 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0f : c3)) : 0.5f)) : t1)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         hessian[row] = w * ((r == r) ? ((r < t0) ? 0.0f : ((t0 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0f : c3)) : 0.5f)) : t1)) : r);
     }
@@ -173,10 +271,22 @@ void lossforge_asymmetric_huber_loss_gradient_f32(size_t n, const float *restric
     const float c4 = 0.5f * tau;
     const float t5 = delta * t4;
     const float c5 = 0.5f * t4;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t2 = (r <= 0.0f);
+            const int t3 = (r <= delta);
+            loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * c4) : (t3 ? r * (r * c5) : t5 * (r - t1))));
+            gradient[row] = ((r == r) ? ((r < -delta) ? -t0 : (t2 ? r * tau : (t3 ? r * t4 : t5))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t2 = (r <= 0.0f);
         const int t3 = (r <= delta);
@@ -193,10 +303,22 @@ void lossforge_asymmetric_huber_gradient_hessian_f32(size_t n, const float *rest
     const float c3 = delta * tau;
     const float c4 = delta * t3;
     const float c5 = 0.5f - t4;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const int t2 = (r < t1);
+            gradient[row] = (t0 ? (t2 ? -c3 : ((r <= 0.0f) ? r * tau : ((r <= delta) ? r * t3 : c4))) : r);
+            hessian[row] = (t0 ? (t2 ? 0.0f : ((t1 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? t3 : ((delta < r) ? 0.0f : c5)) : 0.5f)) : t4)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const int t2 = (r < t1);
@@ -215,10 +337,25 @@ void lossforge_asymmetric_huber_loss_gradient_hessian_f32(size_t n, const float 
     const float t6 = delta * t5;
     const float c6 = 0.5f * t5;
     const float c7 = 0.5f - t3;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t2 = (r <= 0.0f);
+            const int t4 = (r <= delta);
+            const int t7 = (r == r);
+            const int t9 = (r < t8);
+            loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * t3) : (t4 ? r * (r * c6) : t6 * (r - t1))));
+            gradient[row] = (t7 ? (t9 ? -t0 : (t2 ? r * tau : (t4 ? r * t5 : t6))) : r);
+            hessian[row] = (t7 ? (t9 ? 0.0f : ((t8 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? t5 : ((delta < r) ? 0.0f : c7)) : 0.5f)) : t3)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t2 = (r <= 0.0f);
         const int t4 = (r <= delta);

@@ -8,12 +8,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_asymmetric_squared_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = ((0.0 < r) ? r * (a * r) : r * (b * r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * ((0.0 < r) ? r * (a * r) : r * (b * r));
     }
@@ -23,10 +37,19 @@ void lossforge_asymmetric_squared_gradient_f64(size_t n, const double *restrict 
 {
     const double c0 = 2.0 * a;
     const double c1 = 2.0 * b;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = ((0.0 < r) ? c0 * r : c1 * r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * ((0.0 < r) ? c0 * r : c1 * r);
     }
@@ -37,10 +60,19 @@ void lossforge_asymmetric_squared_hessian_f64(size_t n, const double *restrict y
     const double c0 = 2.0 * a;
     const double c1 = 2.0 * b;
     const double c2 = a + b;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            hessian[row] = ((r == r) ? ((0.0 < r) ? c0 : ((r < 0.0) ? c1 : c2)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         hessian[row] = w * ((r == r) ? ((0.0 < r) ? c0 : ((r < 0.0) ? c1 : c2)) : r);
     }
@@ -50,10 +82,21 @@ void lossforge_asymmetric_squared_loss_gradient_f64(size_t n, const double *rest
 {
     const double c0 = 2.0 * a;
     const double c1 = 2.0 * b;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (0.0 < r);
+            loss[row] = (t0 ? r * (a * r) : r * (b * r));
+            gradient[row] = (t0 ? c0 * r : c1 * r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (0.0 < r);
         loss[row] = w * (t0 ? r * (a * r) : r * (b * r));
@@ -66,10 +109,21 @@ void lossforge_asymmetric_squared_gradient_hessian_f64(size_t n, const double *r
     const double t1 = 2.0 * a;
     const double t2 = 2.0 * b;
     const double c2 = a + b;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (0.0 < r);
+            gradient[row] = (t0 ? t1 * r : t2 * r);
+            hessian[row] = ((r == r) ? (t0 ? t1 : ((r < 0.0) ? t2 : c2)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (0.0 < r);
         gradient[row] = w * (t0 ? t1 * r : t2 * r);
@@ -82,10 +136,22 @@ void lossforge_asymmetric_squared_loss_gradient_hessian_f64(size_t n, const doub
     const double t1 = 2.0 * a;
     const double t2 = 2.0 * b;
     const double c2 = a + b;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (0.0 < r);
+            loss[row] = (t0 ? r * (a * r) : r * (b * r));
+            gradient[row] = (t0 ? t1 * r : t2 * r);
+            hessian[row] = ((r == r) ? (t0 ? t1 : ((r < 0.0) ? t2 : c2)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (0.0 < r);
         loss[row] = w * (t0 ? r * (a * r) : r * (b * r));
@@ -96,10 +162,19 @@ void lossforge_asymmetric_squared_loss_gradient_hessian_f64(size_t n, const doub
 
 void lossforge_asymmetric_squared_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = ((0.0f < r) ? r * (a * r) : r * (b * r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * ((0.0f < r) ? r * (a * r) : r * (b * r));
     }
@@ -109,10 +184,19 @@ void lossforge_asymmetric_squared_gradient_f32(size_t n, const float *restrict y
 {
     const float c0 = 2.0f * a;
     const float c1 = 2.0f * b;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = ((0.0f < r) ? c0 * r : c1 * r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * ((0.0f < r) ? c0 * r : c1 * r);
     }
@@ -123,10 +207,19 @@ void lossforge_asymmetric_squared_hessian_f32(size_t n, const float *restrict y,
     const float c0 = 2.0f * a;
     const float c1 = 2.0f * b;
     const float c2 = a + b;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            hessian[row] = ((r == r) ? ((0.0f < r) ? c0 : ((r < 0.0f) ? c1 : c2)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         hessian[row] = w * ((r == r) ? ((0.0f < r) ? c0 : ((r < 0.0f) ? c1 : c2)) : r);
     }
@@ -136,10 +229,21 @@ void lossforge_asymmetric_squared_loss_gradient_f32(size_t n, const float *restr
 {
     const float c0 = 2.0f * a;
     const float c1 = 2.0f * b;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (0.0f < r);
+            loss[row] = (t0 ? r * (a * r) : r * (b * r));
+            gradient[row] = (t0 ? c0 * r : c1 * r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (0.0f < r);
         loss[row] = w * (t0 ? r * (a * r) : r * (b * r));
@@ -152,10 +256,21 @@ void lossforge_asymmetric_squared_gradient_hessian_f32(size_t n, const float *re
     const float t1 = 2.0f * a;
     const float t2 = 2.0f * b;
     const float c2 = a + b;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (0.0f < r);
+            gradient[row] = (t0 ? t1 * r : t2 * r);
+            hessian[row] = ((r == r) ? (t0 ? t1 : ((r < 0.0f) ? t2 : c2)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (0.0f < r);
         gradient[row] = w * (t0 ? t1 * r : t2 * r);
@@ -168,10 +283,22 @@ void lossforge_asymmetric_squared_loss_gradient_hessian_f32(size_t n, const floa
     const float t1 = 2.0f * a;
     const float t2 = 2.0f * b;
     const float c2 = a + b;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (0.0f < r);
+            loss[row] = (t0 ? r * (a * r) : r * (b * r));
+            gradient[row] = (t0 ? t1 * r : t2 * r);
+            hessian[row] = ((r == r) ? (t0 ? t1 : ((r < 0.0f) ? t2 : c2)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (0.0f < r);
         loss[row] = w * (t0 ? r * (a * r) : r * (b * r));

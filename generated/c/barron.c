@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -270,10 +275,35 @@ void lossforge_barron_loss_f64(size_t n, const double *restrict y, const double 
     const double c2 = 1.2676506002282294e+30 * t1;
     const double c4 = log_v(t1);
     const double c5 = pow(t1, alpha);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t2 = fabs(r);
+            const int t3 = (c2 < t2);
+            const double t5 = (t3 ? t2 : 1.0);
+            const double t6 = log_v(t5) - c4;
+            const double t7 = alpha * t6;
+            const double t8 = r / t1;
+            const double t9 = fabs(t8);
+            const double t10 = minimum(1.0, t9);
+            const double t11 = maximum(1.0, t9);
+            const double t12 = ((t9 <= 1.0) ? log1p_v(t10 * t10) : 2.0 * log_v(t11) + log1p_v(1.0 / (t11 * t11)));
+            const double t13 = (t3 ? (t4 ? t6 : ((fabs(t7) < 1.0) ? expm1_v(t7) / alpha : (pow(t5, alpha) / c5 - 1.0) / alpha)) : (t4 ? 0.5 * t12 : ((t12 * c6 <= 2.0) ? expm1_v(c7 * t12) / alpha : (pow(hypot(1.0, t8), alpha) - 1.0) / alpha))) * t0;
+            const int t15 = (c9 < t2);
+            const double t16 = fabs(0.7071067811865476 * r / c);
+            const double t17 = minimum(1.0, t16);
+            const double t18 = maximum(1.0, t16);
+            const double t19 = r / c;
+            loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_v((t15 ? t2 : 1.0)) - c10) : ((t16 <= 1.0) ? log1p_v(t17 * t17) : 2.0 * log_v(t18) + log1p_v(1.0 / (t18 * t18)))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
         const int t3 = (c2 < t2);
@@ -303,10 +333,29 @@ void lossforge_barron_gradient_f64(size_t n, const double *restrict y, const dou
     const double t1 = c * t0;
     const double c2 = 1.2676506002282294e+30 * t1;
     const double c4 = pow(t1, t7);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t2 = r / t1;
+            const double t3 = fabs(t2);
+            const double t4 = minimum(1.0, t3);
+            const double t5 = fabs(r);
+            const int t6 = (c2 < t5);
+            const double t8 = ((t3 <= 1.0) ? t4 / hypot(1.0, t4) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t3))) * sign(t2) * (t6 ? pow((t6 ? t5 : 1.0), t7) / c4 : pow(hypot(1.0, t2), t7)) * t0 / c;
+            const double t9 = 0.7071067811865476 * r / c;
+            const double t10 = fabs(t9);
+            const double t11 = minimum(1.0, t10);
+            const double t12 = maximum(1.0, t10);
+            gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((t10 <= 1.0) ? t11 / (1.0 + t11 * t11) : 1.0 / ((1.0 + 1.0 / (t12 * t12)) * t12)) * sign(t9)) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t2 = r / t1;
         const double t3 = fabs(t2);
@@ -331,10 +380,36 @@ void lossforge_barron_hessian_f64(size_t n, const double *restrict y, const doub
     const double c1 = 1.2676506002282294e+30 * t0;
     const double c5 = pow(t0, t12);
     const double c6 = 1.0 / t13;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t1 = r / t0;
+            const double t2 = fabs(t1);
+            const int t3 = (t2 <= 1.0);
+            const double t4 = minimum(1.0, t2);
+            const double t5 = t4 * t4;
+            const double t6 = 1.0 + t5;
+            const double t7 = maximum(1.0, t2);
+            const double t8 = minimum(1.0, 1.0 / t7);
+            const double t9 = t8 * t8;
+            const double t10 = fabs(r);
+            const int t11 = (c1 < t10);
+            const double t14 = (c4 * (t3 ? t5 / t6 : 1.0 / (1.0 + 1.0 / (t7 * t7))) + (t3 ? 1.0 / t6 : t9 / (1.0 + t9))) * (t11 ? pow((t11 ? t10 : 1.0), t12) / c5 : pow(hypot(1.0, t1), t12)) / t13;
+            const double t15 = fabs(0.7071067811865476 * r / c);
+            const double t16 = minimum(1.0, t15);
+            const double t17 = minimum(1.0, 1.0 / maximum(1.0, t15));
+            const double t18 = t17 * t17;
+            const double t19 = ((t15 <= 1.0) ? 1.0 / (1.0 + t16 * t16) : t18 / (1.0 + t18));
+            hessian[row] = ((r == r) ? ((alpha < 0.0) ? t14 : ((alpha <= 0.0) ? (2.0 * t19 - 1.0) * t19 / t13 : ((alpha < 2.0) ? t14 : ((alpha <= 2.0) ? c6 : t14)))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = r / t0;
         const double t2 = fabs(t1);
@@ -378,10 +453,44 @@ void lossforge_barron_loss_gradient_f64(size_t n, const double *restrict y, cons
     const double c6 = log_v(t4);
     const double c7 = pow(t4, alpha);
     const double c16 = pow(t4, t32);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const double t5 = fabs(r);
+            const int t6 = (c4 < t5);
+            const double t8 = (t6 ? t5 : 1.0);
+            const double t9 = log_v(t8) - c6;
+            const double t10 = alpha * t9;
+            const double t11 = r / t4;
+            const double t12 = fabs(t11);
+            const int t13 = (t12 <= 1.0);
+            const double t14 = minimum(1.0, t12);
+            const double t15 = maximum(1.0, t12);
+            const double t16 = (t13 ? log1p_v(t14 * t14) : 2.0 * log_v(t15) + log1p_v(1.0 / (t15 * t15)));
+            const double t17 = hypot(1.0, t11);
+            const double t18 = (t6 ? (t7 ? t9 : ((fabs(t10) < 1.0) ? expm1_v(t10) / alpha : (pow(t8, alpha) / c7 - 1.0) / alpha)) : (t7 ? 0.5 * t16 : ((t16 * c8 <= 2.0) ? expm1_v(c9 * t16) / alpha : (pow(t17, alpha) - 1.0) / alpha))) * t2;
+            const int t21 = (c12 < t5);
+            const double t22 = 0.7071067811865476 * r / c;
+            const double t23 = fabs(t22);
+            const int t24 = (t23 <= 1.0);
+            const double t25 = minimum(1.0, t23);
+            const double t26 = t25 * t25;
+            const double t27 = maximum(1.0, t23);
+            const double t28 = 1.0 / (t27 * t27);
+            const double t31 = r / c;
+            const double t33 = (t13 ? t14 / hypot(1.0, t14) : 1.0 / hypot(1.0, 1.0 / t15)) * sign(t11) * (t6 ? pow(t8, t32) / c16 : pow(t17, t32)) * t3 / c;
+            loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_v((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_v(t26) : 2.0 * log_v(t27) + log1p_v(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
+            gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? t25 / (1.0 + t26) : 1.0 / ((1.0 + t28) * t27)) * sign(t22)) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t5 = fabs(r);
@@ -427,10 +536,46 @@ void lossforge_barron_gradient_hessian_f64(size_t n, const double *restrict y, c
     const double c3 = 1.2676506002282294e+30 * t3;
     const double c5 = pow(t3, t13);
     const double c11 = pow(t3, t30);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const double t4 = r / t3;
+            const double t5 = fabs(t4);
+            const int t6 = (t5 <= 1.0);
+            const double t7 = minimum(1.0, t5);
+            const double t8 = maximum(1.0, t5);
+            const double t9 = 1.0 / t8;
+            const double t10 = fabs(r);
+            const int t11 = (c3 < t10);
+            const double t12 = (t11 ? t10 : 1.0);
+            const double t14 = hypot(1.0, t4);
+            const double t15 = (t6 ? t7 / hypot(1.0, t7) : 1.0 / hypot(1.0, t9)) * sign(t4) * (t11 ? pow(t12, t13) / c5 : pow(t14, t13)) * t2 / c;
+            const double t17 = 0.7071067811865476 * r / c;
+            const double t18 = fabs(t17);
+            const int t19 = (t18 <= 1.0);
+            const double t20 = minimum(1.0, t18);
+            const double t21 = 1.0 + t20 * t20;
+            const double t22 = maximum(1.0, t18);
+            const double t26 = t7 * t7;
+            const double t27 = 1.0 + t26;
+            const double t28 = minimum(1.0, t9);
+            const double t29 = t28 * t28;
+            const double t31 = (t13 * (t6 ? t26 / t27 : 1.0 / (1.0 + 1.0 / (t8 * t8))) + (t6 ? 1.0 / t27 : t29 / (1.0 + t29))) * (t11 ? pow(t12, t30) / c11 : pow(t14, t30)) / t25;
+            const double t32 = minimum(1.0, 1.0 / t22);
+            const double t33 = t32 * t32;
+            const double t34 = (t19 ? 1.0 / t21 : t33 / (1.0 + t33));
+            gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? t20 / t21 : 1.0 / ((1.0 + 1.0 / (t22 * t22)) * t22)) * sign(t17)) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
+            hessian[row] = (t0 ? (t1 ? t31 : (t16 ? (2.0 * t34 - 1.0) * t34 / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t4 = r / t3;
@@ -487,10 +632,56 @@ void lossforge_barron_loss_gradient_hessian_f64(size_t n, const double *restrict
     const double c7 = pow(t4, alpha);
     const double c16 = pow(t4, t35);
     const double c19 = pow(t4, t42);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const double t5 = fabs(r);
+            const int t6 = (c4 < t5);
+            const double t8 = (t6 ? t5 : 1.0);
+            const double t9 = log_v(t8) - c6;
+            const double t10 = alpha * t9;
+            const double t11 = r / t4;
+            const double t12 = fabs(t11);
+            const int t13 = (t12 <= 1.0);
+            const double t14 = minimum(1.0, t12);
+            const double t15 = t14 * t14;
+            const double t16 = maximum(1.0, t12);
+            const double t17 = 1.0 / (t16 * t16);
+            const double t18 = (t13 ? log1p_v(t15) : 2.0 * log_v(t16) + log1p_v(t17));
+            const double t19 = hypot(1.0, t11);
+            const double t20 = (t6 ? (t7 ? t9 : ((fabs(t10) < 1.0) ? expm1_v(t10) / alpha : (pow(t8, alpha) / c7 - 1.0) / alpha)) : (t7 ? 0.5 * t18 : ((t18 * c8 <= 2.0) ? expm1_v(c9 * t18) / alpha : (pow(t19, alpha) - 1.0) / alpha))) * t2;
+            const int t23 = (c12 < t5);
+            const double t24 = 0.7071067811865476 * r / c;
+            const double t25 = fabs(t24);
+            const int t26 = (t25 <= 1.0);
+            const double t27 = minimum(1.0, t25);
+            const double t28 = t27 * t27;
+            const double t29 = maximum(1.0, t25);
+            const double t30 = 1.0 / (t29 * t29);
+            const double t33 = r / c;
+            const double t34 = 1.0 / t16;
+            const double t36 = (t13 ? t14 / hypot(1.0, t14) : 1.0 / hypot(1.0, t34)) * sign(t11) * (t6 ? pow(t8, t35) / c16 : pow(t19, t35)) * t3 / c;
+            const double t37 = 1.0 + t28;
+            const double t39 = 1.0 + t15;
+            const double t40 = minimum(1.0, t34);
+            const double t41 = t40 * t40;
+            const double t43 = (t35 * (t13 ? t15 / t39 : 1.0 / (1.0 + t17)) + (t13 ? 1.0 / t39 : t41 / (1.0 + t41))) * (t6 ? pow(t8, t42) / c19 : pow(t19, t42)) / t38;
+            const double t44 = minimum(1.0, 1.0 / t29);
+            const double t45 = t44 * t44;
+            const double t46 = (t26 ? 1.0 / t37 : t45 / (1.0 + t45));
+            loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_v((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_v(t28) : 2.0 * log_v(t29) + log1p_v(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
+            gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? t27 / t37 : 1.0 / ((1.0 + t30) * t29)) * sign(t24)) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
+            hessian[row] = (t0 ? (t1 ? t43 : (t21 ? (2.0 * t46 - 1.0) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t5 = fabs(r);
@@ -546,10 +737,35 @@ void lossforge_barron_loss_f32(size_t n, const float *restrict y, const float *r
     const float c2 = 1.2676506e+30f * t1;
     const float c4 = log_vf(t1);
     const float c5 = powf(t1, alpha);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t2 = fabsf(r);
+            const int t3 = (c2 < t2);
+            const float t5 = (t3 ? t2 : 1.0f);
+            const float t6 = log_vf(t5) - c4;
+            const float t7 = alpha * t6;
+            const float t8 = r / t1;
+            const float t9 = fabsf(t8);
+            const float t10 = minimumf(1.0f, t9);
+            const float t11 = maximumf(1.0f, t9);
+            const float t12 = ((t9 <= 1.0f) ? log1p_vf(t10 * t10) : 2.0f * log_vf(t11) + log1p_vf(1.0f / (t11 * t11)));
+            const float t13 = (t3 ? (t4 ? t6 : ((fabsf(t7) < 1.0f) ? expm1_vf(t7) / alpha : (powf(t5, alpha) / c5 - 1.0f) / alpha)) : (t4 ? 0.5f * t12 : ((t12 * c6 <= 2.0f) ? expm1_vf(c7 * t12) / alpha : (powf(hypotf(1.0f, t8), alpha) - 1.0f) / alpha))) * t0;
+            const int t15 = (c9 < t2);
+            const float t16 = fabsf(0.70710677f * r / c);
+            const float t17 = minimumf(1.0f, t16);
+            const float t18 = maximumf(1.0f, t16);
+            const float t19 = r / c;
+            loss[row] = ((r == r) ? ((alpha < 0.0f) ? t13 : ((alpha <= 0.0f) ? (t15 ? 2.0f * (log_vf((t15 ? t2 : 1.0f)) - c10) : ((t16 <= 1.0f) ? log1p_vf(t17 * t17) : 2.0f * log_vf(t18) + log1p_vf(1.0f / (t18 * t18)))) : ((alpha < 2.0f) ? t13 : ((alpha <= 2.0f) ? 0.5f * t19 * t19 : t13)))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t2 = fabsf(r);
         const int t3 = (c2 < t2);
@@ -579,10 +795,29 @@ void lossforge_barron_gradient_f32(size_t n, const float *restrict y, const floa
     const float t1 = c * t0;
     const float c2 = 1.2676506e+30f * t1;
     const float c4 = powf(t1, t7);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t2 = r / t1;
+            const float t3 = fabsf(t2);
+            const float t4 = minimumf(1.0f, t3);
+            const float t5 = fabsf(r);
+            const int t6 = (c2 < t5);
+            const float t8 = ((t3 <= 1.0f) ? t4 / hypotf(1.0f, t4) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t3))) * signf(t2) * (t6 ? powf((t6 ? t5 : 1.0f), t7) / c4 : powf(hypotf(1.0f, t2), t7)) * t0 / c;
+            const float t9 = 0.70710677f * r / c;
+            const float t10 = fabsf(t9);
+            const float t11 = minimumf(1.0f, t10);
+            const float t12 = maximumf(1.0f, t10);
+            gradient[row] = ((r == r) ? ((alpha < 0.0f) ? t8 : ((alpha <= 0.0f) ? 1.4142135f * (((t10 <= 1.0f) ? t11 / (1.0f + t11 * t11) : 1.0f / ((1.0f + 1.0f / (t12 * t12)) * t12)) * signf(t9)) / c : ((alpha < 2.0f) ? t8 : ((alpha <= 2.0f) ? r / c5 : t8)))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t2 = r / t1;
         const float t3 = fabsf(t2);
@@ -607,10 +842,36 @@ void lossforge_barron_hessian_f32(size_t n, const float *restrict y, const float
     const float c1 = 1.2676506e+30f * t0;
     const float c5 = powf(t0, t12);
     const float c6 = 1.0f / t13;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t1 = r / t0;
+            const float t2 = fabsf(t1);
+            const int t3 = (t2 <= 1.0f);
+            const float t4 = minimumf(1.0f, t2);
+            const float t5 = t4 * t4;
+            const float t6 = 1.0f + t5;
+            const float t7 = maximumf(1.0f, t2);
+            const float t8 = minimumf(1.0f, 1.0f / t7);
+            const float t9 = t8 * t8;
+            const float t10 = fabsf(r);
+            const int t11 = (c1 < t10);
+            const float t14 = (c4 * (t3 ? t5 / t6 : 1.0f / (1.0f + 1.0f / (t7 * t7))) + (t3 ? 1.0f / t6 : t9 / (1.0f + t9))) * (t11 ? powf((t11 ? t10 : 1.0f), t12) / c5 : powf(hypotf(1.0f, t1), t12)) / t13;
+            const float t15 = fabsf(0.70710677f * r / c);
+            const float t16 = minimumf(1.0f, t15);
+            const float t17 = minimumf(1.0f, 1.0f / maximumf(1.0f, t15));
+            const float t18 = t17 * t17;
+            const float t19 = ((t15 <= 1.0f) ? 1.0f / (1.0f + t16 * t16) : t18 / (1.0f + t18));
+            hessian[row] = ((r == r) ? ((alpha < 0.0f) ? t14 : ((alpha <= 0.0f) ? (2.0f * t19 - 1.0f) * t19 / t13 : ((alpha < 2.0f) ? t14 : ((alpha <= 2.0f) ? c6 : t14)))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = r / t0;
         const float t2 = fabsf(t1);
@@ -654,10 +915,44 @@ void lossforge_barron_loss_gradient_f32(size_t n, const float *restrict y, const
     const float c6 = log_vf(t4);
     const float c7 = powf(t4, alpha);
     const float c16 = powf(t4, t32);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const float t5 = fabsf(r);
+            const int t6 = (c4 < t5);
+            const float t8 = (t6 ? t5 : 1.0f);
+            const float t9 = log_vf(t8) - c6;
+            const float t10 = alpha * t9;
+            const float t11 = r / t4;
+            const float t12 = fabsf(t11);
+            const int t13 = (t12 <= 1.0f);
+            const float t14 = minimumf(1.0f, t12);
+            const float t15 = maximumf(1.0f, t12);
+            const float t16 = (t13 ? log1p_vf(t14 * t14) : 2.0f * log_vf(t15) + log1p_vf(1.0f / (t15 * t15)));
+            const float t17 = hypotf(1.0f, t11);
+            const float t18 = (t6 ? (t7 ? t9 : ((fabsf(t10) < 1.0f) ? expm1_vf(t10) / alpha : (powf(t8, alpha) / c7 - 1.0f) / alpha)) : (t7 ? 0.5f * t16 : ((t16 * c8 <= 2.0f) ? expm1_vf(c9 * t16) / alpha : (powf(t17, alpha) - 1.0f) / alpha))) * t2;
+            const int t21 = (c12 < t5);
+            const float t22 = 0.70710677f * r / c;
+            const float t23 = fabsf(t22);
+            const int t24 = (t23 <= 1.0f);
+            const float t25 = minimumf(1.0f, t23);
+            const float t26 = t25 * t25;
+            const float t27 = maximumf(1.0f, t23);
+            const float t28 = 1.0f / (t27 * t27);
+            const float t31 = r / c;
+            const float t33 = (t13 ? t14 / hypotf(1.0f, t14) : 1.0f / hypotf(1.0f, 1.0f / t15)) * signf(t11) * (t6 ? powf(t8, t32) / c16 : powf(t17, t32)) * t3 / c;
+            loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0f * (log_vf((t21 ? t5 : 1.0f)) - c17) : (t24 ? log1p_vf(t26) : 2.0f * log_vf(t27) + log1p_vf(t28))) : (t29 ? t18 : (t30 ? 0.5f * t31 * t31 : t18)))) : r);
+            gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135f * ((t24 ? t25 / (1.0f + t26) : 1.0f / ((1.0f + t28) * t27)) * signf(t22)) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t5 = fabsf(r);
@@ -703,10 +998,46 @@ void lossforge_barron_gradient_hessian_f32(size_t n, const float *restrict y, co
     const float c3 = 1.2676506e+30f * t3;
     const float c5 = powf(t3, t13);
     const float c11 = powf(t3, t30);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const float t4 = r / t3;
+            const float t5 = fabsf(t4);
+            const int t6 = (t5 <= 1.0f);
+            const float t7 = minimumf(1.0f, t5);
+            const float t8 = maximumf(1.0f, t5);
+            const float t9 = 1.0f / t8;
+            const float t10 = fabsf(r);
+            const int t11 = (c3 < t10);
+            const float t12 = (t11 ? t10 : 1.0f);
+            const float t14 = hypotf(1.0f, t4);
+            const float t15 = (t6 ? t7 / hypotf(1.0f, t7) : 1.0f / hypotf(1.0f, t9)) * signf(t4) * (t11 ? powf(t12, t13) / c5 : powf(t14, t13)) * t2 / c;
+            const float t17 = 0.70710677f * r / c;
+            const float t18 = fabsf(t17);
+            const int t19 = (t18 <= 1.0f);
+            const float t20 = minimumf(1.0f, t18);
+            const float t21 = 1.0f + t20 * t20;
+            const float t22 = maximumf(1.0f, t18);
+            const float t26 = t7 * t7;
+            const float t27 = 1.0f + t26;
+            const float t28 = minimumf(1.0f, t9);
+            const float t29 = t28 * t28;
+            const float t31 = (t13 * (t6 ? t26 / t27 : 1.0f / (1.0f + 1.0f / (t8 * t8))) + (t6 ? 1.0f / t27 : t29 / (1.0f + t29))) * (t11 ? powf(t12, t30) / c11 : powf(t14, t30)) / t25;
+            const float t32 = minimumf(1.0f, 1.0f / t22);
+            const float t33 = t32 * t32;
+            const float t34 = (t19 ? 1.0f / t21 : t33 / (1.0f + t33));
+            gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135f * ((t19 ? t20 / t21 : 1.0f / ((1.0f + 1.0f / (t22 * t22)) * t22)) * signf(t17)) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
+            hessian[row] = (t0 ? (t1 ? t31 : (t16 ? (2.0f * t34 - 1.0f) * t34 / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t4 = r / t3;
@@ -763,10 +1094,56 @@ void lossforge_barron_loss_gradient_hessian_f32(size_t n, const float *restrict 
     const float c7 = powf(t4, alpha);
     const float c16 = powf(t4, t35);
     const float c19 = powf(t4, t42);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const float t5 = fabsf(r);
+            const int t6 = (c4 < t5);
+            const float t8 = (t6 ? t5 : 1.0f);
+            const float t9 = log_vf(t8) - c6;
+            const float t10 = alpha * t9;
+            const float t11 = r / t4;
+            const float t12 = fabsf(t11);
+            const int t13 = (t12 <= 1.0f);
+            const float t14 = minimumf(1.0f, t12);
+            const float t15 = t14 * t14;
+            const float t16 = maximumf(1.0f, t12);
+            const float t17 = 1.0f / (t16 * t16);
+            const float t18 = (t13 ? log1p_vf(t15) : 2.0f * log_vf(t16) + log1p_vf(t17));
+            const float t19 = hypotf(1.0f, t11);
+            const float t20 = (t6 ? (t7 ? t9 : ((fabsf(t10) < 1.0f) ? expm1_vf(t10) / alpha : (powf(t8, alpha) / c7 - 1.0f) / alpha)) : (t7 ? 0.5f * t18 : ((t18 * c8 <= 2.0f) ? expm1_vf(c9 * t18) / alpha : (powf(t19, alpha) - 1.0f) / alpha))) * t2;
+            const int t23 = (c12 < t5);
+            const float t24 = 0.70710677f * r / c;
+            const float t25 = fabsf(t24);
+            const int t26 = (t25 <= 1.0f);
+            const float t27 = minimumf(1.0f, t25);
+            const float t28 = t27 * t27;
+            const float t29 = maximumf(1.0f, t25);
+            const float t30 = 1.0f / (t29 * t29);
+            const float t33 = r / c;
+            const float t34 = 1.0f / t16;
+            const float t36 = (t13 ? t14 / hypotf(1.0f, t14) : 1.0f / hypotf(1.0f, t34)) * signf(t11) * (t6 ? powf(t8, t35) / c16 : powf(t19, t35)) * t3 / c;
+            const float t37 = 1.0f + t28;
+            const float t39 = 1.0f + t15;
+            const float t40 = minimumf(1.0f, t34);
+            const float t41 = t40 * t40;
+            const float t43 = (t35 * (t13 ? t15 / t39 : 1.0f / (1.0f + t17)) + (t13 ? 1.0f / t39 : t41 / (1.0f + t41))) * (t6 ? powf(t8, t42) / c19 : powf(t19, t42)) / t38;
+            const float t44 = minimumf(1.0f, 1.0f / t29);
+            const float t45 = t44 * t44;
+            const float t46 = (t26 ? 1.0f / t37 : t45 / (1.0f + t45));
+            loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0f * (log_vf((t23 ? t5 : 1.0f)) - c20) : (t26 ? log1p_vf(t28) : 2.0f * log_vf(t29) + log1p_vf(t30))) : (t31 ? t20 : (t32 ? 0.5f * t33 * t33 : t20)))) : r);
+            gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135f * ((t26 ? t27 / t37 : 1.0f / ((1.0f + t30) * t29)) * signf(t24)) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
+            hessian[row] = (t0 ? (t1 ? t43 : (t21 ? (2.0f * t46 - 1.0f) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t5 = fabsf(r);

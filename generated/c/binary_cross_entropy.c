@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -151,10 +156,19 @@ static inline float log1p_vf(float x)
 
 void lossforge_binary_cross_entropy_loss_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const double t0 = 1.0 - y_i;
+            loss[row] = ((p_i == p_i) ? -((t0 == 0.0) ? 0.0 : t0 * log1p_v(-p_i)) - ((y_i == 0.0) ? 0.0 : y_i * log_v(p_i)) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         loss[row] = w * ((p_i == p_i) ? -((t0 == 0.0) ? 0.0 : t0 * log1p_v(-p_i)) - ((y_i == 0.0) ? 0.0 : y_i * log_v(p_i)) : p_i);
     }
@@ -162,10 +176,19 @@ void lossforge_binary_cross_entropy_loss_f64(size_t n, const double *restrict y,
 
 void lossforge_binary_cross_entropy_gradient_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const double t0 = 1.0 - y_i;
+            gradient[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : t0 / (1.0 - p_i)) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         gradient[row] = w * ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : t0 / (1.0 - p_i)) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
@@ -173,10 +196,22 @@ void lossforge_binary_cross_entropy_gradient_f64(size_t n, const double *restric
 
 void lossforge_binary_cross_entropy_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const double t0 = 1.0 - y_i;
+            const double t1 = 1.0 - p_i;
+            const double t2 = ((t0 == 0.0) ? 0.0 : t0 / t1);
+            const double t3 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
+            hessian[row] = ((p_i == p_i) ? ((t2 == 0.0) ? 0.0 : t2 / t1) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = 1.0 - p_i;
         const double t2 = ((t0 == 0.0) ? 0.0 : t0 / t1);
@@ -187,10 +222,23 @@ void lossforge_binary_cross_entropy_hessian_f64(size_t n, const double *restrict
 
 void lossforge_binary_cross_entropy_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const int t0 = (p_i == p_i);
+            const double t1 = 1.0 - y_i;
+            const int t2 = (t1 == 0.0);
+            const int t3 = (y_i == 0.0);
+            loss[row] = (t0 ? -(t2 ? 0.0 : t1 * log1p_v(-p_i)) - (t3 ? 0.0 : y_i * log_v(p_i)) : p_i);
+            gradient[row] = (t0 ? (t2 ? 0.0 : t1 / (1.0 - p_i)) - (t3 ? 0.0 : y_i / p_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
@@ -202,10 +250,24 @@ void lossforge_binary_cross_entropy_loss_gradient_f64(size_t n, const double *re
 
 void lossforge_binary_cross_entropy_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const int t0 = (p_i == p_i);
+            const double t1 = 1.0 - y_i;
+            const double t2 = 1.0 - p_i;
+            const double t3 = ((t1 == 0.0) ? 0.0 : t1 / t2);
+            const double t4 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
+            gradient[row] = (t0 ? t3 - t4 : p_i);
+            hessian[row] = (t0 ? ((t3 == 0.0) ? 0.0 : t3 / t2) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const double t2 = 1.0 - p_i;
@@ -218,10 +280,27 @@ void lossforge_binary_cross_entropy_gradient_hessian_f64(size_t n, const double 
 
 void lossforge_binary_cross_entropy_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const int t0 = (p_i == p_i);
+            const double t1 = 1.0 - y_i;
+            const int t2 = (t1 == 0.0);
+            const int t3 = (y_i == 0.0);
+            const double t4 = 1.0 - p_i;
+            const double t5 = (t2 ? 0.0 : t1 / t4);
+            const double t6 = (t3 ? 0.0 : y_i / p_i);
+            loss[row] = (t0 ? -(t2 ? 0.0 : t1 * log1p_v(-p_i)) - (t3 ? 0.0 : y_i * log_v(p_i)) : p_i);
+            gradient[row] = (t0 ? t5 - t6 : p_i);
+            hessian[row] = (t0 ? ((t5 == 0.0) ? 0.0 : t5 / t4) + ((t6 == 0.0) ? 0.0 : t6 / p_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
@@ -237,10 +316,19 @@ void lossforge_binary_cross_entropy_loss_gradient_hessian_f64(size_t n, const do
 
 void lossforge_binary_cross_entropy_loss_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const float t0 = 1.0f - y_i;
+            loss[row] = ((p_i == p_i) ? -((t0 == 0.0f) ? 0.0f : t0 * log1p_vf(-p_i)) - ((y_i == 0.0f) ? 0.0f : y_i * log_vf(p_i)) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         loss[row] = w * ((p_i == p_i) ? -((t0 == 0.0f) ? 0.0f : t0 * log1p_vf(-p_i)) - ((y_i == 0.0f) ? 0.0f : y_i * log_vf(p_i)) : p_i);
     }
@@ -248,10 +336,19 @@ void lossforge_binary_cross_entropy_loss_f32(size_t n, const float *restrict y, 
 
 void lossforge_binary_cross_entropy_gradient_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const float t0 = 1.0f - y_i;
+            gradient[row] = ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : t0 / (1.0f - p_i)) - ((y_i == 0.0f) ? 0.0f : y_i / p_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         gradient[row] = w * ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : t0 / (1.0f - p_i)) - ((y_i == 0.0f) ? 0.0f : y_i / p_i) : p_i);
     }
@@ -259,10 +356,22 @@ void lossforge_binary_cross_entropy_gradient_f32(size_t n, const float *restrict
 
 void lossforge_binary_cross_entropy_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const float t0 = 1.0f - y_i;
+            const float t1 = 1.0f - p_i;
+            const float t2 = ((t0 == 0.0f) ? 0.0f : t0 / t1);
+            const float t3 = ((y_i == 0.0f) ? 0.0f : y_i / p_i);
+            hessian[row] = ((p_i == p_i) ? ((t2 == 0.0f) ? 0.0f : t2 / t1) + ((t3 == 0.0f) ? 0.0f : t3 / p_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = 1.0f - p_i;
         const float t2 = ((t0 == 0.0f) ? 0.0f : t0 / t1);
@@ -273,10 +382,23 @@ void lossforge_binary_cross_entropy_hessian_f32(size_t n, const float *restrict 
 
 void lossforge_binary_cross_entropy_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const int t0 = (p_i == p_i);
+            const float t1 = 1.0f - y_i;
+            const int t2 = (t1 == 0.0f);
+            const int t3 = (y_i == 0.0f);
+            loss[row] = (t0 ? -(t2 ? 0.0f : t1 * log1p_vf(-p_i)) - (t3 ? 0.0f : y_i * log_vf(p_i)) : p_i);
+            gradient[row] = (t0 ? (t2 ? 0.0f : t1 / (1.0f - p_i)) - (t3 ? 0.0f : y_i / p_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (p_i == p_i);
         const float t1 = 1.0f - y_i;
         const int t2 = (t1 == 0.0f);
@@ -288,10 +410,24 @@ void lossforge_binary_cross_entropy_loss_gradient_f32(size_t n, const float *res
 
 void lossforge_binary_cross_entropy_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const int t0 = (p_i == p_i);
+            const float t1 = 1.0f - y_i;
+            const float t2 = 1.0f - p_i;
+            const float t3 = ((t1 == 0.0f) ? 0.0f : t1 / t2);
+            const float t4 = ((y_i == 0.0f) ? 0.0f : y_i / p_i);
+            gradient[row] = (t0 ? t3 - t4 : p_i);
+            hessian[row] = (t0 ? ((t3 == 0.0f) ? 0.0f : t3 / t2) + ((t4 == 0.0f) ? 0.0f : t4 / p_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (p_i == p_i);
         const float t1 = 1.0f - y_i;
         const float t2 = 1.0f - p_i;
@@ -304,10 +440,27 @@ void lossforge_binary_cross_entropy_gradient_hessian_f32(size_t n, const float *
 
 void lossforge_binary_cross_entropy_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const int t0 = (p_i == p_i);
+            const float t1 = 1.0f - y_i;
+            const int t2 = (t1 == 0.0f);
+            const int t3 = (y_i == 0.0f);
+            const float t4 = 1.0f - p_i;
+            const float t5 = (t2 ? 0.0f : t1 / t4);
+            const float t6 = (t3 ? 0.0f : y_i / p_i);
+            loss[row] = (t0 ? -(t2 ? 0.0f : t1 * log1p_vf(-p_i)) - (t3 ? 0.0f : y_i * log_vf(p_i)) : p_i);
+            gradient[row] = (t0 ? t5 - t6 : p_i);
+            hessian[row] = (t0 ? ((t5 == 0.0f) ? 0.0f : t5 / t4) + ((t6 == 0.0f) ? 0.0f : t6 / p_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (p_i == p_i);
         const float t1 = 1.0f - y_i;
         const int t2 = (t1 == 0.0f);

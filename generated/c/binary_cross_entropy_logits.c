@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -201,10 +206,19 @@ static inline float maximumf(float a, float b)
 
 void lossforge_binary_cross_entropy_logits_loss_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = log1p_v(exp_v(-fabs(z_i)));
+            loss[row] = (t0 + maximum(0.0, z_i)) * (1.0 - y_i) + y_i * (t0 + maximum(0.0, -z_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log1p_v(exp_v(-fabs(z_i)));
         loss[row] = w * ((t0 + maximum(0.0, z_i)) * (1.0 - y_i) + y_i * (t0 + maximum(0.0, -z_i)));
     }
@@ -212,10 +226,20 @@ void lossforge_binary_cross_entropy_logits_loss_f64(size_t n, const double *rest
 
 void lossforge_binary_cross_entropy_logits_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            gradient[row] = (1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         gradient[row] = w * ((1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1));
@@ -225,9 +249,18 @@ void lossforge_binary_cross_entropy_logits_gradient_f64(size_t n, const double *
 void lossforge_binary_cross_entropy_logits_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double *restrict hessian)
 {
     (void)y;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            hessian[row] = ((0.0 <= -z_i) ? 1.0 : t0) / t1 * (((0.0 <= z_i) ? 1.0 : t0) / t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         hessian[row] = w * (((0.0 <= -z_i) ? 1.0 : t0) / t1 * (((0.0 <= z_i) ? 1.0 : t0) / t1));
@@ -236,10 +269,24 @@ void lossforge_binary_cross_entropy_logits_hessian_f64(size_t n, const double *r
 
 void lossforge_binary_cross_entropy_logits_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = log1p_v(t0);
+            const double t2 = 1.0 - y_i;
+            const double t3 = -z_i;
+            const double t4 = 1.0 + t0;
+            loss[row] = (t1 + maximum(0.0, z_i)) * t2 + y_i * (t1 + maximum(0.0, t3));
+            gradient[row] = t2 * (((0.0 <= z_i) ? 1.0 : t0) / t4) - y_i * (((0.0 <= t3) ? 1.0 : t0) / t4);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = log1p_v(t0);
         const double t2 = 1.0 - y_i;
@@ -252,10 +299,23 @@ void lossforge_binary_cross_entropy_logits_loss_gradient_f64(size_t n, const dou
 
 void lossforge_binary_cross_entropy_logits_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+            const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+            gradient[row] = (1.0 - y_i) * t2 - y_i * t3;
+            hessian[row] = t3 * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
@@ -267,10 +327,27 @@ void lossforge_binary_cross_entropy_logits_gradient_hessian_f64(size_t n, const 
 
 void lossforge_binary_cross_entropy_logits_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = log1p_v(t0);
+            const double t2 = 1.0 - y_i;
+            const double t3 = -z_i;
+            const double t4 = 1.0 + t0;
+            const double t5 = ((0.0 <= z_i) ? 1.0 : t0) / t4;
+            const double t6 = ((0.0 <= t3) ? 1.0 : t0) / t4;
+            loss[row] = (t1 + maximum(0.0, z_i)) * t2 + y_i * (t1 + maximum(0.0, t3));
+            gradient[row] = t2 * t5 - y_i * t6;
+            hessian[row] = t6 * t5;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = log1p_v(t0);
         const double t2 = 1.0 - y_i;
@@ -295,10 +372,19 @@ void lossforge_binary_cross_entropy_logits_inverse_link_f64(size_t n, const doub
 
 void lossforge_binary_cross_entropy_logits_loss_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = log1p_vf(exp_vf(-fabsf(z_i)));
+            loss[row] = (t0 + maximumf(0.0f, z_i)) * (1.0f - y_i) + y_i * (t0 + maximumf(0.0f, -z_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log1p_vf(exp_vf(-fabsf(z_i)));
         loss[row] = w * ((t0 + maximumf(0.0f, z_i)) * (1.0f - y_i) + y_i * (t0 + maximumf(0.0f, -z_i)));
     }
@@ -306,10 +392,20 @@ void lossforge_binary_cross_entropy_logits_loss_f32(size_t n, const float *restr
 
 void lossforge_binary_cross_entropy_logits_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            gradient[row] = (1.0f - y_i) * (((0.0f <= z_i) ? 1.0f : t0) / t1) - y_i * (((0.0f <= -z_i) ? 1.0f : t0) / t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         gradient[row] = w * ((1.0f - y_i) * (((0.0f <= z_i) ? 1.0f : t0) / t1) - y_i * (((0.0f <= -z_i) ? 1.0f : t0) / t1));
@@ -319,9 +415,18 @@ void lossforge_binary_cross_entropy_logits_gradient_f32(size_t n, const float *r
 void lossforge_binary_cross_entropy_logits_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float *restrict hessian)
 {
     (void)y;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            hessian[row] = ((0.0f <= -z_i) ? 1.0f : t0) / t1 * (((0.0f <= z_i) ? 1.0f : t0) / t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         hessian[row] = w * (((0.0f <= -z_i) ? 1.0f : t0) / t1 * (((0.0f <= z_i) ? 1.0f : t0) / t1));
@@ -330,10 +435,24 @@ void lossforge_binary_cross_entropy_logits_hessian_f32(size_t n, const float *re
 
 void lossforge_binary_cross_entropy_logits_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = log1p_vf(t0);
+            const float t2 = 1.0f - y_i;
+            const float t3 = -z_i;
+            const float t4 = 1.0f + t0;
+            loss[row] = (t1 + maximumf(0.0f, z_i)) * t2 + y_i * (t1 + maximumf(0.0f, t3));
+            gradient[row] = t2 * (((0.0f <= z_i) ? 1.0f : t0) / t4) - y_i * (((0.0f <= t3) ? 1.0f : t0) / t4);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = log1p_vf(t0);
         const float t2 = 1.0f - y_i;
@@ -346,10 +465,23 @@ void lossforge_binary_cross_entropy_logits_loss_gradient_f32(size_t n, const flo
 
 void lossforge_binary_cross_entropy_logits_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
+            const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
+            gradient[row] = (1.0f - y_i) * t2 - y_i * t3;
+            hessian[row] = t3 * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
@@ -361,10 +493,27 @@ void lossforge_binary_cross_entropy_logits_gradient_hessian_f32(size_t n, const 
 
 void lossforge_binary_cross_entropy_logits_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = log1p_vf(t0);
+            const float t2 = 1.0f - y_i;
+            const float t3 = -z_i;
+            const float t4 = 1.0f + t0;
+            const float t5 = ((0.0f <= z_i) ? 1.0f : t0) / t4;
+            const float t6 = ((0.0f <= t3) ? 1.0f : t0) / t4;
+            loss[row] = (t1 + maximumf(0.0f, z_i)) * t2 + y_i * (t1 + maximumf(0.0f, t3));
+            gradient[row] = t2 * t5 - y_i * t6;
+            hessian[row] = t6 * t5;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = log1p_vf(t0);
         const float t2 = 1.0f - y_i;

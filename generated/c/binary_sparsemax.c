@@ -8,12 +8,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_binary_sparsemax_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 1.0 - m;
+            loss[row] = ((1.0 <= m) ? 0.0 : ((m <= -1.0) ? -m : 0.25 * t0 * t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 1.0 - m;
         loss[row] = w * ((1.0 <= m) ? 0.0 : ((m <= -1.0) ? -m : 0.25 * t0 * t0));
@@ -22,10 +37,19 @@ void lossforge_binary_sparsemax_loss_f64(size_t n, const double *restrict y, con
 
 void lossforge_binary_sparsemax_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            gradient[row] = ((1.0 <= m) ? 0.0 : ((m <= -1.0) ? -y_i : 0.5 * y_i * (m - 1.0)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         gradient[row] = w * ((1.0 <= m) ? 0.0 : ((m <= -1.0) ? -y_i : 0.5 * y_i * (m - 1.0)));
     }
@@ -33,10 +57,19 @@ void lossforge_binary_sparsemax_gradient_f64(size_t n, const double *restrict y,
 
 void lossforge_binary_sparsemax_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            hessian[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < -1.0) ? 0.0 : ((-1.0 < m) ? 0.5 : 0.25)) : 0.25)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         hessian[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < -1.0) ? 0.0 : ((-1.0 < m) ? 0.5 : 0.25)) : 0.25)) : m);
     }
@@ -44,10 +77,23 @@ void lossforge_binary_sparsemax_hessian_f64(size_t n, const double *restrict y, 
 
 void lossforge_binary_sparsemax_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const int t0 = (1.0 <= m);
+            const int t1 = (m <= -1.0);
+            const double t2 = 1.0 - m;
+            loss[row] = (t0 ? 0.0 : (t1 ? -m : 0.25 * t2 * t2));
+            gradient[row] = (t0 ? 0.0 : (t1 ? -y_i : 0.5 * y_i * (m - 1.0)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (1.0 <= m);
         const int t1 = (m <= -1.0);
@@ -59,10 +105,20 @@ void lossforge_binary_sparsemax_loss_gradient_f64(size_t n, const double *restri
 
 void lossforge_binary_sparsemax_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            gradient[row] = ((1.0 <= m) ? 0.0 : ((m <= -1.0) ? -y_i : 0.5 * y_i * (m - 1.0)));
+            hessian[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < -1.0) ? 0.0 : ((-1.0 < m) ? 0.5 : 0.25)) : 0.25)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         gradient[row] = w * ((1.0 <= m) ? 0.0 : ((m <= -1.0) ? -y_i : 0.5 * y_i * (m - 1.0)));
         hessian[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < -1.0) ? 0.0 : ((-1.0 < m) ? 0.5 : 0.25)) : 0.25)) : m);
@@ -71,10 +127,24 @@ void lossforge_binary_sparsemax_gradient_hessian_f64(size_t n, const double *res
 
 void lossforge_binary_sparsemax_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const int t0 = (1.0 <= m);
+            const int t1 = (m <= -1.0);
+            const double t2 = 1.0 - m;
+            loss[row] = (t0 ? 0.0 : (t1 ? -m : 0.25 * t2 * t2));
+            gradient[row] = (t0 ? 0.0 : (t1 ? -y_i : 0.5 * y_i * (m - 1.0)));
+            hessian[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < -1.0) ? 0.0 : ((-1.0 < m) ? 0.5 : 0.25)) : 0.25)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (1.0 <= m);
         const int t1 = (m <= -1.0);
@@ -87,10 +157,20 @@ void lossforge_binary_sparsemax_loss_gradient_hessian_f64(size_t n, const double
 
 void lossforge_binary_sparsemax_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 1.0f - m;
+            loss[row] = ((1.0f <= m) ? 0.0f : ((m <= -1.0f) ? -m : 0.25f * t0 * t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 1.0f - m;
         loss[row] = w * ((1.0f <= m) ? 0.0f : ((m <= -1.0f) ? -m : 0.25f * t0 * t0));
@@ -99,10 +179,19 @@ void lossforge_binary_sparsemax_loss_f32(size_t n, const float *restrict y, cons
 
 void lossforge_binary_sparsemax_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            gradient[row] = ((1.0f <= m) ? 0.0f : ((m <= -1.0f) ? -y_i : 0.5f * y_i * (m - 1.0f)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         gradient[row] = w * ((1.0f <= m) ? 0.0f : ((m <= -1.0f) ? -y_i : 0.5f * y_i * (m - 1.0f)));
     }
@@ -110,10 +199,19 @@ void lossforge_binary_sparsemax_gradient_f32(size_t n, const float *restrict y, 
 
 void lossforge_binary_sparsemax_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            hessian[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < -1.0f) ? 0.0f : ((-1.0f < m) ? 0.5f : 0.25f)) : 0.25f)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         hessian[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < -1.0f) ? 0.0f : ((-1.0f < m) ? 0.5f : 0.25f)) : 0.25f)) : m);
     }
@@ -121,10 +219,23 @@ void lossforge_binary_sparsemax_hessian_f32(size_t n, const float *restrict y, c
 
 void lossforge_binary_sparsemax_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const int t0 = (1.0f <= m);
+            const int t1 = (m <= -1.0f);
+            const float t2 = 1.0f - m;
+            loss[row] = (t0 ? 0.0f : (t1 ? -m : 0.25f * t2 * t2));
+            gradient[row] = (t0 ? 0.0f : (t1 ? -y_i : 0.5f * y_i * (m - 1.0f)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (1.0f <= m);
         const int t1 = (m <= -1.0f);
@@ -136,10 +247,20 @@ void lossforge_binary_sparsemax_loss_gradient_f32(size_t n, const float *restric
 
 void lossforge_binary_sparsemax_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            gradient[row] = ((1.0f <= m) ? 0.0f : ((m <= -1.0f) ? -y_i : 0.5f * y_i * (m - 1.0f)));
+            hessian[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < -1.0f) ? 0.0f : ((-1.0f < m) ? 0.5f : 0.25f)) : 0.25f)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         gradient[row] = w * ((1.0f <= m) ? 0.0f : ((m <= -1.0f) ? -y_i : 0.5f * y_i * (m - 1.0f)));
         hessian[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < -1.0f) ? 0.0f : ((-1.0f < m) ? 0.5f : 0.25f)) : 0.25f)) : m);
@@ -148,10 +269,24 @@ void lossforge_binary_sparsemax_gradient_hessian_f32(size_t n, const float *rest
 
 void lossforge_binary_sparsemax_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const int t0 = (1.0f <= m);
+            const int t1 = (m <= -1.0f);
+            const float t2 = 1.0f - m;
+            loss[row] = (t0 ? 0.0f : (t1 ? -m : 0.25f * t2 * t2));
+            gradient[row] = (t0 ? 0.0f : (t1 ? -y_i : 0.5f * y_i * (m - 1.0f)));
+            hessian[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < -1.0f) ? 0.0f : ((-1.0f < m) ? 0.5f : 0.25f)) : 0.25f)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (1.0f <= m);
         const int t1 = (m <= -1.0f);

@@ -8,12 +8,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_brier_loss_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const double t0 = p_i - y_i;
+            loss[row] = t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = p_i - y_i;
         loss[row] = w * (t0 * t0);
     }
@@ -21,30 +35,56 @@ void lossforge_brier_loss_f64(size_t n, const double *restrict y, const double *
 
 void lossforge_brier_gradient_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            gradient[row] = 2.0 * p_i - 2.0 * y_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * (2.0 * p_i - 2.0 * y_i);
     }
 }
 
 void lossforge_brier_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            hessian[row] = ((p_i == p_i) ? ((y_i == y_i) ? 2.0 : y_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * ((p_i == p_i) ? ((y_i == y_i) ? 2.0 : y_i) : p_i);
     }
 }
 
 void lossforge_brier_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const double t0 = p_i - y_i;
+            loss[row] = t0 * t0;
+            gradient[row] = 2.0 * p_i - 2.0 * y_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = p_i - y_i;
         loss[row] = w * (t0 * t0);
         gradient[row] = w * (2.0 * p_i - 2.0 * y_i);
@@ -53,10 +93,19 @@ void lossforge_brier_loss_gradient_f64(size_t n, const double *restrict y, const
 
 void lossforge_brier_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            gradient[row] = 2.0 * p_i - 2.0 * y_i;
+            hessian[row] = ((p_i == p_i) ? ((y_i == y_i) ? 2.0 : y_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * (2.0 * p_i - 2.0 * y_i);
         hessian[row] = w * ((p_i == p_i) ? ((y_i == y_i) ? 2.0 : y_i) : p_i);
     }
@@ -64,10 +113,21 @@ void lossforge_brier_gradient_hessian_f64(size_t n, const double *restrict y, co
 
 void lossforge_brier_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const double t0 = p_i - y_i;
+            loss[row] = t0 * t0;
+            gradient[row] = 2.0 * p_i - 2.0 * y_i;
+            hessian[row] = ((p_i == p_i) ? ((y_i == y_i) ? 2.0 : y_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = p_i - y_i;
         loss[row] = w * (t0 * t0);
         gradient[row] = w * (2.0 * p_i - 2.0 * y_i);
@@ -77,10 +137,19 @@ void lossforge_brier_loss_gradient_hessian_f64(size_t n, const double *restrict 
 
 void lossforge_brier_loss_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const float t0 = p_i - y_i;
+            loss[row] = t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = p_i - y_i;
         loss[row] = w * (t0 * t0);
     }
@@ -88,30 +157,56 @@ void lossforge_brier_loss_f32(size_t n, const float *restrict y, const float *re
 
 void lossforge_brier_gradient_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            gradient[row] = 2.0f * p_i - 2.0f * y_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * (2.0f * p_i - 2.0f * y_i);
     }
 }
 
 void lossforge_brier_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            hessian[row] = ((p_i == p_i) ? ((y_i == y_i) ? 2.0f : y_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * ((p_i == p_i) ? ((y_i == y_i) ? 2.0f : y_i) : p_i);
     }
 }
 
 void lossforge_brier_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const float t0 = p_i - y_i;
+            loss[row] = t0 * t0;
+            gradient[row] = 2.0f * p_i - 2.0f * y_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = p_i - y_i;
         loss[row] = w * (t0 * t0);
         gradient[row] = w * (2.0f * p_i - 2.0f * y_i);
@@ -120,10 +215,19 @@ void lossforge_brier_loss_gradient_f32(size_t n, const float *restrict y, const 
 
 void lossforge_brier_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            gradient[row] = 2.0f * p_i - 2.0f * y_i;
+            hessian[row] = ((p_i == p_i) ? ((y_i == y_i) ? 2.0f : y_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * (2.0f * p_i - 2.0f * y_i);
         hessian[row] = w * ((p_i == p_i) ? ((y_i == y_i) ? 2.0f : y_i) : p_i);
     }
@@ -131,10 +235,21 @@ void lossforge_brier_gradient_hessian_f32(size_t n, const float *restrict y, con
 
 void lossforge_brier_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const float t0 = p_i - y_i;
+            loss[row] = t0 * t0;
+            gradient[row] = 2.0f * p_i - 2.0f * y_i;
+            hessian[row] = ((p_i == p_i) ? ((y_i == y_i) ? 2.0f : y_i) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = p_i - y_i;
         loss[row] = w * (t0 * t0);
         gradient[row] = w * (2.0f * p_i - 2.0f * y_i);

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -115,10 +120,21 @@ static inline float exp_vf(float x)
 
 void lossforge_brier_logits_loss_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            const double t2 = (1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1);
+            loss[row] = t2 * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = (1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1);
@@ -128,10 +144,22 @@ void lossforge_brier_logits_loss_f64(size_t n, const double *restrict y, const d
 
 void lossforge_brier_logits_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+            const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+            gradient[row] = 2.0 * ((1.0 - y_i) * t2 - y_i * t3) * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
@@ -142,10 +170,22 @@ void lossforge_brier_logits_gradient_f64(size_t n, const double *restrict y, con
 
 void lossforge_brier_logits_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+            const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+            hessian[row] = 2.0 * (t2 * t2 * (y_i - 1.0) + 2.0 * t2 * t3 - y_i * (t3 * t3)) * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
@@ -156,10 +196,24 @@ void lossforge_brier_logits_hessian_f64(size_t n, const double *restrict y, cons
 
 void lossforge_brier_logits_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+            const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+            const double t4 = (1.0 - y_i) * t2 - y_i * t3;
+            loss[row] = t4 * t4;
+            gradient[row] = 2.0 * t4 * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
@@ -172,10 +226,23 @@ void lossforge_brier_logits_loss_gradient_f64(size_t n, const double *restrict y
 
 void lossforge_brier_logits_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+            const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+            gradient[row] = 2.0 * ((1.0 - y_i) * t2 - y_i * t3) * t2 * t3;
+            hessian[row] = 2.0 * (t2 * t2 * (y_i - 1.0) + 2.0 * t2 * t3 - y_i * (t3 * t3)) * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
@@ -187,10 +254,25 @@ void lossforge_brier_logits_gradient_hessian_f64(size_t n, const double *restric
 
 void lossforge_brier_logits_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+            const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+            const double t4 = (1.0 - y_i) * t2 - y_i * t3;
+            loss[row] = t4 * t4;
+            gradient[row] = 2.0 * t4 * t2 * t3;
+            hessian[row] = 2.0 * (t2 * t2 * (y_i - 1.0) + 2.0 * t2 * t3 - y_i * (t3 * t3)) * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
@@ -213,10 +295,21 @@ void lossforge_brier_logits_inverse_link_f64(size_t n, const double *restrict z,
 
 void lossforge_brier_logits_loss_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            const float t2 = (1.0f - y_i) * (((0.0f <= z_i) ? 1.0f : t0) / t1) - y_i * (((0.0f <= -z_i) ? 1.0f : t0) / t1);
+            loss[row] = t2 * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = (1.0f - y_i) * (((0.0f <= z_i) ? 1.0f : t0) / t1) - y_i * (((0.0f <= -z_i) ? 1.0f : t0) / t1);
@@ -226,10 +319,22 @@ void lossforge_brier_logits_loss_f32(size_t n, const float *restrict y, const fl
 
 void lossforge_brier_logits_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
+            const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
+            gradient[row] = 2.0f * ((1.0f - y_i) * t2 - y_i * t3) * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
@@ -240,10 +345,22 @@ void lossforge_brier_logits_gradient_f32(size_t n, const float *restrict y, cons
 
 void lossforge_brier_logits_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
+            const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
+            hessian[row] = 2.0f * (t2 * t2 * (y_i - 1.0f) + 2.0f * t2 * t3 - y_i * (t3 * t3)) * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
@@ -254,10 +371,24 @@ void lossforge_brier_logits_hessian_f32(size_t n, const float *restrict y, const
 
 void lossforge_brier_logits_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
+            const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
+            const float t4 = (1.0f - y_i) * t2 - y_i * t3;
+            loss[row] = t4 * t4;
+            gradient[row] = 2.0f * t4 * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
@@ -270,10 +401,23 @@ void lossforge_brier_logits_loss_gradient_f32(size_t n, const float *restrict y,
 
 void lossforge_brier_logits_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
+            const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
+            gradient[row] = 2.0f * ((1.0f - y_i) * t2 - y_i * t3) * t2 * t3;
+            hessian[row] = 2.0f * (t2 * t2 * (y_i - 1.0f) + 2.0f * t2 * t3 - y_i * (t3 * t3)) * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
@@ -285,10 +429,25 @@ void lossforge_brier_logits_gradient_hessian_f32(size_t n, const float *restrict
 
 void lossforge_brier_logits_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
+            const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
+            const float t4 = (1.0f - y_i) * t2 - y_i * t3;
+            loss[row] = t4 * t4;
+            gradient[row] = 2.0f * t4 * t2 * t3;
+            hessian[row] = 2.0f * (t2 * t2 * (y_i - 1.0f) + 2.0f * t2 * t3 - y_i * (t3 * t3)) * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -127,10 +132,22 @@ static inline float log_vf(float x)
 
 void lossforge_categorical_cross_entropy_loss_f64(size_t n, size_t K, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *y_i = y + row * K;
+            const double *p_i = p + row * K;
+            double t0 = 0.0;
+            for (size_t i_2 = 0; i_2 < K; i_2++) {
+                t0 += ((y_i[i_2] == 0.0) ? 0.0 : log_v(p_i[i_2]) * y_i[i_2]);
+            }
+            loss[row] = -t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *y_i = y + row * K;
         const double *p_i = p + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         double t0 = 0.0;
         for (size_t i_2 = 0; i_2 < K; i_2++) {
             t0 += ((y_i[i_2] == 0.0) ? 0.0 : log_v(p_i[i_2]) * y_i[i_2]);
@@ -141,10 +158,20 @@ void lossforge_categorical_cross_entropy_loss_f64(size_t n, size_t K, const doub
 
 void lossforge_categorical_cross_entropy_gradient_f64(size_t n, size_t K, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *y_i = y + row * K;
+            const double *p_i = p + row * K;
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *y_i = y + row * K;
         const double *p_i = p + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         for (size_t j = 0; j < K; j++) {
             gradient[row * K + j] = w * -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
         }
@@ -153,10 +180,22 @@ void lossforge_categorical_cross_entropy_gradient_f64(size_t n, size_t K, const 
 
 void lossforge_categorical_cross_entropy_hessian_f64(size_t n, size_t K, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *y_i = y + row * K;
+            const double *p_i = p + row * K;
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *y_i = y + row * K;
         const double *p_i = p + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
                 hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
@@ -167,10 +206,25 @@ void lossforge_categorical_cross_entropy_hessian_f64(size_t n, size_t K, const d
 
 void lossforge_categorical_cross_entropy_loss_gradient_f64(size_t n, size_t K, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *y_i = y + row * K;
+            const double *p_i = p + row * K;
+            double t0 = 0.0;
+            for (size_t i_2 = 0; i_2 < K; i_2++) {
+                t0 += ((y_i[i_2] == 0.0) ? 0.0 : log_v(p_i[i_2]) * y_i[i_2]);
+            }
+            loss[row] = -t0;
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *y_i = y + row * K;
         const double *p_i = p + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         double t0 = 0.0;
         for (size_t i_2 = 0; i_2 < K; i_2++) {
             t0 += ((y_i[i_2] == 0.0) ? 0.0 : log_v(p_i[i_2]) * y_i[i_2]);
@@ -184,10 +238,25 @@ void lossforge_categorical_cross_entropy_loss_gradient_f64(size_t n, size_t K, c
 
 void lossforge_categorical_cross_entropy_gradient_hessian_f64(size_t n, size_t K, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *y_i = y + row * K;
+            const double *p_i = p + row * K;
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *y_i = y + row * K;
         const double *p_i = p + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         for (size_t j = 0; j < K; j++) {
             gradient[row * K + j] = w * -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
         }
@@ -201,10 +270,30 @@ void lossforge_categorical_cross_entropy_gradient_hessian_f64(size_t n, size_t K
 
 void lossforge_categorical_cross_entropy_loss_gradient_hessian_f64(size_t n, size_t K, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *y_i = y + row * K;
+            const double *p_i = p + row * K;
+            double t0 = 0.0;
+            for (size_t i_2 = 0; i_2 < K; i_2++) {
+                t0 += ((y_i[i_2] == 0.0) ? 0.0 : log_v(p_i[i_2]) * y_i[i_2]);
+            }
+            loss[row] = -t0;
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *y_i = y + row * K;
         const double *p_i = p + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         double t0 = 0.0;
         for (size_t i_2 = 0; i_2 < K; i_2++) {
             t0 += ((y_i[i_2] == 0.0) ? 0.0 : log_v(p_i[i_2]) * y_i[i_2]);
@@ -223,10 +312,22 @@ void lossforge_categorical_cross_entropy_loss_gradient_hessian_f64(size_t n, siz
 
 void lossforge_categorical_cross_entropy_loss_f32(size_t n, size_t K, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *y_i = y + row * K;
+            const float *p_i = p + row * K;
+            float t0 = 0.0f;
+            for (size_t i_2 = 0; i_2 < K; i_2++) {
+                t0 += ((y_i[i_2] == 0.0f) ? 0.0f : log_vf(p_i[i_2]) * y_i[i_2]);
+            }
+            loss[row] = -t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *y_i = y + row * K;
         const float *p_i = p + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         float t0 = 0.0f;
         for (size_t i_2 = 0; i_2 < K; i_2++) {
             t0 += ((y_i[i_2] == 0.0f) ? 0.0f : log_vf(p_i[i_2]) * y_i[i_2]);
@@ -237,10 +338,20 @@ void lossforge_categorical_cross_entropy_loss_f32(size_t n, size_t K, const floa
 
 void lossforge_categorical_cross_entropy_gradient_f32(size_t n, size_t K, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *y_i = y + row * K;
+            const float *p_i = p + row * K;
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *y_i = y + row * K;
         const float *p_i = p + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         for (size_t j = 0; j < K; j++) {
             gradient[row * K + j] = w * -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
         }
@@ -249,10 +360,22 @@ void lossforge_categorical_cross_entropy_gradient_f32(size_t n, size_t K, const 
 
 void lossforge_categorical_cross_entropy_hessian_f32(size_t n, size_t K, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *y_i = y + row * K;
+            const float *p_i = p + row * K;
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *y_i = y + row * K;
         const float *p_i = p + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
                 hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
@@ -263,10 +386,25 @@ void lossforge_categorical_cross_entropy_hessian_f32(size_t n, size_t K, const f
 
 void lossforge_categorical_cross_entropy_loss_gradient_f32(size_t n, size_t K, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *y_i = y + row * K;
+            const float *p_i = p + row * K;
+            float t0 = 0.0f;
+            for (size_t i_2 = 0; i_2 < K; i_2++) {
+                t0 += ((y_i[i_2] == 0.0f) ? 0.0f : log_vf(p_i[i_2]) * y_i[i_2]);
+            }
+            loss[row] = -t0;
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *y_i = y + row * K;
         const float *p_i = p + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         float t0 = 0.0f;
         for (size_t i_2 = 0; i_2 < K; i_2++) {
             t0 += ((y_i[i_2] == 0.0f) ? 0.0f : log_vf(p_i[i_2]) * y_i[i_2]);
@@ -280,10 +418,25 @@ void lossforge_categorical_cross_entropy_loss_gradient_f32(size_t n, size_t K, c
 
 void lossforge_categorical_cross_entropy_gradient_hessian_f32(size_t n, size_t K, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *y_i = y + row * K;
+            const float *p_i = p + row * K;
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *y_i = y + row * K;
         const float *p_i = p + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         for (size_t j = 0; j < K; j++) {
             gradient[row * K + j] = w * -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
         }
@@ -297,10 +450,30 @@ void lossforge_categorical_cross_entropy_gradient_hessian_f32(size_t n, size_t K
 
 void lossforge_categorical_cross_entropy_loss_gradient_hessian_f32(size_t n, size_t K, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *y_i = y + row * K;
+            const float *p_i = p + row * K;
+            float t0 = 0.0f;
+            for (size_t i_2 = 0; i_2 < K; i_2++) {
+                t0 += ((y_i[i_2] == 0.0f) ? 0.0f : log_vf(p_i[i_2]) * y_i[i_2]);
+            }
+            loss[row] = -t0;
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *y_i = y + row * K;
         const float *p_i = p + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         float t0 = 0.0f;
         for (size_t i_2 = 0; i_2 < K; i_2++) {
             t0 += ((y_i[i_2] == 0.0f) ? 0.0f : log_vf(p_i[i_2]) * y_i[i_2]);

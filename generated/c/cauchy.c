@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -185,10 +190,24 @@ void lossforge_cauchy_loss_f64(size_t n, const double *restrict y, const double 
     const double c2 = c * (0.5 * c);
     const double c1 = 1.2676506002282294e+30 * t0;
     const double c3 = log_v(t0);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t1 = fabs(r);
+            const int t2 = (c1 < t1);
+            const double t3 = fabs(r / c);
+            const double t4 = minimum(1.0, t3);
+            const double t5 = maximum(1.0, t3);
+            loss[row] = c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : ((t3 <= 1.0) ? log1p_v(t4 * t4) : 2.0 * log_v(t5) + log1p_v(1.0 / (t5 * t5))));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
         const int t2 = (c1 < t1);
@@ -201,10 +220,23 @@ void lossforge_cauchy_loss_f64(size_t n, const double *restrict y, const double 
 
 void lossforge_cauchy_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(1.0, t1);
+            const double t3 = maximum(1.0, t1);
+            gradient[row] = c * (((t1 <= 1.0) ? t2 / (1.0 + t2 * t2) : 1.0 / ((1.0 + 1.0 / (t3 * t3)) * t3)) * sign(t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -216,10 +248,24 @@ void lossforge_cauchy_gradient_f64(size_t n, const double *restrict y, const dou
 
 void lossforge_cauchy_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r / c);
+            const double t1 = minimum(1.0, t0);
+            const double t2 = minimum(1.0, 1.0 / maximum(1.0, t0));
+            const double t3 = t2 * t2;
+            const double t4 = ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3));
+            hessian[row] = (2.0 * t4 - 1.0) * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r / c);
         const double t1 = minimum(1.0, t0);
@@ -236,10 +282,29 @@ void lossforge_cauchy_loss_gradient_f64(size_t n, const double *restrict y, cons
     const double c2 = c * (0.5 * c);
     const double c1 = 1.2676506002282294e+30 * t0;
     const double c3 = log_v(t0);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t1 = fabs(r);
+            const int t2 = (c1 < t1);
+            const double t3 = r / c;
+            const double t4 = fabs(t3);
+            const int t5 = (t4 <= 1.0);
+            const double t6 = minimum(1.0, t4);
+            const double t7 = t6 * t6;
+            const double t8 = maximum(1.0, t4);
+            const double t9 = 1.0 / (t8 * t8);
+            loss[row] = c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_v(t7) : 2.0 * log_v(t8) + log1p_v(t9)));
+            gradient[row] = c * ((t5 ? t6 / (1.0 + t7) : 1.0 / ((1.0 + t9) * t8)) * sign(t3));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
         const int t2 = (c1 < t1);
@@ -257,10 +322,29 @@ void lossforge_cauchy_loss_gradient_f64(size_t n, const double *restrict y, cons
 
 void lossforge_cauchy_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = fabs(t0);
+            const int t2 = (t1 <= 1.0);
+            const double t3 = minimum(1.0, t1);
+            const double t4 = 1.0 + t3 * t3;
+            const double t5 = maximum(1.0, t1);
+            const double t6 = minimum(1.0, 1.0 / t5);
+            const double t7 = t6 * t6;
+            const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
+            gradient[row] = c * ((t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0));
+            hessian[row] = (2.0 * t8 - 1.0) * t8;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -282,10 +366,34 @@ void lossforge_cauchy_loss_gradient_hessian_f64(size_t n, const double *restrict
     const double c2 = c * (0.5 * c);
     const double c1 = 1.2676506002282294e+30 * t0;
     const double c3 = log_v(t0);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t1 = fabs(r);
+            const int t2 = (c1 < t1);
+            const double t3 = r / c;
+            const double t4 = fabs(t3);
+            const int t5 = (t4 <= 1.0);
+            const double t6 = minimum(1.0, t4);
+            const double t7 = t6 * t6;
+            const double t8 = maximum(1.0, t4);
+            const double t9 = 1.0 / (t8 * t8);
+            const double t10 = 1.0 + t7;
+            const double t11 = minimum(1.0, 1.0 / t8);
+            const double t12 = t11 * t11;
+            const double t13 = (t5 ? 1.0 / t10 : t12 / (1.0 + t12));
+            loss[row] = c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_v(t7) : 2.0 * log_v(t8) + log1p_v(t9)));
+            gradient[row] = c * ((t5 ? t6 / t10 : 1.0 / ((1.0 + t9) * t8)) * sign(t3));
+            hessian[row] = (2.0 * t13 - 1.0) * t13;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
         const int t2 = (c1 < t1);
@@ -312,10 +420,24 @@ void lossforge_cauchy_loss_f32(size_t n, const float *restrict y, const float *r
     const float c2 = c * (0.5f * c);
     const float c1 = 1.2676506e+30f * t0;
     const float c3 = log_vf(t0);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t1 = fabsf(r);
+            const int t2 = (c1 < t1);
+            const float t3 = fabsf(r / c);
+            const float t4 = minimumf(1.0f, t3);
+            const float t5 = maximumf(1.0f, t3);
+            loss[row] = c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : ((t3 <= 1.0f) ? log1p_vf(t4 * t4) : 2.0f * log_vf(t5) + log1p_vf(1.0f / (t5 * t5))));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = fabsf(r);
         const int t2 = (c1 < t1);
@@ -328,10 +450,23 @@ void lossforge_cauchy_loss_f32(size_t n, const float *restrict y, const float *r
 
 void lossforge_cauchy_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(1.0f, t1);
+            const float t3 = maximumf(1.0f, t1);
+            gradient[row] = c * (((t1 <= 1.0f) ? t2 / (1.0f + t2 * t2) : 1.0f / ((1.0f + 1.0f / (t3 * t3)) * t3)) * signf(t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -343,10 +478,24 @@ void lossforge_cauchy_gradient_f32(size_t n, const float *restrict y, const floa
 
 void lossforge_cauchy_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r / c);
+            const float t1 = minimumf(1.0f, t0);
+            const float t2 = minimumf(1.0f, 1.0f / maximumf(1.0f, t0));
+            const float t3 = t2 * t2;
+            const float t4 = ((t0 <= 1.0f) ? 1.0f / (1.0f + t1 * t1) : t3 / (1.0f + t3));
+            hessian[row] = (2.0f * t4 - 1.0f) * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r / c);
         const float t1 = minimumf(1.0f, t0);
@@ -363,10 +512,29 @@ void lossforge_cauchy_loss_gradient_f32(size_t n, const float *restrict y, const
     const float c2 = c * (0.5f * c);
     const float c1 = 1.2676506e+30f * t0;
     const float c3 = log_vf(t0);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t1 = fabsf(r);
+            const int t2 = (c1 < t1);
+            const float t3 = r / c;
+            const float t4 = fabsf(t3);
+            const int t5 = (t4 <= 1.0f);
+            const float t6 = minimumf(1.0f, t4);
+            const float t7 = t6 * t6;
+            const float t8 = maximumf(1.0f, t4);
+            const float t9 = 1.0f / (t8 * t8);
+            loss[row] = c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : (t5 ? log1p_vf(t7) : 2.0f * log_vf(t8) + log1p_vf(t9)));
+            gradient[row] = c * ((t5 ? t6 / (1.0f + t7) : 1.0f / ((1.0f + t9) * t8)) * signf(t3));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = fabsf(r);
         const int t2 = (c1 < t1);
@@ -384,10 +552,29 @@ void lossforge_cauchy_loss_gradient_f32(size_t n, const float *restrict y, const
 
 void lossforge_cauchy_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = fabsf(t0);
+            const int t2 = (t1 <= 1.0f);
+            const float t3 = minimumf(1.0f, t1);
+            const float t4 = 1.0f + t3 * t3;
+            const float t5 = maximumf(1.0f, t1);
+            const float t6 = minimumf(1.0f, 1.0f / t5);
+            const float t7 = t6 * t6;
+            const float t8 = (t2 ? 1.0f / t4 : t7 / (1.0f + t7));
+            gradient[row] = c * ((t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(t0));
+            hessian[row] = (2.0f * t8 - 1.0f) * t8;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -409,10 +596,34 @@ void lossforge_cauchy_loss_gradient_hessian_f32(size_t n, const float *restrict 
     const float c2 = c * (0.5f * c);
     const float c1 = 1.2676506e+30f * t0;
     const float c3 = log_vf(t0);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t1 = fabsf(r);
+            const int t2 = (c1 < t1);
+            const float t3 = r / c;
+            const float t4 = fabsf(t3);
+            const int t5 = (t4 <= 1.0f);
+            const float t6 = minimumf(1.0f, t4);
+            const float t7 = t6 * t6;
+            const float t8 = maximumf(1.0f, t4);
+            const float t9 = 1.0f / (t8 * t8);
+            const float t10 = 1.0f + t7;
+            const float t11 = minimumf(1.0f, 1.0f / t8);
+            const float t12 = t11 * t11;
+            const float t13 = (t5 ? 1.0f / t10 : t12 / (1.0f + t12));
+            loss[row] = c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : (t5 ? log1p_vf(t7) : 2.0f * log_vf(t8) + log1p_vf(t9)));
+            gradient[row] = c * ((t5 ? t6 / t10 : 1.0f / ((1.0f + t9) * t8)) * signf(t3));
+            hessian[row] = (2.0f * t13 - 1.0f) * t13;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = fabsf(r);
         const int t2 = (c1 < t1);

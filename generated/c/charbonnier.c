@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -40,10 +45,19 @@ static inline float signf(float x)
 
 void lossforge_charbonnier_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = hypot(r, epsilon);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * hypot(r, epsilon);
     }
@@ -51,10 +65,22 @@ void lossforge_charbonnier_loss_f64(size_t n, const double *restrict y, const do
 
 void lossforge_charbonnier_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / epsilon;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(1.0, t1);
+            gradient[row] = ((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / epsilon;
         const double t1 = fabs(t0);
@@ -65,10 +91,20 @@ void lossforge_charbonnier_gradient_f64(size_t n, const double *restrict y, cons
 
 void lossforge_charbonnier_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = hypot(1.0, r / epsilon);
+            hessian[row] = 1.0 / (t0 * t0 * hypot(r, epsilon));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = hypot(1.0, r / epsilon);
         hessian[row] = w * (1.0 / (t0 * t0 * hypot(r, epsilon)));
@@ -77,10 +113,23 @@ void lossforge_charbonnier_hessian_f64(size_t n, const double *restrict y, const
 
 void lossforge_charbonnier_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / epsilon;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(1.0, t1);
+            loss[row] = hypot(r, epsilon);
+            gradient[row] = ((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / epsilon;
         const double t1 = fabs(t0);
@@ -92,10 +141,24 @@ void lossforge_charbonnier_loss_gradient_f64(size_t n, const double *restrict y,
 
 void lossforge_charbonnier_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / epsilon;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(1.0, t1);
+            const double t3 = hypot(1.0, t0);
+            gradient[row] = ((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
+            hessian[row] = 1.0 / (t3 * t3 * hypot(r, epsilon));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / epsilon;
         const double t1 = fabs(t0);
@@ -108,10 +171,26 @@ void lossforge_charbonnier_gradient_hessian_f64(size_t n, const double *restrict
 
 void lossforge_charbonnier_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = hypot(r, epsilon);
+            const double t1 = r / epsilon;
+            const double t2 = fabs(t1);
+            const double t3 = minimum(1.0, t2);
+            const double t4 = hypot(1.0, t1);
+            loss[row] = t0;
+            gradient[row] = ((t2 <= 1.0) ? t3 / hypot(1.0, t3) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t2))) * sign(t1);
+            hessian[row] = 1.0 / (t4 * t4 * t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = hypot(r, epsilon);
         const double t1 = r / epsilon;
@@ -126,10 +205,19 @@ void lossforge_charbonnier_loss_gradient_hessian_f64(size_t n, const double *res
 
 void lossforge_charbonnier_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = hypotf(r, epsilon);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * hypotf(r, epsilon);
     }
@@ -137,10 +225,22 @@ void lossforge_charbonnier_loss_f32(size_t n, const float *restrict y, const flo
 
 void lossforge_charbonnier_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / epsilon;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(1.0f, t1);
+            gradient[row] = ((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / epsilon;
         const float t1 = fabsf(t0);
@@ -151,10 +251,20 @@ void lossforge_charbonnier_gradient_f32(size_t n, const float *restrict y, const
 
 void lossforge_charbonnier_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = hypotf(1.0f, r / epsilon);
+            hessian[row] = 1.0f / (t0 * t0 * hypotf(r, epsilon));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = hypotf(1.0f, r / epsilon);
         hessian[row] = w * (1.0f / (t0 * t0 * hypotf(r, epsilon)));
@@ -163,10 +273,23 @@ void lossforge_charbonnier_hessian_f32(size_t n, const float *restrict y, const 
 
 void lossforge_charbonnier_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / epsilon;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(1.0f, t1);
+            loss[row] = hypotf(r, epsilon);
+            gradient[row] = ((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / epsilon;
         const float t1 = fabsf(t0);
@@ -178,10 +301,24 @@ void lossforge_charbonnier_loss_gradient_f32(size_t n, const float *restrict y, 
 
 void lossforge_charbonnier_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / epsilon;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(1.0f, t1);
+            const float t3 = hypotf(1.0f, t0);
+            gradient[row] = ((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0);
+            hessian[row] = 1.0f / (t3 * t3 * hypotf(r, epsilon));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / epsilon;
         const float t1 = fabsf(t0);
@@ -194,10 +331,26 @@ void lossforge_charbonnier_gradient_hessian_f32(size_t n, const float *restrict 
 
 void lossforge_charbonnier_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = hypotf(r, epsilon);
+            const float t1 = r / epsilon;
+            const float t2 = fabsf(t1);
+            const float t3 = minimumf(1.0f, t2);
+            const float t4 = hypotf(1.0f, t1);
+            loss[row] = t0;
+            gradient[row] = ((t2 <= 1.0f) ? t3 / hypotf(1.0f, t3) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t2))) * signf(t1);
+            hessian[row] = 1.0f / (t4 * t4 * t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = hypotf(r, epsilon);
         const float t1 = r / epsilon;

@@ -8,12 +8,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_chi_squared_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i - y_i;
+            loss[row] = t0 * (t0 / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - y_i;
         loss[row] = w * (t0 * (t0 / f_i));
     }
@@ -21,10 +35,19 @@ void lossforge_chi_squared_loss_f64(size_t n, const double *restrict y, const do
 
 void lossforge_chi_squared_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = y_i / f_i;
+            gradient[row] = 1.0 - t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i / f_i;
         gradient[row] = w * (1.0 - t0 * t0);
     }
@@ -32,10 +55,19 @@ void lossforge_chi_squared_gradient_f64(size_t n, const double *restrict y, cons
 
 void lossforge_chi_squared_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = y_i / f_i;
+            hessian[row] = 2.0 * t0 * (t0 / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i / f_i;
         hessian[row] = w * (2.0 * t0 * (t0 / f_i));
     }
@@ -43,10 +75,21 @@ void lossforge_chi_squared_hessian_f64(size_t n, const double *restrict y, const
 
 void lossforge_chi_squared_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i - y_i;
+            const double t1 = y_i / f_i;
+            loss[row] = t0 * (t0 / f_i);
+            gradient[row] = 1.0 - t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - y_i;
         const double t1 = y_i / f_i;
         loss[row] = w * (t0 * (t0 / f_i));
@@ -56,10 +99,20 @@ void lossforge_chi_squared_loss_gradient_f64(size_t n, const double *restrict y,
 
 void lossforge_chi_squared_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = y_i / f_i;
+            gradient[row] = 1.0 - t0 * t0;
+            hessian[row] = 2.0 * t0 * (t0 / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i / f_i;
         gradient[row] = w * (1.0 - t0 * t0);
         hessian[row] = w * (2.0 * t0 * (t0 / f_i));
@@ -68,10 +121,22 @@ void lossforge_chi_squared_gradient_hessian_f64(size_t n, const double *restrict
 
 void lossforge_chi_squared_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i - y_i;
+            const double t1 = y_i / f_i;
+            loss[row] = t0 * (t0 / f_i);
+            gradient[row] = 1.0 - t1 * t1;
+            hessian[row] = 2.0 * t1 * (t1 / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - y_i;
         const double t1 = y_i / f_i;
         loss[row] = w * (t0 * (t0 / f_i));
@@ -82,10 +147,19 @@ void lossforge_chi_squared_loss_gradient_hessian_f64(size_t n, const double *res
 
 void lossforge_chi_squared_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i - y_i;
+            loss[row] = t0 * (t0 / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - y_i;
         loss[row] = w * (t0 * (t0 / f_i));
     }
@@ -93,10 +167,19 @@ void lossforge_chi_squared_loss_f32(size_t n, const float *restrict y, const flo
 
 void lossforge_chi_squared_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = y_i / f_i;
+            gradient[row] = 1.0f - t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i / f_i;
         gradient[row] = w * (1.0f - t0 * t0);
     }
@@ -104,10 +187,19 @@ void lossforge_chi_squared_gradient_f32(size_t n, const float *restrict y, const
 
 void lossforge_chi_squared_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = y_i / f_i;
+            hessian[row] = 2.0f * t0 * (t0 / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i / f_i;
         hessian[row] = w * (2.0f * t0 * (t0 / f_i));
     }
@@ -115,10 +207,21 @@ void lossforge_chi_squared_hessian_f32(size_t n, const float *restrict y, const 
 
 void lossforge_chi_squared_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i - y_i;
+            const float t1 = y_i / f_i;
+            loss[row] = t0 * (t0 / f_i);
+            gradient[row] = 1.0f - t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - y_i;
         const float t1 = y_i / f_i;
         loss[row] = w * (t0 * (t0 / f_i));
@@ -128,10 +231,20 @@ void lossforge_chi_squared_loss_gradient_f32(size_t n, const float *restrict y, 
 
 void lossforge_chi_squared_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = y_i / f_i;
+            gradient[row] = 1.0f - t0 * t0;
+            hessian[row] = 2.0f * t0 * (t0 / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i / f_i;
         gradient[row] = w * (1.0f - t0 * t0);
         hessian[row] = w * (2.0f * t0 * (t0 / f_i));
@@ -140,10 +253,22 @@ void lossforge_chi_squared_gradient_hessian_f32(size_t n, const float *restrict 
 
 void lossforge_chi_squared_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i - y_i;
+            const float t1 = y_i / f_i;
+            loss[row] = t0 * (t0 / f_i);
+            gradient[row] = 1.0f - t1 * t1;
+            hessian[row] = 2.0f * t1 * (t1 / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - y_i;
         const float t1 = y_i / f_i;
         loss[row] = w * (t0 * (t0 / f_i));

@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -22,20 +27,37 @@ void lossforge_cost_sensitive_hinge_loss_f64(size_t n, const double *restrict y,
 {
     const double c0 = 0.5 * c_neg;
     const double c1 = 0.5 * c_pos;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            loss[row] = (c0 * (1.0 - y_i) + c1 * (1.0 + y_i)) * maximum(0.0, 1.0 - f_i * y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         loss[row] = w * ((c0 * (1.0 - y_i) + c1 * (1.0 + y_i)) * maximum(0.0, 1.0 - f_i * y_i));
     }
 }
 
 void lossforge_cost_sensitive_hinge_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c_pos, double c_neg, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i * y_i;
+            gradient[row] = ((f_i == f_i) ? ((1.0 < t0) ? 0.0 : ((t0 < 1.0) ? -(0.5 * y_i * (c_neg * (1.0 - y_i) + c_pos * (1.0 + y_i))) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i * y_i;
         gradient[row] = w * ((f_i == f_i) ? ((1.0 < t0) ? 0.0 : ((t0 < 1.0) ? -(0.5 * y_i * (c_neg * (1.0 - y_i) + c_pos * (1.0 + y_i))) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
     }
@@ -45,10 +67,18 @@ void lossforge_cost_sensitive_hinge_hessian_f64(size_t n, const double *restrict
 {
     (void)c_pos;
     (void)c_neg;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
@@ -57,10 +87,22 @@ void lossforge_cost_sensitive_hinge_loss_gradient_f64(size_t n, const double *re
 {
     const double c0 = 0.5 * c_neg;
     const double c1 = 0.5 * c_pos;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = 1.0 - y_i;
+            const double t1 = 1.0 + y_i;
+            const double t2 = f_i * y_i;
+            loss[row] = (c0 * t0 + c1 * t1) * maximum(0.0, 1.0 - t2);
+            gradient[row] = ((f_i == f_i) ? ((1.0 < t2) ? 0.0 : ((t2 < 1.0) ? -(0.5 * y_i * (c_neg * t0 + c_pos * t1)) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = 1.0 + y_i;
         const double t2 = f_i * y_i;
@@ -71,10 +113,21 @@ void lossforge_cost_sensitive_hinge_loss_gradient_f64(size_t n, const double *re
 
 void lossforge_cost_sensitive_hinge_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c_pos, double c_neg, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (f_i == f_i);
+            const double t1 = f_i * y_i;
+            gradient[row] = (t0 ? ((1.0 < t1) ? 0.0 : ((t1 < 1.0) ? -(0.5 * y_i * (c_neg * (1.0 - y_i) + c_pos * (1.0 + y_i))) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
+            hessian[row] = (t0 ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (f_i == f_i);
         const double t1 = f_i * y_i;
         gradient[row] = w * (t0 ? ((1.0 < t1) ? 0.0 : ((t1 < 1.0) ? -(0.5 * y_i * (c_neg * (1.0 - y_i) + c_pos * (1.0 + y_i))) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
@@ -86,10 +139,24 @@ void lossforge_cost_sensitive_hinge_loss_gradient_hessian_f64(size_t n, const do
 {
     const double c0 = 0.5 * c_neg;
     const double c1 = 0.5 * c_pos;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = 1.0 - y_i;
+            const double t1 = 1.0 + y_i;
+            const double t2 = f_i * y_i;
+            const int t3 = (f_i == f_i);
+            loss[row] = (c0 * t0 + c1 * t1) * maximum(0.0, 1.0 - t2);
+            gradient[row] = (t3 ? ((1.0 < t2) ? 0.0 : ((t2 < 1.0) ? -(0.5 * y_i * (c_neg * t0 + c_pos * t1)) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
+            hessian[row] = (t3 ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = 1.0 + y_i;
         const double t2 = f_i * y_i;
@@ -104,20 +171,37 @@ void lossforge_cost_sensitive_hinge_loss_f32(size_t n, const float *restrict y, 
 {
     const float c0 = 0.5f * c_neg;
     const float c1 = 0.5f * c_pos;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            loss[row] = (c0 * (1.0f - y_i) + c1 * (1.0f + y_i)) * maximumf(0.0f, 1.0f - f_i * y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         loss[row] = w * ((c0 * (1.0f - y_i) + c1 * (1.0f + y_i)) * maximumf(0.0f, 1.0f - f_i * y_i));
     }
 }
 
 void lossforge_cost_sensitive_hinge_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c_pos, float c_neg, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i * y_i;
+            gradient[row] = ((f_i == f_i) ? ((1.0f < t0) ? 0.0f : ((t0 < 1.0f) ? -(0.5f * y_i * (c_neg * (1.0f - y_i) + c_pos * (1.0f + y_i))) : 0.25f * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i * y_i;
         gradient[row] = w * ((f_i == f_i) ? ((1.0f < t0) ? 0.0f : ((t0 < 1.0f) ? -(0.5f * y_i * (c_neg * (1.0f - y_i) + c_pos * (1.0f + y_i))) : 0.25f * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
     }
@@ -127,10 +211,18 @@ void lossforge_cost_sensitive_hinge_hessian_f32(size_t n, const float *restrict 
 {
     (void)c_pos;
     (void)c_neg;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }
@@ -139,10 +231,22 @@ void lossforge_cost_sensitive_hinge_loss_gradient_f32(size_t n, const float *res
 {
     const float c0 = 0.5f * c_neg;
     const float c1 = 0.5f * c_pos;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = 1.0f - y_i;
+            const float t1 = 1.0f + y_i;
+            const float t2 = f_i * y_i;
+            loss[row] = (c0 * t0 + c1 * t1) * maximumf(0.0f, 1.0f - t2);
+            gradient[row] = ((f_i == f_i) ? ((1.0f < t2) ? 0.0f : ((t2 < 1.0f) ? -(0.5f * y_i * (c_neg * t0 + c_pos * t1)) : 0.25f * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = 1.0f + y_i;
         const float t2 = f_i * y_i;
@@ -153,10 +257,21 @@ void lossforge_cost_sensitive_hinge_loss_gradient_f32(size_t n, const float *res
 
 void lossforge_cost_sensitive_hinge_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c_pos, float c_neg, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (f_i == f_i);
+            const float t1 = f_i * y_i;
+            gradient[row] = (t0 ? ((1.0f < t1) ? 0.0f : ((t1 < 1.0f) ? -(0.5f * y_i * (c_neg * (1.0f - y_i) + c_pos * (1.0f + y_i))) : 0.25f * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
+            hessian[row] = (t0 ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (f_i == f_i);
         const float t1 = f_i * y_i;
         gradient[row] = w * (t0 ? ((1.0f < t1) ? 0.0f : ((t1 < 1.0f) ? -(0.5f * y_i * (c_neg * (1.0f - y_i) + c_pos * (1.0f + y_i))) : 0.25f * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
@@ -168,10 +283,24 @@ void lossforge_cost_sensitive_hinge_loss_gradient_hessian_f32(size_t n, const fl
 {
     const float c0 = 0.5f * c_neg;
     const float c1 = 0.5f * c_pos;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = 1.0f - y_i;
+            const float t1 = 1.0f + y_i;
+            const float t2 = f_i * y_i;
+            const int t3 = (f_i == f_i);
+            loss[row] = (c0 * t0 + c1 * t1) * maximumf(0.0f, 1.0f - t2);
+            gradient[row] = (t3 ? ((1.0f < t2) ? 0.0f : ((t2 < 1.0f) ? -(0.5f * y_i * (c_neg * t0 + c_pos * t1)) : 0.25f * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
+            hessian[row] = (t3 ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = 1.0f + y_i;
         const float t2 = f_i * y_i;

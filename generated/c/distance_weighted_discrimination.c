@@ -8,14 +8,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_distance_weighted_discrimination_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict loss)
 {
     const double t0 = 1.0 + q;
     const double t1 = q / t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            loss[row] = ((m == m) ? ((m <= t1) ? 1.0 - m : pow(t1 / m, q) / t0) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         loss[row] = w * ((m == m) ? ((m <= t1) ? 1.0 - m : pow(t1 / m, q) / t0) : m);
     }
@@ -25,10 +39,19 @@ void lossforge_distance_weighted_discrimination_gradient_f64(size_t n, const dou
 {
     const double t0 = 1.0 + q;
     const double t1 = q / t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * pow(t1 / m, q) / (m * t0)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         gradient[row] = w * ((m <= t1) ? -y_i : -(q * y_i * pow(t1 / m, q) / (m * t0)));
     }
@@ -38,10 +61,19 @@ void lossforge_distance_weighted_discrimination_hessian_f64(size_t n, const doub
 {
     const double t0 = q / (1.0 + q);
     const double c1 = 1.0 + 0.5 * q + 0.5 / q;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            hessian[row] = ((m == m) ? ((m < t0) ? 0.0 : ((t0 < m) ? q * pow(t0 / m, q) / (m * m) : c1)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         hessian[row] = w * ((m == m) ? ((m < t0) ? 0.0 : ((t0 < m) ? q * pow(t0 / m, q) / (m * m) : c1)) : m);
     }
@@ -51,10 +83,22 @@ void lossforge_distance_weighted_discrimination_loss_gradient_f64(size_t n, cons
 {
     const double t0 = 1.0 + q;
     const double t1 = q / t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const int t2 = (m <= t1);
+            const double t3 = pow(t1 / m, q);
+            loss[row] = ((m == m) ? (t2 ? 1.0 - m : t3 / t0) : m);
+            gradient[row] = (t2 ? -y_i : -(q * y_i * t3 / (m * t0)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const int t2 = (m <= t1);
         const double t3 = pow(t1 / m, q);
@@ -68,10 +112,21 @@ void lossforge_distance_weighted_discrimination_gradient_hessian_f64(size_t n, c
     const double t0 = 1.0 + q;
     const double c2 = 1.0 + 0.5 * q + 0.5 / q;
     const double t1 = q / t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t2 = pow(t1 / m, q);
+            gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
+            hessian[row] = ((m == m) ? ((m < t1) ? 0.0 : ((t1 < m) ? q * t2 / (m * m) : c2)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t2 = pow(t1 / m, q);
         gradient[row] = w * ((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
@@ -84,10 +139,24 @@ void lossforge_distance_weighted_discrimination_loss_gradient_hessian_f64(size_t
     const double t1 = 1.0 + q;
     const double c2 = 1.0 + 0.5 * q + 0.5 / q;
     const double t2 = q / t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const int t0 = (m == m);
+            const int t3 = (m <= t2);
+            const double t4 = pow(t2 / m, q);
+            loss[row] = (t0 ? (t3 ? 1.0 - m : t4 / t1) : m);
+            gradient[row] = (t3 ? -y_i : -(q * y_i * t4 / (m * t1)));
+            hessian[row] = (t0 ? ((m < t2) ? 0.0 : ((t2 < m) ? q * t4 / (m * m) : c2)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (m == m);
         const int t3 = (m <= t2);
@@ -102,10 +171,19 @@ void lossforge_distance_weighted_discrimination_loss_f32(size_t n, const float *
 {
     const float t0 = 1.0f + q;
     const float t1 = q / t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            loss[row] = ((m == m) ? ((m <= t1) ? 1.0f - m : powf(t1 / m, q) / t0) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         loss[row] = w * ((m == m) ? ((m <= t1) ? 1.0f - m : powf(t1 / m, q) / t0) : m);
     }
@@ -115,10 +193,19 @@ void lossforge_distance_weighted_discrimination_gradient_f32(size_t n, const flo
 {
     const float t0 = 1.0f + q;
     const float t1 = q / t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * powf(t1 / m, q) / (m * t0)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         gradient[row] = w * ((m <= t1) ? -y_i : -(q * y_i * powf(t1 / m, q) / (m * t0)));
     }
@@ -128,10 +215,19 @@ void lossforge_distance_weighted_discrimination_hessian_f32(size_t n, const floa
 {
     const float t0 = q / (1.0f + q);
     const float c1 = 1.0f + 0.5f * q + 0.5f / q;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            hessian[row] = ((m == m) ? ((m < t0) ? 0.0f : ((t0 < m) ? q * powf(t0 / m, q) / (m * m) : c1)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         hessian[row] = w * ((m == m) ? ((m < t0) ? 0.0f : ((t0 < m) ? q * powf(t0 / m, q) / (m * m) : c1)) : m);
     }
@@ -141,10 +237,22 @@ void lossforge_distance_weighted_discrimination_loss_gradient_f32(size_t n, cons
 {
     const float t0 = 1.0f + q;
     const float t1 = q / t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const int t2 = (m <= t1);
+            const float t3 = powf(t1 / m, q);
+            loss[row] = ((m == m) ? (t2 ? 1.0f - m : t3 / t0) : m);
+            gradient[row] = (t2 ? -y_i : -(q * y_i * t3 / (m * t0)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const int t2 = (m <= t1);
         const float t3 = powf(t1 / m, q);
@@ -158,10 +266,21 @@ void lossforge_distance_weighted_discrimination_gradient_hessian_f32(size_t n, c
     const float t0 = 1.0f + q;
     const float c2 = 1.0f + 0.5f * q + 0.5f / q;
     const float t1 = q / t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t2 = powf(t1 / m, q);
+            gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
+            hessian[row] = ((m == m) ? ((m < t1) ? 0.0f : ((t1 < m) ? q * t2 / (m * m) : c2)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t2 = powf(t1 / m, q);
         gradient[row] = w * ((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
@@ -174,10 +293,24 @@ void lossforge_distance_weighted_discrimination_loss_gradient_hessian_f32(size_t
     const float t1 = 1.0f + q;
     const float c2 = 1.0f + 0.5f * q + 0.5f / q;
     const float t2 = q / t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const int t0 = (m == m);
+            const int t3 = (m <= t2);
+            const float t4 = powf(t2 / m, q);
+            loss[row] = (t0 ? (t3 ? 1.0f - m : t4 / t1) : m);
+            gradient[row] = (t3 ? -y_i : -(q * y_i * t4 / (m * t1)));
+            hessian[row] = (t0 ? ((m < t2) ? 0.0f : ((t2 < m) ? q * t4 / (m * m) : c2)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (m == m);
         const int t3 = (m <= t2);

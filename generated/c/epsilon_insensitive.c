@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -30,10 +35,19 @@ static inline float signf(float x)
 
 void lossforge_epsilon_insensitive_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = maximum(0.0, fabs(r) - epsilon);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * maximum(0.0, fabs(r) - epsilon);
     }
@@ -41,10 +55,21 @@ void lossforge_epsilon_insensitive_loss_f64(size_t n, const double *restrict y, 
 
 void lossforge_epsilon_insensitive_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = sign(r);
+            gradient[row] = ((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? t1 : 0.5 * t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = sign(r);
@@ -55,20 +80,40 @@ void lossforge_epsilon_insensitive_gradient_f64(size_t n, const double *restrict
 void lossforge_epsilon_insensitive_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict hessian)
 {
     (void)epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
 
 void lossforge_epsilon_insensitive_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = sign(r);
+            loss[row] = maximum(0.0, t0 - epsilon);
+            gradient[row] = ((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? t1 : 0.5 * t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = sign(r);
@@ -79,10 +124,22 @@ void lossforge_epsilon_insensitive_loss_gradient_f64(size_t n, const double *res
 
 void lossforge_epsilon_insensitive_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = sign(r);
+            gradient[row] = ((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? t1 : 0.5 * t1));
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = sign(r);
@@ -93,10 +150,23 @@ void lossforge_epsilon_insensitive_gradient_hessian_f64(size_t n, const double *
 
 void lossforge_epsilon_insensitive_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = sign(r);
+            loss[row] = maximum(0.0, t0 - epsilon);
+            gradient[row] = ((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? t1 : 0.5 * t1));
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = sign(r);
@@ -108,10 +178,19 @@ void lossforge_epsilon_insensitive_loss_gradient_hessian_f64(size_t n, const dou
 
 void lossforge_epsilon_insensitive_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = maximumf(0.0f, fabsf(r) - epsilon);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * maximumf(0.0f, fabsf(r) - epsilon);
     }
@@ -119,10 +198,21 @@ void lossforge_epsilon_insensitive_loss_f32(size_t n, const float *restrict y, c
 
 void lossforge_epsilon_insensitive_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = signf(r);
+            gradient[row] = ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? t1 : 0.5f * t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = signf(r);
@@ -133,20 +223,40 @@ void lossforge_epsilon_insensitive_gradient_f32(size_t n, const float *restrict 
 void lossforge_epsilon_insensitive_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict hessian)
 {
     (void)epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }
 
 void lossforge_epsilon_insensitive_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = signf(r);
+            loss[row] = maximumf(0.0f, t0 - epsilon);
+            gradient[row] = ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? t1 : 0.5f * t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = signf(r);
@@ -157,10 +267,22 @@ void lossforge_epsilon_insensitive_loss_gradient_f32(size_t n, const float *rest
 
 void lossforge_epsilon_insensitive_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = signf(r);
+            gradient[row] = ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? t1 : 0.5f * t1));
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = signf(r);
@@ -171,10 +293,23 @@ void lossforge_epsilon_insensitive_gradient_hessian_f32(size_t n, const float *r
 
 void lossforge_epsilon_insensitive_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = signf(r);
+            loss[row] = maximumf(0.0f, t0 - epsilon);
+            gradient[row] = ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? t1 : 0.5f * t1));
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = signf(r);

@@ -8,13 +8,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_expectile_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double *restrict loss)
 {
     const double c0 = 1.0 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = ((0.0 < r) ? r * (r * c0) : r * (r * tau));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * ((0.0 < r) ? r * (r * c0) : r * (r * tau));
     }
@@ -24,10 +38,19 @@ void lossforge_expectile_gradient_f64(size_t n, const double *restrict y, const 
 {
     const double c0 = 2.0 * (1.0 - tau);
     const double c1 = 2.0 * tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = ((0.0 < r) ? c0 * r : c1 * r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * ((0.0 < r) ? c0 * r : c1 * r);
     }
@@ -37,10 +60,19 @@ void lossforge_expectile_hessian_f64(size_t n, const double *restrict y, const d
 {
     const double t0 = 2.0 * tau;
     const double c1 = 2.0 - t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            hessian[row] = ((r == r) ? ((0.0 < r) ? c1 : ((r < 0.0) ? t0 : 1.0)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         hessian[row] = w * ((r == r) ? ((0.0 < r) ? c1 : ((r < 0.0) ? t0 : 1.0)) : r);
     }
@@ -51,10 +83,21 @@ void lossforge_expectile_loss_gradient_f64(size_t n, const double *restrict y, c
     const double t1 = 1.0 - tau;
     const double c2 = 2.0 * tau;
     const double c1 = 2.0 * t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (0.0 < r);
+            loss[row] = (t0 ? r * (r * t1) : r * (r * tau));
+            gradient[row] = (t0 ? c1 * r : c2 * r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (0.0 < r);
         loss[row] = w * (t0 ? r * (r * t1) : r * (r * tau));
@@ -67,10 +110,21 @@ void lossforge_expectile_gradient_hessian_f64(size_t n, const double *restrict y
     const double t1 = 2.0 * tau;
     const double c1 = 2.0 * (1.0 - tau);
     const double c2 = 2.0 - t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (0.0 < r);
+            gradient[row] = (t0 ? c1 * r : t1 * r);
+            hessian[row] = ((r == r) ? (t0 ? c2 : ((r < 0.0) ? t1 : 1.0)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (0.0 < r);
         gradient[row] = w * (t0 ? c1 * r : t1 * r);
@@ -84,10 +138,22 @@ void lossforge_expectile_loss_gradient_hessian_f64(size_t n, const double *restr
     const double t2 = 2.0 * tau;
     const double c2 = 2.0 * t1;
     const double c3 = 2.0 - t2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (0.0 < r);
+            loss[row] = (t0 ? r * (r * t1) : r * (r * tau));
+            gradient[row] = (t0 ? c2 * r : t2 * r);
+            hessian[row] = ((r == r) ? (t0 ? c3 : ((r < 0.0) ? t2 : 1.0)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (0.0 < r);
         loss[row] = w * (t0 ? r * (r * t1) : r * (r * tau));
@@ -99,10 +165,19 @@ void lossforge_expectile_loss_gradient_hessian_f64(size_t n, const double *restr
 void lossforge_expectile_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float *restrict loss)
 {
     const float c0 = 1.0f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = ((0.0f < r) ? r * (r * c0) : r * (r * tau));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * ((0.0f < r) ? r * (r * c0) : r * (r * tau));
     }
@@ -112,10 +187,19 @@ void lossforge_expectile_gradient_f32(size_t n, const float *restrict y, const f
 {
     const float c0 = 2.0f * (1.0f - tau);
     const float c1 = 2.0f * tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = ((0.0f < r) ? c0 * r : c1 * r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * ((0.0f < r) ? c0 * r : c1 * r);
     }
@@ -125,10 +209,19 @@ void lossforge_expectile_hessian_f32(size_t n, const float *restrict y, const fl
 {
     const float t0 = 2.0f * tau;
     const float c1 = 2.0f - t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            hessian[row] = ((r == r) ? ((0.0f < r) ? c1 : ((r < 0.0f) ? t0 : 1.0f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         hessian[row] = w * ((r == r) ? ((0.0f < r) ? c1 : ((r < 0.0f) ? t0 : 1.0f)) : r);
     }
@@ -139,10 +232,21 @@ void lossforge_expectile_loss_gradient_f32(size_t n, const float *restrict y, co
     const float t1 = 1.0f - tau;
     const float c2 = 2.0f * tau;
     const float c1 = 2.0f * t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (0.0f < r);
+            loss[row] = (t0 ? r * (r * t1) : r * (r * tau));
+            gradient[row] = (t0 ? c1 * r : c2 * r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (0.0f < r);
         loss[row] = w * (t0 ? r * (r * t1) : r * (r * tau));
@@ -155,10 +259,21 @@ void lossforge_expectile_gradient_hessian_f32(size_t n, const float *restrict y,
     const float t1 = 2.0f * tau;
     const float c1 = 2.0f * (1.0f - tau);
     const float c2 = 2.0f - t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (0.0f < r);
+            gradient[row] = (t0 ? c1 * r : t1 * r);
+            hessian[row] = ((r == r) ? (t0 ? c2 : ((r < 0.0f) ? t1 : 1.0f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (0.0f < r);
         gradient[row] = w * (t0 ? c1 * r : t1 * r);
@@ -172,10 +287,22 @@ void lossforge_expectile_loss_gradient_hessian_f32(size_t n, const float *restri
     const float t2 = 2.0f * tau;
     const float c2 = 2.0f * t1;
     const float c3 = 2.0f - t2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (0.0f < r);
+            loss[row] = (t0 ? r * (r * t1) : r * (r * tau));
+            gradient[row] = (t0 ? c2 * r : t2 * r);
+            hessian[row] = ((r == r) ? (t0 ? c3 : ((r < 0.0f) ? t2 : 1.0f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (0.0f < r);
         loss[row] = w * (t0 ? r * (r * t1) : r * (r * tau));

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -115,10 +120,19 @@ static inline float exp_vf(float x)
 
 void lossforge_exponential_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            loss[row] = exp_v(-m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         loss[row] = w * exp_v(-m);
     }
@@ -126,10 +140,19 @@ void lossforge_exponential_loss_f64(size_t n, const double *restrict y, const do
 
 void lossforge_exponential_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            gradient[row] = -(y_i * exp_v(-m));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         gradient[row] = w * -(y_i * exp_v(-m));
     }
@@ -137,10 +160,19 @@ void lossforge_exponential_gradient_f64(size_t n, const double *restrict y, cons
 
 void lossforge_exponential_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            hessian[row] = exp_v(-m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         hessian[row] = w * exp_v(-m);
     }
@@ -148,10 +180,21 @@ void lossforge_exponential_hessian_f64(size_t n, const double *restrict y, const
 
 void lossforge_exponential_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-m);
+            loss[row] = t0;
+            gradient[row] = -(y_i * t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-m);
         loss[row] = w * t0;
@@ -161,10 +204,21 @@ void lossforge_exponential_loss_gradient_f64(size_t n, const double *restrict y,
 
 void lossforge_exponential_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-m);
+            gradient[row] = -(y_i * t0);
+            hessian[row] = t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-m);
         gradient[row] = w * -(y_i * t0);
@@ -174,10 +228,22 @@ void lossforge_exponential_gradient_hessian_f64(size_t n, const double *restrict
 
 void lossforge_exponential_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-m);
+            loss[row] = t0;
+            gradient[row] = -(y_i * t0);
+            hessian[row] = t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-m);
         loss[row] = w * t0;
@@ -188,10 +254,19 @@ void lossforge_exponential_loss_gradient_hessian_f64(size_t n, const double *res
 
 void lossforge_exponential_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            loss[row] = exp_vf(-m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         loss[row] = w * exp_vf(-m);
     }
@@ -199,10 +274,19 @@ void lossforge_exponential_loss_f32(size_t n, const float *restrict y, const flo
 
 void lossforge_exponential_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            gradient[row] = -(y_i * exp_vf(-m));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         gradient[row] = w * -(y_i * exp_vf(-m));
     }
@@ -210,10 +294,19 @@ void lossforge_exponential_gradient_f32(size_t n, const float *restrict y, const
 
 void lossforge_exponential_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            hessian[row] = exp_vf(-m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         hessian[row] = w * exp_vf(-m);
     }
@@ -221,10 +314,21 @@ void lossforge_exponential_hessian_f32(size_t n, const float *restrict y, const 
 
 void lossforge_exponential_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-m);
+            loss[row] = t0;
+            gradient[row] = -(y_i * t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-m);
         loss[row] = w * t0;
@@ -234,10 +338,21 @@ void lossforge_exponential_loss_gradient_f32(size_t n, const float *restrict y, 
 
 void lossforge_exponential_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-m);
+            gradient[row] = -(y_i * t0);
+            hessian[row] = t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-m);
         gradient[row] = w * -(y_i * t0);
@@ -247,10 +362,22 @@ void lossforge_exponential_gradient_hessian_f32(size_t n, const float *restrict 
 
 void lossforge_exponential_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-m);
+            loss[row] = t0;
+            gradient[row] = -(y_i * t0);
+            hessian[row] = t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-m);
         loss[row] = w * t0;

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -127,20 +132,36 @@ static inline float log_vf(float x)
 
 void lossforge_exponential_nll_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            loss[row] = f_i * y_i - log_v(f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         loss[row] = w * (f_i * y_i - log_v(f_i));
     }
 }
 
 void lossforge_exponential_nll_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = y_i - 1.0 / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * (y_i - 1.0 / f_i);
     }
 }
@@ -148,19 +169,35 @@ void lossforge_exponential_nll_gradient_f64(size_t n, const double *restrict y, 
 void lossforge_exponential_nll_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
     (void)y;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double f_i = f[row];
+            hessian[row] = 1.0 / (f_i * f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * (1.0 / (f_i * f_i));
     }
 }
 
 void lossforge_exponential_nll_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            loss[row] = f_i * y_i - log_v(f_i);
+            gradient[row] = y_i - 1.0 / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         loss[row] = w * (f_i * y_i - log_v(f_i));
         gradient[row] = w * (y_i - 1.0 / f_i);
     }
@@ -168,10 +205,19 @@ void lossforge_exponential_nll_loss_gradient_f64(size_t n, const double *restric
 
 void lossforge_exponential_nll_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = y_i - 1.0 / f_i;
+            hessian[row] = 1.0 / (f_i * f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * (y_i - 1.0 / f_i);
         hessian[row] = w * (1.0 / (f_i * f_i));
     }
@@ -179,10 +225,20 @@ void lossforge_exponential_nll_gradient_hessian_f64(size_t n, const double *rest
 
 void lossforge_exponential_nll_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            loss[row] = f_i * y_i - log_v(f_i);
+            gradient[row] = y_i - 1.0 / f_i;
+            hessian[row] = 1.0 / (f_i * f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         loss[row] = w * (f_i * y_i - log_v(f_i));
         gradient[row] = w * (y_i - 1.0 / f_i);
         hessian[row] = w * (1.0 / (f_i * f_i));
@@ -191,20 +247,36 @@ void lossforge_exponential_nll_loss_gradient_hessian_f64(size_t n, const double 
 
 void lossforge_exponential_nll_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            loss[row] = f_i * y_i - log_vf(f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         loss[row] = w * (f_i * y_i - log_vf(f_i));
     }
 }
 
 void lossforge_exponential_nll_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = y_i - 1.0f / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * (y_i - 1.0f / f_i);
     }
 }
@@ -212,19 +284,35 @@ void lossforge_exponential_nll_gradient_f32(size_t n, const float *restrict y, c
 void lossforge_exponential_nll_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
     (void)y;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float f_i = f[row];
+            hessian[row] = 1.0f / (f_i * f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * (1.0f / (f_i * f_i));
     }
 }
 
 void lossforge_exponential_nll_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            loss[row] = f_i * y_i - log_vf(f_i);
+            gradient[row] = y_i - 1.0f / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         loss[row] = w * (f_i * y_i - log_vf(f_i));
         gradient[row] = w * (y_i - 1.0f / f_i);
     }
@@ -232,10 +320,19 @@ void lossforge_exponential_nll_loss_gradient_f32(size_t n, const float *restrict
 
 void lossforge_exponential_nll_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = y_i - 1.0f / f_i;
+            hessian[row] = 1.0f / (f_i * f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * (y_i - 1.0f / f_i);
         hessian[row] = w * (1.0f / (f_i * f_i));
     }
@@ -243,10 +340,20 @@ void lossforge_exponential_nll_gradient_hessian_f32(size_t n, const float *restr
 
 void lossforge_exponential_nll_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            loss[row] = f_i * y_i - log_vf(f_i);
+            gradient[row] = y_i - 1.0f / f_i;
+            hessian[row] = 1.0f / (f_i * f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         loss[row] = w * (f_i * y_i - log_vf(f_i));
         gradient[row] = w * (y_i - 1.0f / f_i);
         hessian[row] = w * (1.0f / (f_i * f_i));

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -165,10 +170,27 @@ static inline float signf(float x)
 
 void lossforge_fair_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = t0 / c;
+            const int t2 = (t1 <= 0.5);
+            const double t3 = (t2 ? t1 : 0.0);
+            const double t4 = 2.0 + t3;
+            const double t5 = r / c;
+            const double t6 = (t2 ? t5 * t5 : 0.0);
+            const double t7 = minimum(1.2676506002282294e+30, t1);
+            loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = t0 / c;
@@ -184,10 +206,21 @@ void lossforge_fair_loss_f64(size_t n, const double *restrict y, const double *r
 
 void lossforge_fair_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r) / c;
+            const double t1 = minimum(1.0, t0);
+            gradient[row] = c * ((t0 <= 1.0) ? t1 / (1.0 + t1) : 1.0 / (1.0 + 1.0 / maximum(1.0, t0))) * sign(r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r) / c;
         const double t1 = minimum(1.0, t0);
@@ -197,10 +230,20 @@ void lossforge_fair_gradient_f64(size_t n, const double *restrict y, const doubl
 
 void lossforge_fair_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = 1.0 + fabs(r) / c;
+            hessian[row] = 1.0 / (t0 * t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = 1.0 + fabs(r) / c;
         hessian[row] = w * (1.0 / (t0 * t0));
@@ -209,10 +252,29 @@ void lossforge_fair_hessian_f64(size_t n, const double *restrict y, const double
 
 void lossforge_fair_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = t0 / c;
+            const int t2 = (t1 <= 0.5);
+            const double t3 = (t2 ? t1 : 0.0);
+            const double t4 = 2.0 + t3;
+            const double t5 = r / c;
+            const double t6 = (t2 ? t5 * t5 : 0.0);
+            const double t7 = minimum(1.2676506002282294e+30, t1);
+            const double t8 = minimum(1.0, t1);
+            loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7)));
+            gradient[row] = c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = t0 / c;
@@ -230,10 +292,23 @@ void lossforge_fair_loss_gradient_f64(size_t n, const double *restrict y, const 
 
 void lossforge_fair_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r) / c;
+            const double t1 = minimum(1.0, t0);
+            const double t2 = 1.0 + t0;
+            gradient[row] = c * ((t0 <= 1.0) ? t1 / (1.0 + t1) : 1.0 / (1.0 + 1.0 / maximum(1.0, t0))) * sign(r);
+            hessian[row] = 1.0 / (t2 * t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r) / c;
         const double t1 = minimum(1.0, t0);
@@ -245,10 +320,31 @@ void lossforge_fair_gradient_hessian_f64(size_t n, const double *restrict y, con
 
 void lossforge_fair_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = t0 / c;
+            const int t2 = (t1 <= 0.5);
+            const double t3 = (t2 ? t1 : 0.0);
+            const double t4 = 2.0 + t3;
+            const double t5 = r / c;
+            const double t6 = (t2 ? t5 * t5 : 0.0);
+            const double t7 = minimum(1.2676506002282294e+30, t1);
+            const double t8 = minimum(1.0, t1);
+            const double t9 = 1.0 + t1;
+            loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7)));
+            gradient[row] = c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r);
+            hessian[row] = 1.0 / (t9 * t9);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = t0 / c;
@@ -268,10 +364,27 @@ void lossforge_fair_loss_gradient_hessian_f64(size_t n, const double *restrict y
 
 void lossforge_fair_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = t0 / c;
+            const int t2 = (t1 <= 0.5f);
+            const float t3 = (t2 ? t1 : 0.0f);
+            const float t4 = 2.0f + t3;
+            const float t5 = r / c;
+            const float t6 = (t2 ? t5 * t5 : 0.0f);
+            const float t7 = minimumf(1.2676506e+30f, t1);
+            loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = t0 / c;
@@ -287,10 +400,21 @@ void lossforge_fair_loss_f32(size_t n, const float *restrict y, const float *res
 
 void lossforge_fair_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r) / c;
+            const float t1 = minimumf(1.0f, t0);
+            gradient[row] = c * ((t0 <= 1.0f) ? t1 / (1.0f + t1) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t0))) * signf(r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r) / c;
         const float t1 = minimumf(1.0f, t0);
@@ -300,10 +424,20 @@ void lossforge_fair_gradient_f32(size_t n, const float *restrict y, const float 
 
 void lossforge_fair_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = 1.0f + fabsf(r) / c;
+            hessian[row] = 1.0f / (t0 * t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = 1.0f + fabsf(r) / c;
         hessian[row] = w * (1.0f / (t0 * t0));
@@ -312,10 +446,29 @@ void lossforge_fair_hessian_f32(size_t n, const float *restrict y, const float *
 
 void lossforge_fair_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = t0 / c;
+            const int t2 = (t1 <= 0.5f);
+            const float t3 = (t2 ? t1 : 0.0f);
+            const float t4 = 2.0f + t3;
+            const float t5 = r / c;
+            const float t6 = (t2 ? t5 * t5 : 0.0f);
+            const float t7 = minimumf(1.2676506e+30f, t1);
+            const float t8 = minimumf(1.0f, t1);
+            loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7)));
+            gradient[row] = c * ((t1 <= 1.0f) ? t8 / (1.0f + t8) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = t0 / c;
@@ -333,10 +486,23 @@ void lossforge_fair_loss_gradient_f32(size_t n, const float *restrict y, const f
 
 void lossforge_fair_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r) / c;
+            const float t1 = minimumf(1.0f, t0);
+            const float t2 = 1.0f + t0;
+            gradient[row] = c * ((t0 <= 1.0f) ? t1 / (1.0f + t1) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t0))) * signf(r);
+            hessian[row] = 1.0f / (t2 * t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r) / c;
         const float t1 = minimumf(1.0f, t0);
@@ -348,10 +514,31 @@ void lossforge_fair_gradient_hessian_f32(size_t n, const float *restrict y, cons
 
 void lossforge_fair_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = t0 / c;
+            const int t2 = (t1 <= 0.5f);
+            const float t3 = (t2 ? t1 : 0.0f);
+            const float t4 = 2.0f + t3;
+            const float t5 = r / c;
+            const float t6 = (t2 ? t5 * t5 : 0.0f);
+            const float t7 = minimumf(1.2676506e+30f, t1);
+            const float t8 = minimumf(1.0f, t1);
+            const float t9 = 1.0f + t1;
+            loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7)));
+            gradient[row] = c * ((t1 <= 1.0f) ? t8 / (1.0f + t8) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r);
+            hessian[row] = 1.0f / (t9 * t9);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = t0 / c;

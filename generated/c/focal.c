@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -202,10 +207,22 @@ static inline float maximumf(float a, float b)
 void lossforge_focal_loss_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_2, double alpha, double *restrict loss)
 {
     const double c0 = 1.0 - alpha;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            const double t2 = log1p_v(t0);
+            const double t3 = -z_i;
+            loss[row] = c0 * pow(((0.0 <= z_i) ? 1.0 : t0) / t1, gamma_2) * (1.0 - y_i) * (t2 + maximum(0.0, z_i)) + alpha * y_i * pow(((0.0 <= t3) ? 1.0 : t0) / t1, gamma_2) * (t2 + maximum(0.0, t3));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = log1p_v(t0);
@@ -219,10 +236,27 @@ void lossforge_focal_gradient_f64(size_t n, const double *restrict y, const doub
     const double t0 = 1.0 - alpha;
     const double c2 = alpha * gamma_2;
     const double c1 = gamma_2 * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t1 = 1.0 - y_i;
+            const double t2 = exp_v(-fabs(z_i));
+            const double t3 = 1.0 + t2;
+            const double t4 = ((0.0 <= z_i) ? 1.0 : t2) / t3;
+            const double t5 = pow(t4, gamma_2);
+            const double t6 = -z_i;
+            const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
+            const double t8 = log1p_v(t2);
+            const double t9 = pow(t7, gamma_2);
+            gradient[row] = c1 * (t1 * t5 * t7 * (t8 + maximum(0.0, z_i))) + t0 * t5 * t1 * t4 - alpha * y_i * t9 * t7 - c2 * (y_i * t9 * t4 * (t8 + maximum(0.0, t6)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = 1.0 - y_i;
         const double t2 = exp_v(-fabs(z_i));
         const double t3 = 1.0 + t2;
@@ -245,10 +279,31 @@ void lossforge_focal_hessian_f64(size_t n, const double *restrict y, const doubl
     const double c4 = gamma_2 * gamma_2 * t0;
     const double c5 = gamma_2 * t13;
     const double c6 = gamma_2 * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t1 = 1.0 - y_i;
+            const double t2 = exp_v(-fabs(z_i));
+            const double t3 = 1.0 + t2;
+            const double t4 = ((0.0 <= z_i) ? 1.0 : t2) / t3;
+            const double t5 = pow(t4, gamma_2);
+            const double t6 = -z_i;
+            const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
+            const double t8 = t1 * t5 * t4 * t7;
+            const double t9 = pow(t7, gamma_2);
+            const double t10 = y_i * t9 * t4 * t7;
+            const double t11 = log1p_v(t2);
+            const double t12 = t11 + maximum(0.0, z_i);
+            const double t14 = t11 + maximum(0.0, t6);
+            hessian[row] = c2 * t8 + (c3 * t10 + (c4 * (t7 * t5 * t7 * t1 * t12) + (c5 * (y_i * t4 * t4 * t9 * t14) + (t0 * t5 * t1 * t4 * t7 + alpha * y_i * t9 * t4 * t7)))) - t13 * (t10 * t14) - c6 * (t8 * t12);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = 1.0 - y_i;
         const double t2 = exp_v(-fabs(z_i));
         const double t3 = 1.0 + t2;
@@ -271,10 +326,32 @@ void lossforge_focal_loss_gradient_f64(size_t n, const double *restrict y, const
     const double t0 = 1.0 - alpha;
     const double c2 = alpha * gamma_2;
     const double c1 = gamma_2 * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+            const double t4 = pow(t3, gamma_2);
+            const double t5 = 1.0 - y_i;
+            const double t6 = t0 * t4 * t5;
+            const double t7 = log1p_v(t1);
+            const double t8 = t7 + maximum(0.0, z_i);
+            const double t9 = -z_i;
+            const double t10 = ((0.0 <= t9) ? 1.0 : t1) / t2;
+            const double t11 = pow(t10, gamma_2);
+            const double t12 = alpha * y_i * t11;
+            const double t13 = t7 + maximum(0.0, t9);
+            loss[row] = t6 * t8 + t12 * t13;
+            gradient[row] = c1 * (t5 * t4 * t10 * t8) + t6 * t3 - t12 * t10 - c2 * (y_i * t11 * t3 * t13);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
@@ -302,10 +379,36 @@ void lossforge_focal_gradient_hessian_f64(size_t n, const double *restrict y, co
     const double c3 = 2.0 * gamma_2 * t0;
     const double c5 = gamma_2 * gamma_2 * t0;
     const double c6 = gamma_2 * t15;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t2 = 1.0 - y_i;
+            const double t3 = exp_v(-fabs(z_i));
+            const double t4 = 1.0 + t3;
+            const double t5 = ((0.0 <= z_i) ? 1.0 : t3) / t4;
+            const double t6 = pow(t5, gamma_2);
+            const double t7 = t2 * t6;
+            const double t8 = -z_i;
+            const double t9 = ((0.0 <= t8) ? 1.0 : t3) / t4;
+            const double t10 = log1p_v(t3);
+            const double t11 = t10 + maximum(0.0, z_i);
+            const double t12 = t0 * t6 * t2 * t5;
+            const double t13 = pow(t9, gamma_2);
+            const double t14 = alpha * y_i * t13;
+            const double t16 = y_i * t13 * t5;
+            const double t17 = t10 + maximum(0.0, t8);
+            const double t18 = t7 * t5 * t9;
+            const double t19 = t16 * t9;
+            gradient[row] = t1 * (t7 * t9 * t11) + t12 - t14 * t9 - t15 * (t16 * t17);
+            hessian[row] = c3 * t18 + (c4 * t19 + (c5 * (t9 * t6 * t9 * t2 * t11) + (c6 * (y_i * t5 * t5 * t13 * t17) + (t12 * t9 + t14 * t5 * t9)))) - t15 * (t19 * t17) - t1 * (t18 * t11);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t2 = 1.0 - y_i;
         const double t3 = exp_v(-fabs(z_i));
         const double t4 = 1.0 + t3;
@@ -337,10 +440,38 @@ void lossforge_focal_loss_gradient_hessian_f64(size_t n, const double *restrict 
     const double c3 = 2.0 * gamma_2 * t0;
     const double c5 = gamma_2 * gamma_2 * t0;
     const double c6 = gamma_2 * t17;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+            const double t4 = pow(t3, gamma_2);
+            const double t5 = 1.0 - y_i;
+            const double t6 = t0 * t4 * t5;
+            const double t7 = log1p_v(t1);
+            const double t8 = t7 + maximum(0.0, z_i);
+            const double t9 = -z_i;
+            const double t10 = ((0.0 <= t9) ? 1.0 : t1) / t2;
+            const double t11 = pow(t10, gamma_2);
+            const double t12 = alpha * y_i * t11;
+            const double t13 = t7 + maximum(0.0, t9);
+            const double t15 = t5 * t4;
+            const double t16 = t6 * t3;
+            const double t18 = y_i * t11 * t3;
+            const double t19 = t15 * t3 * t10;
+            const double t20 = t18 * t10;
+            loss[row] = t6 * t8 + t12 * t13;
+            gradient[row] = t14 * (t15 * t10 * t8) + t16 - t12 * t10 - t17 * (t18 * t13);
+            hessian[row] = c3 * t19 + (c4 * t20 + (c5 * (t10 * t4 * t10 * t5 * t8) + (c6 * (y_i * t3 * t3 * t11 * t13) + (t16 * t10 + t12 * t3 * t10)))) - t17 * (t20 * t13) - t14 * (t19 * t8);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
@@ -379,10 +510,22 @@ void lossforge_focal_inverse_link_f64(size_t n, const double *restrict z, double
 void lossforge_focal_loss_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_2, float alpha, float *restrict loss)
 {
     const float c0 = 1.0f - alpha;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            const float t2 = log1p_vf(t0);
+            const float t3 = -z_i;
+            loss[row] = c0 * powf(((0.0f <= z_i) ? 1.0f : t0) / t1, gamma_2) * (1.0f - y_i) * (t2 + maximumf(0.0f, z_i)) + alpha * y_i * powf(((0.0f <= t3) ? 1.0f : t0) / t1, gamma_2) * (t2 + maximumf(0.0f, t3));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = log1p_vf(t0);
@@ -396,10 +539,27 @@ void lossforge_focal_gradient_f32(size_t n, const float *restrict y, const float
     const float t0 = 1.0f - alpha;
     const float c2 = alpha * gamma_2;
     const float c1 = gamma_2 * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t1 = 1.0f - y_i;
+            const float t2 = exp_vf(-fabsf(z_i));
+            const float t3 = 1.0f + t2;
+            const float t4 = ((0.0f <= z_i) ? 1.0f : t2) / t3;
+            const float t5 = powf(t4, gamma_2);
+            const float t6 = -z_i;
+            const float t7 = ((0.0f <= t6) ? 1.0f : t2) / t3;
+            const float t8 = log1p_vf(t2);
+            const float t9 = powf(t7, gamma_2);
+            gradient[row] = c1 * (t1 * t5 * t7 * (t8 + maximumf(0.0f, z_i))) + t0 * t5 * t1 * t4 - alpha * y_i * t9 * t7 - c2 * (y_i * t9 * t4 * (t8 + maximumf(0.0f, t6)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = 1.0f - y_i;
         const float t2 = exp_vf(-fabsf(z_i));
         const float t3 = 1.0f + t2;
@@ -422,10 +582,31 @@ void lossforge_focal_hessian_f32(size_t n, const float *restrict y, const float 
     const float c4 = gamma_2 * gamma_2 * t0;
     const float c5 = gamma_2 * t13;
     const float c6 = gamma_2 * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t1 = 1.0f - y_i;
+            const float t2 = exp_vf(-fabsf(z_i));
+            const float t3 = 1.0f + t2;
+            const float t4 = ((0.0f <= z_i) ? 1.0f : t2) / t3;
+            const float t5 = powf(t4, gamma_2);
+            const float t6 = -z_i;
+            const float t7 = ((0.0f <= t6) ? 1.0f : t2) / t3;
+            const float t8 = t1 * t5 * t4 * t7;
+            const float t9 = powf(t7, gamma_2);
+            const float t10 = y_i * t9 * t4 * t7;
+            const float t11 = log1p_vf(t2);
+            const float t12 = t11 + maximumf(0.0f, z_i);
+            const float t14 = t11 + maximumf(0.0f, t6);
+            hessian[row] = c2 * t8 + (c3 * t10 + (c4 * (t7 * t5 * t7 * t1 * t12) + (c5 * (y_i * t4 * t4 * t9 * t14) + (t0 * t5 * t1 * t4 * t7 + alpha * y_i * t9 * t4 * t7)))) - t13 * (t10 * t14) - c6 * (t8 * t12);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = 1.0f - y_i;
         const float t2 = exp_vf(-fabsf(z_i));
         const float t3 = 1.0f + t2;
@@ -448,10 +629,32 @@ void lossforge_focal_loss_gradient_f32(size_t n, const float *restrict y, const 
     const float t0 = 1.0f - alpha;
     const float c2 = alpha * gamma_2;
     const float c1 = gamma_2 * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
+            const float t4 = powf(t3, gamma_2);
+            const float t5 = 1.0f - y_i;
+            const float t6 = t0 * t4 * t5;
+            const float t7 = log1p_vf(t1);
+            const float t8 = t7 + maximumf(0.0f, z_i);
+            const float t9 = -z_i;
+            const float t10 = ((0.0f <= t9) ? 1.0f : t1) / t2;
+            const float t11 = powf(t10, gamma_2);
+            const float t12 = alpha * y_i * t11;
+            const float t13 = t7 + maximumf(0.0f, t9);
+            loss[row] = t6 * t8 + t12 * t13;
+            gradient[row] = c1 * (t5 * t4 * t10 * t8) + t6 * t3 - t12 * t10 - c2 * (y_i * t11 * t3 * t13);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
@@ -479,10 +682,36 @@ void lossforge_focal_gradient_hessian_f32(size_t n, const float *restrict y, con
     const float c3 = 2.0f * gamma_2 * t0;
     const float c5 = gamma_2 * gamma_2 * t0;
     const float c6 = gamma_2 * t15;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t2 = 1.0f - y_i;
+            const float t3 = exp_vf(-fabsf(z_i));
+            const float t4 = 1.0f + t3;
+            const float t5 = ((0.0f <= z_i) ? 1.0f : t3) / t4;
+            const float t6 = powf(t5, gamma_2);
+            const float t7 = t2 * t6;
+            const float t8 = -z_i;
+            const float t9 = ((0.0f <= t8) ? 1.0f : t3) / t4;
+            const float t10 = log1p_vf(t3);
+            const float t11 = t10 + maximumf(0.0f, z_i);
+            const float t12 = t0 * t6 * t2 * t5;
+            const float t13 = powf(t9, gamma_2);
+            const float t14 = alpha * y_i * t13;
+            const float t16 = y_i * t13 * t5;
+            const float t17 = t10 + maximumf(0.0f, t8);
+            const float t18 = t7 * t5 * t9;
+            const float t19 = t16 * t9;
+            gradient[row] = t1 * (t7 * t9 * t11) + t12 - t14 * t9 - t15 * (t16 * t17);
+            hessian[row] = c3 * t18 + (c4 * t19 + (c5 * (t9 * t6 * t9 * t2 * t11) + (c6 * (y_i * t5 * t5 * t13 * t17) + (t12 * t9 + t14 * t5 * t9)))) - t15 * (t19 * t17) - t1 * (t18 * t11);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t2 = 1.0f - y_i;
         const float t3 = exp_vf(-fabsf(z_i));
         const float t4 = 1.0f + t3;
@@ -514,10 +743,38 @@ void lossforge_focal_loss_gradient_hessian_f32(size_t n, const float *restrict y
     const float c3 = 2.0f * gamma_2 * t0;
     const float c5 = gamma_2 * gamma_2 * t0;
     const float c6 = gamma_2 * t17;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
+            const float t4 = powf(t3, gamma_2);
+            const float t5 = 1.0f - y_i;
+            const float t6 = t0 * t4 * t5;
+            const float t7 = log1p_vf(t1);
+            const float t8 = t7 + maximumf(0.0f, z_i);
+            const float t9 = -z_i;
+            const float t10 = ((0.0f <= t9) ? 1.0f : t1) / t2;
+            const float t11 = powf(t10, gamma_2);
+            const float t12 = alpha * y_i * t11;
+            const float t13 = t7 + maximumf(0.0f, t9);
+            const float t15 = t5 * t4;
+            const float t16 = t6 * t3;
+            const float t18 = y_i * t11 * t3;
+            const float t19 = t15 * t3 * t10;
+            const float t20 = t18 * t10;
+            loss[row] = t6 * t8 + t12 * t13;
+            gradient[row] = t14 * (t15 * t10 * t8) + t16 - t12 * t10 - t17 * (t18 * t13);
+            hessian[row] = c3 * t19 + (c4 * t20 + (c5 * (t10 * t4 * t10 * t5 * t8) + (c6 * (y_i * t3 * t3 * t11 * t13) + (t16 * t10 + t12 * t3 * t10)))) - t17 * (t20 * t13) - t14 * (t19 * t8);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -151,10 +156,19 @@ static inline float log1p_vf(float x)
 
 void lossforge_focal_probability_loss_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const double t0 = 1.0 - y_i;
+            loss[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow(p_i, gamma_2) * log1p_v(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pow(1.0 - p_i, gamma_2) * log_v(p_i))) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         loss[row] = w * ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow(p_i, gamma_2) * log1p_v(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pow(1.0 - p_i, gamma_2) * log_v(p_i))) : p_i);
     }
@@ -162,10 +176,22 @@ void lossforge_focal_probability_loss_f64(size_t n, const double *restrict y, co
 
 void lossforge_focal_probability_gradient_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const int t0 = (p_i == 1.0);
+            const int t1 = (p_i == 0.0);
+            const double t2 = 1.0 - p_i;
+            const double t3 = 1.0 - y_i;
+            gradient[row] = ((p_i == p_i) ? ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * log_v(p_i) / t2)))) * pow(t2, gamma_2)) / p_i)) - ((t3 == 0.0) ? 0.0 : -((1.0 + gamma_2 * (t1 ? 1.0 : (t0 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i))) * pow(p_i, gamma_2) * t3 / t2)) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (p_i == 1.0);
         const int t1 = (p_i == 0.0);
         const double t2 = 1.0 - p_i;
@@ -178,10 +204,22 @@ void lossforge_focal_probability_hessian_f64(size_t n, const double *restrict y,
 {
     const int t2 = (gamma_2 == 0.0);
     const double t3 = gamma_2 - 1.0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const double t0 = 1.0 - y_i;
+            const double t1 = 1.0 - p_i;
+            const int t4 = (p_i == 0.0);
+            const int t5 = (p_i == 1.0);
+            hessian[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : (pow(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t4 ? 1.0 : (t5 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i))) * pow(p_i, t3)) / t1)) * t0) + ((y_i == 0.0) ? 0.0 : y_i * (pow(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * log_v(p_i) / t1)))) * pow(t1, t3)) / p_i))) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = 1.0 - p_i;
         const int t4 = (p_i == 0.0);
@@ -192,10 +230,30 @@ void lossforge_focal_probability_hessian_f64(size_t n, const double *restrict y,
 
 void lossforge_focal_probability_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const int t0 = (p_i == p_i);
+            const double t1 = 1.0 - y_i;
+            const int t2 = (t1 == 0.0);
+            const double t3 = pow(p_i, gamma_2);
+            const double t4 = log1p_v(-p_i);
+            const int t5 = (y_i == 0.0);
+            const double t6 = 1.0 - p_i;
+            const double t7 = pow(t6, gamma_2);
+            const double t8 = log_v(p_i);
+            const int t9 = (p_i == 1.0);
+            const int t10 = (p_i == 0.0);
+            loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
+            gradient[row] = (t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)))) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i))) * t3 * t1 / t6)) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
@@ -216,10 +274,30 @@ void lossforge_focal_probability_gradient_hessian_f64(size_t n, const double *re
 {
     const int t11 = (gamma_2 == 0.0);
     const double t12 = gamma_2 - 1.0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const int t0 = (p_i == p_i);
+            const int t1 = (y_i == 0.0);
+            const int t2 = (p_i == 1.0);
+            const int t3 = (p_i == 0.0);
+            const double t4 = 1.0 - p_i;
+            const double t5 = (t2 ? 1.0 : (t3 ? 0.0 : -(p_i * log_v(p_i) / t4)));
+            const double t6 = pow(t4, gamma_2);
+            const double t7 = 1.0 - y_i;
+            const int t8 = (t7 == 0.0);
+            const double t9 = (t3 ? 1.0 : (t2 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i));
+            const double t10 = pow(p_i, gamma_2);
+            gradient[row] = (t0 ? (t1 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0 : -((1.0 + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
+            hessian[row] = (t0 ? (t8 ? 0.0 : (t10 / t4 / t4 + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t9) * pow(p_i, t12)) / t4)) * t7) + (t1 ? 0.0 : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t5) * pow(t4, t12)) / p_i))) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (p_i == p_i);
         const int t1 = (y_i == 0.0);
         const int t2 = (p_i == 1.0);
@@ -240,10 +318,33 @@ void lossforge_focal_probability_loss_gradient_hessian_f64(size_t n, const doubl
 {
     const int t13 = (gamma_2 == 0.0);
     const double t14 = gamma_2 - 1.0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double p_i = p[row];
+            const int t0 = (p_i == p_i);
+            const double t1 = 1.0 - y_i;
+            const int t2 = (t1 == 0.0);
+            const double t3 = pow(p_i, gamma_2);
+            const double t4 = log1p_v(-p_i);
+            const int t5 = (y_i == 0.0);
+            const double t6 = 1.0 - p_i;
+            const double t7 = pow(t6, gamma_2);
+            const double t8 = log_v(p_i);
+            const int t9 = (p_i == 1.0);
+            const int t10 = (p_i == 0.0);
+            const double t11 = (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)));
+            const double t12 = (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i));
+            loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
+            gradient[row] = (t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t11) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * t12) * t3 * t1 / t6)) : p_i);
+            hessian[row] = (t0 ? (t2 ? 0.0 : (t3 / t6 / t6 + (t13 ? 0.0 : gamma_2 * ((2.0 + t14 * t12) * pow(p_i, t14)) / t6)) * t1) + (t5 ? 0.0 : y_i * (t7 / (p_i * p_i) + (t13 ? 0.0 : gamma_2 * ((2.0 + t14 * t11) * pow(t6, t14)) / p_i))) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
@@ -265,10 +366,19 @@ void lossforge_focal_probability_loss_gradient_hessian_f64(size_t n, const doubl
 
 void lossforge_focal_probability_loss_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float gamma_2, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const float t0 = 1.0f - y_i;
+            loss[row] = ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : -(t0 * powf(p_i, gamma_2) * log1p_vf(-p_i))) + ((y_i == 0.0f) ? 0.0f : -(y_i * powf(1.0f - p_i, gamma_2) * log_vf(p_i))) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         loss[row] = w * ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : -(t0 * powf(p_i, gamma_2) * log1p_vf(-p_i))) + ((y_i == 0.0f) ? 0.0f : -(y_i * powf(1.0f - p_i, gamma_2) * log_vf(p_i))) : p_i);
     }
@@ -276,10 +386,22 @@ void lossforge_focal_probability_loss_f32(size_t n, const float *restrict y, con
 
 void lossforge_focal_probability_gradient_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float gamma_2, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const int t0 = (p_i == 1.0f);
+            const int t1 = (p_i == 0.0f);
+            const float t2 = 1.0f - p_i;
+            const float t3 = 1.0f - y_i;
+            gradient[row] = ((p_i == p_i) ? ((y_i == 0.0f) ? 0.0f : -(y_i * ((1.0f + gamma_2 * (t0 ? 1.0f : (t1 ? 0.0f : -(p_i * log_vf(p_i) / t2)))) * powf(t2, gamma_2)) / p_i)) - ((t3 == 0.0f) ? 0.0f : -((1.0f + gamma_2 * (t1 ? 1.0f : (t0 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i))) * powf(p_i, gamma_2) * t3 / t2)) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (p_i == 1.0f);
         const int t1 = (p_i == 0.0f);
         const float t2 = 1.0f - p_i;
@@ -292,10 +414,22 @@ void lossforge_focal_probability_hessian_f32(size_t n, const float *restrict y, 
 {
     const int t2 = (gamma_2 == 0.0f);
     const float t3 = gamma_2 - 1.0f;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const float t0 = 1.0f - y_i;
+            const float t1 = 1.0f - p_i;
+            const int t4 = (p_i == 0.0f);
+            const int t5 = (p_i == 1.0f);
+            hessian[row] = ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : (powf(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t4 ? 1.0f : (t5 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i))) * powf(p_i, t3)) / t1)) * t0) + ((y_i == 0.0f) ? 0.0f : y_i * (powf(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t5 ? 1.0f : (t4 ? 0.0f : -(p_i * log_vf(p_i) / t1)))) * powf(t1, t3)) / p_i))) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = 1.0f - p_i;
         const int t4 = (p_i == 0.0f);
@@ -306,10 +440,30 @@ void lossforge_focal_probability_hessian_f32(size_t n, const float *restrict y, 
 
 void lossforge_focal_probability_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float gamma_2, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const int t0 = (p_i == p_i);
+            const float t1 = 1.0f - y_i;
+            const int t2 = (t1 == 0.0f);
+            const float t3 = powf(p_i, gamma_2);
+            const float t4 = log1p_vf(-p_i);
+            const int t5 = (y_i == 0.0f);
+            const float t6 = 1.0f - p_i;
+            const float t7 = powf(t6, gamma_2);
+            const float t8 = log_vf(p_i);
+            const int t9 = (p_i == 1.0f);
+            const int t10 = (p_i == 0.0f);
+            loss[row] = (t0 ? (t2 ? 0.0f : -(t1 * t3 * t4)) + (t5 ? 0.0f : -(y_i * t7 * t8)) : p_i);
+            gradient[row] = (t0 ? (t5 ? 0.0f : -(y_i * ((1.0f + gamma_2 * (t9 ? 1.0f : (t10 ? 0.0f : -(p_i * t8 / t6)))) * t7) / p_i)) - (t2 ? 0.0f : -((1.0f + gamma_2 * (t10 ? 1.0f : (t9 ? 0.0f : (p_i - 1.0f) * t4 / p_i))) * t3 * t1 / t6)) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (p_i == p_i);
         const float t1 = 1.0f - y_i;
         const int t2 = (t1 == 0.0f);
@@ -330,10 +484,30 @@ void lossforge_focal_probability_gradient_hessian_f32(size_t n, const float *res
 {
     const int t11 = (gamma_2 == 0.0f);
     const float t12 = gamma_2 - 1.0f;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const int t0 = (p_i == p_i);
+            const int t1 = (y_i == 0.0f);
+            const int t2 = (p_i == 1.0f);
+            const int t3 = (p_i == 0.0f);
+            const float t4 = 1.0f - p_i;
+            const float t5 = (t2 ? 1.0f : (t3 ? 0.0f : -(p_i * log_vf(p_i) / t4)));
+            const float t6 = powf(t4, gamma_2);
+            const float t7 = 1.0f - y_i;
+            const int t8 = (t7 == 0.0f);
+            const float t9 = (t3 ? 1.0f : (t2 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i));
+            const float t10 = powf(p_i, gamma_2);
+            gradient[row] = (t0 ? (t1 ? 0.0f : -(y_i * ((1.0f + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0f : -((1.0f + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
+            hessian[row] = (t0 ? (t8 ? 0.0f : (t10 / t4 / t4 + (t11 ? 0.0f : gamma_2 * ((2.0f + t12 * t9) * powf(p_i, t12)) / t4)) * t7) + (t1 ? 0.0f : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0f : gamma_2 * ((2.0f + t12 * t5) * powf(t4, t12)) / p_i))) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (p_i == p_i);
         const int t1 = (y_i == 0.0f);
         const int t2 = (p_i == 1.0f);
@@ -354,10 +528,33 @@ void lossforge_focal_probability_loss_gradient_hessian_f32(size_t n, const float
 {
     const int t13 = (gamma_2 == 0.0f);
     const float t14 = gamma_2 - 1.0f;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float p_i = p[row];
+            const int t0 = (p_i == p_i);
+            const float t1 = 1.0f - y_i;
+            const int t2 = (t1 == 0.0f);
+            const float t3 = powf(p_i, gamma_2);
+            const float t4 = log1p_vf(-p_i);
+            const int t5 = (y_i == 0.0f);
+            const float t6 = 1.0f - p_i;
+            const float t7 = powf(t6, gamma_2);
+            const float t8 = log_vf(p_i);
+            const int t9 = (p_i == 1.0f);
+            const int t10 = (p_i == 0.0f);
+            const float t11 = (t9 ? 1.0f : (t10 ? 0.0f : -(p_i * t8 / t6)));
+            const float t12 = (t10 ? 1.0f : (t9 ? 0.0f : (p_i - 1.0f) * t4 / p_i));
+            loss[row] = (t0 ? (t2 ? 0.0f : -(t1 * t3 * t4)) + (t5 ? 0.0f : -(y_i * t7 * t8)) : p_i);
+            gradient[row] = (t0 ? (t5 ? 0.0f : -(y_i * ((1.0f + gamma_2 * t11) * t7) / p_i)) - (t2 ? 0.0f : -((1.0f + gamma_2 * t12) * t3 * t1 / t6)) : p_i);
+            hessian[row] = (t0 ? (t2 ? 0.0f : (t3 / t6 / t6 + (t13 ? 0.0f : gamma_2 * ((2.0f + t14 * t12) * powf(p_i, t14)) / t6)) * t1) + (t5 ? 0.0f : y_i * (t7 / (p_i * p_i) + (t13 ? 0.0f : gamma_2 * ((2.0f + t14 * t11) * powf(t6, t14)) / p_i))) : p_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (p_i == p_i);
         const float t1 = 1.0f - y_i;
         const int t2 = (t1 == 0.0f);

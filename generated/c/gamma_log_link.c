@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -115,10 +120,19 @@ static inline float exp_vf(float x)
 
 void lossforge_gamma_log_link_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(-(0.5 * f_i));
+            loss[row] = f_i + y_i * t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-(0.5 * f_i));
         loss[row] = w * (f_i + y_i * t0 * t0);
     }
@@ -126,10 +140,19 @@ void lossforge_gamma_log_link_loss_f64(size_t n, const double *restrict y, const
 
 void lossforge_gamma_log_link_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(-(0.5 * f_i));
+            gradient[row] = 1.0 - y_i * t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-(0.5 * f_i));
         gradient[row] = w * (1.0 - y_i * t0 * t0);
     }
@@ -137,10 +160,19 @@ void lossforge_gamma_log_link_gradient_f64(size_t n, const double *restrict y, c
 
 void lossforge_gamma_log_link_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(-(0.5 * f_i));
+            hessian[row] = y_i * t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-(0.5 * f_i));
         hessian[row] = w * (y_i * t0 * t0);
     }
@@ -148,10 +180,21 @@ void lossforge_gamma_log_link_hessian_f64(size_t n, const double *restrict y, co
 
 void lossforge_gamma_log_link_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(-(0.5 * f_i));
+            const double t1 = y_i * t0 * t0;
+            loss[row] = f_i + t1;
+            gradient[row] = 1.0 - t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-(0.5 * f_i));
         const double t1 = y_i * t0 * t0;
         loss[row] = w * (f_i + t1);
@@ -161,10 +204,21 @@ void lossforge_gamma_log_link_loss_gradient_f64(size_t n, const double *restrict
 
 void lossforge_gamma_log_link_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(-(0.5 * f_i));
+            const double t1 = y_i * t0 * t0;
+            gradient[row] = 1.0 - t1;
+            hessian[row] = t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-(0.5 * f_i));
         const double t1 = y_i * t0 * t0;
         gradient[row] = w * (1.0 - t1);
@@ -174,10 +228,22 @@ void lossforge_gamma_log_link_gradient_hessian_f64(size_t n, const double *restr
 
 void lossforge_gamma_log_link_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(-(0.5 * f_i));
+            const double t1 = y_i * t0 * t0;
+            loss[row] = f_i + t1;
+            gradient[row] = 1.0 - t1;
+            hessian[row] = t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-(0.5 * f_i));
         const double t1 = y_i * t0 * t0;
         loss[row] = w * (f_i + t1);
@@ -196,10 +262,19 @@ void lossforge_gamma_log_link_inverse_link_f64(size_t n, const double *restrict 
 
 void lossforge_gamma_log_link_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(-(0.5f * f_i));
+            loss[row] = f_i + y_i * t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-(0.5f * f_i));
         loss[row] = w * (f_i + y_i * t0 * t0);
     }
@@ -207,10 +282,19 @@ void lossforge_gamma_log_link_loss_f32(size_t n, const float *restrict y, const 
 
 void lossforge_gamma_log_link_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(-(0.5f * f_i));
+            gradient[row] = 1.0f - y_i * t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-(0.5f * f_i));
         gradient[row] = w * (1.0f - y_i * t0 * t0);
     }
@@ -218,10 +302,19 @@ void lossforge_gamma_log_link_gradient_f32(size_t n, const float *restrict y, co
 
 void lossforge_gamma_log_link_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(-(0.5f * f_i));
+            hessian[row] = y_i * t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-(0.5f * f_i));
         hessian[row] = w * (y_i * t0 * t0);
     }
@@ -229,10 +322,21 @@ void lossforge_gamma_log_link_hessian_f32(size_t n, const float *restrict y, con
 
 void lossforge_gamma_log_link_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(-(0.5f * f_i));
+            const float t1 = y_i * t0 * t0;
+            loss[row] = f_i + t1;
+            gradient[row] = 1.0f - t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-(0.5f * f_i));
         const float t1 = y_i * t0 * t0;
         loss[row] = w * (f_i + t1);
@@ -242,10 +346,21 @@ void lossforge_gamma_log_link_loss_gradient_f32(size_t n, const float *restrict 
 
 void lossforge_gamma_log_link_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(-(0.5f * f_i));
+            const float t1 = y_i * t0 * t0;
+            gradient[row] = 1.0f - t1;
+            hessian[row] = t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-(0.5f * f_i));
         const float t1 = y_i * t0 * t0;
         gradient[row] = w * (1.0f - t1);
@@ -255,10 +370,22 @@ void lossforge_gamma_log_link_gradient_hessian_f32(size_t n, const float *restri
 
 void lossforge_gamma_log_link_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(-(0.5f * f_i));
+            const float t1 = y_i * t0 * t0;
+            loss[row] = f_i + t1;
+            gradient[row] = 1.0f - t1;
+            hessian[row] = t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-(0.5f * f_i));
         const float t1 = y_i * t0 * t0;
         loss[row] = w * (f_i + t1);

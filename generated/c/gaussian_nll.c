@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -115,11 +120,26 @@ static inline float exp_vf(float x)
 
 void lossforge_gaussian_nll_loss_f64(size_t n, const double *restrict y, const double *restrict mu, const double *restrict log_sigma, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double mu_i = mu[row];
+            const double log_sigma_i = log_sigma[row];
+            const double t0 = y_i - mu_i;
+            const int t1 = (t0 == 0.0);
+            const double t2 = exp_v(-(0.5 * log_sigma_i));
+            const double t3 = (t1 ? 0.0 : t0 * (t1 ? 0.0 : t2));
+            const int t4 = (t3 == 0.0);
+            const double t5 = (t4 ? 0.0 : t3 * (t4 ? 0.0 : t2));
+            loss[row] = log_sigma_i + 0.5 * t5 * t5;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
         const double t2 = exp_v(-(0.5 * log_sigma_i));
@@ -132,11 +152,31 @@ void lossforge_gaussian_nll_loss_f64(size_t n, const double *restrict y, const d
 
 void lossforge_gaussian_nll_gradient_f64(size_t n, const double *restrict y, const double *restrict mu, const double *restrict log_sigma, const double *restrict weight, double *restrict gradient_mu, double *restrict gradient_log_sigma)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double mu_i = mu[row];
+            const double log_sigma_i = log_sigma[row];
+            const int t0 = (log_sigma_i == log_sigma_i);
+            const double t1 = y_i - mu_i;
+            const int t2 = (t1 == 0.0);
+            const double t3 = exp_v(-(0.5 * log_sigma_i));
+            const double t4 = (t2 ? 0.0 : t1 * (t2 ? 0.0 : t3));
+            const int t5 = (t4 == 0.0);
+            const double t6 = (t5 ? 0.0 : t4 * (t5 ? 0.0 : t3));
+            const int t7 = (t6 == 0.0);
+            const double t8 = (t7 ? 0.0 : t6 * (t7 ? 0.0 : t3));
+            const int t9 = (t8 == 0.0);
+            gradient_mu[row] = (t0 ? -(t9 ? 0.0 : t8 * (t9 ? 0.0 : t3)) : log_sigma_i);
+            gradient_log_sigma[row] = (t0 ? 1.0 - t6 * t6 : log_sigma_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
@@ -154,11 +194,32 @@ void lossforge_gaussian_nll_gradient_f64(size_t n, const double *restrict y, con
 
 void lossforge_gaussian_nll_hessian_f64(size_t n, const double *restrict y, const double *restrict mu, const double *restrict log_sigma, const double *restrict weight, double *restrict hessian_mu_mu, double *restrict hessian_mu_log_sigma, double *restrict hessian_log_sigma_log_sigma)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double mu_i = mu[row];
+            const double log_sigma_i = log_sigma[row];
+            const int t0 = (log_sigma_i == log_sigma_i);
+            const double t1 = y_i - mu_i;
+            const int t2 = (t1 == 0.0);
+            const double t3 = exp_v(-(0.5 * log_sigma_i));
+            const double t4 = (t2 ? 0.0 : t1 * (t2 ? 0.0 : t3));
+            const int t5 = (t4 == 0.0);
+            const double t6 = (t5 ? 0.0 : t4 * (t5 ? 0.0 : t3));
+            const int t7 = (t6 == 0.0);
+            const double t8 = (t7 ? 0.0 : t6 * (t7 ? 0.0 : t3));
+            const int t9 = (t8 == 0.0);
+            hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+            hessian_mu_log_sigma[row] = (t0 ? 2.0 * (t9 ? 0.0 : t8 * (t9 ? 0.0 : t3)) : log_sigma_i);
+            hessian_log_sigma_log_sigma[row] = (t0 ? 2.0 * t6 * t6 : log_sigma_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
@@ -177,11 +238,32 @@ void lossforge_gaussian_nll_hessian_f64(size_t n, const double *restrict y, cons
 
 void lossforge_gaussian_nll_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict mu, const double *restrict log_sigma, const double *restrict weight, double *restrict loss, double *restrict gradient_mu, double *restrict gradient_log_sigma)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double mu_i = mu[row];
+            const double log_sigma_i = log_sigma[row];
+            const double t0 = y_i - mu_i;
+            const int t1 = (t0 == 0.0);
+            const double t2 = exp_v(-(0.5 * log_sigma_i));
+            const double t3 = (t1 ? 0.0 : t0 * (t1 ? 0.0 : t2));
+            const int t4 = (t3 == 0.0);
+            const double t5 = (t4 ? 0.0 : t3 * (t4 ? 0.0 : t2));
+            const int t6 = (log_sigma_i == log_sigma_i);
+            const int t7 = (t5 == 0.0);
+            const double t8 = (t7 ? 0.0 : t5 * (t7 ? 0.0 : t2));
+            const int t9 = (t8 == 0.0);
+            loss[row] = log_sigma_i + 0.5 * t5 * t5;
+            gradient_mu[row] = (t6 ? -(t9 ? 0.0 : t8 * (t9 ? 0.0 : t2)) : log_sigma_i);
+            gradient_log_sigma[row] = (t6 ? 1.0 - t5 * t5 : log_sigma_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
         const double t2 = exp_v(-(0.5 * log_sigma_i));
@@ -200,11 +282,35 @@ void lossforge_gaussian_nll_loss_gradient_f64(size_t n, const double *restrict y
 
 void lossforge_gaussian_nll_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict mu, const double *restrict log_sigma, const double *restrict weight, double *restrict gradient_mu, double *restrict gradient_log_sigma, double *restrict hessian_mu_mu, double *restrict hessian_mu_log_sigma, double *restrict hessian_log_sigma_log_sigma)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double mu_i = mu[row];
+            const double log_sigma_i = log_sigma[row];
+            const int t0 = (log_sigma_i == log_sigma_i);
+            const double t1 = y_i - mu_i;
+            const int t2 = (t1 == 0.0);
+            const double t3 = exp_v(-(0.5 * log_sigma_i));
+            const double t4 = (t2 ? 0.0 : t1 * (t2 ? 0.0 : t3));
+            const int t5 = (t4 == 0.0);
+            const double t6 = (t5 ? 0.0 : t4 * (t5 ? 0.0 : t3));
+            const int t7 = (t6 == 0.0);
+            const double t8 = (t7 ? 0.0 : t6 * (t7 ? 0.0 : t3));
+            const int t9 = (t8 == 0.0);
+            const double t10 = (t9 ? 0.0 : t8 * (t9 ? 0.0 : t3));
+            gradient_mu[row] = (t0 ? -t10 : log_sigma_i);
+            gradient_log_sigma[row] = (t0 ? 1.0 - t6 * t6 : log_sigma_i);
+            hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+            hessian_mu_log_sigma[row] = (t0 ? 2.0 * t10 : log_sigma_i);
+            hessian_log_sigma_log_sigma[row] = (t0 ? 2.0 * t6 * t6 : log_sigma_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
@@ -226,11 +332,36 @@ void lossforge_gaussian_nll_gradient_hessian_f64(size_t n, const double *restric
 
 void lossforge_gaussian_nll_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict mu, const double *restrict log_sigma, const double *restrict weight, double *restrict loss, double *restrict gradient_mu, double *restrict gradient_log_sigma, double *restrict hessian_mu_mu, double *restrict hessian_mu_log_sigma, double *restrict hessian_log_sigma_log_sigma)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double mu_i = mu[row];
+            const double log_sigma_i = log_sigma[row];
+            const double t0 = y_i - mu_i;
+            const int t1 = (t0 == 0.0);
+            const double t2 = exp_v(-(0.5 * log_sigma_i));
+            const double t3 = (t1 ? 0.0 : t0 * (t1 ? 0.0 : t2));
+            const int t4 = (t3 == 0.0);
+            const double t5 = (t4 ? 0.0 : t3 * (t4 ? 0.0 : t2));
+            const int t6 = (log_sigma_i == log_sigma_i);
+            const int t7 = (t5 == 0.0);
+            const double t8 = (t7 ? 0.0 : t5 * (t7 ? 0.0 : t2));
+            const int t9 = (t8 == 0.0);
+            const double t10 = (t9 ? 0.0 : t8 * (t9 ? 0.0 : t2));
+            loss[row] = log_sigma_i + 0.5 * t5 * t5;
+            gradient_mu[row] = (t6 ? -t10 : log_sigma_i);
+            gradient_log_sigma[row] = (t6 ? 1.0 - t5 * t5 : log_sigma_i);
+            hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+            hessian_mu_log_sigma[row] = (t6 ? 2.0 * t10 : log_sigma_i);
+            hessian_log_sigma_log_sigma[row] = (t6 ? 2.0 * t5 * t5 : log_sigma_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
         const double t2 = exp_v(-(0.5 * log_sigma_i));
@@ -253,11 +384,26 @@ void lossforge_gaussian_nll_loss_gradient_hessian_f64(size_t n, const double *re
 
 void lossforge_gaussian_nll_loss_f32(size_t n, const float *restrict y, const float *restrict mu, const float *restrict log_sigma, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float mu_i = mu[row];
+            const float log_sigma_i = log_sigma[row];
+            const float t0 = y_i - mu_i;
+            const int t1 = (t0 == 0.0f);
+            const float t2 = exp_vf(-(0.5f * log_sigma_i));
+            const float t3 = (t1 ? 0.0f : t0 * (t1 ? 0.0f : t2));
+            const int t4 = (t3 == 0.0f);
+            const float t5 = (t4 ? 0.0f : t3 * (t4 ? 0.0f : t2));
+            loss[row] = log_sigma_i + 0.5f * t5 * t5;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float mu_i = mu[row];
         const float log_sigma_i = log_sigma[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0f);
         const float t2 = exp_vf(-(0.5f * log_sigma_i));
@@ -270,11 +416,31 @@ void lossforge_gaussian_nll_loss_f32(size_t n, const float *restrict y, const fl
 
 void lossforge_gaussian_nll_gradient_f32(size_t n, const float *restrict y, const float *restrict mu, const float *restrict log_sigma, const float *restrict weight, float *restrict gradient_mu, float *restrict gradient_log_sigma)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float mu_i = mu[row];
+            const float log_sigma_i = log_sigma[row];
+            const int t0 = (log_sigma_i == log_sigma_i);
+            const float t1 = y_i - mu_i;
+            const int t2 = (t1 == 0.0f);
+            const float t3 = exp_vf(-(0.5f * log_sigma_i));
+            const float t4 = (t2 ? 0.0f : t1 * (t2 ? 0.0f : t3));
+            const int t5 = (t4 == 0.0f);
+            const float t6 = (t5 ? 0.0f : t4 * (t5 ? 0.0f : t3));
+            const int t7 = (t6 == 0.0f);
+            const float t8 = (t7 ? 0.0f : t6 * (t7 ? 0.0f : t3));
+            const int t9 = (t8 == 0.0f);
+            gradient_mu[row] = (t0 ? -(t9 ? 0.0f : t8 * (t9 ? 0.0f : t3)) : log_sigma_i);
+            gradient_log_sigma[row] = (t0 ? 1.0f - t6 * t6 : log_sigma_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float mu_i = mu[row];
         const float log_sigma_i = log_sigma[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const float t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0f);
@@ -292,11 +458,32 @@ void lossforge_gaussian_nll_gradient_f32(size_t n, const float *restrict y, cons
 
 void lossforge_gaussian_nll_hessian_f32(size_t n, const float *restrict y, const float *restrict mu, const float *restrict log_sigma, const float *restrict weight, float *restrict hessian_mu_mu, float *restrict hessian_mu_log_sigma, float *restrict hessian_log_sigma_log_sigma)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float mu_i = mu[row];
+            const float log_sigma_i = log_sigma[row];
+            const int t0 = (log_sigma_i == log_sigma_i);
+            const float t1 = y_i - mu_i;
+            const int t2 = (t1 == 0.0f);
+            const float t3 = exp_vf(-(0.5f * log_sigma_i));
+            const float t4 = (t2 ? 0.0f : t1 * (t2 ? 0.0f : t3));
+            const int t5 = (t4 == 0.0f);
+            const float t6 = (t5 ? 0.0f : t4 * (t5 ? 0.0f : t3));
+            const int t7 = (t6 == 0.0f);
+            const float t8 = (t7 ? 0.0f : t6 * (t7 ? 0.0f : t3));
+            const int t9 = (t8 == 0.0f);
+            hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
+            hessian_mu_log_sigma[row] = (t0 ? 2.0f * (t9 ? 0.0f : t8 * (t9 ? 0.0f : t3)) : log_sigma_i);
+            hessian_log_sigma_log_sigma[row] = (t0 ? 2.0f * t6 * t6 : log_sigma_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float mu_i = mu[row];
         const float log_sigma_i = log_sigma[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const float t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0f);
@@ -315,11 +502,32 @@ void lossforge_gaussian_nll_hessian_f32(size_t n, const float *restrict y, const
 
 void lossforge_gaussian_nll_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict mu, const float *restrict log_sigma, const float *restrict weight, float *restrict loss, float *restrict gradient_mu, float *restrict gradient_log_sigma)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float mu_i = mu[row];
+            const float log_sigma_i = log_sigma[row];
+            const float t0 = y_i - mu_i;
+            const int t1 = (t0 == 0.0f);
+            const float t2 = exp_vf(-(0.5f * log_sigma_i));
+            const float t3 = (t1 ? 0.0f : t0 * (t1 ? 0.0f : t2));
+            const int t4 = (t3 == 0.0f);
+            const float t5 = (t4 ? 0.0f : t3 * (t4 ? 0.0f : t2));
+            const int t6 = (log_sigma_i == log_sigma_i);
+            const int t7 = (t5 == 0.0f);
+            const float t8 = (t7 ? 0.0f : t5 * (t7 ? 0.0f : t2));
+            const int t9 = (t8 == 0.0f);
+            loss[row] = log_sigma_i + 0.5f * t5 * t5;
+            gradient_mu[row] = (t6 ? -(t9 ? 0.0f : t8 * (t9 ? 0.0f : t2)) : log_sigma_i);
+            gradient_log_sigma[row] = (t6 ? 1.0f - t5 * t5 : log_sigma_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float mu_i = mu[row];
         const float log_sigma_i = log_sigma[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0f);
         const float t2 = exp_vf(-(0.5f * log_sigma_i));
@@ -338,11 +546,35 @@ void lossforge_gaussian_nll_loss_gradient_f32(size_t n, const float *restrict y,
 
 void lossforge_gaussian_nll_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict mu, const float *restrict log_sigma, const float *restrict weight, float *restrict gradient_mu, float *restrict gradient_log_sigma, float *restrict hessian_mu_mu, float *restrict hessian_mu_log_sigma, float *restrict hessian_log_sigma_log_sigma)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float mu_i = mu[row];
+            const float log_sigma_i = log_sigma[row];
+            const int t0 = (log_sigma_i == log_sigma_i);
+            const float t1 = y_i - mu_i;
+            const int t2 = (t1 == 0.0f);
+            const float t3 = exp_vf(-(0.5f * log_sigma_i));
+            const float t4 = (t2 ? 0.0f : t1 * (t2 ? 0.0f : t3));
+            const int t5 = (t4 == 0.0f);
+            const float t6 = (t5 ? 0.0f : t4 * (t5 ? 0.0f : t3));
+            const int t7 = (t6 == 0.0f);
+            const float t8 = (t7 ? 0.0f : t6 * (t7 ? 0.0f : t3));
+            const int t9 = (t8 == 0.0f);
+            const float t10 = (t9 ? 0.0f : t8 * (t9 ? 0.0f : t3));
+            gradient_mu[row] = (t0 ? -t10 : log_sigma_i);
+            gradient_log_sigma[row] = (t0 ? 1.0f - t6 * t6 : log_sigma_i);
+            hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
+            hessian_mu_log_sigma[row] = (t0 ? 2.0f * t10 : log_sigma_i);
+            hessian_log_sigma_log_sigma[row] = (t0 ? 2.0f * t6 * t6 : log_sigma_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float mu_i = mu[row];
         const float log_sigma_i = log_sigma[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const float t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0f);
@@ -364,11 +596,36 @@ void lossforge_gaussian_nll_gradient_hessian_f32(size_t n, const float *restrict
 
 void lossforge_gaussian_nll_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict mu, const float *restrict log_sigma, const float *restrict weight, float *restrict loss, float *restrict gradient_mu, float *restrict gradient_log_sigma, float *restrict hessian_mu_mu, float *restrict hessian_mu_log_sigma, float *restrict hessian_log_sigma_log_sigma)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float mu_i = mu[row];
+            const float log_sigma_i = log_sigma[row];
+            const float t0 = y_i - mu_i;
+            const int t1 = (t0 == 0.0f);
+            const float t2 = exp_vf(-(0.5f * log_sigma_i));
+            const float t3 = (t1 ? 0.0f : t0 * (t1 ? 0.0f : t2));
+            const int t4 = (t3 == 0.0f);
+            const float t5 = (t4 ? 0.0f : t3 * (t4 ? 0.0f : t2));
+            const int t6 = (log_sigma_i == log_sigma_i);
+            const int t7 = (t5 == 0.0f);
+            const float t8 = (t7 ? 0.0f : t5 * (t7 ? 0.0f : t2));
+            const int t9 = (t8 == 0.0f);
+            const float t10 = (t9 ? 0.0f : t8 * (t9 ? 0.0f : t2));
+            loss[row] = log_sigma_i + 0.5f * t5 * t5;
+            gradient_mu[row] = (t6 ? -t10 : log_sigma_i);
+            gradient_log_sigma[row] = (t6 ? 1.0f - t5 * t5 : log_sigma_i);
+            hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
+            hessian_mu_log_sigma[row] = (t6 ? 2.0f * t10 : log_sigma_i);
+            hessian_log_sigma_log_sigma[row] = (t6 ? 2.0f * t5 * t5 : log_sigma_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float mu_i = mu[row];
         const float log_sigma_i = log_sigma[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0f);
         const float t2 = exp_vf(-(0.5f * log_sigma_i));

@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -40,10 +45,23 @@ static inline float signf(float x)
 
 void lossforge_geman_mcclure_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r / c);
+            const double t1 = minimum(1.0, t0);
+            const double t2 = t1 * t1;
+            const double t3 = maximum(1.0, t0);
+            loss[row] = 0.5 * ((t0 <= 1.0) ? t2 / (1.0 + t2) : 1.0 / (1.0 + 1.0 / (t3 * t3)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r / c);
         const double t1 = minimum(1.0, t0);
@@ -55,10 +73,27 @@ void lossforge_geman_mcclure_loss_f64(size_t n, const double *restrict y, const 
 
 void lossforge_geman_mcclure_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = fabs(t0);
+            const int t2 = (t1 <= 1.0);
+            const double t3 = minimum(1.0, t1);
+            const double t4 = 1.0 + t3 * t3;
+            const double t5 = maximum(1.0, t1);
+            const double t6 = minimum(1.0, 1.0 / t5);
+            const double t7 = t6 * t6;
+            gradient[row] = (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0) * (t2 ? 1.0 / t4 : t7 / (1.0 + t7)) / c;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -75,10 +110,29 @@ void lossforge_geman_mcclure_gradient_f64(size_t n, const double *restrict y, co
 void lossforge_geman_mcclure_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
 {
     const double c0 = c * c;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = fabs(t0);
+            const int t2 = (t1 <= 1.0);
+            const double t3 = minimum(1.0, t1);
+            const double t4 = 1.0 + t3 * t3;
+            const double t5 = maximum(1.0, t1);
+            const double t6 = minimum(1.0, 1.0 / t5);
+            const double t7 = t6 * t6;
+            const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
+            const double t9 = (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0);
+            hessian[row] = ((2.0 * t8 - 1.0) * t8 - 2.0 * t9 * t9) * t8 / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -96,10 +150,30 @@ void lossforge_geman_mcclure_hessian_f64(size_t n, const double *restrict y, con
 
 void lossforge_geman_mcclure_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = fabs(t0);
+            const int t2 = (t1 <= 1.0);
+            const double t3 = minimum(1.0, t1);
+            const double t4 = t3 * t3;
+            const double t5 = 1.0 + t4;
+            const double t6 = maximum(1.0, t1);
+            const double t7 = 1.0 + 1.0 / (t6 * t6);
+            const double t8 = minimum(1.0, 1.0 / t6);
+            const double t9 = t8 * t8;
+            loss[row] = 0.5 * (t2 ? t4 / t5 : 1.0 / t7);
+            gradient[row] = (t2 ? t3 / t5 : 1.0 / (t7 * t6)) * sign(t0) * (t2 ? 1.0 / t5 : t9 / (1.0 + t9)) / c;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -119,10 +193,30 @@ void lossforge_geman_mcclure_loss_gradient_f64(size_t n, const double *restrict 
 void lossforge_geman_mcclure_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = c * c;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = fabs(t0);
+            const int t2 = (t1 <= 1.0);
+            const double t3 = minimum(1.0, t1);
+            const double t4 = 1.0 + t3 * t3;
+            const double t5 = maximum(1.0, t1);
+            const double t6 = (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0);
+            const double t7 = minimum(1.0, 1.0 / t5);
+            const double t8 = t7 * t7;
+            const double t9 = (t2 ? 1.0 / t4 : t8 / (1.0 + t8));
+            gradient[row] = t6 * t9 / c;
+            hessian[row] = ((2.0 * t9 - 1.0) * t9 - 2.0 * t6 * t6) * t9 / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -142,10 +236,33 @@ void lossforge_geman_mcclure_gradient_hessian_f64(size_t n, const double *restri
 void lossforge_geman_mcclure_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = c * c;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = fabs(t0);
+            const int t2 = (t1 <= 1.0);
+            const double t3 = minimum(1.0, t1);
+            const double t4 = t3 * t3;
+            const double t5 = 1.0 + t4;
+            const double t6 = maximum(1.0, t1);
+            const double t7 = 1.0 + 1.0 / (t6 * t6);
+            const double t8 = (t2 ? t3 / t5 : 1.0 / (t7 * t6)) * sign(t0);
+            const double t9 = minimum(1.0, 1.0 / t6);
+            const double t10 = t9 * t9;
+            const double t11 = (t2 ? 1.0 / t5 : t10 / (1.0 + t10));
+            loss[row] = 0.5 * (t2 ? t4 / t5 : 1.0 / t7);
+            gradient[row] = t8 * t11 / c;
+            hessian[row] = ((2.0 * t11 - 1.0) * t11 - 2.0 * t8 * t8) * t11 / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -167,10 +284,23 @@ void lossforge_geman_mcclure_loss_gradient_hessian_f64(size_t n, const double *r
 
 void lossforge_geman_mcclure_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r / c);
+            const float t1 = minimumf(1.0f, t0);
+            const float t2 = t1 * t1;
+            const float t3 = maximumf(1.0f, t0);
+            loss[row] = 0.5f * ((t0 <= 1.0f) ? t2 / (1.0f + t2) : 1.0f / (1.0f + 1.0f / (t3 * t3)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r / c);
         const float t1 = minimumf(1.0f, t0);
@@ -182,10 +312,27 @@ void lossforge_geman_mcclure_loss_f32(size_t n, const float *restrict y, const f
 
 void lossforge_geman_mcclure_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = fabsf(t0);
+            const int t2 = (t1 <= 1.0f);
+            const float t3 = minimumf(1.0f, t1);
+            const float t4 = 1.0f + t3 * t3;
+            const float t5 = maximumf(1.0f, t1);
+            const float t6 = minimumf(1.0f, 1.0f / t5);
+            const float t7 = t6 * t6;
+            gradient[row] = (t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(t0) * (t2 ? 1.0f / t4 : t7 / (1.0f + t7)) / c;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -202,10 +349,29 @@ void lossforge_geman_mcclure_gradient_f32(size_t n, const float *restrict y, con
 void lossforge_geman_mcclure_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
 {
     const float c0 = c * c;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = fabsf(t0);
+            const int t2 = (t1 <= 1.0f);
+            const float t3 = minimumf(1.0f, t1);
+            const float t4 = 1.0f + t3 * t3;
+            const float t5 = maximumf(1.0f, t1);
+            const float t6 = minimumf(1.0f, 1.0f / t5);
+            const float t7 = t6 * t6;
+            const float t8 = (t2 ? 1.0f / t4 : t7 / (1.0f + t7));
+            const float t9 = (t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(t0);
+            hessian[row] = ((2.0f * t8 - 1.0f) * t8 - 2.0f * t9 * t9) * t8 / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -223,10 +389,30 @@ void lossforge_geman_mcclure_hessian_f32(size_t n, const float *restrict y, cons
 
 void lossforge_geman_mcclure_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = fabsf(t0);
+            const int t2 = (t1 <= 1.0f);
+            const float t3 = minimumf(1.0f, t1);
+            const float t4 = t3 * t3;
+            const float t5 = 1.0f + t4;
+            const float t6 = maximumf(1.0f, t1);
+            const float t7 = 1.0f + 1.0f / (t6 * t6);
+            const float t8 = minimumf(1.0f, 1.0f / t6);
+            const float t9 = t8 * t8;
+            loss[row] = 0.5f * (t2 ? t4 / t5 : 1.0f / t7);
+            gradient[row] = (t2 ? t3 / t5 : 1.0f / (t7 * t6)) * signf(t0) * (t2 ? 1.0f / t5 : t9 / (1.0f + t9)) / c;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -246,10 +432,30 @@ void lossforge_geman_mcclure_loss_gradient_f32(size_t n, const float *restrict y
 void lossforge_geman_mcclure_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = c * c;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = fabsf(t0);
+            const int t2 = (t1 <= 1.0f);
+            const float t3 = minimumf(1.0f, t1);
+            const float t4 = 1.0f + t3 * t3;
+            const float t5 = maximumf(1.0f, t1);
+            const float t6 = (t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(t0);
+            const float t7 = minimumf(1.0f, 1.0f / t5);
+            const float t8 = t7 * t7;
+            const float t9 = (t2 ? 1.0f / t4 : t8 / (1.0f + t8));
+            gradient[row] = t6 * t9 / c;
+            hessian[row] = ((2.0f * t9 - 1.0f) * t9 - 2.0f * t6 * t6) * t9 / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -269,10 +475,33 @@ void lossforge_geman_mcclure_gradient_hessian_f32(size_t n, const float *restric
 void lossforge_geman_mcclure_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = c * c;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = fabsf(t0);
+            const int t2 = (t1 <= 1.0f);
+            const float t3 = minimumf(1.0f, t1);
+            const float t4 = t3 * t3;
+            const float t5 = 1.0f + t4;
+            const float t6 = maximumf(1.0f, t1);
+            const float t7 = 1.0f + 1.0f / (t6 * t6);
+            const float t8 = (t2 ? t3 / t5 : 1.0f / (t7 * t6)) * signf(t0);
+            const float t9 = minimumf(1.0f, 1.0f / t6);
+            const float t10 = t9 * t9;
+            const float t11 = (t2 ? 1.0f / t5 : t10 / (1.0f + t10));
+            loss[row] = 0.5f * (t2 ? t4 / t5 : 1.0f / t7);
+            gradient[row] = t8 * t11 / c;
+            hessian[row] = ((2.0f * t11 - 1.0f) * t11 - 2.0f * t8 * t8) * t11 / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -171,10 +176,33 @@ static inline float minimumf(float a, float b)
 
 void lossforge_generalised_kl_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i <= 0.0);
+            const int t1 = (y_i <= 2.0 * f_i);
+            const double t2 = (t0 ? 1.0 : y_i);
+            const double t3 = f_i - t2;
+            const double t4 = maximum(-0.5, f_i - 1.0);
+            const double t5 = maximum(-0.5, (f_i - y_i) / y_i);
+            const int t6 = (0.0 < y_i);
+            const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
+            const double t8 = maximum(-0.5, t3 * (t0 ? 1.0 : 1.0 / y_i));
+            const double t9 = (t7 ? t8 : 0.0);
+            const double t10 = 2.0 + t9;
+            const double t11 = (t7 ? t8 * t8 : 0.0);
+            const double t12 = minimum(1.2676506002282294e+30, t8);
+            const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
+            const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
+            loss[row] = ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0) * t11 / t10 / t10) / 21.0) * t11 / t10 / t10) / 19.0) * t11 / t10 / t10) / 17.0) * t11 / t10 / t10) / 15.0) * t11 / t10 / t10) / 13.0) * t11 / t10 / t10) / 11.0) * t11 / t10 / t10) / 9.0) * t11 / t10 / t10) / 7.0) * t11 / t10 / t10) / 5.0) * t11 / t10 / t10 / t10 / 3.0 : 1.0 - (t7 ? 1.0 : 1.0 / t12) * log1p_v((t7 ? 1.0 : t12))) : f_i + t2 * (t13 ? log1p_v((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_v(t2) - log_v(f_i) : log_v((t14 ? 1.0 : t2 / f_i)))) - t2)) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i <= 0.0);
         const int t1 = (y_i <= 2.0 * f_i);
         const double t2 = (t0 ? 1.0 : y_i);
@@ -196,20 +224,37 @@ void lossforge_generalised_kl_loss_f64(size_t n, const double *restrict y, const
 
 void lossforge_generalised_kl_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = ((f_i == f_i) ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * ((f_i == f_i) ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
     }
 }
 
 void lossforge_generalised_kl_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
+            hessian[row] = ((f_i == f_i) ? ((t0 == 0.0) ? 0.0 : t0 / f_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
         hessian[row] = w * ((f_i == f_i) ? ((t0 == 0.0) ? 0.0 : t0 / f_i) : f_i);
     }
@@ -217,10 +262,35 @@ void lossforge_generalised_kl_hessian_f64(size_t n, const double *restrict y, co
 
 void lossforge_generalised_kl_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (f_i == f_i);
+            const int t1 = (y_i <= 0.0);
+            const int t2 = (y_i <= 2.0 * f_i);
+            const double t3 = (t1 ? 1.0 : y_i);
+            const double t4 = f_i - t3;
+            const double t5 = maximum(-0.5, f_i - 1.0);
+            const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
+            const int t7 = (0.0 < y_i);
+            const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
+            const double t9 = maximum(-0.5, t4 * (t1 ? 1.0 : 1.0 / y_i));
+            const double t10 = (t8 ? t9 : 0.0);
+            const double t11 = 2.0 + t10;
+            const double t12 = (t8 ? t9 * t9 : 0.0);
+            const double t13 = minimum(1.2676506002282294e+30, t9);
+            const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
+            const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
+            loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_v((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_v((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_v(t3) - log_v(f_i) : log_v((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
+            gradient[row] = (t0 ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0);
         const int t2 = (y_i <= 2.0 * f_i);
@@ -244,10 +314,21 @@ void lossforge_generalised_kl_loss_gradient_f64(size_t n, const double *restrict
 
 void lossforge_generalised_kl_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (f_i == f_i);
+            const double t1 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
+            gradient[row] = (t0 ? 1.0 - t1 : f_i);
+            hessian[row] = (t0 ? ((t1 == 0.0) ? 0.0 : t1 / f_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (f_i == f_i);
         const double t1 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
         gradient[row] = w * (t0 ? 1.0 - t1 : f_i);
@@ -257,10 +338,37 @@ void lossforge_generalised_kl_gradient_hessian_f64(size_t n, const double *restr
 
 void lossforge_generalised_kl_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (f_i == f_i);
+            const int t1 = (y_i <= 0.0);
+            const int t2 = (y_i <= 2.0 * f_i);
+            const double t3 = (t1 ? 1.0 : y_i);
+            const double t4 = f_i - t3;
+            const double t5 = maximum(-0.5, f_i - 1.0);
+            const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
+            const int t7 = (0.0 < y_i);
+            const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
+            const double t9 = maximum(-0.5, t4 * (t1 ? 1.0 : 1.0 / y_i));
+            const double t10 = (t8 ? t9 : 0.0);
+            const double t11 = 2.0 + t10;
+            const double t12 = (t8 ? t9 * t9 : 0.0);
+            const double t13 = minimum(1.2676506002282294e+30, t9);
+            const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
+            const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
+            const double t16 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
+            loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_v((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_v((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_v(t3) - log_v(f_i) : log_v((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
+            gradient[row] = (t0 ? 1.0 - t16 : f_i);
+            hessian[row] = (t0 ? ((t16 == 0.0) ? 0.0 : t16 / f_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0);
         const int t2 = (y_i <= 2.0 * f_i);
@@ -286,10 +394,33 @@ void lossforge_generalised_kl_loss_gradient_hessian_f64(size_t n, const double *
 
 void lossforge_generalised_kl_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i <= 0.0f);
+            const int t1 = (y_i <= 2.0f * f_i);
+            const float t2 = (t0 ? 1.0f : y_i);
+            const float t3 = f_i - t2;
+            const float t4 = maximumf(-0.5f, f_i - 1.0f);
+            const float t5 = maximumf(-0.5f, (f_i - y_i) / y_i);
+            const int t6 = (0.0f < y_i);
+            const int t7 = (((-0.33333334f <= t4) && t0 && (t4 <= 0.5f)) || ((-0.33333334f <= t5) && (t5 <= 0.5f) && t6));
+            const float t8 = maximumf(-0.5f, t3 * (t0 ? 1.0f : 1.0f / y_i));
+            const float t9 = (t7 ? t8 : 0.0f);
+            const float t10 = 2.0f + t9;
+            const float t11 = (t7 ? t8 * t8 : 0.0f);
+            const float t12 = minimumf(1.2676506e+30f, t8);
+            const int t13 = (((0.5f <= f_i) && t0 && (f_i <= 2.0f)) || (t1 && (f_i <= 2.0f * y_i) && t6));
+            const int t14 = ((t0 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t6));
+            loss[row] = ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0f) * t11 / t10 / t10) / 21.0f) * t11 / t10 / t10) / 19.0f) * t11 / t10 / t10) / 17.0f) * t11 / t10 / t10) / 15.0f) * t11 / t10 / t10) / 13.0f) * t11 / t10 / t10) / 11.0f) * t11 / t10 / t10) / 9.0f) * t11 / t10 / t10) / 7.0f) * t11 / t10 / t10) / 5.0f) * t11 / t10 / t10 / t10 / 3.0f : 1.0f - (t7 ? 1.0f : 1.0f / t12) * log1p_vf((t7 ? 1.0f : t12))) : f_i + t2 * (t13 ? log1p_vf((t13 ? (t2 - f_i) / f_i : 0.0f)) : (t14 ? log_vf(t2) - log_vf(f_i) : log_vf((t14 ? 1.0f : t2 / f_i)))) - t2)) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i <= 0.0f);
         const int t1 = (y_i <= 2.0f * f_i);
         const float t2 = (t0 ? 1.0f : y_i);
@@ -311,20 +442,37 @@ void lossforge_generalised_kl_loss_f32(size_t n, const float *restrict y, const 
 
 void lossforge_generalised_kl_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = ((f_i == f_i) ? 1.0f - ((y_i == 0.0f) ? 0.0f : y_i / f_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * ((f_i == f_i) ? 1.0f - ((y_i == 0.0f) ? 0.0f : y_i / f_i) : f_i);
     }
 }
 
 void lossforge_generalised_kl_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
+            hessian[row] = ((f_i == f_i) ? ((t0 == 0.0f) ? 0.0f : t0 / f_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
         hessian[row] = w * ((f_i == f_i) ? ((t0 == 0.0f) ? 0.0f : t0 / f_i) : f_i);
     }
@@ -332,10 +480,35 @@ void lossforge_generalised_kl_hessian_f32(size_t n, const float *restrict y, con
 
 void lossforge_generalised_kl_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (f_i == f_i);
+            const int t1 = (y_i <= 0.0f);
+            const int t2 = (y_i <= 2.0f * f_i);
+            const float t3 = (t1 ? 1.0f : y_i);
+            const float t4 = f_i - t3;
+            const float t5 = maximumf(-0.5f, f_i - 1.0f);
+            const float t6 = maximumf(-0.5f, (f_i - y_i) / y_i);
+            const int t7 = (0.0f < y_i);
+            const int t8 = (((-0.33333334f <= t5) && t1 && (t5 <= 0.5f)) || ((-0.33333334f <= t6) && (t6 <= 0.5f) && t7));
+            const float t9 = maximumf(-0.5f, t4 * (t1 ? 1.0f : 1.0f / y_i));
+            const float t10 = (t8 ? t9 : 0.0f);
+            const float t11 = 2.0f + t10;
+            const float t12 = (t8 ? t9 * t9 : 0.0f);
+            const float t13 = minimumf(1.2676506e+30f, t9);
+            const int t14 = (((0.5f <= f_i) && t1 && (f_i <= 2.0f)) || (t2 && (f_i <= 2.0f * y_i) && t7));
+            const int t15 = ((t1 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t7));
+            loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0f) * t12 / t11 / t11) / 21.0f) * t12 / t11 / t11) / 19.0f) * t12 / t11 / t11) / 17.0f) * t12 / t11 / t11) / 15.0f) * t12 / t11 / t11) / 13.0f) * t12 / t11 / t11) / 11.0f) * t12 / t11 / t11) / 9.0f) * t12 / t11 / t11) / 7.0f) * t12 / t11 / t11) / 5.0f) * t12 / t11 / t11 / t11 / 3.0f : 1.0f - (t8 ? 1.0f : 1.0f / t13) * log1p_vf((t8 ? 1.0f : t13))) : f_i + t3 * (t14 ? log1p_vf((t14 ? (t3 - f_i) / f_i : 0.0f)) : (t15 ? log_vf(t3) - log_vf(f_i) : log_vf((t15 ? 1.0f : t3 / f_i)))) - t3)) : f_i);
+            gradient[row] = (t0 ? 1.0f - ((y_i == 0.0f) ? 0.0f : y_i / f_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0f);
         const int t2 = (y_i <= 2.0f * f_i);
@@ -359,10 +532,21 @@ void lossforge_generalised_kl_loss_gradient_f32(size_t n, const float *restrict 
 
 void lossforge_generalised_kl_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (f_i == f_i);
+            const float t1 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
+            gradient[row] = (t0 ? 1.0f - t1 : f_i);
+            hessian[row] = (t0 ? ((t1 == 0.0f) ? 0.0f : t1 / f_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (f_i == f_i);
         const float t1 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
         gradient[row] = w * (t0 ? 1.0f - t1 : f_i);
@@ -372,10 +556,37 @@ void lossforge_generalised_kl_gradient_hessian_f32(size_t n, const float *restri
 
 void lossforge_generalised_kl_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (f_i == f_i);
+            const int t1 = (y_i <= 0.0f);
+            const int t2 = (y_i <= 2.0f * f_i);
+            const float t3 = (t1 ? 1.0f : y_i);
+            const float t4 = f_i - t3;
+            const float t5 = maximumf(-0.5f, f_i - 1.0f);
+            const float t6 = maximumf(-0.5f, (f_i - y_i) / y_i);
+            const int t7 = (0.0f < y_i);
+            const int t8 = (((-0.33333334f <= t5) && t1 && (t5 <= 0.5f)) || ((-0.33333334f <= t6) && (t6 <= 0.5f) && t7));
+            const float t9 = maximumf(-0.5f, t4 * (t1 ? 1.0f : 1.0f / y_i));
+            const float t10 = (t8 ? t9 : 0.0f);
+            const float t11 = 2.0f + t10;
+            const float t12 = (t8 ? t9 * t9 : 0.0f);
+            const float t13 = minimumf(1.2676506e+30f, t9);
+            const int t14 = (((0.5f <= f_i) && t1 && (f_i <= 2.0f)) || (t2 && (f_i <= 2.0f * y_i) && t7));
+            const int t15 = ((t1 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t7));
+            const float t16 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
+            loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0f) * t12 / t11 / t11) / 21.0f) * t12 / t11 / t11) / 19.0f) * t12 / t11 / t11) / 17.0f) * t12 / t11 / t11) / 15.0f) * t12 / t11 / t11) / 13.0f) * t12 / t11 / t11) / 11.0f) * t12 / t11 / t11) / 9.0f) * t12 / t11 / t11) / 7.0f) * t12 / t11 / t11) / 5.0f) * t12 / t11 / t11 / t11 / 3.0f : 1.0f - (t8 ? 1.0f : 1.0f / t13) * log1p_vf((t8 ? 1.0f : t13))) : f_i + t3 * (t14 ? log1p_vf((t14 ? (t3 - f_i) / f_i : 0.0f)) : (t15 ? log_vf(t3) - log_vf(f_i) : log_vf((t15 ? 1.0f : t3 / f_i)))) - t3)) : f_i);
+            gradient[row] = (t0 ? 1.0f - t16 : f_i);
+            hessian[row] = (t0 ? ((t16 == 0.0f) ? 0.0f : t16 / f_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0f);
         const int t2 = (y_i <= 2.0f * f_i);

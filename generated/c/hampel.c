@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
@@ -24,10 +29,21 @@ void lossforge_hampel_loss_f64(size_t n, const double *restrict y, const double 
     const double t2 = 0.5 * a;
     const double t3 = c + t1;
     const double t4 = t2 * (2.0 * b + (a + c));
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t5 = t3 - t0;
+            loss[row] = ((r == r) ? ((t0 <= a) ? r * (0.5 * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t5 = t3 - t0;
@@ -39,10 +55,21 @@ void lossforge_hampel_gradient_f64(size_t n, const double *restrict y, const dou
 {
     const double t1 = a + b;
     const double t3 = c + t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t2 = sign(r);
+            gradient[row] = ((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t2 = sign(r);
@@ -56,10 +83,20 @@ void lossforge_hampel_hessian_f64(size_t n, const double *restrict y, const doub
     const double t3 = -(0.5 * a / c);
     const double c3 = a / c;
     const double t2 = c + t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            hessian[row] = ((r == r) ? ((t0 < a) ? 1.0 : ((a < t0) ? ((t0 < t1) ? 0.0 : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0 : t3)) : t3)) : 0.5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         hessian[row] = w * ((r == r) ? ((t0 < a) ? 1.0 : ((a < t0) ? ((t0 < t1) ? 0.0 : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0 : t3)) : t3)) : 0.5)) : r);
@@ -72,10 +109,27 @@ void lossforge_hampel_loss_gradient_f64(size_t n, const double *restrict y, cons
     const double t5 = 0.5 * a;
     const double t6 = c + t3;
     const double t8 = t5 * (2.0 * b + (a + c));
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const double t1 = fabs(r);
+            const int t2 = (t1 <= a);
+            const int t4 = (t1 <= t3);
+            const int t7 = (t1 <= t6);
+            const double t9 = t6 - t1;
+            const double t10 = sign(r);
+            loss[row] = (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+            gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t1 = fabs(r);
@@ -95,10 +149,23 @@ void lossforge_hampel_gradient_hessian_f64(size_t n, const double *restrict y, c
     const double t5 = -(0.5 * a / c);
     const double c3 = a / c;
     const double t4 = c + t2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const double t1 = fabs(r);
+            const double t3 = sign(r);
+            gradient[row] = (t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0))) : r);
+            hessian[row] = (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t2) ? 0.0 : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0 : t5)) : t5)) : 0.5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t1 = fabs(r);
@@ -116,10 +183,28 @@ void lossforge_hampel_loss_gradient_hessian_f64(size_t n, const double *restrict
     const double t6 = c + t3;
     const double t8 = t5 * (2.0 * b + (a + c));
     const double t11 = -(t5 / c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const double t1 = fabs(r);
+            const int t2 = (t1 <= a);
+            const int t4 = (t1 <= t3);
+            const int t7 = (t1 <= t6);
+            const double t9 = t6 - t1;
+            const double t10 = sign(r);
+            loss[row] = (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+            gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
+            hessian[row] = (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t3) ? 0.0 : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0 : t11)) : t11)) : 0.5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t1 = fabs(r);
@@ -140,10 +225,21 @@ void lossforge_hampel_loss_f32(size_t n, const float *restrict y, const float *r
     const float t2 = 0.5f * a;
     const float t3 = c + t1;
     const float t4 = t2 * (2.0f * b + (a + c));
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t5 = t3 - t0;
+            loss[row] = ((r == r) ? ((t0 <= a) ? r * (0.5f * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t5 = t3 - t0;
@@ -155,10 +251,21 @@ void lossforge_hampel_gradient_f32(size_t n, const float *restrict y, const floa
 {
     const float t1 = a + b;
     const float t3 = c + t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t2 = signf(r);
+            gradient[row] = ((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0f))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t2 = signf(r);
@@ -172,10 +279,20 @@ void lossforge_hampel_hessian_f32(size_t n, const float *restrict y, const float
     const float t3 = -(0.5f * a / c);
     const float c3 = a / c;
     const float t2 = c + t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            hessian[row] = ((r == r) ? ((t0 < a) ? 1.0f : ((a < t0) ? ((t0 < t1) ? 0.0f : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0f : t3)) : t3)) : 0.5f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         hessian[row] = w * ((r == r) ? ((t0 < a) ? 1.0f : ((a < t0) ? ((t0 < t1) ? 0.0f : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0f : t3)) : t3)) : 0.5f)) : r);
@@ -188,10 +305,27 @@ void lossforge_hampel_loss_gradient_f32(size_t n, const float *restrict y, const
     const float t5 = 0.5f * a;
     const float t6 = c + t3;
     const float t8 = t5 * (2.0f * b + (a + c));
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const float t1 = fabsf(r);
+            const int t2 = (t1 <= a);
+            const int t4 = (t1 <= t3);
+            const int t7 = (t1 <= t6);
+            const float t9 = t6 - t1;
+            const float t10 = signf(r);
+            loss[row] = (t0 ? (t2 ? r * (0.5f * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+            gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0f))) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t1 = fabsf(r);
@@ -211,10 +345,23 @@ void lossforge_hampel_gradient_hessian_f32(size_t n, const float *restrict y, co
     const float t5 = -(0.5f * a / c);
     const float c3 = a / c;
     const float t4 = c + t2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const float t1 = fabsf(r);
+            const float t3 = signf(r);
+            gradient[row] = (t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0f))) : r);
+            hessian[row] = (t0 ? ((t1 < a) ? 1.0f : ((a < t1) ? ((t1 < t2) ? 0.0f : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0f : t5)) : t5)) : 0.5f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t1 = fabsf(r);
@@ -232,10 +379,28 @@ void lossforge_hampel_loss_gradient_hessian_f32(size_t n, const float *restrict 
     const float t6 = c + t3;
     const float t8 = t5 * (2.0f * b + (a + c));
     const float t11 = -(t5 / c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const float t1 = fabsf(r);
+            const int t2 = (t1 <= a);
+            const int t4 = (t1 <= t3);
+            const int t7 = (t1 <= t6);
+            const float t9 = t6 - t1;
+            const float t10 = signf(r);
+            loss[row] = (t0 ? (t2 ? r * (0.5f * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+            gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0f))) : r);
+            hessian[row] = (t0 ? ((t1 < a) ? 1.0f : ((a < t1) ? ((t1 < t3) ? 0.0f : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0f : t11)) : t11)) : 0.5f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t1 = fabsf(r);

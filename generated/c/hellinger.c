@@ -8,12 +8,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_hellinger_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (f_i - y_i) / (sqrt(f_i) + sqrt(y_i));
+            loss[row] = 0.5 * t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (f_i - y_i) / (sqrt(f_i) + sqrt(y_i));
         loss[row] = w * (0.5 * t0 * t0);
     }
@@ -21,30 +35,58 @@ void lossforge_hellinger_loss_f64(size_t n, const double *restrict y, const doub
 
 void lossforge_hellinger_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = 0.5 - 0.5 * (sqrt(y_i) / sqrt(f_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * (0.5 - 0.5 * (sqrt(y_i) / sqrt(f_i)));
     }
 }
 
 void lossforge_hellinger_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = 0.5 * (sqrt(y_i) / sqrt(f_i) / (2.0 * f_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * (0.5 * (sqrt(y_i) / sqrt(f_i) / (2.0 * f_i)));
     }
 }
 
 void lossforge_hellinger_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = sqrt(f_i);
+            const double t1 = sqrt(y_i);
+            const double t2 = (f_i - y_i) / (t0 + t1);
+            loss[row] = 0.5 * t2 * t2;
+            gradient[row] = 0.5 - 0.5 * (t1 / t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = sqrt(f_i);
         const double t1 = sqrt(y_i);
         const double t2 = (f_i - y_i) / (t0 + t1);
@@ -55,10 +97,20 @@ void lossforge_hellinger_loss_gradient_f64(size_t n, const double *restrict y, c
 
 void lossforge_hellinger_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = sqrt(y_i) / sqrt(f_i);
+            gradient[row] = 0.5 - 0.5 * t0;
+            hessian[row] = 0.5 * (t0 / (2.0 * f_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = sqrt(y_i) / sqrt(f_i);
         gradient[row] = w * (0.5 - 0.5 * t0);
         hessian[row] = w * (0.5 * (t0 / (2.0 * f_i)));
@@ -67,10 +119,24 @@ void lossforge_hellinger_gradient_hessian_f64(size_t n, const double *restrict y
 
 void lossforge_hellinger_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = sqrt(f_i);
+            const double t1 = sqrt(y_i);
+            const double t2 = (f_i - y_i) / (t0 + t1);
+            const double t3 = t1 / t0;
+            loss[row] = 0.5 * t2 * t2;
+            gradient[row] = 0.5 - 0.5 * t3;
+            hessian[row] = 0.5 * (t3 / (2.0 * f_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = sqrt(f_i);
         const double t1 = sqrt(y_i);
         const double t2 = (f_i - y_i) / (t0 + t1);
@@ -83,10 +149,19 @@ void lossforge_hellinger_loss_gradient_hessian_f64(size_t n, const double *restr
 
 void lossforge_hellinger_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (f_i - y_i) / (sqrtf(f_i) + sqrtf(y_i));
+            loss[row] = 0.5f * t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (f_i - y_i) / (sqrtf(f_i) + sqrtf(y_i));
         loss[row] = w * (0.5f * t0 * t0);
     }
@@ -94,30 +169,58 @@ void lossforge_hellinger_loss_f32(size_t n, const float *restrict y, const float
 
 void lossforge_hellinger_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = 0.5f - 0.5f * (sqrtf(y_i) / sqrtf(f_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * (0.5f - 0.5f * (sqrtf(y_i) / sqrtf(f_i)));
     }
 }
 
 void lossforge_hellinger_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = 0.5f * (sqrtf(y_i) / sqrtf(f_i) / (2.0f * f_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * (0.5f * (sqrtf(y_i) / sqrtf(f_i) / (2.0f * f_i)));
     }
 }
 
 void lossforge_hellinger_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = sqrtf(f_i);
+            const float t1 = sqrtf(y_i);
+            const float t2 = (f_i - y_i) / (t0 + t1);
+            loss[row] = 0.5f * t2 * t2;
+            gradient[row] = 0.5f - 0.5f * (t1 / t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = sqrtf(f_i);
         const float t1 = sqrtf(y_i);
         const float t2 = (f_i - y_i) / (t0 + t1);
@@ -128,10 +231,20 @@ void lossforge_hellinger_loss_gradient_f32(size_t n, const float *restrict y, co
 
 void lossforge_hellinger_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = sqrtf(y_i) / sqrtf(f_i);
+            gradient[row] = 0.5f - 0.5f * t0;
+            hessian[row] = 0.5f * (t0 / (2.0f * f_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = sqrtf(y_i) / sqrtf(f_i);
         gradient[row] = w * (0.5f - 0.5f * t0);
         hessian[row] = w * (0.5f * (t0 / (2.0f * f_i)));
@@ -140,10 +253,24 @@ void lossforge_hellinger_gradient_hessian_f32(size_t n, const float *restrict y,
 
 void lossforge_hellinger_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = sqrtf(f_i);
+            const float t1 = sqrtf(y_i);
+            const float t2 = (f_i - y_i) / (t0 + t1);
+            const float t3 = t1 / t0;
+            loss[row] = 0.5f * t2 * t2;
+            gradient[row] = 0.5f - 0.5f * t3;
+            hessian[row] = 0.5f * (t3 / (2.0f * f_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = sqrtf(f_i);
         const float t1 = sqrtf(y_i);
         const float t2 = (f_i - y_i) / (t0 + t1);

@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -20,10 +25,19 @@ static inline float maximumf(float a, float b)
 
 void lossforge_hinge_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            loss[row] = maximum(0.0, 1.0 - m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         loss[row] = w * maximum(0.0, 1.0 - m);
     }
@@ -31,10 +45,19 @@ void lossforge_hinge_loss_f64(size_t n, const double *restrict y, const double *
 
 void lossforge_hinge_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            gradient[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? -y_i : -(0.5 * y_i))) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         gradient[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? -y_i : -(0.5 * y_i))) : m);
     }
@@ -42,20 +65,38 @@ void lossforge_hinge_gradient_f64(size_t n, const double *restrict y, const doub
 
 void lossforge_hinge_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
 
 void lossforge_hinge_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            loss[row] = maximum(0.0, 1.0 - m);
+            gradient[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? -y_i : -(0.5 * y_i))) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         loss[row] = w * maximum(0.0, 1.0 - m);
         gradient[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? -y_i : -(0.5 * y_i))) : m);
@@ -64,10 +105,20 @@ void lossforge_hinge_loss_gradient_f64(size_t n, const double *restrict y, const
 
 void lossforge_hinge_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            gradient[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? -y_i : -(0.5 * y_i))) : m);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         gradient[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? -y_i : -(0.5 * y_i))) : m);
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
@@ -76,10 +127,21 @@ void lossforge_hinge_gradient_hessian_f64(size_t n, const double *restrict y, co
 
 void lossforge_hinge_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            loss[row] = maximum(0.0, 1.0 - m);
+            gradient[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? -y_i : -(0.5 * y_i))) : m);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         loss[row] = w * maximum(0.0, 1.0 - m);
         gradient[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? -y_i : -(0.5 * y_i))) : m);
@@ -89,10 +151,19 @@ void lossforge_hinge_loss_gradient_hessian_f64(size_t n, const double *restrict 
 
 void lossforge_hinge_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            loss[row] = maximumf(0.0f, 1.0f - m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         loss[row] = w * maximumf(0.0f, 1.0f - m);
     }
@@ -100,10 +171,19 @@ void lossforge_hinge_loss_f32(size_t n, const float *restrict y, const float *re
 
 void lossforge_hinge_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            gradient[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? -y_i : -(0.5f * y_i))) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         gradient[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? -y_i : -(0.5f * y_i))) : m);
     }
@@ -111,20 +191,38 @@ void lossforge_hinge_gradient_f32(size_t n, const float *restrict y, const float
 
 void lossforge_hinge_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }
 
 void lossforge_hinge_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            loss[row] = maximumf(0.0f, 1.0f - m);
+            gradient[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? -y_i : -(0.5f * y_i))) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         loss[row] = w * maximumf(0.0f, 1.0f - m);
         gradient[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? -y_i : -(0.5f * y_i))) : m);
@@ -133,10 +231,20 @@ void lossforge_hinge_loss_gradient_f32(size_t n, const float *restrict y, const 
 
 void lossforge_hinge_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            gradient[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? -y_i : -(0.5f * y_i))) : m);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         gradient[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? -y_i : -(0.5f * y_i))) : m);
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
@@ -145,10 +253,21 @@ void lossforge_hinge_gradient_hessian_f32(size_t n, const float *restrict y, con
 
 void lossforge_hinge_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            loss[row] = maximumf(0.0f, 1.0f - m);
+            gradient[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? -y_i : -(0.5f * y_i))) : m);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         loss[row] = w * maximumf(0.0f, 1.0f - m);
         gradient[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? -y_i : -(0.5f * y_i))) : m);

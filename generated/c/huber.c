@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
@@ -21,10 +26,20 @@ static inline float signf(float x)
 void lossforge_huber_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict loss)
 {
     const double c0 = 0.5 * delta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            loss[row] = ((t0 <= delta) ? r * (0.5 * r) : delta * (t0 - c0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         loss[row] = w * ((t0 <= delta) ? r * (0.5 * r) : delta * (t0 - c0));
@@ -33,10 +48,19 @@ void lossforge_huber_loss_f64(size_t n, const double *restrict y, const double *
 
 void lossforge_huber_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = ((fabs(r) <= delta) ? r : delta * sign(r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * ((fabs(r) <= delta) ? r : delta * sign(r));
     }
@@ -44,10 +68,20 @@ void lossforge_huber_gradient_f64(size_t n, const double *restrict y, const doub
 
 void lossforge_huber_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            hessian[row] = ((r == r) ? ((t0 < delta) ? 1.0 : ((delta < t0) ? 0.0 : 0.5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         hessian[row] = w * ((r == r) ? ((t0 < delta) ? 1.0 : ((delta < t0) ? 0.0 : 0.5)) : r);
@@ -57,10 +91,22 @@ void lossforge_huber_hessian_f64(size_t n, const double *restrict y, const doubl
 void lossforge_huber_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict loss, double *restrict gradient)
 {
     const double c0 = 0.5 * delta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const int t1 = (t0 <= delta);
+            loss[row] = (t1 ? r * (0.5 * r) : delta * (t0 - c0));
+            gradient[row] = (t1 ? r : delta * sign(r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 <= delta);
@@ -71,10 +117,21 @@ void lossforge_huber_loss_gradient_f64(size_t n, const double *restrict y, const
 
 void lossforge_huber_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            gradient[row] = ((t0 <= delta) ? r : delta * sign(r));
+            hessian[row] = ((r == r) ? ((t0 < delta) ? 1.0 : ((delta < t0) ? 0.0 : 0.5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         gradient[row] = w * ((t0 <= delta) ? r : delta * sign(r));
@@ -85,10 +142,23 @@ void lossforge_huber_gradient_hessian_f64(size_t n, const double *restrict y, co
 void lossforge_huber_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = 0.5 * delta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const int t1 = (t0 <= delta);
+            loss[row] = (t1 ? r * (0.5 * r) : delta * (t0 - c0));
+            gradient[row] = (t1 ? r : delta * sign(r));
+            hessian[row] = ((r == r) ? ((t0 < delta) ? 1.0 : ((delta < t0) ? 0.0 : 0.5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 <= delta);
@@ -101,10 +171,20 @@ void lossforge_huber_loss_gradient_hessian_f64(size_t n, const double *restrict 
 void lossforge_huber_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict loss)
 {
     const float c0 = 0.5f * delta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            loss[row] = ((t0 <= delta) ? r * (0.5f * r) : delta * (t0 - c0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         loss[row] = w * ((t0 <= delta) ? r * (0.5f * r) : delta * (t0 - c0));
@@ -113,10 +193,19 @@ void lossforge_huber_loss_f32(size_t n, const float *restrict y, const float *re
 
 void lossforge_huber_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = ((fabsf(r) <= delta) ? r : delta * signf(r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * ((fabsf(r) <= delta) ? r : delta * signf(r));
     }
@@ -124,10 +213,20 @@ void lossforge_huber_gradient_f32(size_t n, const float *restrict y, const float
 
 void lossforge_huber_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            hessian[row] = ((r == r) ? ((t0 < delta) ? 1.0f : ((delta < t0) ? 0.0f : 0.5f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         hessian[row] = w * ((r == r) ? ((t0 < delta) ? 1.0f : ((delta < t0) ? 0.0f : 0.5f)) : r);
@@ -137,10 +236,22 @@ void lossforge_huber_hessian_f32(size_t n, const float *restrict y, const float 
 void lossforge_huber_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict loss, float *restrict gradient)
 {
     const float c0 = 0.5f * delta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const int t1 = (t0 <= delta);
+            loss[row] = (t1 ? r * (0.5f * r) : delta * (t0 - c0));
+            gradient[row] = (t1 ? r : delta * signf(r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const int t1 = (t0 <= delta);
@@ -151,10 +262,21 @@ void lossforge_huber_loss_gradient_f32(size_t n, const float *restrict y, const 
 
 void lossforge_huber_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            gradient[row] = ((t0 <= delta) ? r : delta * signf(r));
+            hessian[row] = ((r == r) ? ((t0 < delta) ? 1.0f : ((delta < t0) ? 0.0f : 0.5f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         gradient[row] = w * ((t0 <= delta) ? r : delta * signf(r));
@@ -165,10 +287,23 @@ void lossforge_huber_gradient_hessian_f32(size_t n, const float *restrict y, con
 void lossforge_huber_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = 0.5f * delta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const int t1 = (t0 <= delta);
+            loss[row] = (t1 ? r * (0.5f * r) : delta * (t0 - c0));
+            gradient[row] = (t1 ? r : delta * signf(r));
+            hessian[row] = ((r == r) ? ((t0 < delta) ? 1.0f : ((delta < t0) ? 0.0f : 0.5f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const int t1 = (t0 <= delta);

@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_huber_pinball_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double delta, double *restrict loss)
 {
     const double t0 = 0.5 * delta;
@@ -16,10 +21,19 @@ void lossforge_huber_pinball_loss_f64(size_t n, const double *restrict y, const 
     const double c3 = tau * t0;
     const double c4 = delta * t1;
     const double c5 = t0 * t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = ((r < -c2) ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t1 * (r - c5)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * ((r < -c2) ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t1 * (r - c5)));
     }
@@ -30,10 +44,19 @@ void lossforge_huber_pinball_gradient_f64(size_t n, const double *restrict y, co
     const double t0 = delta * tau;
     const double c2 = 1.0 - tau;
     const double c1 = delta - t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((r < -t0) ? -tau : ((r <= c1) ? r / delta : c2)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((r < -t0) ? -tau : ((r <= c1) ? r / delta : c2)) : r);
     }
@@ -46,10 +69,19 @@ void lossforge_huber_pinball_hessian_f64(size_t n, const double *restrict y, con
     const double c4 = 1.0 / delta;
     const double t1 = -t0;
     const double t2 = delta - t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            hessian[row] = ((r == r) ? ((r < t1) ? 0.0 : ((t1 < r) ? ((r < t2) ? c4 : ((t2 < r) ? 0.0 : t3)) : t3)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         hessian[row] = w * ((r == r) ? ((r < t1) ? 0.0 : ((t1 < r) ? ((r < t2) ? c4 : ((t2 < r) ? 0.0 : t3)) : t3)) : r);
     }
@@ -64,10 +96,21 @@ void lossforge_huber_pinball_loss_gradient_f64(size_t n, const double *restrict 
     const double c4 = delta * t3;
     const double c5 = t2 * t3;
     const double c6 = delta - t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t1 = (r < -t0);
+            loss[row] = (t1 ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t3 * (r - c5)));
+            gradient[row] = ((r == r) ? (t1 ? -tau : ((r <= c6) ? r / delta : t3)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t1 = (r < -t0);
         loss[row] = w * (t1 ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t3 * (r - c5)));
@@ -83,10 +126,22 @@ void lossforge_huber_pinball_gradient_hessian_f64(size_t n, const double *restri
     const double c5 = 1.0 / delta;
     const double t2 = -t1;
     const double t4 = delta - t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const int t3 = (r < t2);
+            gradient[row] = (t0 ? (t3 ? -tau : ((r <= t4) ? r / delta : c4)) : r);
+            hessian[row] = (t0 ? (t3 ? 0.0 : ((t2 < r) ? ((r < t4) ? c5 : ((t4 < r) ? 0.0 : t5)) : t5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t3 = (r < t2);
@@ -107,10 +162,23 @@ void lossforge_huber_pinball_loss_gradient_hessian_f64(size_t n, const double *r
     const double c6 = tau * t3;
     const double c7 = delta * t4;
     const double c8 = t3 * t4;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t2 = (r < t1);
+            const int t5 = (r == r);
+            loss[row] = (t2 ? -(tau * (r + c6)) : ((r <= c7) ? r * (0.5 * r) / delta : t4 * (r - c8)));
+            gradient[row] = (t5 ? (t2 ? -tau : ((r <= t6) ? r / delta : t4)) : r);
+            hessian[row] = (t5 ? (t2 ? 0.0 : ((t1 < r) ? ((r < t6) ? c9 : ((t6 < r) ? 0.0 : t7)) : t7)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t2 = (r < t1);
         const int t5 = (r == r);
@@ -128,10 +196,19 @@ void lossforge_huber_pinball_loss_f32(size_t n, const float *restrict y, const f
     const float c3 = tau * t0;
     const float c4 = delta * t1;
     const float c5 = t0 * t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = ((r < -c2) ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5f * r) / delta : t1 * (r - c5)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * ((r < -c2) ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5f * r) / delta : t1 * (r - c5)));
     }
@@ -142,10 +219,19 @@ void lossforge_huber_pinball_gradient_f32(size_t n, const float *restrict y, con
     const float t0 = delta * tau;
     const float c2 = 1.0f - tau;
     const float c1 = delta - t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((r < -t0) ? -tau : ((r <= c1) ? r / delta : c2)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((r < -t0) ? -tau : ((r <= c1) ? r / delta : c2)) : r);
     }
@@ -158,10 +244,19 @@ void lossforge_huber_pinball_hessian_f32(size_t n, const float *restrict y, cons
     const float c4 = 1.0f / delta;
     const float t1 = -t0;
     const float t2 = delta - t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            hessian[row] = ((r == r) ? ((r < t1) ? 0.0f : ((t1 < r) ? ((r < t2) ? c4 : ((t2 < r) ? 0.0f : t3)) : t3)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         hessian[row] = w * ((r == r) ? ((r < t1) ? 0.0f : ((t1 < r) ? ((r < t2) ? c4 : ((t2 < r) ? 0.0f : t3)) : t3)) : r);
     }
@@ -176,10 +271,21 @@ void lossforge_huber_pinball_loss_gradient_f32(size_t n, const float *restrict y
     const float c4 = delta * t3;
     const float c5 = t2 * t3;
     const float c6 = delta - t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t1 = (r < -t0);
+            loss[row] = (t1 ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5f * r) / delta : t3 * (r - c5)));
+            gradient[row] = ((r == r) ? (t1 ? -tau : ((r <= c6) ? r / delta : t3)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t1 = (r < -t0);
         loss[row] = w * (t1 ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5f * r) / delta : t3 * (r - c5)));
@@ -195,10 +301,22 @@ void lossforge_huber_pinball_gradient_hessian_f32(size_t n, const float *restric
     const float c5 = 1.0f / delta;
     const float t2 = -t1;
     const float t4 = delta - t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const int t3 = (r < t2);
+            gradient[row] = (t0 ? (t3 ? -tau : ((r <= t4) ? r / delta : c4)) : r);
+            hessian[row] = (t0 ? (t3 ? 0.0f : ((t2 < r) ? ((r < t4) ? c5 : ((t4 < r) ? 0.0f : t5)) : t5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const int t3 = (r < t2);
@@ -219,10 +337,23 @@ void lossforge_huber_pinball_loss_gradient_hessian_f32(size_t n, const float *re
     const float c6 = tau * t3;
     const float c7 = delta * t4;
     const float c8 = t3 * t4;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t2 = (r < t1);
+            const int t5 = (r == r);
+            loss[row] = (t2 ? -(tau * (r + c6)) : ((r <= c7) ? r * (0.5f * r) / delta : t4 * (r - c8)));
+            gradient[row] = (t5 ? (t2 ? -tau : ((r <= t6) ? r / delta : t4)) : r);
+            hessian[row] = (t5 ? (t2 ? 0.0f : ((t1 < r) ? ((r < t6) ? c9 : ((t6 < r) ? 0.0f : t7)) : t7)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t2 = (r < t1);
         const int t5 = (r == r);

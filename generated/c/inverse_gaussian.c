@@ -8,42 +8,81 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_inverse_gaussian_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            loss[row] = 0.5 * (y_i / f_i - 2.0) / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         loss[row] = w * (0.5 * (y_i / f_i - 2.0) / f_i);
     }
 }
 
 void lossforge_inverse_gaussian_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = -((y_i / f_i - 1.0) / f_i / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * -((y_i / f_i - 1.0) / f_i / f_i);
     }
 }
 
 void lossforge_inverse_gaussian_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = (3.0 * y_i / f_i - 2.0) / f_i / f_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * ((3.0 * y_i / f_i - 2.0) / f_i / f_i / f_i);
     }
 }
 
 void lossforge_inverse_gaussian_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = y_i / f_i;
+            loss[row] = 0.5 * (t0 - 2.0) / f_i;
+            gradient[row] = -((t0 - 1.0) / f_i / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i / f_i;
         loss[row] = w * (0.5 * (t0 - 2.0) / f_i);
         gradient[row] = w * -((t0 - 1.0) / f_i / f_i);
@@ -52,10 +91,19 @@ void lossforge_inverse_gaussian_loss_gradient_f64(size_t n, const double *restri
 
 void lossforge_inverse_gaussian_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = -((y_i / f_i - 1.0) / f_i / f_i);
+            hessian[row] = (3.0 * y_i / f_i - 2.0) / f_i / f_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * -((y_i / f_i - 1.0) / f_i / f_i);
         hessian[row] = w * ((3.0 * y_i / f_i - 2.0) / f_i / f_i / f_i);
     }
@@ -63,10 +111,21 @@ void lossforge_inverse_gaussian_gradient_hessian_f64(size_t n, const double *res
 
 void lossforge_inverse_gaussian_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = y_i / f_i;
+            loss[row] = 0.5 * (t0 - 2.0) / f_i;
+            gradient[row] = -((t0 - 1.0) / f_i / f_i);
+            hessian[row] = (3.0 * y_i / f_i - 2.0) / f_i / f_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i / f_i;
         loss[row] = w * (0.5 * (t0 - 2.0) / f_i);
         gradient[row] = w * -((t0 - 1.0) / f_i / f_i);
@@ -76,40 +135,74 @@ void lossforge_inverse_gaussian_loss_gradient_hessian_f64(size_t n, const double
 
 void lossforge_inverse_gaussian_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            loss[row] = 0.5f * (y_i / f_i - 2.0f) / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         loss[row] = w * (0.5f * (y_i / f_i - 2.0f) / f_i);
     }
 }
 
 void lossforge_inverse_gaussian_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = -((y_i / f_i - 1.0f) / f_i / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * -((y_i / f_i - 1.0f) / f_i / f_i);
     }
 }
 
 void lossforge_inverse_gaussian_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = (3.0f * y_i / f_i - 2.0f) / f_i / f_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * ((3.0f * y_i / f_i - 2.0f) / f_i / f_i / f_i);
     }
 }
 
 void lossforge_inverse_gaussian_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = y_i / f_i;
+            loss[row] = 0.5f * (t0 - 2.0f) / f_i;
+            gradient[row] = -((t0 - 1.0f) / f_i / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i / f_i;
         loss[row] = w * (0.5f * (t0 - 2.0f) / f_i);
         gradient[row] = w * -((t0 - 1.0f) / f_i / f_i);
@@ -118,10 +211,19 @@ void lossforge_inverse_gaussian_loss_gradient_f32(size_t n, const float *restric
 
 void lossforge_inverse_gaussian_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = -((y_i / f_i - 1.0f) / f_i / f_i);
+            hessian[row] = (3.0f * y_i / f_i - 2.0f) / f_i / f_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * -((y_i / f_i - 1.0f) / f_i / f_i);
         hessian[row] = w * ((3.0f * y_i / f_i - 2.0f) / f_i / f_i / f_i);
     }
@@ -129,10 +231,21 @@ void lossforge_inverse_gaussian_gradient_hessian_f32(size_t n, const float *rest
 
 void lossforge_inverse_gaussian_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = y_i / f_i;
+            loss[row] = 0.5f * (t0 - 2.0f) / f_i;
+            gradient[row] = -((t0 - 1.0f) / f_i / f_i);
+            hessian[row] = (3.0f * y_i / f_i - 2.0f) / f_i / f_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i / f_i;
         loss[row] = w * (0.5f * (t0 - 2.0f) / f_i);
         gradient[row] = w * -((t0 - 1.0f) / f_i / f_i);

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -171,10 +176,29 @@ static inline float minimumf(float a, float b)
 
 void lossforge_itakura_saito_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (f_i <= 2.0 * y_i);
+            const double t1 = (y_i - f_i) / f_i;
+            const double t2 = maximum(-0.5, t1);
+            const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
+            const double t4 = (t3 ? t2 : 0.0);
+            const double t5 = 2.0 + t4;
+            const double t6 = (t3 ? t2 * t2 : 0.0);
+            const double t7 = minimum(1.2676506002282294e+30, t2);
+            const double t8 = y_i / f_i;
+            const int t9 = ((y_i <= 2.0 * f_i) && t0);
+            const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
+            loss[row] = (t0 ? (t3 ? t4 / t5 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0) * t6 / t5 / t5) / 21.0) * t6 / t5 / t5) / 19.0) * t6 / t5 / t5) / 17.0) * t6 / t5 / t5) / 15.0) * t6 / t5 / t5) / 13.0) * t6 / t5 / t5) / 11.0) * t6 / t5 / t5) / 9.0) * t6 / t5 / t5) / 7.0) * t6 / t5 / t5) / 5.0) * t6 / t5 / t5 / t5 / 3.0 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_v((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_v((t9 ? t1 : 0.0)) : (t10 ? log_v(y_i) - log_v(f_i) : log_v((t10 ? 1.0 : t8)))));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (f_i <= 2.0 * y_i);
         const double t1 = (y_i - f_i) / f_i;
         const double t2 = maximum(-0.5, t1);
@@ -192,20 +216,37 @@ void lossforge_itakura_saito_loss_f64(size_t n, const double *restrict y, const 
 
 void lossforge_itakura_saito_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = (1.0 - y_i / f_i) / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * ((1.0 - y_i / f_i) / f_i);
     }
 }
 
 void lossforge_itakura_saito_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = y_i / f_i;
+            hessian[row] = t0 / f_i / f_i - (1.0 - t0) / f_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i / f_i;
         hessian[row] = w * (t0 / f_i / f_i - (1.0 - t0) / f_i / f_i);
     }
@@ -213,10 +254,30 @@ void lossforge_itakura_saito_hessian_f64(size_t n, const double *restrict y, con
 
 void lossforge_itakura_saito_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (f_i <= 2.0 * y_i);
+            const double t1 = (y_i - f_i) / f_i;
+            const double t2 = maximum(-0.5, t1);
+            const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
+            const double t4 = (t3 ? t2 : 0.0);
+            const double t5 = 2.0 + t4;
+            const double t6 = (t3 ? t2 * t2 : 0.0);
+            const double t7 = minimum(1.2676506002282294e+30, t2);
+            const double t8 = y_i / f_i;
+            const int t9 = ((y_i <= 2.0 * f_i) && t0);
+            const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
+            loss[row] = (t0 ? (t3 ? t4 / t5 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0) * t6 / t5 / t5) / 21.0) * t6 / t5 / t5) / 19.0) * t6 / t5 / t5) / 17.0) * t6 / t5 / t5) / 15.0) * t6 / t5 / t5) / 13.0) * t6 / t5 / t5) / 11.0) * t6 / t5 / t5) / 9.0) * t6 / t5 / t5) / 7.0) * t6 / t5 / t5) / 5.0) * t6 / t5 / t5 / t5 / 3.0 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_v((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_v((t9 ? t1 : 0.0)) : (t10 ? log_v(y_i) - log_v(f_i) : log_v((t10 ? 1.0 : t8)))));
+            gradient[row] = (1.0 - t8) / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (f_i <= 2.0 * y_i);
         const double t1 = (y_i - f_i) / f_i;
         const double t2 = maximum(-0.5, t1);
@@ -235,10 +296,21 @@ void lossforge_itakura_saito_loss_gradient_f64(size_t n, const double *restrict 
 
 void lossforge_itakura_saito_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = y_i / f_i;
+            const double t1 = (1.0 - t0) / f_i;
+            gradient[row] = t1;
+            hessian[row] = t0 / f_i / f_i - t1 / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i / f_i;
         const double t1 = (1.0 - t0) / f_i;
         gradient[row] = w * t1;
@@ -248,10 +320,32 @@ void lossforge_itakura_saito_gradient_hessian_f64(size_t n, const double *restri
 
 void lossforge_itakura_saito_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (f_i <= 2.0 * y_i);
+            const double t1 = (y_i - f_i) / f_i;
+            const double t2 = maximum(-0.5, t1);
+            const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
+            const double t4 = (t3 ? t2 : 0.0);
+            const double t5 = 2.0 + t4;
+            const double t6 = (t3 ? t2 * t2 : 0.0);
+            const double t7 = minimum(1.2676506002282294e+30, t2);
+            const double t8 = y_i / f_i;
+            const int t9 = ((y_i <= 2.0 * f_i) && t0);
+            const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
+            const double t11 = (1.0 - t8) / f_i;
+            loss[row] = (t0 ? (t3 ? t4 / t5 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0) * t6 / t5 / t5) / 21.0) * t6 / t5 / t5) / 19.0) * t6 / t5 / t5) / 17.0) * t6 / t5 / t5) / 15.0) * t6 / t5 / t5) / 13.0) * t6 / t5 / t5) / 11.0) * t6 / t5 / t5) / 9.0) * t6 / t5 / t5) / 7.0) * t6 / t5 / t5) / 5.0) * t6 / t5 / t5 / t5 / 3.0 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_v((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_v((t9 ? t1 : 0.0)) : (t10 ? log_v(y_i) - log_v(f_i) : log_v((t10 ? 1.0 : t8)))));
+            gradient[row] = t11;
+            hessian[row] = t8 / f_i / f_i - t11 / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (f_i <= 2.0 * y_i);
         const double t1 = (y_i - f_i) / f_i;
         const double t2 = maximum(-0.5, t1);
@@ -272,10 +366,29 @@ void lossforge_itakura_saito_loss_gradient_hessian_f64(size_t n, const double *r
 
 void lossforge_itakura_saito_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (f_i <= 2.0f * y_i);
+            const float t1 = (y_i - f_i) / f_i;
+            const float t2 = maximumf(-0.5f, t1);
+            const int t3 = ((-0.33333334f <= t2) && (t2 <= 0.5f));
+            const float t4 = (t3 ? t2 : 0.0f);
+            const float t5 = 2.0f + t4;
+            const float t6 = (t3 ? t2 * t2 : 0.0f);
+            const float t7 = minimumf(1.2676506e+30f, t2);
+            const float t8 = y_i / f_i;
+            const int t9 = ((y_i <= 2.0f * f_i) && t0);
+            const int t10 = ((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i));
+            loss[row] = (t0 ? (t3 ? t4 / t5 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0f) * t6 / t5 / t5) / 21.0f) * t6 / t5 / t5) / 19.0f) * t6 / t5 / t5) / 17.0f) * t6 / t5 / t5) / 15.0f) * t6 / t5 / t5) / 13.0f) * t6 / t5 / t5) / 11.0f) * t6 / t5 / t5) / 9.0f) * t6 / t5 / t5) / 7.0f) * t6 / t5 / t5) / 5.0f) * t6 / t5 / t5 / t5 / 3.0f : 1.0f - (t3 ? 1.0f : 1.0f / t7) * log1p_vf((t3 ? 1.0f : t7))) * t2 : t8 - 1.0f - (t9 ? log1p_vf((t9 ? t1 : 0.0f)) : (t10 ? log_vf(y_i) - log_vf(f_i) : log_vf((t10 ? 1.0f : t8)))));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (f_i <= 2.0f * y_i);
         const float t1 = (y_i - f_i) / f_i;
         const float t2 = maximumf(-0.5f, t1);
@@ -293,20 +406,37 @@ void lossforge_itakura_saito_loss_f32(size_t n, const float *restrict y, const f
 
 void lossforge_itakura_saito_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = (1.0f - y_i / f_i) / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * ((1.0f - y_i / f_i) / f_i);
     }
 }
 
 void lossforge_itakura_saito_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = y_i / f_i;
+            hessian[row] = t0 / f_i / f_i - (1.0f - t0) / f_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i / f_i;
         hessian[row] = w * (t0 / f_i / f_i - (1.0f - t0) / f_i / f_i);
     }
@@ -314,10 +444,30 @@ void lossforge_itakura_saito_hessian_f32(size_t n, const float *restrict y, cons
 
 void lossforge_itakura_saito_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (f_i <= 2.0f * y_i);
+            const float t1 = (y_i - f_i) / f_i;
+            const float t2 = maximumf(-0.5f, t1);
+            const int t3 = ((-0.33333334f <= t2) && (t2 <= 0.5f));
+            const float t4 = (t3 ? t2 : 0.0f);
+            const float t5 = 2.0f + t4;
+            const float t6 = (t3 ? t2 * t2 : 0.0f);
+            const float t7 = minimumf(1.2676506e+30f, t2);
+            const float t8 = y_i / f_i;
+            const int t9 = ((y_i <= 2.0f * f_i) && t0);
+            const int t10 = ((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i));
+            loss[row] = (t0 ? (t3 ? t4 / t5 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0f) * t6 / t5 / t5) / 21.0f) * t6 / t5 / t5) / 19.0f) * t6 / t5 / t5) / 17.0f) * t6 / t5 / t5) / 15.0f) * t6 / t5 / t5) / 13.0f) * t6 / t5 / t5) / 11.0f) * t6 / t5 / t5) / 9.0f) * t6 / t5 / t5) / 7.0f) * t6 / t5 / t5) / 5.0f) * t6 / t5 / t5 / t5 / 3.0f : 1.0f - (t3 ? 1.0f : 1.0f / t7) * log1p_vf((t3 ? 1.0f : t7))) * t2 : t8 - 1.0f - (t9 ? log1p_vf((t9 ? t1 : 0.0f)) : (t10 ? log_vf(y_i) - log_vf(f_i) : log_vf((t10 ? 1.0f : t8)))));
+            gradient[row] = (1.0f - t8) / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (f_i <= 2.0f * y_i);
         const float t1 = (y_i - f_i) / f_i;
         const float t2 = maximumf(-0.5f, t1);
@@ -336,10 +486,21 @@ void lossforge_itakura_saito_loss_gradient_f32(size_t n, const float *restrict y
 
 void lossforge_itakura_saito_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = y_i / f_i;
+            const float t1 = (1.0f - t0) / f_i;
+            gradient[row] = t1;
+            hessian[row] = t0 / f_i / f_i - t1 / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i / f_i;
         const float t1 = (1.0f - t0) / f_i;
         gradient[row] = w * t1;
@@ -349,10 +510,32 @@ void lossforge_itakura_saito_gradient_hessian_f32(size_t n, const float *restric
 
 void lossforge_itakura_saito_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (f_i <= 2.0f * y_i);
+            const float t1 = (y_i - f_i) / f_i;
+            const float t2 = maximumf(-0.5f, t1);
+            const int t3 = ((-0.33333334f <= t2) && (t2 <= 0.5f));
+            const float t4 = (t3 ? t2 : 0.0f);
+            const float t5 = 2.0f + t4;
+            const float t6 = (t3 ? t2 * t2 : 0.0f);
+            const float t7 = minimumf(1.2676506e+30f, t2);
+            const float t8 = y_i / f_i;
+            const int t9 = ((y_i <= 2.0f * f_i) && t0);
+            const int t10 = ((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i));
+            const float t11 = (1.0f - t8) / f_i;
+            loss[row] = (t0 ? (t3 ? t4 / t5 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0f) * t6 / t5 / t5) / 21.0f) * t6 / t5 / t5) / 19.0f) * t6 / t5 / t5) / 17.0f) * t6 / t5 / t5) / 15.0f) * t6 / t5 / t5) / 13.0f) * t6 / t5 / t5) / 11.0f) * t6 / t5 / t5) / 9.0f) * t6 / t5 / t5) / 7.0f) * t6 / t5 / t5) / 5.0f) * t6 / t5 / t5 / t5 / 3.0f : 1.0f - (t3 ? 1.0f : 1.0f / t7) * log1p_vf((t3 ? 1.0f : t7))) * t2 : t8 - 1.0f - (t9 ? log1p_vf((t9 ? t1 : 0.0f)) : (t10 ? log_vf(y_i) - log_vf(f_i) : log_vf((t10 ? 1.0f : t8)))));
+            gradient[row] = t11;
+            hessian[row] = t8 / f_i / f_i - t11 / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (f_i <= 2.0f * y_i);
         const float t1 = (y_i - f_i) / f_i;
         const float t2 = maximumf(-0.5f, t1);

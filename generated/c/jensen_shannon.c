@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -171,10 +176,27 @@ static inline float minimumf(float a, float b)
 
 void lossforge_jensen_shannon_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = maximum(f_i, y_i);
+            const double t1 = minimum(f_i, y_i);
+            const int t2 = (t0 <= 3.0 * t1);
+            const double t3 = t1 / t0;
+            const double t4 = 1.0 + t3;
+            const double t5 = (f_i - y_i) / (t4 * t0);
+            const double t6 = (t2 ? t5 * t5 : 0.0);
+            const int t7 = (1.2676506002282294e+30 * t1 < t0);
+            const double t8 = (t7 ? 1.0 : t3);
+            loss[row] = ((f_i == f_i) ? 0.5 * (t2 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t6 / 1225.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5 * f_i - 0.5 * y_i) * (t2 ? t5 : 0.0) : log_v(2.0 / t4) * t0 + (t7 ? 0.0 : log_v(2.0 * t8 / (1.0 + t8)) * t1)) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = maximum(f_i, y_i);
         const double t1 = minimum(f_i, y_i);
         const int t2 = (t0 <= 3.0 * t1);
@@ -190,10 +212,23 @@ void lossforge_jensen_shannon_loss_f64(size_t n, const double *restrict y, const
 
 void lossforge_jensen_shannon_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i - y_i;
+            const double t1 = maximum(f_i, y_i);
+            const double t2 = 1.0 + minimum(f_i, y_i) / t1;
+            const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+            const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+            gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t0 / (t2 * t1)) : (t3 ? log1p_v((t3 ? t0 / y_i : 0.0)) : (t4 ? log_v(f_i) - log_v(y_i) : log_v((t4 ? 1.0 : f_i / y_i)))) + log_v(2.0 / t2)) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - y_i;
         const double t1 = maximum(f_i, y_i);
         const double t2 = 1.0 + minimum(f_i, y_i) / t1;
@@ -205,20 +240,51 @@ void lossforge_jensen_shannon_gradient_f64(size_t n, const double *restrict y, c
 
 void lossforge_jensen_shannon_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * (0.5 * (y_i / (f_i + y_i) / f_i));
     }
 }
 
 void lossforge_jensen_shannon_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (f_i == f_i);
+            const double t1 = maximum(f_i, y_i);
+            const double t2 = minimum(f_i, y_i);
+            const int t3 = (t1 <= 3.0 * t2);
+            const double t4 = f_i - y_i;
+            const double t5 = t2 / t1;
+            const double t6 = 1.0 + t5;
+            const double t7 = t4 / (t6 * t1);
+            const double t8 = (t3 ? t7 * t7 : 0.0);
+            const double t9 = log_v(2.0 / t6);
+            const int t10 = (1.2676506002282294e+30 * t2 < t1);
+            const double t11 = (t10 ? 1.0 : t5);
+            const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+            const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+            loss[row] = (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_v(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
+            gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t7) : (t12 ? log1p_v((t12 ? t4 / y_i : 0.0)) : (t13 ? log_v(f_i) - log_v(y_i) : log_v((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (f_i == f_i);
         const double t1 = maximum(f_i, y_i);
         const double t2 = minimum(f_i, y_i);
@@ -240,10 +306,24 @@ void lossforge_jensen_shannon_loss_gradient_f64(size_t n, const double *restrict
 
 void lossforge_jensen_shannon_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i - y_i;
+            const double t1 = maximum(f_i, y_i);
+            const double t2 = 1.0 + minimum(f_i, y_i) / t1;
+            const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+            const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+            gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t0 / (t2 * t1)) : (t3 ? log1p_v((t3 ? t0 / y_i : 0.0)) : (t4 ? log_v(f_i) - log_v(y_i) : log_v((t4 ? 1.0 : f_i / y_i)))) + log_v(2.0 / t2)) : f_i);
+            hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - y_i;
         const double t1 = maximum(f_i, y_i);
         const double t2 = 1.0 + minimum(f_i, y_i) / t1;
@@ -256,10 +336,34 @@ void lossforge_jensen_shannon_gradient_hessian_f64(size_t n, const double *restr
 
 void lossforge_jensen_shannon_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (f_i == f_i);
+            const double t1 = maximum(f_i, y_i);
+            const double t2 = minimum(f_i, y_i);
+            const int t3 = (t1 <= 3.0 * t2);
+            const double t4 = f_i - y_i;
+            const double t5 = t2 / t1;
+            const double t6 = 1.0 + t5;
+            const double t7 = t4 / (t6 * t1);
+            const double t8 = (t3 ? t7 * t7 : 0.0);
+            const double t9 = log_v(2.0 / t6);
+            const int t10 = (1.2676506002282294e+30 * t2 < t1);
+            const double t11 = (t10 ? 1.0 : t5);
+            const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+            const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+            loss[row] = (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_v(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
+            gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t7) : (t12 ? log1p_v((t12 ? t4 / y_i : 0.0)) : (t13 ? log_v(f_i) - log_v(y_i) : log_v((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+            hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (f_i == f_i);
         const double t1 = maximum(f_i, y_i);
         const double t2 = minimum(f_i, y_i);
@@ -282,10 +386,27 @@ void lossforge_jensen_shannon_loss_gradient_hessian_f64(size_t n, const double *
 
 void lossforge_jensen_shannon_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = maximumf(f_i, y_i);
+            const float t1 = minimumf(f_i, y_i);
+            const int t2 = (t0 <= 3.0f * t1);
+            const float t3 = t1 / t0;
+            const float t4 = 1.0f + t3;
+            const float t5 = (f_i - y_i) / (t4 * t0);
+            const float t6 = (t2 ? t5 * t5 : 0.0f);
+            const int t7 = (1.2676506e+30f * t1 < t0);
+            const float t8 = (t7 ? 1.0f : t3);
+            loss[row] = ((f_i == f_i) ? 0.5f * (t2 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t6 / 1225.0f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5f * f_i - 0.5f * y_i) * (t2 ? t5 : 0.0f) : log_vf(2.0f / t4) * t0 + (t7 ? 0.0f : log_vf(2.0f * t8 / (1.0f + t8)) * t1)) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = maximumf(f_i, y_i);
         const float t1 = minimumf(f_i, y_i);
         const int t2 = (t0 <= 3.0f * t1);
@@ -301,10 +422,23 @@ void lossforge_jensen_shannon_loss_f32(size_t n, const float *restrict y, const 
 
 void lossforge_jensen_shannon_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i - y_i;
+            const float t1 = maximumf(f_i, y_i);
+            const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
+            const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
+            const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
+            gradient[row] = ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t0 / (t2 * t1)) : (t3 ? log1p_vf((t3 ? t0 / y_i : 0.0f)) : (t4 ? log_vf(f_i) - log_vf(y_i) : log_vf((t4 ? 1.0f : f_i / y_i)))) + log_vf(2.0f / t2)) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - y_i;
         const float t1 = maximumf(f_i, y_i);
         const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
@@ -316,20 +450,51 @@ void lossforge_jensen_shannon_gradient_f32(size_t n, const float *restrict y, co
 
 void lossforge_jensen_shannon_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * (0.5f * (y_i / (f_i + y_i) / f_i));
     }
 }
 
 void lossforge_jensen_shannon_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (f_i == f_i);
+            const float t1 = maximumf(f_i, y_i);
+            const float t2 = minimumf(f_i, y_i);
+            const int t3 = (t1 <= 3.0f * t2);
+            const float t4 = f_i - y_i;
+            const float t5 = t2 / t1;
+            const float t6 = 1.0f + t5;
+            const float t7 = t4 / (t6 * t1);
+            const float t8 = (t3 ? t7 * t7 : 0.0f);
+            const float t9 = log_vf(2.0f / t6);
+            const int t10 = (1.2676506e+30f * t2 < t1);
+            const float t11 = (t10 ? 1.0f : t5);
+            const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
+            const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
+            loss[row] = (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : log_vf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
+            gradient[row] = (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t7) : (t12 ? log1p_vf((t12 ? t4 / y_i : 0.0f)) : (t13 ? log_vf(f_i) - log_vf(y_i) : log_vf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (f_i == f_i);
         const float t1 = maximumf(f_i, y_i);
         const float t2 = minimumf(f_i, y_i);
@@ -351,10 +516,24 @@ void lossforge_jensen_shannon_loss_gradient_f32(size_t n, const float *restrict 
 
 void lossforge_jensen_shannon_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i - y_i;
+            const float t1 = maximumf(f_i, y_i);
+            const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
+            const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
+            const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
+            gradient[row] = ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t0 / (t2 * t1)) : (t3 ? log1p_vf((t3 ? t0 / y_i : 0.0f)) : (t4 ? log_vf(f_i) - log_vf(y_i) : log_vf((t4 ? 1.0f : f_i / y_i)))) + log_vf(2.0f / t2)) : f_i);
+            hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - y_i;
         const float t1 = maximumf(f_i, y_i);
         const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
@@ -367,10 +546,34 @@ void lossforge_jensen_shannon_gradient_hessian_f32(size_t n, const float *restri
 
 void lossforge_jensen_shannon_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (f_i == f_i);
+            const float t1 = maximumf(f_i, y_i);
+            const float t2 = minimumf(f_i, y_i);
+            const int t3 = (t1 <= 3.0f * t2);
+            const float t4 = f_i - y_i;
+            const float t5 = t2 / t1;
+            const float t6 = 1.0f + t5;
+            const float t7 = t4 / (t6 * t1);
+            const float t8 = (t3 ? t7 * t7 : 0.0f);
+            const float t9 = log_vf(2.0f / t6);
+            const int t10 = (1.2676506e+30f * t2 < t1);
+            const float t11 = (t10 ? 1.0f : t5);
+            const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
+            const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
+            loss[row] = (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : log_vf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
+            gradient[row] = (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t7) : (t12 ? log1p_vf((t12 ? t4 / y_i : 0.0f)) : (t13 ? log_vf(f_i) - log_vf(y_i) : log_vf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
+            hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (f_i == f_i);
         const float t1 = maximumf(f_i, y_i);
         const float t2 = minimumf(f_i, y_i);

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -203,10 +208,19 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_f64(size_t n, const doub
 {
     const double t0 = 1.0 - epsilon;
     const double t1 = 0.5 * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t2 = log1p_v(exp_v(-fabs(z_i)));
+            loss[row] = (t0 * (1.0 - y_i) + t1) * (t2 + maximum(0.0, z_i)) + (t1 + y_i * t0) * (t2 + maximum(0.0, -z_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t2 = log1p_v(exp_v(-fabs(z_i)));
         loss[row] = w * ((t0 * (1.0 - y_i) + t1) * (t2 + maximum(0.0, z_i)) + (t1 + y_i * t0) * (t2 + maximum(0.0, -z_i)));
     }
@@ -216,10 +230,20 @@ void lossforge_label_smoothed_binary_cross_entropy_gradient_f64(size_t n, const 
 {
     const double t0 = 1.0 - epsilon;
     const double t1 = 0.5 * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t2 = exp_v(-fabs(z_i));
+            const double t3 = 1.0 + t2;
+            gradient[row] = (t0 * (1.0 - y_i) + t1) * (((0.0 <= z_i) ? 1.0 : t2) / t3) - (t1 + y_i * t0) * (((0.0 <= -z_i) ? 1.0 : t2) / t3);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t2 = exp_v(-fabs(z_i));
         const double t3 = 1.0 + t2;
         gradient[row] = w * ((t0 * (1.0 - y_i) + t1) * (((0.0 <= z_i) ? 1.0 : t2) / t3) - (t1 + y_i * t0) * (((0.0 <= -z_i) ? 1.0 : t2) / t3));
@@ -229,10 +253,20 @@ void lossforge_label_smoothed_binary_cross_entropy_gradient_f64(size_t n, const 
 void lossforge_label_smoothed_binary_cross_entropy_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict hessian)
 {
     const double t0 = 1.0 - epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = 1.0 + t1;
+            hessian[row] = (t0 * (1.0 - y_i) + (epsilon + y_i * t0)) * (((0.0 <= z_i) ? 1.0 : t1) / t2) * (((0.0 <= -z_i) ? 1.0 : t1) / t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         hessian[row] = w * ((t0 * (1.0 - y_i) + (epsilon + y_i * t0)) * (((0.0 <= z_i) ? 1.0 : t1) / t2) * (((0.0 <= -z_i) ? 1.0 : t1) / t2));
@@ -243,10 +277,25 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f64(size_t n, c
 {
     const double t0 = 1.0 - epsilon;
     const double t1 = 0.5 * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t2 = t0 * (1.0 - y_i) + t1;
+            const double t3 = exp_v(-fabs(z_i));
+            const double t4 = log1p_v(t3);
+            const double t5 = t1 + y_i * t0;
+            const double t6 = -z_i;
+            const double t7 = 1.0 + t3;
+            loss[row] = t2 * (t4 + maximum(0.0, z_i)) + t5 * (t4 + maximum(0.0, t6));
+            gradient[row] = t2 * (((0.0 <= z_i) ? 1.0 : t3) / t7) - t5 * (((0.0 <= t6) ? 1.0 : t3) / t7);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t2 = t0 * (1.0 - y_i) + t1;
         const double t3 = exp_v(-fabs(z_i));
         const double t4 = log1p_v(t3);
@@ -262,10 +311,25 @@ void lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f64(size_t n
 {
     const double t0 = 1.0 - epsilon;
     const double t2 = 0.5 * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t1 = t0 * (1.0 - y_i);
+            const double t3 = exp_v(-fabs(z_i));
+            const double t4 = 1.0 + t3;
+            const double t5 = ((0.0 <= z_i) ? 1.0 : t3) / t4;
+            const double t6 = y_i * t0;
+            const double t7 = ((0.0 <= -z_i) ? 1.0 : t3) / t4;
+            gradient[row] = (t1 + t2) * t5 - (t2 + t6) * t7;
+            hessian[row] = (t1 + (epsilon + t6)) * t5 * t7;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = t0 * (1.0 - y_i);
         const double t3 = exp_v(-fabs(z_i));
         const double t4 = 1.0 + t3;
@@ -281,10 +345,30 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f64(siz
 {
     const double t0 = 1.0 - epsilon;
     const double t2 = 0.5 * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t1 = t0 * (1.0 - y_i);
+            const double t3 = t1 + t2;
+            const double t4 = exp_v(-fabs(z_i));
+            const double t5 = log1p_v(t4);
+            const double t6 = y_i * t0;
+            const double t7 = t2 + t6;
+            const double t8 = -z_i;
+            const double t9 = 1.0 + t4;
+            const double t10 = ((0.0 <= z_i) ? 1.0 : t4) / t9;
+            const double t11 = ((0.0 <= t8) ? 1.0 : t4) / t9;
+            loss[row] = t3 * (t5 + maximum(0.0, z_i)) + t7 * (t5 + maximum(0.0, t8));
+            gradient[row] = t3 * t10 - t7 * t11;
+            hessian[row] = (t1 + (epsilon + t6)) * t10 * t11;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = t0 * (1.0 - y_i);
         const double t3 = t1 + t2;
         const double t4 = exp_v(-fabs(z_i));
@@ -315,10 +399,19 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_f32(size_t n, const floa
 {
     const float t0 = 1.0f - epsilon;
     const float t1 = 0.5f * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t2 = log1p_vf(exp_vf(-fabsf(z_i)));
+            loss[row] = (t0 * (1.0f - y_i) + t1) * (t2 + maximumf(0.0f, z_i)) + (t1 + y_i * t0) * (t2 + maximumf(0.0f, -z_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t2 = log1p_vf(exp_vf(-fabsf(z_i)));
         loss[row] = w * ((t0 * (1.0f - y_i) + t1) * (t2 + maximumf(0.0f, z_i)) + (t1 + y_i * t0) * (t2 + maximumf(0.0f, -z_i)));
     }
@@ -328,10 +421,20 @@ void lossforge_label_smoothed_binary_cross_entropy_gradient_f32(size_t n, const 
 {
     const float t0 = 1.0f - epsilon;
     const float t1 = 0.5f * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t2 = exp_vf(-fabsf(z_i));
+            const float t3 = 1.0f + t2;
+            gradient[row] = (t0 * (1.0f - y_i) + t1) * (((0.0f <= z_i) ? 1.0f : t2) / t3) - (t1 + y_i * t0) * (((0.0f <= -z_i) ? 1.0f : t2) / t3);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t2 = exp_vf(-fabsf(z_i));
         const float t3 = 1.0f + t2;
         gradient[row] = w * ((t0 * (1.0f - y_i) + t1) * (((0.0f <= z_i) ? 1.0f : t2) / t3) - (t1 + y_i * t0) * (((0.0f <= -z_i) ? 1.0f : t2) / t3));
@@ -341,10 +444,20 @@ void lossforge_label_smoothed_binary_cross_entropy_gradient_f32(size_t n, const 
 void lossforge_label_smoothed_binary_cross_entropy_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict hessian)
 {
     const float t0 = 1.0f - epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = 1.0f + t1;
+            hessian[row] = (t0 * (1.0f - y_i) + (epsilon + y_i * t0)) * (((0.0f <= z_i) ? 1.0f : t1) / t2) * (((0.0f <= -z_i) ? 1.0f : t1) / t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         hessian[row] = w * ((t0 * (1.0f - y_i) + (epsilon + y_i * t0)) * (((0.0f <= z_i) ? 1.0f : t1) / t2) * (((0.0f <= -z_i) ? 1.0f : t1) / t2));
@@ -355,10 +468,25 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f32(size_t n, c
 {
     const float t0 = 1.0f - epsilon;
     const float t1 = 0.5f * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t2 = t0 * (1.0f - y_i) + t1;
+            const float t3 = exp_vf(-fabsf(z_i));
+            const float t4 = log1p_vf(t3);
+            const float t5 = t1 + y_i * t0;
+            const float t6 = -z_i;
+            const float t7 = 1.0f + t3;
+            loss[row] = t2 * (t4 + maximumf(0.0f, z_i)) + t5 * (t4 + maximumf(0.0f, t6));
+            gradient[row] = t2 * (((0.0f <= z_i) ? 1.0f : t3) / t7) - t5 * (((0.0f <= t6) ? 1.0f : t3) / t7);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t2 = t0 * (1.0f - y_i) + t1;
         const float t3 = exp_vf(-fabsf(z_i));
         const float t4 = log1p_vf(t3);
@@ -374,10 +502,25 @@ void lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f32(size_t n
 {
     const float t0 = 1.0f - epsilon;
     const float t2 = 0.5f * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t1 = t0 * (1.0f - y_i);
+            const float t3 = exp_vf(-fabsf(z_i));
+            const float t4 = 1.0f + t3;
+            const float t5 = ((0.0f <= z_i) ? 1.0f : t3) / t4;
+            const float t6 = y_i * t0;
+            const float t7 = ((0.0f <= -z_i) ? 1.0f : t3) / t4;
+            gradient[row] = (t1 + t2) * t5 - (t2 + t6) * t7;
+            hessian[row] = (t1 + (epsilon + t6)) * t5 * t7;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = t0 * (1.0f - y_i);
         const float t3 = exp_vf(-fabsf(z_i));
         const float t4 = 1.0f + t3;
@@ -393,10 +536,30 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f32(siz
 {
     const float t0 = 1.0f - epsilon;
     const float t2 = 0.5f * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t1 = t0 * (1.0f - y_i);
+            const float t3 = t1 + t2;
+            const float t4 = exp_vf(-fabsf(z_i));
+            const float t5 = log1p_vf(t4);
+            const float t6 = y_i * t0;
+            const float t7 = t2 + t6;
+            const float t8 = -z_i;
+            const float t9 = 1.0f + t4;
+            const float t10 = ((0.0f <= z_i) ? 1.0f : t4) / t9;
+            const float t11 = ((0.0f <= t8) ? 1.0f : t4) / t9;
+            loss[row] = t3 * (t5 + maximumf(0.0f, z_i)) + t7 * (t5 + maximumf(0.0f, t8));
+            gradient[row] = t3 * t10 - t7 * t11;
+            hessian[row] = (t1 + (epsilon + t6)) * t10 * t11;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = t0 * (1.0f - y_i);
         const float t3 = t1 + t2;
         const float t4 = exp_vf(-fabsf(z_i));

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -181,10 +186,21 @@ static inline float minimumf(float a, float b)
 
 void lossforge_linex_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = a * r;
+            const double t1 = maximum(-0.5, minimum(0.5, t0));
+            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = a * r;
         const double t1 = maximum(-0.5, minimum(0.5, t0));
@@ -194,10 +210,21 @@ void lossforge_linex_loss_f64(size_t n, const double *restrict y, const double *
 
 void lossforge_linex_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = a * r;
+            const double t1 = exp_v(t0);
+            gradient[row] = ((t0 <= 1.0) ? a * expm1_v(minimum(1.0, t0)) : ((t1 == 0.0) ? 0.0 : a) * t1 - a);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = a * r;
         const double t1 = exp_v(t0);
@@ -208,10 +235,20 @@ void lossforge_linex_gradient_f64(size_t n, const double *restrict y, const doub
 void lossforge_linex_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double *restrict hessian)
 {
     const double c0 = a * a;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = exp_v(a * r);
+            hessian[row] = ((t0 == 0.0) ? 0.0 : c0) * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = exp_v(a * r);
         hessian[row] = w * (((t0 == 0.0) ? 0.0 : c0) * t0);
@@ -220,10 +257,23 @@ void lossforge_linex_hessian_f64(size_t n, const double *restrict y, const doubl
 
 void lossforge_linex_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = a * r;
+            const double t1 = maximum(-0.5, minimum(0.5, t0));
+            const double t2 = exp_v(t0);
+            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+            gradient[row] = ((t0 <= 1.0) ? a * expm1_v(minimum(1.0, t0)) : ((t2 == 0.0) ? 0.0 : a) * t2 - a);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = a * r;
         const double t1 = maximum(-0.5, minimum(0.5, t0));
@@ -236,10 +286,23 @@ void lossforge_linex_loss_gradient_f64(size_t n, const double *restrict y, const
 void lossforge_linex_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = a * a;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = a * r;
+            const double t1 = exp_v(t0);
+            const int t2 = (t1 == 0.0);
+            gradient[row] = ((t0 <= 1.0) ? a * expm1_v(minimum(1.0, t0)) : (t2 ? 0.0 : a) * t1 - a);
+            hessian[row] = (t2 ? 0.0 : c0) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = a * r;
         const double t1 = exp_v(t0);
@@ -252,10 +315,25 @@ void lossforge_linex_gradient_hessian_f64(size_t n, const double *restrict y, co
 void lossforge_linex_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = a * a;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = a * r;
+            const double t1 = maximum(-0.5, minimum(0.5, t0));
+            const double t2 = exp_v(t0);
+            const int t3 = (t2 == 0.0);
+            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+            gradient[row] = ((t0 <= 1.0) ? a * expm1_v(minimum(1.0, t0)) : (t3 ? 0.0 : a) * t2 - a);
+            hessian[row] = (t3 ? 0.0 : c0) * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = a * r;
         const double t1 = maximum(-0.5, minimum(0.5, t0));
@@ -269,10 +347,21 @@ void lossforge_linex_loss_gradient_hessian_f64(size_t n, const double *restrict 
 
 void lossforge_linex_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = a * r;
+            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
+            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = a * r;
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
@@ -282,10 +371,21 @@ void lossforge_linex_loss_f32(size_t n, const float *restrict y, const float *re
 
 void lossforge_linex_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = a * r;
+            const float t1 = exp_vf(t0);
+            gradient[row] = ((t0 <= 1.0f) ? a * expm1_vf(minimumf(1.0f, t0)) : ((t1 == 0.0f) ? 0.0f : a) * t1 - a);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = a * r;
         const float t1 = exp_vf(t0);
@@ -296,10 +396,20 @@ void lossforge_linex_gradient_f32(size_t n, const float *restrict y, const float
 void lossforge_linex_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float *restrict hessian)
 {
     const float c0 = a * a;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = exp_vf(a * r);
+            hessian[row] = ((t0 == 0.0f) ? 0.0f : c0) * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = exp_vf(a * r);
         hessian[row] = w * (((t0 == 0.0f) ? 0.0f : c0) * t0);
@@ -308,10 +418,23 @@ void lossforge_linex_hessian_f32(size_t n, const float *restrict y, const float 
 
 void lossforge_linex_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = a * r;
+            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
+            const float t2 = exp_vf(t0);
+            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+            gradient[row] = ((t0 <= 1.0f) ? a * expm1_vf(minimumf(1.0f, t0)) : ((t2 == 0.0f) ? 0.0f : a) * t2 - a);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = a * r;
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
@@ -324,10 +447,23 @@ void lossforge_linex_loss_gradient_f32(size_t n, const float *restrict y, const 
 void lossforge_linex_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = a * a;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = a * r;
+            const float t1 = exp_vf(t0);
+            const int t2 = (t1 == 0.0f);
+            gradient[row] = ((t0 <= 1.0f) ? a * expm1_vf(minimumf(1.0f, t0)) : (t2 ? 0.0f : a) * t1 - a);
+            hessian[row] = (t2 ? 0.0f : c0) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = a * r;
         const float t1 = exp_vf(t0);
@@ -340,10 +476,25 @@ void lossforge_linex_gradient_hessian_f32(size_t n, const float *restrict y, con
 void lossforge_linex_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = a * a;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = a * r;
+            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
+            const float t2 = exp_vf(t0);
+            const int t3 = (t2 == 0.0f);
+            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+            gradient[row] = ((t0 <= 1.0f) ? a * expm1_vf(minimumf(1.0f, t0)) : (t3 ? 0.0f : a) * t2 - a);
+            hessian[row] = (t3 ? 0.0f : c0) * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = a * r;
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -265,10 +270,21 @@ static inline float minimumf(float a, float b)
 
 void lossforge_log_cosh_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = sinh(minimum(1.0, t0));
+            loss[row] = ((t0 <= 1.0) ? 0.5 * log1p_v(t1 * t1) : t0 + log1p_v(exp_v(-(2.0 * t0))) - 0.6931471805599453);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = sinh(minimum(1.0, t0));
@@ -278,10 +294,19 @@ void lossforge_log_cosh_loss_f64(size_t n, const double *restrict y, const doubl
 
 void lossforge_log_cosh_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = tanh_v(r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * tanh_v(r);
     }
@@ -289,10 +314,21 @@ void lossforge_log_cosh_gradient_f64(size_t n, const double *restrict y, const d
 
 void lossforge_log_cosh_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = 2.0 * exp_v(-t0) / (1.0 + exp_v(-(2.0 * t0)));
+            hessian[row] = t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = 2.0 * exp_v(-t0) / (1.0 + exp_v(-(2.0 * t0)));
@@ -302,10 +338,22 @@ void lossforge_log_cosh_hessian_f64(size_t n, const double *restrict y, const do
 
 void lossforge_log_cosh_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = sinh(minimum(1.0, t0));
+            loss[row] = ((t0 <= 1.0) ? 0.5 * log1p_v(t1 * t1) : t0 + log1p_v(exp_v(-(2.0 * t0))) - 0.6931471805599453);
+            gradient[row] = tanh_v(r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = sinh(minimum(1.0, t0));
@@ -316,10 +364,22 @@ void lossforge_log_cosh_loss_gradient_f64(size_t n, const double *restrict y, co
 
 void lossforge_log_cosh_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = 2.0 * exp_v(-t0) / (1.0 + exp_v(-(2.0 * t0)));
+            gradient[row] = tanh_v(r);
+            hessian[row] = t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = 2.0 * exp_v(-t0) / (1.0 + exp_v(-(2.0 * t0)));
@@ -330,10 +390,25 @@ void lossforge_log_cosh_gradient_hessian_f64(size_t n, const double *restrict y,
 
 void lossforge_log_cosh_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = sinh(minimum(1.0, t0));
+            const double t2 = exp_v(-(2.0 * t0));
+            const double t3 = 2.0 * exp_v(-t0) / (1.0 + t2);
+            loss[row] = ((t0 <= 1.0) ? 0.5 * log1p_v(t1 * t1) : t0 + log1p_v(t2) - 0.6931471805599453);
+            gradient[row] = tanh_v(r);
+            hessian[row] = t3 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = sinh(minimum(1.0, t0));
@@ -347,10 +422,21 @@ void lossforge_log_cosh_loss_gradient_hessian_f64(size_t n, const double *restri
 
 void lossforge_log_cosh_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = sinhf(minimumf(1.0f, t0));
+            loss[row] = ((t0 <= 1.0f) ? 0.5f * log1p_vf(t1 * t1) : t0 + log1p_vf(exp_vf(-(2.0f * t0))) - 0.6931472f);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = sinhf(minimumf(1.0f, t0));
@@ -360,10 +446,19 @@ void lossforge_log_cosh_loss_f32(size_t n, const float *restrict y, const float 
 
 void lossforge_log_cosh_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = tanh_vf(r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * tanh_vf(r);
     }
@@ -371,10 +466,21 @@ void lossforge_log_cosh_gradient_f32(size_t n, const float *restrict y, const fl
 
 void lossforge_log_cosh_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = 2.0f * exp_vf(-t0) / (1.0f + exp_vf(-(2.0f * t0)));
+            hessian[row] = t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = 2.0f * exp_vf(-t0) / (1.0f + exp_vf(-(2.0f * t0)));
@@ -384,10 +490,22 @@ void lossforge_log_cosh_hessian_f32(size_t n, const float *restrict y, const flo
 
 void lossforge_log_cosh_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = sinhf(minimumf(1.0f, t0));
+            loss[row] = ((t0 <= 1.0f) ? 0.5f * log1p_vf(t1 * t1) : t0 + log1p_vf(exp_vf(-(2.0f * t0))) - 0.6931472f);
+            gradient[row] = tanh_vf(r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = sinhf(minimumf(1.0f, t0));
@@ -398,10 +516,22 @@ void lossforge_log_cosh_loss_gradient_f32(size_t n, const float *restrict y, con
 
 void lossforge_log_cosh_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = 2.0f * exp_vf(-t0) / (1.0f + exp_vf(-(2.0f * t0)));
+            gradient[row] = tanh_vf(r);
+            hessian[row] = t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = 2.0f * exp_vf(-t0) / (1.0f + exp_vf(-(2.0f * t0)));
@@ -412,10 +542,25 @@ void lossforge_log_cosh_gradient_hessian_f32(size_t n, const float *restrict y, 
 
 void lossforge_log_cosh_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = sinhf(minimumf(1.0f, t0));
+            const float t2 = exp_vf(-(2.0f * t0));
+            const float t3 = 2.0f * exp_vf(-t0) / (1.0f + t2);
+            loss[row] = ((t0 <= 1.0f) ? 0.5f * log1p_vf(t1 * t1) : t0 + log1p_vf(t2) - 0.6931472f);
+            gradient[row] = tanh_vf(r);
+            hessian[row] = t3 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = sinhf(minimumf(1.0f, t0));

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -182,10 +187,21 @@ static inline float minimumf(float a, float b)
 void lossforge_log_quantile_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double *restrict loss)
 {
     const double t3 = 1.0 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (fabs(f_i) <= 1.0);
+            const double t1 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
+            const double t2 = exp_v(0.5 * f_i);
+            loss[row] = ((y_i == y_i) ? maximum((t0 ? -(tau * t1) : tau * y_i - tau * t2 * t2), (t0 ? t3 * t1 : t3 * t2 * t2 - y_i * t3)) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (fabs(f_i) <= 1.0);
         const double t1 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
         const double t2 = exp_v(0.5 * f_i);
@@ -197,10 +213,20 @@ void lossforge_log_quantile_gradient_f64(size_t n, const double *restrict y, con
 {
     const double c0 = 1.0 - tau;
     const double c1 = 0.5 * (1.0 - 2.0 * tau);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
+            const double t1 = exp_v(0.5 * f_i);
+            gradient[row] = ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
         const double t1 = exp_v(0.5 * f_i);
         gradient[row] = w * ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
@@ -211,10 +237,20 @@ void lossforge_log_quantile_hessian_f64(size_t n, const double *restrict y, cons
 {
     const double c0 = 1.0 - tau;
     const double c1 = 0.5 * (1.0 - 2.0 * tau);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
+            const double t1 = exp_v(0.5 * f_i);
+            hessian[row] = ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
         const double t1 = exp_v(0.5 * f_i);
         hessian[row] = w * ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
@@ -225,10 +261,26 @@ void lossforge_log_quantile_loss_gradient_f64(size_t n, const double *restrict y
 {
     const double t5 = 1.0 - tau;
     const double c1 = 0.5 * (1.0 - 2.0 * tau);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (fabs(f_i) <= 1.0);
+            const double t2 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
+            const double t3 = exp_v(0.5 * f_i);
+            const double t4 = tau * t3 * t3;
+            const double t6 = t5 * t3 * t3;
+            const double t7 = (t1 ? t2 : exp_v(f_i) - y_i);
+            loss[row] = (t0 ? maximum((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
+            gradient[row] = (t0 ? ((t7 < 0.0) ? -t4 : ((0.0 < t7) ? t6 : c1 * t3 * t3)) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
         const double t2 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
@@ -245,10 +297,22 @@ void lossforge_log_quantile_gradient_hessian_f64(size_t n, const double *restric
 {
     const double c0 = 1.0 - tau;
     const double c1 = 0.5 * (1.0 - 2.0 * tau);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
+            const double t1 = exp_v(0.5 * f_i);
+            const double t2 = ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
+            gradient[row] = t2;
+            hessian[row] = t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
         const double t1 = exp_v(0.5 * f_i);
         const double t2 = ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
@@ -261,10 +325,28 @@ void lossforge_log_quantile_loss_gradient_hessian_f64(size_t n, const double *re
 {
     const double t5 = 1.0 - tau;
     const double c1 = 0.5 * (1.0 - 2.0 * tau);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (fabs(f_i) <= 1.0);
+            const double t2 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
+            const double t3 = exp_v(0.5 * f_i);
+            const double t4 = tau * t3 * t3;
+            const double t6 = t5 * t3 * t3;
+            const double t7 = (t1 ? t2 : exp_v(f_i) - y_i);
+            const double t8 = (t0 ? ((t7 < 0.0) ? -t4 : ((0.0 < t7) ? t6 : c1 * t3 * t3)) : y_i);
+            loss[row] = (t0 ? maximum((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
+            gradient[row] = t8;
+            hessian[row] = t8;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
         const double t2 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
@@ -291,10 +373,21 @@ void lossforge_log_quantile_inverse_link_f64(size_t n, const double *restrict f,
 void lossforge_log_quantile_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float *restrict loss)
 {
     const float t3 = 1.0f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (fabsf(f_i) <= 1.0f);
+            const float t1 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
+            const float t2 = exp_vf(0.5f * f_i);
+            loss[row] = ((y_i == y_i) ? maximumf((t0 ? -(tau * t1) : tau * y_i - tau * t2 * t2), (t0 ? t3 * t1 : t3 * t2 * t2 - y_i * t3)) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (fabsf(f_i) <= 1.0f);
         const float t1 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
         const float t2 = exp_vf(0.5f * f_i);
@@ -306,10 +399,20 @@ void lossforge_log_quantile_gradient_f32(size_t n, const float *restrict y, cons
 {
     const float c0 = 1.0f - tau;
     const float c1 = 0.5f * (1.0f - 2.0f * tau);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
+            const float t1 = exp_vf(0.5f * f_i);
+            gradient[row] = ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
         const float t1 = exp_vf(0.5f * f_i);
         gradient[row] = w * ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
@@ -320,10 +423,20 @@ void lossforge_log_quantile_hessian_f32(size_t n, const float *restrict y, const
 {
     const float c0 = 1.0f - tau;
     const float c1 = 0.5f * (1.0f - 2.0f * tau);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
+            const float t1 = exp_vf(0.5f * f_i);
+            hessian[row] = ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
         const float t1 = exp_vf(0.5f * f_i);
         hessian[row] = w * ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
@@ -334,10 +447,26 @@ void lossforge_log_quantile_loss_gradient_f32(size_t n, const float *restrict y,
 {
     const float t5 = 1.0f - tau;
     const float c1 = 0.5f * (1.0f - 2.0f * tau);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (fabsf(f_i) <= 1.0f);
+            const float t2 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
+            const float t3 = exp_vf(0.5f * f_i);
+            const float t4 = tau * t3 * t3;
+            const float t6 = t5 * t3 * t3;
+            const float t7 = (t1 ? t2 : exp_vf(f_i) - y_i);
+            loss[row] = (t0 ? maximumf((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
+            gradient[row] = (t0 ? ((t7 < 0.0f) ? -t4 : ((0.0f < t7) ? t6 : c1 * t3 * t3)) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabsf(f_i) <= 1.0f);
         const float t2 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
@@ -354,10 +483,22 @@ void lossforge_log_quantile_gradient_hessian_f32(size_t n, const float *restrict
 {
     const float c0 = 1.0f - tau;
     const float c1 = 0.5f * (1.0f - 2.0f * tau);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
+            const float t1 = exp_vf(0.5f * f_i);
+            const float t2 = ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
+            gradient[row] = t2;
+            hessian[row] = t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
         const float t1 = exp_vf(0.5f * f_i);
         const float t2 = ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
@@ -370,10 +511,28 @@ void lossforge_log_quantile_loss_gradient_hessian_f32(size_t n, const float *res
 {
     const float t5 = 1.0f - tau;
     const float c1 = 0.5f * (1.0f - 2.0f * tau);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (fabsf(f_i) <= 1.0f);
+            const float t2 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
+            const float t3 = exp_vf(0.5f * f_i);
+            const float t4 = tau * t3 * t3;
+            const float t6 = t5 * t3 * t3;
+            const float t7 = (t1 ? t2 : exp_vf(f_i) - y_i);
+            const float t8 = (t0 ? ((t7 < 0.0f) ? -t4 : ((0.0f < t7) ? t6 : c1 * t3 * t3)) : y_i);
+            loss[row] = (t0 ? maximumf((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
+            gradient[row] = t8;
+            hessian[row] = t8;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabsf(f_i) <= 1.0f);
         const float t2 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -201,10 +206,19 @@ static inline float maximumf(float a, float b)
 
 void lossforge_logistic_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            loss[row] = log1p_v(exp_v(-fabs(m))) + maximum(0.0, -m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         loss[row] = w * (log1p_v(exp_v(-fabs(m))) + maximum(0.0, -m));
     }
@@ -212,10 +226,20 @@ void lossforge_logistic_loss_f64(size_t n, const double *restrict y, const doubl
 
 void lossforge_logistic_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            gradient[row] = -(y_i * (((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         gradient[row] = w * -(y_i * (((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0)));
@@ -224,10 +248,21 @@ void lossforge_logistic_gradient_f64(size_t n, const double *restrict y, const d
 
 void lossforge_logistic_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = 1.0 + t0;
+            hessian[row] = ((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
@@ -237,10 +272,22 @@ void lossforge_logistic_hessian_f64(size_t n, const double *restrict y, const do
 
 void lossforge_logistic_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = -m;
+            loss[row] = log1p_v(t0) + maximum(0.0, t1);
+            gradient[row] = -(y_i * (((0.0 <= t1) ? 1.0 : t0) / (1.0 + t0)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = -m;
@@ -251,10 +298,23 @@ void lossforge_logistic_loss_gradient_f64(size_t n, const double *restrict y, co
 
 void lossforge_logistic_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
+            gradient[row] = -(y_i * t2);
+            hessian[row] = t2 * (((0.0 <= m) ? 1.0 : t0) / t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
@@ -266,10 +326,25 @@ void lossforge_logistic_gradient_hessian_f64(size_t n, const double *restrict y,
 
 void lossforge_logistic_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = -m;
+            const double t2 = 1.0 + t0;
+            const double t3 = ((0.0 <= t1) ? 1.0 : t0) / t2;
+            loss[row] = log1p_v(t0) + maximum(0.0, t1);
+            gradient[row] = -(y_i * t3);
+            hessian[row] = t3 * (((0.0 <= m) ? 1.0 : t0) / t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = -m;
@@ -292,10 +367,19 @@ void lossforge_logistic_inverse_link_f64(size_t n, const double *restrict f, dou
 
 void lossforge_logistic_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            loss[row] = log1p_vf(exp_vf(-fabsf(m))) + maximumf(0.0f, -m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         loss[row] = w * (log1p_vf(exp_vf(-fabsf(m))) + maximumf(0.0f, -m));
     }
@@ -303,10 +387,20 @@ void lossforge_logistic_loss_f32(size_t n, const float *restrict y, const float 
 
 void lossforge_logistic_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            gradient[row] = -(y_i * (((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         gradient[row] = w * -(y_i * (((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0)));
@@ -315,10 +409,21 @@ void lossforge_logistic_gradient_f32(size_t n, const float *restrict y, const fl
 
 void lossforge_logistic_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = 1.0f + t0;
+            hessian[row] = ((0.0f <= -m) ? 1.0f : t0) / t1 * (((0.0f <= m) ? 1.0f : t0) / t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
@@ -328,10 +433,22 @@ void lossforge_logistic_hessian_f32(size_t n, const float *restrict y, const flo
 
 void lossforge_logistic_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = -m;
+            loss[row] = log1p_vf(t0) + maximumf(0.0f, t1);
+            gradient[row] = -(y_i * (((0.0f <= t1) ? 1.0f : t0) / (1.0f + t0)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = -m;
@@ -342,10 +459,23 @@ void lossforge_logistic_loss_gradient_f32(size_t n, const float *restrict y, con
 
 void lossforge_logistic_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
+            gradient[row] = -(y_i * t2);
+            hessian[row] = t2 * (((0.0f <= m) ? 1.0f : t0) / t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
@@ -357,10 +487,25 @@ void lossforge_logistic_gradient_hessian_f32(size_t n, const float *restrict y, 
 
 void lossforge_logistic_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = -m;
+            const float t2 = 1.0f + t0;
+            const float t3 = ((0.0f <= t1) ? 1.0f : t0) / t2;
+            loss[row] = log1p_vf(t0) + maximumf(0.0f, t1);
+            gradient[row] = -(y_i * t3);
+            hessian[row] = t3 * (((0.0f <= m) ? 1.0f : t0) / t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = -m;

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -265,10 +270,21 @@ static inline float minimumf(float a, float b)
 
 void lossforge_logistic_distance_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(0.5 * r);
+            const double t1 = sinh(minimum(1.0, t0));
+            loss[row] = 2.0 * ((t0 <= 1.0) ? 0.5 * log1p_v(t1 * t1) : t0 + log1p_v(exp_v(-(2.0 * t0))) - 0.6931471805599453);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(0.5 * r);
         const double t1 = sinh(minimum(1.0, t0));
@@ -278,10 +294,19 @@ void lossforge_logistic_distance_loss_f64(size_t n, const double *restrict y, co
 
 void lossforge_logistic_distance_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = tanh_v(0.5 * r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * tanh_v(0.5 * r);
     }
@@ -289,10 +314,21 @@ void lossforge_logistic_distance_gradient_f64(size_t n, const double *restrict y
 
 void lossforge_logistic_distance_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(0.5 * r);
+            const double t1 = 2.0 * exp_v(-t0) / (1.0 + exp_v(-(2.0 * t0)));
+            hessian[row] = 0.5 * t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(0.5 * r);
         const double t1 = 2.0 * exp_v(-t0) / (1.0 + exp_v(-(2.0 * t0)));
@@ -302,10 +338,23 @@ void lossforge_logistic_distance_hessian_f64(size_t n, const double *restrict y,
 
 void lossforge_logistic_distance_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = 0.5 * r;
+            const double t1 = fabs(t0);
+            const double t2 = sinh(minimum(1.0, t1));
+            loss[row] = 2.0 * ((t1 <= 1.0) ? 0.5 * log1p_v(t2 * t2) : t1 + log1p_v(exp_v(-(2.0 * t1))) - 0.6931471805599453);
+            gradient[row] = tanh_v(t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = 0.5 * r;
         const double t1 = fabs(t0);
@@ -317,10 +366,23 @@ void lossforge_logistic_distance_loss_gradient_f64(size_t n, const double *restr
 
 void lossforge_logistic_distance_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = 0.5 * r;
+            const double t1 = fabs(t0);
+            const double t2 = 2.0 * exp_v(-t1) / (1.0 + exp_v(-(2.0 * t1)));
+            gradient[row] = tanh_v(t0);
+            hessian[row] = 0.5 * t2 * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = 0.5 * r;
         const double t1 = fabs(t0);
@@ -332,10 +394,26 @@ void lossforge_logistic_distance_gradient_hessian_f64(size_t n, const double *re
 
 void lossforge_logistic_distance_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = 0.5 * r;
+            const double t1 = fabs(t0);
+            const double t2 = sinh(minimum(1.0, t1));
+            const double t3 = exp_v(-(2.0 * t1));
+            const double t4 = 2.0 * exp_v(-t1) / (1.0 + t3);
+            loss[row] = 2.0 * ((t1 <= 1.0) ? 0.5 * log1p_v(t2 * t2) : t1 + log1p_v(t3) - 0.6931471805599453);
+            gradient[row] = tanh_v(t0);
+            hessian[row] = 0.5 * t4 * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = 0.5 * r;
         const double t1 = fabs(t0);
@@ -350,10 +428,21 @@ void lossforge_logistic_distance_loss_gradient_hessian_f64(size_t n, const doubl
 
 void lossforge_logistic_distance_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(0.5f * r);
+            const float t1 = sinhf(minimumf(1.0f, t0));
+            loss[row] = 2.0f * ((t0 <= 1.0f) ? 0.5f * log1p_vf(t1 * t1) : t0 + log1p_vf(exp_vf(-(2.0f * t0))) - 0.6931472f);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(0.5f * r);
         const float t1 = sinhf(minimumf(1.0f, t0));
@@ -363,10 +452,19 @@ void lossforge_logistic_distance_loss_f32(size_t n, const float *restrict y, con
 
 void lossforge_logistic_distance_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = tanh_vf(0.5f * r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * tanh_vf(0.5f * r);
     }
@@ -374,10 +472,21 @@ void lossforge_logistic_distance_gradient_f32(size_t n, const float *restrict y,
 
 void lossforge_logistic_distance_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(0.5f * r);
+            const float t1 = 2.0f * exp_vf(-t0) / (1.0f + exp_vf(-(2.0f * t0)));
+            hessian[row] = 0.5f * t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(0.5f * r);
         const float t1 = 2.0f * exp_vf(-t0) / (1.0f + exp_vf(-(2.0f * t0)));
@@ -387,10 +496,23 @@ void lossforge_logistic_distance_hessian_f32(size_t n, const float *restrict y, 
 
 void lossforge_logistic_distance_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = 0.5f * r;
+            const float t1 = fabsf(t0);
+            const float t2 = sinhf(minimumf(1.0f, t1));
+            loss[row] = 2.0f * ((t1 <= 1.0f) ? 0.5f * log1p_vf(t2 * t2) : t1 + log1p_vf(exp_vf(-(2.0f * t1))) - 0.6931472f);
+            gradient[row] = tanh_vf(t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = 0.5f * r;
         const float t1 = fabsf(t0);
@@ -402,10 +524,23 @@ void lossforge_logistic_distance_loss_gradient_f32(size_t n, const float *restri
 
 void lossforge_logistic_distance_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = 0.5f * r;
+            const float t1 = fabsf(t0);
+            const float t2 = 2.0f * exp_vf(-t1) / (1.0f + exp_vf(-(2.0f * t1)));
+            gradient[row] = tanh_vf(t0);
+            hessian[row] = 0.5f * t2 * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = 0.5f * r;
         const float t1 = fabsf(t0);
@@ -417,10 +552,26 @@ void lossforge_logistic_distance_gradient_hessian_f32(size_t n, const float *res
 
 void lossforge_logistic_distance_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = 0.5f * r;
+            const float t1 = fabsf(t0);
+            const float t2 = sinhf(minimumf(1.0f, t1));
+            const float t3 = exp_vf(-(2.0f * t1));
+            const float t4 = 2.0f * exp_vf(-t1) / (1.0f + t3);
+            loss[row] = 2.0f * ((t1 <= 1.0f) ? 0.5f * log1p_vf(t2 * t2) : t1 + log1p_vf(t3) - 0.6931472f);
+            gradient[row] = tanh_vf(t0);
+            hessian[row] = 0.5f * t4 * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = 0.5f * r;
         const float t1 = fabsf(t0);

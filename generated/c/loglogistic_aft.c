@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -281,10 +286,20 @@ static inline float maximumf(float a, float b)
 
 void lossforge_loglogistic_aft_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = shape * (log_v(y_i) - f_i);
+            const double t1 = log1p_v(exp_v(-fabs(t0)));
+            loss[row] = t1 + maximum(0.0, t0) + (t1 + maximum(0.0, -t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = shape * (log_v(y_i) - f_i);
         const double t1 = log1p_v(exp_v(-fabs(t0)));
         loss[row] = w * (t1 + maximum(0.0, t0) + (t1 + maximum(0.0, -t0)));
@@ -294,10 +309,18 @@ void lossforge_loglogistic_aft_loss_f64(size_t n, const double *restrict y, cons
 void lossforge_loglogistic_aft_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict gradient)
 {
     const double c0 = 0.5 * shape;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = -(shape * tanh_v(c0 * (log_v(y_i) - f_i)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * -(shape * tanh_v(c0 * (log_v(y_i) - f_i)));
     }
 }
@@ -306,10 +329,20 @@ void lossforge_loglogistic_aft_hessian_f64(size_t n, const double *restrict y, c
 {
     const double t0 = 0.5 * shape;
     const double c1 = shape * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t1 = fabs(t0 * (log_v(y_i) - f_i));
+            const double t2 = 2.0 * exp_v(-t1) / (1.0 + exp_v(-(2.0 * t1)));
+            hessian[row] = c1 * t2 * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = fabs(t0 * (log_v(y_i) - f_i));
         const double t2 = 2.0 * exp_v(-t1) / (1.0 + exp_v(-(2.0 * t1)));
         hessian[row] = w * (c1 * t2 * t2);
@@ -319,10 +352,22 @@ void lossforge_loglogistic_aft_hessian_f64(size_t n, const double *restrict y, c
 void lossforge_loglogistic_aft_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict loss, double *restrict gradient)
 {
     const double c0 = 0.5 * shape;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = log_v(y_i) - f_i;
+            const double t1 = shape * t0;
+            const double t2 = log1p_v(exp_v(-fabs(t1)));
+            loss[row] = t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1));
+            gradient[row] = -(shape * tanh_v(c0 * t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log_v(y_i) - f_i;
         const double t1 = shape * t0;
         const double t2 = log1p_v(exp_v(-fabs(t1)));
@@ -335,10 +380,22 @@ void lossforge_loglogistic_aft_gradient_hessian_f64(size_t n, const double *rest
 {
     const double t0 = 0.5 * shape;
     const double c1 = shape * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t1 = t0 * (log_v(y_i) - f_i);
+            const double t2 = fabs(t1);
+            const double t3 = 2.0 * exp_v(-t2) / (1.0 + exp_v(-(2.0 * t2)));
+            gradient[row] = -(shape * tanh_v(t1));
+            hessian[row] = c1 * t3 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = t0 * (log_v(y_i) - f_i);
         const double t2 = fabs(t1);
         const double t3 = 2.0 * exp_v(-t2) / (1.0 + exp_v(-(2.0 * t2)));
@@ -351,10 +408,26 @@ void lossforge_loglogistic_aft_loss_gradient_hessian_f64(size_t n, const double 
 {
     const double t3 = 0.5 * shape;
     const double c1 = shape * t3;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = log_v(y_i) - f_i;
+            const double t1 = shape * t0;
+            const double t2 = log1p_v(exp_v(-fabs(t1)));
+            const double t4 = t3 * t0;
+            const double t5 = fabs(t4);
+            const double t6 = 2.0 * exp_v(-t5) / (1.0 + exp_v(-(2.0 * t5)));
+            loss[row] = t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1));
+            gradient[row] = -(shape * tanh_v(t4));
+            hessian[row] = c1 * t6 * t6;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log_v(y_i) - f_i;
         const double t1 = shape * t0;
         const double t2 = log1p_v(exp_v(-fabs(t1)));
@@ -369,10 +442,20 @@ void lossforge_loglogistic_aft_loss_gradient_hessian_f64(size_t n, const double 
 
 void lossforge_loglogistic_aft_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = shape * (log_vf(y_i) - f_i);
+            const float t1 = log1p_vf(exp_vf(-fabsf(t0)));
+            loss[row] = t1 + maximumf(0.0f, t0) + (t1 + maximumf(0.0f, -t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = shape * (log_vf(y_i) - f_i);
         const float t1 = log1p_vf(exp_vf(-fabsf(t0)));
         loss[row] = w * (t1 + maximumf(0.0f, t0) + (t1 + maximumf(0.0f, -t0)));
@@ -382,10 +465,18 @@ void lossforge_loglogistic_aft_loss_f32(size_t n, const float *restrict y, const
 void lossforge_loglogistic_aft_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict gradient)
 {
     const float c0 = 0.5f * shape;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = -(shape * tanh_vf(c0 * (log_vf(y_i) - f_i)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * -(shape * tanh_vf(c0 * (log_vf(y_i) - f_i)));
     }
 }
@@ -394,10 +485,20 @@ void lossforge_loglogistic_aft_hessian_f32(size_t n, const float *restrict y, co
 {
     const float t0 = 0.5f * shape;
     const float c1 = shape * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t1 = fabsf(t0 * (log_vf(y_i) - f_i));
+            const float t2 = 2.0f * exp_vf(-t1) / (1.0f + exp_vf(-(2.0f * t1)));
+            hessian[row] = c1 * t2 * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = fabsf(t0 * (log_vf(y_i) - f_i));
         const float t2 = 2.0f * exp_vf(-t1) / (1.0f + exp_vf(-(2.0f * t1)));
         hessian[row] = w * (c1 * t2 * t2);
@@ -407,10 +508,22 @@ void lossforge_loglogistic_aft_hessian_f32(size_t n, const float *restrict y, co
 void lossforge_loglogistic_aft_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict loss, float *restrict gradient)
 {
     const float c0 = 0.5f * shape;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = log_vf(y_i) - f_i;
+            const float t1 = shape * t0;
+            const float t2 = log1p_vf(exp_vf(-fabsf(t1)));
+            loss[row] = t2 + maximumf(0.0f, t1) + (t2 + maximumf(0.0f, -t1));
+            gradient[row] = -(shape * tanh_vf(c0 * t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log_vf(y_i) - f_i;
         const float t1 = shape * t0;
         const float t2 = log1p_vf(exp_vf(-fabsf(t1)));
@@ -423,10 +536,22 @@ void lossforge_loglogistic_aft_gradient_hessian_f32(size_t n, const float *restr
 {
     const float t0 = 0.5f * shape;
     const float c1 = shape * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t1 = t0 * (log_vf(y_i) - f_i);
+            const float t2 = fabsf(t1);
+            const float t3 = 2.0f * exp_vf(-t2) / (1.0f + exp_vf(-(2.0f * t2)));
+            gradient[row] = -(shape * tanh_vf(t1));
+            hessian[row] = c1 * t3 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = t0 * (log_vf(y_i) - f_i);
         const float t2 = fabsf(t1);
         const float t3 = 2.0f * exp_vf(-t2) / (1.0f + exp_vf(-(2.0f * t2)));
@@ -439,10 +564,26 @@ void lossforge_loglogistic_aft_loss_gradient_hessian_f32(size_t n, const float *
 {
     const float t3 = 0.5f * shape;
     const float c1 = shape * t3;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = log_vf(y_i) - f_i;
+            const float t1 = shape * t0;
+            const float t2 = log1p_vf(exp_vf(-fabsf(t1)));
+            const float t4 = t3 * t0;
+            const float t5 = fabsf(t4);
+            const float t6 = 2.0f * exp_vf(-t5) / (1.0f + exp_vf(-(2.0f * t5)));
+            loss[row] = t2 + maximumf(0.0f, t1) + (t2 + maximumf(0.0f, -t1));
+            gradient[row] = -(shape * tanh_vf(t4));
+            hessian[row] = c1 * t6 * t6;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log_vf(y_i) - f_i;
         const float t1 = shape * t0;
         const float t2 = log1p_vf(exp_vf(-fabsf(t1)));

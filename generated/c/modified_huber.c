@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -20,10 +25,20 @@ static inline float maximumf(float a, float b)
 
 void lossforge_modified_huber_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = maximum(0.0, 1.0 - m);
+            loss[row] = ((-1.0 <= m) ? t0 * t0 : -(4.0 * m));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = maximum(0.0, 1.0 - m);
         loss[row] = w * ((-1.0 <= m) ? t0 * t0 : -(4.0 * m));
@@ -32,10 +47,19 @@ void lossforge_modified_huber_loss_f64(size_t n, const double *restrict y, const
 
 void lossforge_modified_huber_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            gradient[row] = ((m == m) ? ((-1.0 <= m) ? ((1.0 < m) ? 0.0 : 2.0 * y_i * (m - 1.0)) : -(4.0 * y_i)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         gradient[row] = w * ((m == m) ? ((-1.0 <= m) ? ((1.0 < m) ? 0.0 : 2.0 * y_i * (m - 1.0)) : -(4.0 * y_i)) : m);
     }
@@ -43,10 +67,19 @@ void lossforge_modified_huber_gradient_f64(size_t n, const double *restrict y, c
 
 void lossforge_modified_huber_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            hessian[row] = ((m == m) ? ((-1.0 < m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? 2.0 : 1.0)) : ((m < -1.0) ? 0.0 : 1.0)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         hessian[row] = w * ((m == m) ? ((-1.0 < m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? 2.0 : 1.0)) : ((m < -1.0) ? 0.0 : 1.0)) : m);
     }
@@ -54,10 +87,22 @@ void lossforge_modified_huber_hessian_f64(size_t n, const double *restrict y, co
 
 void lossforge_modified_huber_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const int t0 = (-1.0 <= m);
+            const double t1 = maximum(0.0, 1.0 - m);
+            loss[row] = (t0 ? t1 * t1 : -(4.0 * m));
+            gradient[row] = ((m == m) ? (t0 ? ((1.0 < m) ? 0.0 : 2.0 * y_i * (m - 1.0)) : -(4.0 * y_i)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (-1.0 <= m);
         const double t1 = maximum(0.0, 1.0 - m);
@@ -68,10 +113,22 @@ void lossforge_modified_huber_loss_gradient_f64(size_t n, const double *restrict
 
 void lossforge_modified_huber_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const int t0 = (m == m);
+            const int t1 = (1.0 < m);
+            gradient[row] = (t0 ? ((-1.0 <= m) ? (t1 ? 0.0 : 2.0 * y_i * (m - 1.0)) : -(4.0 * y_i)) : m);
+            hessian[row] = (t0 ? ((-1.0 < m) ? (t1 ? 0.0 : ((m < 1.0) ? 2.0 : 1.0)) : ((m < -1.0) ? 0.0 : 1.0)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (m == m);
         const int t1 = (1.0 < m);
@@ -82,10 +139,25 @@ void lossforge_modified_huber_gradient_hessian_f64(size_t n, const double *restr
 
 void lossforge_modified_huber_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const int t0 = (-1.0 <= m);
+            const double t1 = maximum(0.0, 1.0 - m);
+            const int t2 = (m == m);
+            const int t3 = (1.0 < m);
+            loss[row] = (t0 ? t1 * t1 : -(4.0 * m));
+            gradient[row] = (t2 ? (t0 ? (t3 ? 0.0 : 2.0 * y_i * (m - 1.0)) : -(4.0 * y_i)) : m);
+            hessian[row] = (t2 ? ((-1.0 < m) ? (t3 ? 0.0 : ((m < 1.0) ? 2.0 : 1.0)) : ((m < -1.0) ? 0.0 : 1.0)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (-1.0 <= m);
         const double t1 = maximum(0.0, 1.0 - m);
@@ -99,10 +171,20 @@ void lossforge_modified_huber_loss_gradient_hessian_f64(size_t n, const double *
 
 void lossforge_modified_huber_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = maximumf(0.0f, 1.0f - m);
+            loss[row] = ((-1.0f <= m) ? t0 * t0 : -(4.0f * m));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = maximumf(0.0f, 1.0f - m);
         loss[row] = w * ((-1.0f <= m) ? t0 * t0 : -(4.0f * m));
@@ -111,10 +193,19 @@ void lossforge_modified_huber_loss_f32(size_t n, const float *restrict y, const 
 
 void lossforge_modified_huber_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            gradient[row] = ((m == m) ? ((-1.0f <= m) ? ((1.0f < m) ? 0.0f : 2.0f * y_i * (m - 1.0f)) : -(4.0f * y_i)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         gradient[row] = w * ((m == m) ? ((-1.0f <= m) ? ((1.0f < m) ? 0.0f : 2.0f * y_i * (m - 1.0f)) : -(4.0f * y_i)) : m);
     }
@@ -122,10 +213,19 @@ void lossforge_modified_huber_gradient_f32(size_t n, const float *restrict y, co
 
 void lossforge_modified_huber_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            hessian[row] = ((m == m) ? ((-1.0f < m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? 2.0f : 1.0f)) : ((m < -1.0f) ? 0.0f : 1.0f)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         hessian[row] = w * ((m == m) ? ((-1.0f < m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? 2.0f : 1.0f)) : ((m < -1.0f) ? 0.0f : 1.0f)) : m);
     }
@@ -133,10 +233,22 @@ void lossforge_modified_huber_hessian_f32(size_t n, const float *restrict y, con
 
 void lossforge_modified_huber_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const int t0 = (-1.0f <= m);
+            const float t1 = maximumf(0.0f, 1.0f - m);
+            loss[row] = (t0 ? t1 * t1 : -(4.0f * m));
+            gradient[row] = ((m == m) ? (t0 ? ((1.0f < m) ? 0.0f : 2.0f * y_i * (m - 1.0f)) : -(4.0f * y_i)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (-1.0f <= m);
         const float t1 = maximumf(0.0f, 1.0f - m);
@@ -147,10 +259,22 @@ void lossforge_modified_huber_loss_gradient_f32(size_t n, const float *restrict 
 
 void lossforge_modified_huber_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const int t0 = (m == m);
+            const int t1 = (1.0f < m);
+            gradient[row] = (t0 ? ((-1.0f <= m) ? (t1 ? 0.0f : 2.0f * y_i * (m - 1.0f)) : -(4.0f * y_i)) : m);
+            hessian[row] = (t0 ? ((-1.0f < m) ? (t1 ? 0.0f : ((m < 1.0f) ? 2.0f : 1.0f)) : ((m < -1.0f) ? 0.0f : 1.0f)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (m == m);
         const int t1 = (1.0f < m);
@@ -161,10 +285,25 @@ void lossforge_modified_huber_gradient_hessian_f32(size_t n, const float *restri
 
 void lossforge_modified_huber_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const int t0 = (-1.0f <= m);
+            const float t1 = maximumf(0.0f, 1.0f - m);
+            const int t2 = (m == m);
+            const int t3 = (1.0f < m);
+            loss[row] = (t0 ? t1 * t1 : -(4.0f * m));
+            gradient[row] = (t2 ? (t0 ? (t3 ? 0.0f : 2.0f * y_i * (m - 1.0f)) : -(4.0f * y_i)) : m);
+            hessian[row] = (t2 ? ((-1.0f < m) ? (t3 ? 0.0f : ((m < 1.0f) ? 2.0f : 1.0f)) : ((m < -1.0f) ? 0.0f : 1.0f)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (-1.0f <= m);
         const float t1 = maximumf(0.0f, 1.0f - m);

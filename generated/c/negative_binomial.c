@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -274,10 +279,20 @@ static inline float minimumf(float a, float b)
 void lossforge_negative_binomial_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict loss)
 {
     const double c0 = log_v(alpha);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = -f_i;
+            const double t1 = f_i + c0;
+            loss[row] = y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(exp_v(-fabs(t1))) + maximum(0.0, t1)) / alpha;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = -f_i;
         const double t1 = f_i + c0;
         loss[row] = w * (y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(exp_v(-fabs(t1))) + maximum(0.0, t1)) / alpha);
@@ -287,10 +302,22 @@ void lossforge_negative_binomial_loss_f64(size_t n, const double *restrict y, co
 void lossforge_negative_binomial_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict gradient)
 {
     const double t0 = log_v(alpha);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t1 = f_i + t0;
+            const double t2 = exp_v(-fabs(t1));
+            const double t3 = -f_i - t0;
+            const double t4 = exp_v(-fabs(t3));
+            gradient[row] = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) / alpha - y_i * (((0.0 <= t3) ? 1.0 : t4) / (1.0 + t4));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = f_i + t0;
         const double t2 = exp_v(-fabs(t1));
         const double t3 = -f_i - t0;
@@ -303,10 +330,22 @@ void lossforge_negative_binomial_hessian_f64(size_t n, const double *restrict y,
 {
     const double t0 = log_v(alpha);
     const double c1 = 1.0 / alpha;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t1 = -f_i - t0;
+            const double t2 = exp_v(-fabs(t1));
+            const double t3 = f_i + t0;
+            const double t4 = exp_v(-fabs(t3));
+            hessian[row] = (y_i + c1) * (((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2)) * (((0.0 <= t3) ? 1.0 : t4) / (1.0 + t4));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = -f_i - t0;
         const double t2 = exp_v(-fabs(t1));
         const double t3 = f_i + t0;
@@ -318,10 +357,24 @@ void lossforge_negative_binomial_hessian_f64(size_t n, const double *restrict y,
 void lossforge_negative_binomial_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict loss, double *restrict gradient)
 {
     const double t1 = log_v(alpha);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = -f_i;
+            const double t2 = f_i + t1;
+            const double t3 = exp_v(-fabs(t2));
+            const double t4 = t0 - t1;
+            const double t5 = exp_v(-fabs(t4));
+            loss[row] = y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(t3) + maximum(0.0, t2)) / alpha;
+            gradient[row] = ((0.0 <= t2) ? 1.0 : t3) / (1.0 + t3) / alpha - y_i * (((0.0 <= t4) ? 1.0 : t5) / (1.0 + t5));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = -f_i;
         const double t2 = f_i + t1;
         const double t3 = exp_v(-fabs(t2));
@@ -336,10 +389,25 @@ void lossforge_negative_binomial_gradient_hessian_f64(size_t n, const double *re
 {
     const double t0 = log_v(alpha);
     const double c1 = 1.0 / alpha;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t1 = f_i + t0;
+            const double t2 = exp_v(-fabs(t1));
+            const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
+            const double t4 = -f_i - t0;
+            const double t5 = exp_v(-fabs(t4));
+            const double t6 = ((0.0 <= t4) ? 1.0 : t5) / (1.0 + t5);
+            gradient[row] = t3 / alpha - y_i * t6;
+            hessian[row] = (y_i + c1) * t6 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = f_i + t0;
         const double t2 = exp_v(-fabs(t1));
         const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
@@ -355,10 +423,27 @@ void lossforge_negative_binomial_loss_gradient_hessian_f64(size_t n, const doubl
 {
     const double t1 = log_v(alpha);
     const double c1 = 1.0 / alpha;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = -f_i;
+            const double t2 = f_i + t1;
+            const double t3 = exp_v(-fabs(t2));
+            const double t4 = ((0.0 <= t2) ? 1.0 : t3) / (1.0 + t3);
+            const double t5 = t0 - t1;
+            const double t6 = exp_v(-fabs(t5));
+            const double t7 = ((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6);
+            loss[row] = y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(t3) + maximum(0.0, t2)) / alpha;
+            gradient[row] = t4 / alpha - y_i * t7;
+            hessian[row] = (y_i + c1) * t7 * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = -f_i;
         const double t2 = f_i + t1;
         const double t3 = exp_v(-fabs(t2));
@@ -384,10 +469,20 @@ void lossforge_negative_binomial_inverse_link_f64(size_t n, const double *restri
 void lossforge_negative_binomial_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict loss)
 {
     const float c0 = log_vf(alpha);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = -f_i;
+            const float t1 = f_i + c0;
+            loss[row] = y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(exp_vf(-fabsf(t1))) + maximumf(0.0f, t1)) / alpha;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = -f_i;
         const float t1 = f_i + c0;
         loss[row] = w * (y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(exp_vf(-fabsf(t1))) + maximumf(0.0f, t1)) / alpha);
@@ -397,10 +492,22 @@ void lossforge_negative_binomial_loss_f32(size_t n, const float *restrict y, con
 void lossforge_negative_binomial_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict gradient)
 {
     const float t0 = log_vf(alpha);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t1 = f_i + t0;
+            const float t2 = exp_vf(-fabsf(t1));
+            const float t3 = -f_i - t0;
+            const float t4 = exp_vf(-fabsf(t3));
+            gradient[row] = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) / alpha - y_i * (((0.0f <= t3) ? 1.0f : t4) / (1.0f + t4));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = f_i + t0;
         const float t2 = exp_vf(-fabsf(t1));
         const float t3 = -f_i - t0;
@@ -413,10 +520,22 @@ void lossforge_negative_binomial_hessian_f32(size_t n, const float *restrict y, 
 {
     const float t0 = log_vf(alpha);
     const float c1 = 1.0f / alpha;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t1 = -f_i - t0;
+            const float t2 = exp_vf(-fabsf(t1));
+            const float t3 = f_i + t0;
+            const float t4 = exp_vf(-fabsf(t3));
+            hessian[row] = (y_i + c1) * (((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2)) * (((0.0f <= t3) ? 1.0f : t4) / (1.0f + t4));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = -f_i - t0;
         const float t2 = exp_vf(-fabsf(t1));
         const float t3 = f_i + t0;
@@ -428,10 +547,24 @@ void lossforge_negative_binomial_hessian_f32(size_t n, const float *restrict y, 
 void lossforge_negative_binomial_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict loss, float *restrict gradient)
 {
     const float t1 = log_vf(alpha);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = -f_i;
+            const float t2 = f_i + t1;
+            const float t3 = exp_vf(-fabsf(t2));
+            const float t4 = t0 - t1;
+            const float t5 = exp_vf(-fabsf(t4));
+            loss[row] = y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(t3) + maximumf(0.0f, t2)) / alpha;
+            gradient[row] = ((0.0f <= t2) ? 1.0f : t3) / (1.0f + t3) / alpha - y_i * (((0.0f <= t4) ? 1.0f : t5) / (1.0f + t5));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = -f_i;
         const float t2 = f_i + t1;
         const float t3 = exp_vf(-fabsf(t2));
@@ -446,10 +579,25 @@ void lossforge_negative_binomial_gradient_hessian_f32(size_t n, const float *res
 {
     const float t0 = log_vf(alpha);
     const float c1 = 1.0f / alpha;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t1 = f_i + t0;
+            const float t2 = exp_vf(-fabsf(t1));
+            const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
+            const float t4 = -f_i - t0;
+            const float t5 = exp_vf(-fabsf(t4));
+            const float t6 = ((0.0f <= t4) ? 1.0f : t5) / (1.0f + t5);
+            gradient[row] = t3 / alpha - y_i * t6;
+            hessian[row] = (y_i + c1) * t6 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = f_i + t0;
         const float t2 = exp_vf(-fabsf(t1));
         const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
@@ -465,10 +613,27 @@ void lossforge_negative_binomial_loss_gradient_hessian_f32(size_t n, const float
 {
     const float t1 = log_vf(alpha);
     const float c1 = 1.0f / alpha;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = -f_i;
+            const float t2 = f_i + t1;
+            const float t3 = exp_vf(-fabsf(t2));
+            const float t4 = ((0.0f <= t2) ? 1.0f : t3) / (1.0f + t3);
+            const float t5 = t0 - t1;
+            const float t6 = exp_vf(-fabsf(t5));
+            const float t7 = ((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6);
+            loss[row] = y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(t3) + maximumf(0.0f, t2)) / alpha;
+            gradient[row] = t4 / alpha - y_i * t7;
+            hessian[row] = (y_i + c1) * t7 * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = -f_i;
         const float t2 = f_i + t1;
         const float t3 = exp_vf(-fabsf(t2));

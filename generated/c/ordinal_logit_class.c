@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -265,11 +270,21 @@ static inline float maximumf(float a, float b)
 
 void lossforge_ordinal_logit_class_loss_f64(size_t n, const double *restrict low, const double *restrict width, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double low_i = low[row];
+            const double width_i = width[row];
+            const double f_i = f[row];
+            const double t0 = f_i - low_i;
+            loss[row] = log1p_v(exp_v(-fabs(t0))) + maximum(0.0, low_i - f_i) + (log1p_v(exp_v(-fabs(width_i - t0))) + maximum(0.0, t0 - width_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - low_i;
         loss[row] = w * (log1p_v(exp_v(-fabs(t0))) + maximum(0.0, low_i - f_i) + (log1p_v(exp_v(-fabs(width_i - t0))) + maximum(0.0, t0 - width_i)));
     }
@@ -277,11 +292,27 @@ void lossforge_ordinal_logit_class_loss_f64(size_t n, const double *restrict low
 
 void lossforge_ordinal_logit_class_gradient_f64(size_t n, const double *restrict low, const double *restrict width, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double low_i = low[row];
+            const double width_i = width[row];
+            const double f_i = f[row];
+            const double t0 = low_i - f_i;
+            const double t1 = width_i + t0;
+            const double t2 = exp_v(-fabs(t1));
+            const double t3 = f_i - low_i;
+            const double t4 = exp_v(-fabs(t3));
+            const double t5 = 1.0 + t4;
+            const double t6 = exp_v(-fabs(width_i - t3));
+            gradient[row] = -((((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) * (((0.0 <= t0) ? 1.0 : t4) / t5) + ((0.0 <= t3 - width_i) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= t3) ? 1.0 : t4) / t5)) * tanh_v(0.5 * width_i + t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = low_i - f_i;
         const double t1 = width_i + t0;
         const double t2 = exp_v(-fabs(t1));
@@ -295,11 +326,26 @@ void lossforge_ordinal_logit_class_gradient_f64(size_t n, const double *restrict
 
 void lossforge_ordinal_logit_class_hessian_f64(size_t n, const double *restrict low, const double *restrict width, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double low_i = low[row];
+            const double width_i = width[row];
+            const double f_i = f[row];
+            const double t0 = low_i + width_i;
+            const double t1 = exp_v(-fabs(f_i - t0));
+            const double t2 = f_i - low_i;
+            const double t3 = exp_v(-fabs(width_i - t2));
+            const double t4 = exp_v(-fabs(t2));
+            const double t5 = 1.0 + t4;
+            hessian[row] = ((0.0 <= t0 - f_i) ? 1.0 : t1) / (1.0 + t1) * (((0.0 <= t2 - width_i) ? 1.0 : t3) / (1.0 + t3)) + ((0.0 <= t2) ? 1.0 : t4) / t5 * (((0.0 <= low_i - f_i) ? 1.0 : t4) / t5);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = low_i + width_i;
         const double t1 = exp_v(-fabs(f_i - t0));
         const double t2 = f_i - low_i;
@@ -312,11 +358,29 @@ void lossforge_ordinal_logit_class_hessian_f64(size_t n, const double *restrict 
 
 void lossforge_ordinal_logit_class_loss_gradient_f64(size_t n, const double *restrict low, const double *restrict width, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double low_i = low[row];
+            const double width_i = width[row];
+            const double f_i = f[row];
+            const double t0 = f_i - low_i;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = low_i - f_i;
+            const double t3 = exp_v(-fabs(width_i - t0));
+            const double t4 = t0 - width_i;
+            const double t5 = width_i + t2;
+            const double t6 = exp_v(-fabs(t5));
+            const double t7 = 1.0 + t1;
+            loss[row] = log1p_v(t1) + maximum(0.0, t2) + (log1p_v(t3) + maximum(0.0, t4));
+            gradient[row] = -((((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= t2) ? 1.0 : t1) / t7) + ((0.0 <= t4) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= t0) ? 1.0 : t1) / t7)) * tanh_v(0.5 * width_i + t2));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - low_i;
         const double t1 = exp_v(-fabs(t0));
         const double t2 = low_i - f_i;
@@ -332,11 +396,33 @@ void lossforge_ordinal_logit_class_loss_gradient_f64(size_t n, const double *res
 
 void lossforge_ordinal_logit_class_gradient_hessian_f64(size_t n, const double *restrict low, const double *restrict width, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double low_i = low[row];
+            const double width_i = width[row];
+            const double f_i = f[row];
+            const double t0 = low_i - f_i;
+            const double t1 = width_i + t0;
+            const double t2 = exp_v(-fabs(t1));
+            const double t3 = f_i - low_i;
+            const double t4 = exp_v(-fabs(t3));
+            const double t5 = 1.0 + t4;
+            const double t6 = ((0.0 <= t0) ? 1.0 : t4) / t5;
+            const double t7 = exp_v(-fabs(width_i - t3));
+            const double t8 = ((0.0 <= t3 - width_i) ? 1.0 : t7) / (1.0 + t7);
+            const double t9 = ((0.0 <= t3) ? 1.0 : t4) / t5;
+            const double t10 = low_i + width_i;
+            const double t11 = exp_v(-fabs(f_i - t10));
+            gradient[row] = -((((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) * t6 + t8 * t9) * tanh_v(0.5 * width_i + t0));
+            hessian[row] = ((0.0 <= t10 - f_i) ? 1.0 : t11) / (1.0 + t11) * t8 + t9 * t6;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = low_i - f_i;
         const double t1 = width_i + t0;
         const double t2 = exp_v(-fabs(t1));
@@ -356,11 +442,35 @@ void lossforge_ordinal_logit_class_gradient_hessian_f64(size_t n, const double *
 
 void lossforge_ordinal_logit_class_loss_gradient_hessian_f64(size_t n, const double *restrict low, const double *restrict width, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double low_i = low[row];
+            const double width_i = width[row];
+            const double f_i = f[row];
+            const double t0 = f_i - low_i;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = low_i - f_i;
+            const double t3 = exp_v(-fabs(width_i - t0));
+            const double t4 = t0 - width_i;
+            const double t5 = width_i + t2;
+            const double t6 = exp_v(-fabs(t5));
+            const double t7 = 1.0 + t1;
+            const double t8 = ((0.0 <= t2) ? 1.0 : t1) / t7;
+            const double t9 = ((0.0 <= t4) ? 1.0 : t3) / (1.0 + t3);
+            const double t10 = ((0.0 <= t0) ? 1.0 : t1) / t7;
+            const double t11 = low_i + width_i;
+            const double t12 = exp_v(-fabs(f_i - t11));
+            loss[row] = log1p_v(t1) + maximum(0.0, t2) + (log1p_v(t3) + maximum(0.0, t4));
+            gradient[row] = -((((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6) * t8 + t9 * t10) * tanh_v(0.5 * width_i + t2));
+            hessian[row] = ((0.0 <= t11 - f_i) ? 1.0 : t12) / (1.0 + t12) * t9 + t10 * t8;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - low_i;
         const double t1 = exp_v(-fabs(t0));
         const double t2 = low_i - f_i;
@@ -382,11 +492,21 @@ void lossforge_ordinal_logit_class_loss_gradient_hessian_f64(size_t n, const dou
 
 void lossforge_ordinal_logit_class_loss_f32(size_t n, const float *restrict low, const float *restrict width, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float low_i = low[row];
+            const float width_i = width[row];
+            const float f_i = f[row];
+            const float t0 = f_i - low_i;
+            loss[row] = log1p_vf(exp_vf(-fabsf(t0))) + maximumf(0.0f, low_i - f_i) + (log1p_vf(exp_vf(-fabsf(width_i - t0))) + maximumf(0.0f, t0 - width_i));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float low_i = low[row];
         const float width_i = width[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - low_i;
         loss[row] = w * (log1p_vf(exp_vf(-fabsf(t0))) + maximumf(0.0f, low_i - f_i) + (log1p_vf(exp_vf(-fabsf(width_i - t0))) + maximumf(0.0f, t0 - width_i)));
     }
@@ -394,11 +514,27 @@ void lossforge_ordinal_logit_class_loss_f32(size_t n, const float *restrict low,
 
 void lossforge_ordinal_logit_class_gradient_f32(size_t n, const float *restrict low, const float *restrict width, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float low_i = low[row];
+            const float width_i = width[row];
+            const float f_i = f[row];
+            const float t0 = low_i - f_i;
+            const float t1 = width_i + t0;
+            const float t2 = exp_vf(-fabsf(t1));
+            const float t3 = f_i - low_i;
+            const float t4 = exp_vf(-fabsf(t3));
+            const float t5 = 1.0f + t4;
+            const float t6 = exp_vf(-fabsf(width_i - t3));
+            gradient[row] = -((((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) * (((0.0f <= t0) ? 1.0f : t4) / t5) + ((0.0f <= t3 - width_i) ? 1.0f : t6) / (1.0f + t6) * (((0.0f <= t3) ? 1.0f : t4) / t5)) * tanh_vf(0.5f * width_i + t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float low_i = low[row];
         const float width_i = width[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = low_i - f_i;
         const float t1 = width_i + t0;
         const float t2 = exp_vf(-fabsf(t1));
@@ -412,11 +548,26 @@ void lossforge_ordinal_logit_class_gradient_f32(size_t n, const float *restrict 
 
 void lossforge_ordinal_logit_class_hessian_f32(size_t n, const float *restrict low, const float *restrict width, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float low_i = low[row];
+            const float width_i = width[row];
+            const float f_i = f[row];
+            const float t0 = low_i + width_i;
+            const float t1 = exp_vf(-fabsf(f_i - t0));
+            const float t2 = f_i - low_i;
+            const float t3 = exp_vf(-fabsf(width_i - t2));
+            const float t4 = exp_vf(-fabsf(t2));
+            const float t5 = 1.0f + t4;
+            hessian[row] = ((0.0f <= t0 - f_i) ? 1.0f : t1) / (1.0f + t1) * (((0.0f <= t2 - width_i) ? 1.0f : t3) / (1.0f + t3)) + ((0.0f <= t2) ? 1.0f : t4) / t5 * (((0.0f <= low_i - f_i) ? 1.0f : t4) / t5);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float low_i = low[row];
         const float width_i = width[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = low_i + width_i;
         const float t1 = exp_vf(-fabsf(f_i - t0));
         const float t2 = f_i - low_i;
@@ -429,11 +580,29 @@ void lossforge_ordinal_logit_class_hessian_f32(size_t n, const float *restrict l
 
 void lossforge_ordinal_logit_class_loss_gradient_f32(size_t n, const float *restrict low, const float *restrict width, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float low_i = low[row];
+            const float width_i = width[row];
+            const float f_i = f[row];
+            const float t0 = f_i - low_i;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = low_i - f_i;
+            const float t3 = exp_vf(-fabsf(width_i - t0));
+            const float t4 = t0 - width_i;
+            const float t5 = width_i + t2;
+            const float t6 = exp_vf(-fabsf(t5));
+            const float t7 = 1.0f + t1;
+            loss[row] = log1p_vf(t1) + maximumf(0.0f, t2) + (log1p_vf(t3) + maximumf(0.0f, t4));
+            gradient[row] = -((((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6) * (((0.0f <= t2) ? 1.0f : t1) / t7) + ((0.0f <= t4) ? 1.0f : t3) / (1.0f + t3) * (((0.0f <= t0) ? 1.0f : t1) / t7)) * tanh_vf(0.5f * width_i + t2));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float low_i = low[row];
         const float width_i = width[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - low_i;
         const float t1 = exp_vf(-fabsf(t0));
         const float t2 = low_i - f_i;
@@ -449,11 +618,33 @@ void lossforge_ordinal_logit_class_loss_gradient_f32(size_t n, const float *rest
 
 void lossforge_ordinal_logit_class_gradient_hessian_f32(size_t n, const float *restrict low, const float *restrict width, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float low_i = low[row];
+            const float width_i = width[row];
+            const float f_i = f[row];
+            const float t0 = low_i - f_i;
+            const float t1 = width_i + t0;
+            const float t2 = exp_vf(-fabsf(t1));
+            const float t3 = f_i - low_i;
+            const float t4 = exp_vf(-fabsf(t3));
+            const float t5 = 1.0f + t4;
+            const float t6 = ((0.0f <= t0) ? 1.0f : t4) / t5;
+            const float t7 = exp_vf(-fabsf(width_i - t3));
+            const float t8 = ((0.0f <= t3 - width_i) ? 1.0f : t7) / (1.0f + t7);
+            const float t9 = ((0.0f <= t3) ? 1.0f : t4) / t5;
+            const float t10 = low_i + width_i;
+            const float t11 = exp_vf(-fabsf(f_i - t10));
+            gradient[row] = -((((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) * t6 + t8 * t9) * tanh_vf(0.5f * width_i + t0));
+            hessian[row] = ((0.0f <= t10 - f_i) ? 1.0f : t11) / (1.0f + t11) * t8 + t9 * t6;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float low_i = low[row];
         const float width_i = width[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = low_i - f_i;
         const float t1 = width_i + t0;
         const float t2 = exp_vf(-fabsf(t1));
@@ -473,11 +664,35 @@ void lossforge_ordinal_logit_class_gradient_hessian_f32(size_t n, const float *r
 
 void lossforge_ordinal_logit_class_loss_gradient_hessian_f32(size_t n, const float *restrict low, const float *restrict width, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float low_i = low[row];
+            const float width_i = width[row];
+            const float f_i = f[row];
+            const float t0 = f_i - low_i;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = low_i - f_i;
+            const float t3 = exp_vf(-fabsf(width_i - t0));
+            const float t4 = t0 - width_i;
+            const float t5 = width_i + t2;
+            const float t6 = exp_vf(-fabsf(t5));
+            const float t7 = 1.0f + t1;
+            const float t8 = ((0.0f <= t2) ? 1.0f : t1) / t7;
+            const float t9 = ((0.0f <= t4) ? 1.0f : t3) / (1.0f + t3);
+            const float t10 = ((0.0f <= t0) ? 1.0f : t1) / t7;
+            const float t11 = low_i + width_i;
+            const float t12 = exp_vf(-fabsf(f_i - t11));
+            loss[row] = log1p_vf(t1) + maximumf(0.0f, t2) + (log1p_vf(t3) + maximumf(0.0f, t4));
+            gradient[row] = -((((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6) * t8 + t9 * t10) * tanh_vf(0.5f * width_i + t2));
+            hessian[row] = ((0.0f <= t11 - f_i) ? 1.0f : t12) / (1.0f + t12) * t9 + t10 * t8;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float low_i = low[row];
         const float width_i = width[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - low_i;
         const float t1 = exp_vf(-fabsf(t0));
         const float t2 = low_i - f_i;

@@ -8,12 +8,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_periodic_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fmod(r, c);
+            const double t1 = sin(3.141592653589793 * (t0 - c * rint(t0 / c)) / c);
+            loss[row] = 2.0 * t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
         const double t1 = sin(3.141592653589793 * (t0 - c * rint(t0 / c)) / c);
@@ -23,10 +39,20 @@ void lossforge_periodic_loss_f64(size_t n, const double *restrict y, const doubl
 
 void lossforge_periodic_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fmod(r, c);
+            gradient[row] = 6.283185307179586 * sin(6.283185307179586 * (t0 - c * rint(t0 / c)) / c) / c;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
         gradient[row] = w * (6.283185307179586 * sin(6.283185307179586 * (t0 - c * rint(t0 / c)) / c) / c);
@@ -37,10 +63,20 @@ void lossforge_periodic_hessian_f64(size_t n, const double *restrict y, const do
 {
     const double t0 = 3.141592653589793 / c;
     const double c1 = 4.0 * t0 * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t1 = fmod(r, c);
+            hessian[row] = c1 * cos(6.283185307179586 * (t1 - c * rint(t1 / c)) / c);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = fmod(r, c);
         hessian[row] = w * (c1 * cos(6.283185307179586 * (t1 - c * rint(t1 / c)) / c));
@@ -49,10 +85,23 @@ void lossforge_periodic_hessian_f64(size_t n, const double *restrict y, const do
 
 void lossforge_periodic_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fmod(r, c);
+            const double t1 = t0 - c * rint(t0 / c);
+            const double t2 = sin(3.141592653589793 * t1 / c);
+            loss[row] = 2.0 * t2 * t2;
+            gradient[row] = 6.283185307179586 * sin(6.283185307179586 * t1 / c) / c;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
         const double t1 = t0 - c * rint(t0 / c);
@@ -66,10 +115,22 @@ void lossforge_periodic_gradient_hessian_f64(size_t n, const double *restrict y,
 {
     const double t2 = 3.141592653589793 / c;
     const double c1 = 4.0 * t2 * t2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fmod(r, c);
+            const double t1 = 6.283185307179586 * (t0 - c * rint(t0 / c)) / c;
+            gradient[row] = 6.283185307179586 * sin(t1) / c;
+            hessian[row] = c1 * cos(t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
         const double t1 = 6.283185307179586 * (t0 - c * rint(t0 / c)) / c;
@@ -82,10 +143,25 @@ void lossforge_periodic_loss_gradient_hessian_f64(size_t n, const double *restri
 {
     const double t4 = 3.141592653589793 / c;
     const double c1 = 4.0 * t4 * t4;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fmod(r, c);
+            const double t1 = t0 - c * rint(t0 / c);
+            const double t2 = sin(3.141592653589793 * t1 / c);
+            const double t3 = 6.283185307179586 * t1 / c;
+            loss[row] = 2.0 * t2 * t2;
+            gradient[row] = 6.283185307179586 * sin(t3) / c;
+            hessian[row] = c1 * cos(t3);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
         const double t1 = t0 - c * rint(t0 / c);
@@ -99,10 +175,21 @@ void lossforge_periodic_loss_gradient_hessian_f64(size_t n, const double *restri
 
 void lossforge_periodic_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fmodf(r, c);
+            const float t1 = sinf(3.1415927f * (t0 - c * rintf(t0 / c)) / c);
+            loss[row] = 2.0f * t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fmodf(r, c);
         const float t1 = sinf(3.1415927f * (t0 - c * rintf(t0 / c)) / c);
@@ -112,10 +199,20 @@ void lossforge_periodic_loss_f32(size_t n, const float *restrict y, const float 
 
 void lossforge_periodic_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fmodf(r, c);
+            gradient[row] = 6.2831855f * sinf(6.2831855f * (t0 - c * rintf(t0 / c)) / c) / c;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fmodf(r, c);
         gradient[row] = w * (6.2831855f * sinf(6.2831855f * (t0 - c * rintf(t0 / c)) / c) / c);
@@ -126,10 +223,20 @@ void lossforge_periodic_hessian_f32(size_t n, const float *restrict y, const flo
 {
     const float t0 = 3.1415927f / c;
     const float c1 = 4.0f * t0 * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t1 = fmodf(r, c);
+            hessian[row] = c1 * cosf(6.2831855f * (t1 - c * rintf(t1 / c)) / c);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = fmodf(r, c);
         hessian[row] = w * (c1 * cosf(6.2831855f * (t1 - c * rintf(t1 / c)) / c));
@@ -138,10 +245,23 @@ void lossforge_periodic_hessian_f32(size_t n, const float *restrict y, const flo
 
 void lossforge_periodic_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fmodf(r, c);
+            const float t1 = t0 - c * rintf(t0 / c);
+            const float t2 = sinf(3.1415927f * t1 / c);
+            loss[row] = 2.0f * t2 * t2;
+            gradient[row] = 6.2831855f * sinf(6.2831855f * t1 / c) / c;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fmodf(r, c);
         const float t1 = t0 - c * rintf(t0 / c);
@@ -155,10 +275,22 @@ void lossforge_periodic_gradient_hessian_f32(size_t n, const float *restrict y, 
 {
     const float t2 = 3.1415927f / c;
     const float c1 = 4.0f * t2 * t2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fmodf(r, c);
+            const float t1 = 6.2831855f * (t0 - c * rintf(t0 / c)) / c;
+            gradient[row] = 6.2831855f * sinf(t1) / c;
+            hessian[row] = c1 * cosf(t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fmodf(r, c);
         const float t1 = 6.2831855f * (t0 - c * rintf(t0 / c)) / c;
@@ -171,10 +303,25 @@ void lossforge_periodic_loss_gradient_hessian_f32(size_t n, const float *restric
 {
     const float t4 = 3.1415927f / c;
     const float c1 = 4.0f * t4 * t4;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fmodf(r, c);
+            const float t1 = t0 - c * rintf(t0 / c);
+            const float t2 = sinf(3.1415927f * t1 / c);
+            const float t3 = 6.2831855f * t1 / c;
+            loss[row] = 2.0f * t2 * t2;
+            gradient[row] = 6.2831855f * sinf(t3) / c;
+            hessian[row] = c1 * cosf(t3);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fmodf(r, c);
         const float t1 = t0 - c * rintf(t0 / c);

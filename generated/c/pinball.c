@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -21,10 +26,19 @@ static inline float maximumf(float a, float b)
 void lossforge_pinball_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double *restrict loss)
 {
     const double c0 = 1.0 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = maximum(-(r * tau), r * c0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * maximum(-(r * tau), r * c0);
     }
@@ -34,10 +48,19 @@ void lossforge_pinball_gradient_f64(size_t n, const double *restrict y, const do
 {
     const double c0 = 1.0 - tau;
     const double c1 = 0.5 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? c0 : c1)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? c0 : c1)) : r);
     }
@@ -46,10 +69,18 @@ void lossforge_pinball_gradient_f64(size_t n, const double *restrict y, const do
 void lossforge_pinball_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double *restrict hessian)
 {
     (void)tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
@@ -58,10 +89,20 @@ void lossforge_pinball_loss_gradient_f64(size_t n, const double *restrict y, con
 {
     const double t0 = 1.0 - tau;
     const double c1 = 0.5 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = maximum(-(r * tau), r * t0);
+            gradient[row] = ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? t0 : c1)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * maximum(-(r * tau), r * t0);
         gradient[row] = w * ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? t0 : c1)) : r);
@@ -72,10 +113,20 @@ void lossforge_pinball_gradient_hessian_f64(size_t n, const double *restrict y, 
 {
     const double c0 = 1.0 - tau;
     const double c1 = 0.5 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? c0 : c1)) : r);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? c0 : c1)) : r);
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
@@ -86,10 +137,21 @@ void lossforge_pinball_loss_gradient_hessian_f64(size_t n, const double *restric
 {
     const double t0 = 1.0 - tau;
     const double c1 = 0.5 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = maximum(-(r * tau), r * t0);
+            gradient[row] = ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? t0 : c1)) : r);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * maximum(-(r * tau), r * t0);
         gradient[row] = w * ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? t0 : c1)) : r);
@@ -100,10 +162,19 @@ void lossforge_pinball_loss_gradient_hessian_f64(size_t n, const double *restric
 void lossforge_pinball_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float *restrict loss)
 {
     const float c0 = 1.0f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = maximumf(-(r * tau), r * c0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * maximumf(-(r * tau), r * c0);
     }
@@ -113,10 +184,19 @@ void lossforge_pinball_gradient_f32(size_t n, const float *restrict y, const flo
 {
     const float c0 = 1.0f - tau;
     const float c1 = 0.5f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? c0 : c1)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? c0 : c1)) : r);
     }
@@ -125,10 +205,18 @@ void lossforge_pinball_gradient_f32(size_t n, const float *restrict y, const flo
 void lossforge_pinball_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float *restrict hessian)
 {
     (void)tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }
@@ -137,10 +225,20 @@ void lossforge_pinball_loss_gradient_f32(size_t n, const float *restrict y, cons
 {
     const float t0 = 1.0f - tau;
     const float c1 = 0.5f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = maximumf(-(r * tau), r * t0);
+            gradient[row] = ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? t0 : c1)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * maximumf(-(r * tau), r * t0);
         gradient[row] = w * ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? t0 : c1)) : r);
@@ -151,10 +249,20 @@ void lossforge_pinball_gradient_hessian_f32(size_t n, const float *restrict y, c
 {
     const float c0 = 1.0f - tau;
     const float c1 = 0.5f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? c0 : c1)) : r);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? c0 : c1)) : r);
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
@@ -165,10 +273,21 @@ void lossforge_pinball_loss_gradient_hessian_f32(size_t n, const float *restrict
 {
     const float t0 = 1.0f - tau;
     const float c1 = 0.5f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = maximumf(-(r * tau), r * t0);
+            gradient[row] = ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? t0 : c1)) : r);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * maximumf(-(r * tau), r * t0);
         gradient[row] = w * ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? t0 : c1)) : r);

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -127,40 +132,73 @@ static inline float log_vf(float x)
 
 void lossforge_poisson_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            loss[row] = f_i - y_i * log_v(f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         loss[row] = w * (f_i - y_i * log_v(f_i));
     }
 }
 
 void lossforge_poisson_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = 1.0 - y_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * (1.0 - y_i / f_i);
     }
 }
 
 void lossforge_poisson_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = y_i / f_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * (y_i / f_i / f_i);
     }
 }
 
 void lossforge_poisson_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            loss[row] = f_i - y_i * log_v(f_i);
+            gradient[row] = 1.0 - y_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         loss[row] = w * (f_i - y_i * log_v(f_i));
         gradient[row] = w * (1.0 - y_i / f_i);
     }
@@ -168,10 +206,20 @@ void lossforge_poisson_loss_gradient_f64(size_t n, const double *restrict y, con
 
 void lossforge_poisson_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = y_i / f_i;
+            gradient[row] = 1.0 - t0;
+            hessian[row] = t0 / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i / f_i;
         gradient[row] = w * (1.0 - t0);
         hessian[row] = w * (t0 / f_i);
@@ -180,10 +228,21 @@ void lossforge_poisson_gradient_hessian_f64(size_t n, const double *restrict y, 
 
 void lossforge_poisson_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = y_i / f_i;
+            loss[row] = f_i - y_i * log_v(f_i);
+            gradient[row] = 1.0 - t0;
+            hessian[row] = t0 / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = y_i / f_i;
         loss[row] = w * (f_i - y_i * log_v(f_i));
         gradient[row] = w * (1.0 - t0);
@@ -193,40 +252,73 @@ void lossforge_poisson_loss_gradient_hessian_f64(size_t n, const double *restric
 
 void lossforge_poisson_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            loss[row] = f_i - y_i * log_vf(f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         loss[row] = w * (f_i - y_i * log_vf(f_i));
     }
 }
 
 void lossforge_poisson_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = 1.0f - y_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * (1.0f - y_i / f_i);
     }
 }
 
 void lossforge_poisson_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = y_i / f_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * (y_i / f_i / f_i);
     }
 }
 
 void lossforge_poisson_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            loss[row] = f_i - y_i * log_vf(f_i);
+            gradient[row] = 1.0f - y_i / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         loss[row] = w * (f_i - y_i * log_vf(f_i));
         gradient[row] = w * (1.0f - y_i / f_i);
     }
@@ -234,10 +326,20 @@ void lossforge_poisson_loss_gradient_f32(size_t n, const float *restrict y, cons
 
 void lossforge_poisson_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = y_i / f_i;
+            gradient[row] = 1.0f - t0;
+            hessian[row] = t0 / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i / f_i;
         gradient[row] = w * (1.0f - t0);
         hessian[row] = w * (t0 / f_i);
@@ -246,10 +348,21 @@ void lossforge_poisson_gradient_hessian_f32(size_t n, const float *restrict y, c
 
 void lossforge_poisson_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = y_i / f_i;
+            loss[row] = f_i - y_i * log_vf(f_i);
+            gradient[row] = 1.0f - t0;
+            hessian[row] = t0 / f_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = y_i / f_i;
         loss[row] = w * (f_i - y_i * log_vf(f_i));
         gradient[row] = w * (1.0f - t0);

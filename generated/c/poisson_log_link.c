@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -115,10 +120,19 @@ static inline float exp_vf(float x)
 
 void lossforge_poisson_log_link_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(f_i);
+            loss[row] = ((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(f_i);
         loss[row] = w * ((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
     }
@@ -126,10 +140,18 @@ void lossforge_poisson_log_link_loss_f64(size_t n, const double *restrict y, con
 
 void lossforge_poisson_log_link_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = exp_v(f_i) - y_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * (exp_v(f_i) - y_i);
     }
 }
@@ -137,19 +159,36 @@ void lossforge_poisson_log_link_gradient_f64(size_t n, const double *restrict y,
 void lossforge_poisson_log_link_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
     (void)y;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double f_i = f[row];
+            hessian[row] = exp_v(f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * exp_v(f_i);
     }
 }
 
 void lossforge_poisson_log_link_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(f_i);
+            loss[row] = ((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
+            gradient[row] = t0 - y_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(f_i);
         loss[row] = w * ((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
         gradient[row] = w * (t0 - y_i);
@@ -158,10 +197,20 @@ void lossforge_poisson_log_link_loss_gradient_f64(size_t n, const double *restri
 
 void lossforge_poisson_log_link_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(f_i);
+            gradient[row] = t0 - y_i;
+            hessian[row] = t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(f_i);
         gradient[row] = w * (t0 - y_i);
         hessian[row] = w * t0;
@@ -170,10 +219,21 @@ void lossforge_poisson_log_link_gradient_hessian_f64(size_t n, const double *res
 
 void lossforge_poisson_log_link_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(f_i);
+            loss[row] = ((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
+            gradient[row] = t0 - y_i;
+            hessian[row] = t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(f_i);
         loss[row] = w * ((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
         gradient[row] = w * (t0 - y_i);
@@ -191,10 +251,19 @@ void lossforge_poisson_log_link_inverse_link_f64(size_t n, const double *restric
 
 void lossforge_poisson_log_link_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(f_i);
+            loss[row] = ((y_i == y_i) ? t0 - ((t0 == HUGE_VALF) ? 0.0f : f_i * y_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(f_i);
         loss[row] = w * ((y_i == y_i) ? t0 - ((t0 == HUGE_VALF) ? 0.0f : f_i * y_i) : y_i);
     }
@@ -202,10 +271,18 @@ void lossforge_poisson_log_link_loss_f32(size_t n, const float *restrict y, cons
 
 void lossforge_poisson_log_link_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = exp_vf(f_i) - y_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * (exp_vf(f_i) - y_i);
     }
 }
@@ -213,19 +290,36 @@ void lossforge_poisson_log_link_gradient_f32(size_t n, const float *restrict y, 
 void lossforge_poisson_log_link_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
     (void)y;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float f_i = f[row];
+            hessian[row] = exp_vf(f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * exp_vf(f_i);
     }
 }
 
 void lossforge_poisson_log_link_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(f_i);
+            loss[row] = ((y_i == y_i) ? t0 - ((t0 == HUGE_VALF) ? 0.0f : f_i * y_i) : y_i);
+            gradient[row] = t0 - y_i;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(f_i);
         loss[row] = w * ((y_i == y_i) ? t0 - ((t0 == HUGE_VALF) ? 0.0f : f_i * y_i) : y_i);
         gradient[row] = w * (t0 - y_i);
@@ -234,10 +328,20 @@ void lossforge_poisson_log_link_loss_gradient_f32(size_t n, const float *restric
 
 void lossforge_poisson_log_link_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(f_i);
+            gradient[row] = t0 - y_i;
+            hessian[row] = t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(f_i);
         gradient[row] = w * (t0 - y_i);
         hessian[row] = w * t0;
@@ -246,10 +350,21 @@ void lossforge_poisson_log_link_gradient_hessian_f32(size_t n, const float *rest
 
 void lossforge_poisson_log_link_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(f_i);
+            loss[row] = ((y_i == y_i) ? t0 - ((t0 == HUGE_VALF) ? 0.0f : f_i * y_i) : y_i);
+            gradient[row] = t0 - y_i;
+            hessian[row] = t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(f_i);
         loss[row] = w * ((y_i == y_i) ? t0 - ((t0 == HUGE_VALF) ? 0.0f : f_i * y_i) : y_i);
         gradient[row] = w * (t0 - y_i);

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -212,10 +217,35 @@ static inline float minimumf(float a, float b)
 void lossforge_poly1_cross_entropy_loss_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict loss)
 {
     const double t0 = 1.0 + epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = 1.0 + t1;
+            const double t3 = minimum(-1.0, z_i);
+            const double t4 = exp_v(2.0 * t3);
+            const int t5 = (t4 == 0.0);
+            const double t6 = exp_v(t3);
+            const double t7 = 2.0 + t6;
+            const double t8 = maximum(-1.0, z_i);
+            const double t9 = exp_v(-fabs(t8));
+            const double t10 = -z_i;
+            const double t11 = minimum(-1.0, t10);
+            const double t12 = exp_v(2.0 * t11);
+            const int t13 = (t12 == 0.0);
+            const double t14 = exp_v(t11);
+            const double t15 = 2.0 + t14;
+            const double t16 = maximum(-1.0, t10);
+            const double t17 = exp_v(-fabs(t16));
+            loss[row] = (t0 * (((0.0 <= z_i) ? 1.0 : t1) / t2) + ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((t6 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * (t4 / t7 / t7)) * t4 / t7 / t7) / 483.0) * t4 / t7 / t7) / 19.0) * t4 / t7 / t7) / 17.0) * t4 / t7 / t7) / 15.0) * t4 / t7 / t7) / 13.0) * t4 / t7 / t7) / 11.0) * t4 / t7 / t7) / 9.0) * t4 / t7 / t7) / 7.0) * t4 / t7 / t7) / 5.0) * t6 / (3.0 * t7) + 1.0 / (1.0 + t6 / t7)) * t4 / t7 / t7) : log1p_v(t9) + maximum(0.0, t8) - ((0.0 <= t8) ? 1.0 : t9) / (1.0 + t9))) * (1.0 - y_i) + y_i * (t0 * (((0.0 <= t10) ? 1.0 : t1) / t2) + ((t10 <= -1.0) ? 2.0 * ((t13 ? 0.0 : ((t14 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t13 ? 0.0 : 1.0 + 5.0 * ((t13 ? 0.0 : 1.0 + 7.0 * ((t13 ? 0.0 : 1.0 + 9.0 * ((t13 ? 0.0 : 1.0 + 11.0 * ((t13 ? 0.0 : 1.0 + 13.0 * ((t13 ? 0.0 : 1.0 + 15.0 * ((t13 ? 0.0 : 1.0 + 17.0 * ((t13 ? 0.0 : 1.0 + 19.0 * ((t13 ? 0.0 : 23.0 + 21.0 * (t12 / t15 / t15)) * t12 / t15 / t15) / 483.0) * t12 / t15 / t15) / 19.0) * t12 / t15 / t15) / 17.0) * t12 / t15 / t15) / 15.0) * t12 / t15 / t15) / 13.0) * t12 / t15 / t15) / 11.0) * t12 / t15 / t15) / 9.0) * t12 / t15 / t15) / 7.0) * t12 / t15 / t15) / 5.0) * t14 / (3.0 * t15) + 1.0 / (1.0 + t14 / t15)) * t12 / t15 / t15) : log1p_v(t17) + maximum(0.0, t16) - ((0.0 <= t16) ? 1.0 : t17) / (1.0 + t17)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = minimum(-1.0, z_i);
@@ -240,10 +270,22 @@ void lossforge_poly1_cross_entropy_loss_f64(size_t n, const double *restrict y, 
 void lossforge_poly1_cross_entropy_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict gradient)
 {
     const double c0 = 1.0 + epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+            const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+            gradient[row] = t2 * t2 * (1.0 - y_i) - y_i * (t3 * t3) - c0 * (2.0 * y_i - 1.0) * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
@@ -256,10 +298,23 @@ void lossforge_poly1_cross_entropy_hessian_f64(size_t n, const double *restrict 
 {
     const double c0 = 2.0 * epsilon;
     const double c1 = 1.0 + epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = c0 * y_i;
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+            const double t4 = ((0.0 <= -z_i) ? 1.0 : t1) / t2;
+            hessian[row] = ((1.0 + t0 - epsilon) * t3 + (c1 - t0) * t4) * t3 * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = c0 * y_i;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
@@ -272,10 +327,39 @@ void lossforge_poly1_cross_entropy_hessian_f64(size_t n, const double *restrict 
 void lossforge_poly1_cross_entropy_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient)
 {
     const double t0 = 1.0 + epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+            const double t4 = minimum(-1.0, z_i);
+            const double t5 = exp_v(2.0 * t4);
+            const int t6 = (t5 == 0.0);
+            const double t7 = exp_v(t4);
+            const double t8 = 2.0 + t7;
+            const double t9 = maximum(-1.0, z_i);
+            const double t10 = exp_v(-fabs(t9));
+            const double t11 = 1.0 - y_i;
+            const double t12 = -z_i;
+            const double t13 = ((0.0 <= t12) ? 1.0 : t1) / t2;
+            const double t14 = minimum(-1.0, t12);
+            const double t15 = exp_v(2.0 * t14);
+            const int t16 = (t15 == 0.0);
+            const double t17 = exp_v(t14);
+            const double t18 = 2.0 + t17;
+            const double t19 = maximum(-1.0, t12);
+            const double t20 = exp_v(-fabs(t19));
+            loss[row] = (t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0) * t5 / t8 / t8) / 19.0) * t5 / t8 / t8) / 17.0) * t5 / t8 / t8) / 15.0) * t5 / t8 / t8) / 13.0) * t5 / t8 / t8) / 11.0) * t5 / t8 / t8) / 9.0) * t5 / t8 / t8) / 7.0) * t5 / t8 / t8) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t5 / t8 / t8) : log1p_v(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0) ? 2.0 * ((t16 ? 0.0 : ((t17 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0) * t15 / t18 / t18) / 19.0) * t15 / t18 / t18) / 17.0) * t15 / t18 / t18) / 15.0) * t15 / t18 / t18) / 13.0) * t15 / t18 / t18) / 11.0) * t15 / t18 / t18) / 9.0) * t15 / t18 / t18) / 7.0) * t15 / t18 / t18) / 5.0) * t17 / (3.0 * t18) + 1.0 / (1.0 + t17 / t18)) * t15 / t18 / t18) : log1p_v(t20) + maximum(0.0, t19) - ((0.0 <= t19) ? 1.0 : t20) / (1.0 + t20)));
+            gradient[row] = t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0 * y_i - 1.0) * t3 * t13;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
@@ -305,10 +389,24 @@ void lossforge_poly1_cross_entropy_gradient_hessian_f64(size_t n, const double *
 {
     const double t4 = 1.0 + epsilon;
     const double c1 = 2.0 * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+            const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+            const double t5 = c1 * y_i;
+            gradient[row] = t2 * t2 * (1.0 - y_i) - y_i * (t3 * t3) - t4 * (2.0 * y_i - 1.0) * t2 * t3;
+            hessian[row] = ((1.0 + t5 - epsilon) * t2 + (t4 - t5) * t3) * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
@@ -323,10 +421,41 @@ void lossforge_poly1_cross_entropy_loss_gradient_hessian_f64(size_t n, const dou
 {
     const double t0 = 1.0 + epsilon;
     const double c1 = 2.0 * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+            const double t4 = minimum(-1.0, z_i);
+            const double t5 = exp_v(2.0 * t4);
+            const int t6 = (t5 == 0.0);
+            const double t7 = exp_v(t4);
+            const double t8 = 2.0 + t7;
+            const double t9 = maximum(-1.0, z_i);
+            const double t10 = exp_v(-fabs(t9));
+            const double t11 = 1.0 - y_i;
+            const double t12 = -z_i;
+            const double t13 = ((0.0 <= t12) ? 1.0 : t1) / t2;
+            const double t14 = minimum(-1.0, t12);
+            const double t15 = exp_v(2.0 * t14);
+            const int t16 = (t15 == 0.0);
+            const double t17 = exp_v(t14);
+            const double t18 = 2.0 + t17;
+            const double t19 = maximum(-1.0, t12);
+            const double t20 = exp_v(-fabs(t19));
+            const double t21 = c1 * y_i;
+            loss[row] = (t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0) * t5 / t8 / t8) / 19.0) * t5 / t8 / t8) / 17.0) * t5 / t8 / t8) / 15.0) * t5 / t8 / t8) / 13.0) * t5 / t8 / t8) / 11.0) * t5 / t8 / t8) / 9.0) * t5 / t8 / t8) / 7.0) * t5 / t8 / t8) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t5 / t8 / t8) : log1p_v(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0) ? 2.0 * ((t16 ? 0.0 : ((t17 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0) * t15 / t18 / t18) / 19.0) * t15 / t18 / t18) / 17.0) * t15 / t18 / t18) / 15.0) * t15 / t18 / t18) / 13.0) * t15 / t18 / t18) / 11.0) * t15 / t18 / t18) / 9.0) * t15 / t18 / t18) / 7.0) * t15 / t18 / t18) / 5.0) * t17 / (3.0 * t18) + 1.0 / (1.0 + t17 / t18)) * t15 / t18 / t18) : log1p_v(t20) + maximum(0.0, t19) - ((0.0 <= t19) ? 1.0 : t20) / (1.0 + t20)));
+            gradient[row] = t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0 * y_i - 1.0) * t3 * t13;
+            hessian[row] = ((1.0 + t21 - epsilon) * t3 + (t0 - t21) * t13) * t3 * t13;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
@@ -357,10 +486,35 @@ void lossforge_poly1_cross_entropy_loss_gradient_hessian_f64(size_t n, const dou
 void lossforge_poly1_cross_entropy_loss_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict loss)
 {
     const float t0 = 1.0f + epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = 1.0f + t1;
+            const float t3 = minimumf(-1.0f, z_i);
+            const float t4 = exp_vf(2.0f * t3);
+            const int t5 = (t4 == 0.0f);
+            const float t6 = exp_vf(t3);
+            const float t7 = 2.0f + t6;
+            const float t8 = maximumf(-1.0f, z_i);
+            const float t9 = exp_vf(-fabsf(t8));
+            const float t10 = -z_i;
+            const float t11 = minimumf(-1.0f, t10);
+            const float t12 = exp_vf(2.0f * t11);
+            const int t13 = (t12 == 0.0f);
+            const float t14 = exp_vf(t11);
+            const float t15 = 2.0f + t14;
+            const float t16 = maximumf(-1.0f, t10);
+            const float t17 = exp_vf(-fabsf(t16));
+            loss[row] = (t0 * (((0.0f <= z_i) ? 1.0f : t1) / t2) + ((z_i <= -1.0f) ? 2.0f * ((t5 ? 0.0f : ((t6 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t5 ? 0.0f : 1.0f + 5.0f * ((t5 ? 0.0f : 1.0f + 7.0f * ((t5 ? 0.0f : 1.0f + 9.0f * ((t5 ? 0.0f : 1.0f + 11.0f * ((t5 ? 0.0f : 1.0f + 13.0f * ((t5 ? 0.0f : 1.0f + 15.0f * ((t5 ? 0.0f : 1.0f + 17.0f * ((t5 ? 0.0f : 1.0f + 19.0f * ((t5 ? 0.0f : 23.0f + 21.0f * (t4 / t7 / t7)) * t4 / t7 / t7) / 483.0f) * t4 / t7 / t7) / 19.0f) * t4 / t7 / t7) / 17.0f) * t4 / t7 / t7) / 15.0f) * t4 / t7 / t7) / 13.0f) * t4 / t7 / t7) / 11.0f) * t4 / t7 / t7) / 9.0f) * t4 / t7 / t7) / 7.0f) * t4 / t7 / t7) / 5.0f) * t6 / (3.0f * t7) + 1.0f / (1.0f + t6 / t7)) * t4 / t7 / t7) : log1p_vf(t9) + maximumf(0.0f, t8) - ((0.0f <= t8) ? 1.0f : t9) / (1.0f + t9))) * (1.0f - y_i) + y_i * (t0 * (((0.0f <= t10) ? 1.0f : t1) / t2) + ((t10 <= -1.0f) ? 2.0f * ((t13 ? 0.0f : ((t14 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t13 ? 0.0f : 1.0f + 5.0f * ((t13 ? 0.0f : 1.0f + 7.0f * ((t13 ? 0.0f : 1.0f + 9.0f * ((t13 ? 0.0f : 1.0f + 11.0f * ((t13 ? 0.0f : 1.0f + 13.0f * ((t13 ? 0.0f : 1.0f + 15.0f * ((t13 ? 0.0f : 1.0f + 17.0f * ((t13 ? 0.0f : 1.0f + 19.0f * ((t13 ? 0.0f : 23.0f + 21.0f * (t12 / t15 / t15)) * t12 / t15 / t15) / 483.0f) * t12 / t15 / t15) / 19.0f) * t12 / t15 / t15) / 17.0f) * t12 / t15 / t15) / 15.0f) * t12 / t15 / t15) / 13.0f) * t12 / t15 / t15) / 11.0f) * t12 / t15 / t15) / 9.0f) * t12 / t15 / t15) / 7.0f) * t12 / t15 / t15) / 5.0f) * t14 / (3.0f * t15) + 1.0f / (1.0f + t14 / t15)) * t12 / t15 / t15) : log1p_vf(t17) + maximumf(0.0f, t16) - ((0.0f <= t16) ? 1.0f : t17) / (1.0f + t17)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = minimumf(-1.0f, z_i);
@@ -385,10 +539,22 @@ void lossforge_poly1_cross_entropy_loss_f32(size_t n, const float *restrict y, c
 void lossforge_poly1_cross_entropy_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict gradient)
 {
     const float c0 = 1.0f + epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
+            const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
+            gradient[row] = t2 * t2 * (1.0f - y_i) - y_i * (t3 * t3) - c0 * (2.0f * y_i - 1.0f) * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
@@ -401,10 +567,23 @@ void lossforge_poly1_cross_entropy_hessian_f32(size_t n, const float *restrict y
 {
     const float c0 = 2.0f * epsilon;
     const float c1 = 1.0f + epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = c0 * y_i;
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
+            const float t4 = ((0.0f <= -z_i) ? 1.0f : t1) / t2;
+            hessian[row] = ((1.0f + t0 - epsilon) * t3 + (c1 - t0) * t4) * t3 * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = c0 * y_i;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
@@ -417,10 +596,39 @@ void lossforge_poly1_cross_entropy_hessian_f32(size_t n, const float *restrict y
 void lossforge_poly1_cross_entropy_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient)
 {
     const float t0 = 1.0f + epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
+            const float t4 = minimumf(-1.0f, z_i);
+            const float t5 = exp_vf(2.0f * t4);
+            const int t6 = (t5 == 0.0f);
+            const float t7 = exp_vf(t4);
+            const float t8 = 2.0f + t7;
+            const float t9 = maximumf(-1.0f, z_i);
+            const float t10 = exp_vf(-fabsf(t9));
+            const float t11 = 1.0f - y_i;
+            const float t12 = -z_i;
+            const float t13 = ((0.0f <= t12) ? 1.0f : t1) / t2;
+            const float t14 = minimumf(-1.0f, t12);
+            const float t15 = exp_vf(2.0f * t14);
+            const int t16 = (t15 == 0.0f);
+            const float t17 = exp_vf(t14);
+            const float t18 = 2.0f + t17;
+            const float t19 = maximumf(-1.0f, t12);
+            const float t20 = exp_vf(-fabsf(t19));
+            loss[row] = (t0 * t3 + ((z_i <= -1.0f) ? 2.0f * ((t6 ? 0.0f : ((t7 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t6 ? 0.0f : 1.0f + 5.0f * ((t6 ? 0.0f : 1.0f + 7.0f * ((t6 ? 0.0f : 1.0f + 9.0f * ((t6 ? 0.0f : 1.0f + 11.0f * ((t6 ? 0.0f : 1.0f + 13.0f * ((t6 ? 0.0f : 1.0f + 15.0f * ((t6 ? 0.0f : 1.0f + 17.0f * ((t6 ? 0.0f : 1.0f + 19.0f * ((t6 ? 0.0f : 23.0f + 21.0f * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0f) * t5 / t8 / t8) / 19.0f) * t5 / t8 / t8) / 17.0f) * t5 / t8 / t8) / 15.0f) * t5 / t8 / t8) / 13.0f) * t5 / t8 / t8) / 11.0f) * t5 / t8 / t8) / 9.0f) * t5 / t8 / t8) / 7.0f) * t5 / t8 / t8) / 5.0f) * t7 / (3.0f * t8) + 1.0f / (1.0f + t7 / t8)) * t5 / t8 / t8) : log1p_vf(t10) + maximumf(0.0f, t9) - ((0.0f <= t9) ? 1.0f : t10) / (1.0f + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0f) ? 2.0f * ((t16 ? 0.0f : ((t17 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t16 ? 0.0f : 1.0f + 5.0f * ((t16 ? 0.0f : 1.0f + 7.0f * ((t16 ? 0.0f : 1.0f + 9.0f * ((t16 ? 0.0f : 1.0f + 11.0f * ((t16 ? 0.0f : 1.0f + 13.0f * ((t16 ? 0.0f : 1.0f + 15.0f * ((t16 ? 0.0f : 1.0f + 17.0f * ((t16 ? 0.0f : 1.0f + 19.0f * ((t16 ? 0.0f : 23.0f + 21.0f * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0f) * t15 / t18 / t18) / 19.0f) * t15 / t18 / t18) / 17.0f) * t15 / t18 / t18) / 15.0f) * t15 / t18 / t18) / 13.0f) * t15 / t18 / t18) / 11.0f) * t15 / t18 / t18) / 9.0f) * t15 / t18 / t18) / 7.0f) * t15 / t18 / t18) / 5.0f) * t17 / (3.0f * t18) + 1.0f / (1.0f + t17 / t18)) * t15 / t18 / t18) : log1p_vf(t20) + maximumf(0.0f, t19) - ((0.0f <= t19) ? 1.0f : t20) / (1.0f + t20)));
+            gradient[row] = t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0f * y_i - 1.0f) * t3 * t13;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
@@ -450,10 +658,24 @@ void lossforge_poly1_cross_entropy_gradient_hessian_f32(size_t n, const float *r
 {
     const float t4 = 1.0f + epsilon;
     const float c1 = 2.0f * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
+            const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
+            const float t5 = c1 * y_i;
+            gradient[row] = t2 * t2 * (1.0f - y_i) - y_i * (t3 * t3) - t4 * (2.0f * y_i - 1.0f) * t2 * t3;
+            hessian[row] = ((1.0f + t5 - epsilon) * t2 + (t4 - t5) * t3) * t2 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
@@ -468,10 +690,41 @@ void lossforge_poly1_cross_entropy_loss_gradient_hessian_f32(size_t n, const flo
 {
     const float t0 = 1.0f + epsilon;
     const float c1 = 2.0f * epsilon;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
+            const float t4 = minimumf(-1.0f, z_i);
+            const float t5 = exp_vf(2.0f * t4);
+            const int t6 = (t5 == 0.0f);
+            const float t7 = exp_vf(t4);
+            const float t8 = 2.0f + t7;
+            const float t9 = maximumf(-1.0f, z_i);
+            const float t10 = exp_vf(-fabsf(t9));
+            const float t11 = 1.0f - y_i;
+            const float t12 = -z_i;
+            const float t13 = ((0.0f <= t12) ? 1.0f : t1) / t2;
+            const float t14 = minimumf(-1.0f, t12);
+            const float t15 = exp_vf(2.0f * t14);
+            const int t16 = (t15 == 0.0f);
+            const float t17 = exp_vf(t14);
+            const float t18 = 2.0f + t17;
+            const float t19 = maximumf(-1.0f, t12);
+            const float t20 = exp_vf(-fabsf(t19));
+            const float t21 = c1 * y_i;
+            loss[row] = (t0 * t3 + ((z_i <= -1.0f) ? 2.0f * ((t6 ? 0.0f : ((t7 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t6 ? 0.0f : 1.0f + 5.0f * ((t6 ? 0.0f : 1.0f + 7.0f * ((t6 ? 0.0f : 1.0f + 9.0f * ((t6 ? 0.0f : 1.0f + 11.0f * ((t6 ? 0.0f : 1.0f + 13.0f * ((t6 ? 0.0f : 1.0f + 15.0f * ((t6 ? 0.0f : 1.0f + 17.0f * ((t6 ? 0.0f : 1.0f + 19.0f * ((t6 ? 0.0f : 23.0f + 21.0f * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0f) * t5 / t8 / t8) / 19.0f) * t5 / t8 / t8) / 17.0f) * t5 / t8 / t8) / 15.0f) * t5 / t8 / t8) / 13.0f) * t5 / t8 / t8) / 11.0f) * t5 / t8 / t8) / 9.0f) * t5 / t8 / t8) / 7.0f) * t5 / t8 / t8) / 5.0f) * t7 / (3.0f * t8) + 1.0f / (1.0f + t7 / t8)) * t5 / t8 / t8) : log1p_vf(t10) + maximumf(0.0f, t9) - ((0.0f <= t9) ? 1.0f : t10) / (1.0f + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0f) ? 2.0f * ((t16 ? 0.0f : ((t17 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t16 ? 0.0f : 1.0f + 5.0f * ((t16 ? 0.0f : 1.0f + 7.0f * ((t16 ? 0.0f : 1.0f + 9.0f * ((t16 ? 0.0f : 1.0f + 11.0f * ((t16 ? 0.0f : 1.0f + 13.0f * ((t16 ? 0.0f : 1.0f + 15.0f * ((t16 ? 0.0f : 1.0f + 17.0f * ((t16 ? 0.0f : 1.0f + 19.0f * ((t16 ? 0.0f : 23.0f + 21.0f * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0f) * t15 / t18 / t18) / 19.0f) * t15 / t18 / t18) / 17.0f) * t15 / t18 / t18) / 15.0f) * t15 / t18 / t18) / 13.0f) * t15 / t18 / t18) / 11.0f) * t15 / t18 / t18) / 9.0f) * t15 / t18 / t18) / 7.0f) * t15 / t18 / t18) / 5.0f) * t17 / (3.0f * t18) + 1.0f / (1.0f + t17 / t18)) * t15 / t18 / t18) : log1p_vf(t20) + maximumf(0.0f, t19) - ((0.0f <= t19) ? 1.0f : t20) / (1.0f + t20)));
+            gradient[row] = t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0f * y_i - 1.0f) * t3 * t13;
+            hessian[row] = ((1.0f + t21 - epsilon) * t3 + (t0 - t21) * t13) * t3 * t13;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;

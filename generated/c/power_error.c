@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
@@ -20,10 +25,19 @@ static inline float signf(float x)
 
 void lossforge_power_error_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = ((r == r) ? pow(fabs(r), q) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * ((r == r) ? pow(fabs(r), q) : r);
     }
@@ -32,10 +46,19 @@ void lossforge_power_error_loss_f64(size_t n, const double *restrict y, const do
 void lossforge_power_error_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict gradient)
 {
     const double c0 = q - 1.0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = q * pow(fabs(r), c0) * sign(r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * (q * pow(fabs(r), c0) * sign(r));
     }
@@ -46,10 +69,19 @@ void lossforge_power_error_hessian_f64(size_t n, const double *restrict y, const
     const double t0 = q - 1.0;
     const double c1 = q * t0;
     const double c2 = ((t0 == 0.0) ? 0.0 : q - 2.0);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            hessian[row] = ((r == r) ? c1 * pow(fabs(r), c2) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         hessian[row] = w * ((r == r) ? c1 * pow(fabs(r), c2) : r);
     }
@@ -58,10 +90,21 @@ void lossforge_power_error_hessian_f64(size_t n, const double *restrict y, const
 void lossforge_power_error_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict loss, double *restrict gradient)
 {
     const double c0 = q - 1.0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            loss[row] = ((r == r) ? pow(t0, q) : r);
+            gradient[row] = q * pow(t0, c0) * sign(r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         loss[row] = w * ((r == r) ? pow(t0, q) : r);
@@ -74,10 +117,21 @@ void lossforge_power_error_gradient_hessian_f64(size_t n, const double *restrict
     const double t1 = q - 1.0;
     const double c1 = q * t1;
     const double c2 = ((t1 == 0.0) ? 0.0 : q - 2.0);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            gradient[row] = q * pow(t0, t1) * sign(r);
+            hessian[row] = ((r == r) ? c1 * pow(t0, c2) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         gradient[row] = w * (q * pow(t0, t1) * sign(r));
@@ -90,10 +144,23 @@ void lossforge_power_error_loss_gradient_hessian_f64(size_t n, const double *res
     const double t2 = q - 1.0;
     const double c1 = q * t2;
     const double c2 = ((t2 == 0.0) ? 0.0 : q - 2.0);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const double t1 = fabs(r);
+            loss[row] = (t0 ? pow(t1, q) : r);
+            gradient[row] = q * pow(t1, t2) * sign(r);
+            hessian[row] = (t0 ? c1 * pow(t1, c2) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t1 = fabs(r);
@@ -105,10 +172,19 @@ void lossforge_power_error_loss_gradient_hessian_f64(size_t n, const double *res
 
 void lossforge_power_error_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = ((r == r) ? powf(fabsf(r), q) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * ((r == r) ? powf(fabsf(r), q) : r);
     }
@@ -117,10 +193,19 @@ void lossforge_power_error_loss_f32(size_t n, const float *restrict y, const flo
 void lossforge_power_error_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict gradient)
 {
     const float c0 = q - 1.0f;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = q * powf(fabsf(r), c0) * signf(r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * (q * powf(fabsf(r), c0) * signf(r));
     }
@@ -131,10 +216,19 @@ void lossforge_power_error_hessian_f32(size_t n, const float *restrict y, const 
     const float t0 = q - 1.0f;
     const float c1 = q * t0;
     const float c2 = ((t0 == 0.0f) ? 0.0f : q - 2.0f);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            hessian[row] = ((r == r) ? c1 * powf(fabsf(r), c2) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         hessian[row] = w * ((r == r) ? c1 * powf(fabsf(r), c2) : r);
     }
@@ -143,10 +237,21 @@ void lossforge_power_error_hessian_f32(size_t n, const float *restrict y, const 
 void lossforge_power_error_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict loss, float *restrict gradient)
 {
     const float c0 = q - 1.0f;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            loss[row] = ((r == r) ? powf(t0, q) : r);
+            gradient[row] = q * powf(t0, c0) * signf(r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         loss[row] = w * ((r == r) ? powf(t0, q) : r);
@@ -159,10 +264,21 @@ void lossforge_power_error_gradient_hessian_f32(size_t n, const float *restrict 
     const float t1 = q - 1.0f;
     const float c1 = q * t1;
     const float c2 = ((t1 == 0.0f) ? 0.0f : q - 2.0f);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            gradient[row] = q * powf(t0, t1) * signf(r);
+            hessian[row] = ((r == r) ? c1 * powf(t0, c2) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         gradient[row] = w * (q * powf(t0, t1) * signf(r));
@@ -175,10 +291,23 @@ void lossforge_power_error_loss_gradient_hessian_f32(size_t n, const float *rest
     const float t2 = q - 1.0f;
     const float c1 = q * t2;
     const float c2 = ((t2 == 0.0f) ? 0.0f : q - 2.0f);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const float t1 = fabsf(r);
+            loss[row] = (t0 ? powf(t1, q) : r);
+            gradient[row] = q * powf(t1, t2) * signf(r);
+            hessian[row] = (t0 ? c1 * powf(t1, c2) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t1 = fabsf(r);

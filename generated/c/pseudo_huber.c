@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -40,10 +45,23 @@ static inline float signf(float x)
 
 void lossforge_pseudo_huber_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / delta;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(1.0, t1);
+            const double t3 = 1.0 / maximum(1.0, t1);
+            loss[row] = ((t1 <= 1.0) ? t2 / (1.0 + hypot(1.0, t2)) : 1.0 / (t3 + hypot(1.0, t3))) * sign(t0) * (delta * r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / delta;
         const double t1 = fabs(t0);
@@ -55,10 +73,22 @@ void lossforge_pseudo_huber_loss_f64(size_t n, const double *restrict y, const d
 
 void lossforge_pseudo_huber_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / delta;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(1.0, t1);
+            gradient[row] = delta * (((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / delta;
         const double t1 = fabs(t0);
@@ -69,10 +99,20 @@ void lossforge_pseudo_huber_gradient_f64(size_t n, const double *restrict y, con
 
 void lossforge_pseudo_huber_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = hypot(1.0, r / delta);
+            hessian[row] = 1.0 / (t0 * t0 * t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = hypot(1.0, r / delta);
         hessian[row] = w * (1.0 / (t0 * t0 * t0));
@@ -81,10 +121,28 @@ void lossforge_pseudo_huber_hessian_f64(size_t n, const double *restrict y, cons
 
 void lossforge_pseudo_huber_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / delta;
+            const double t1 = fabs(t0);
+            const int t2 = (t1 <= 1.0);
+            const double t3 = minimum(1.0, t1);
+            const double t4 = hypot(1.0, t3);
+            const double t5 = 1.0 / maximum(1.0, t1);
+            const double t6 = hypot(1.0, t5);
+            const double t7 = sign(t0);
+            loss[row] = (t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r);
+            gradient[row] = delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / delta;
         const double t1 = fabs(t0);
@@ -101,10 +159,24 @@ void lossforge_pseudo_huber_loss_gradient_f64(size_t n, const double *restrict y
 
 void lossforge_pseudo_huber_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / delta;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(1.0, t1);
+            const double t3 = hypot(1.0, t0);
+            gradient[row] = delta * (((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
+            hessian[row] = 1.0 / (t3 * t3 * t3);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / delta;
         const double t1 = fabs(t0);
@@ -117,10 +189,30 @@ void lossforge_pseudo_huber_gradient_hessian_f64(size_t n, const double *restric
 
 void lossforge_pseudo_huber_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double delta, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / delta;
+            const double t1 = fabs(t0);
+            const int t2 = (t1 <= 1.0);
+            const double t3 = minimum(1.0, t1);
+            const double t4 = hypot(1.0, t3);
+            const double t5 = 1.0 / maximum(1.0, t1);
+            const double t6 = hypot(1.0, t5);
+            const double t7 = sign(t0);
+            const double t8 = hypot(1.0, t0);
+            loss[row] = (t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r);
+            gradient[row] = delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7);
+            hessian[row] = 1.0 / (t8 * t8 * t8);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / delta;
         const double t1 = fabs(t0);
@@ -139,10 +231,23 @@ void lossforge_pseudo_huber_loss_gradient_hessian_f64(size_t n, const double *re
 
 void lossforge_pseudo_huber_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / delta;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(1.0f, t1);
+            const float t3 = 1.0f / maximumf(1.0f, t1);
+            loss[row] = ((t1 <= 1.0f) ? t2 / (1.0f + hypotf(1.0f, t2)) : 1.0f / (t3 + hypotf(1.0f, t3))) * signf(t0) * (delta * r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / delta;
         const float t1 = fabsf(t0);
@@ -154,10 +259,22 @@ void lossforge_pseudo_huber_loss_f32(size_t n, const float *restrict y, const fl
 
 void lossforge_pseudo_huber_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / delta;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(1.0f, t1);
+            gradient[row] = delta * (((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / delta;
         const float t1 = fabsf(t0);
@@ -168,10 +285,20 @@ void lossforge_pseudo_huber_gradient_f32(size_t n, const float *restrict y, cons
 
 void lossforge_pseudo_huber_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = hypotf(1.0f, r / delta);
+            hessian[row] = 1.0f / (t0 * t0 * t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = hypotf(1.0f, r / delta);
         hessian[row] = w * (1.0f / (t0 * t0 * t0));
@@ -180,10 +307,28 @@ void lossforge_pseudo_huber_hessian_f32(size_t n, const float *restrict y, const
 
 void lossforge_pseudo_huber_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / delta;
+            const float t1 = fabsf(t0);
+            const int t2 = (t1 <= 1.0f);
+            const float t3 = minimumf(1.0f, t1);
+            const float t4 = hypotf(1.0f, t3);
+            const float t5 = 1.0f / maximumf(1.0f, t1);
+            const float t6 = hypotf(1.0f, t5);
+            const float t7 = signf(t0);
+            loss[row] = (t2 ? t3 / (1.0f + t4) : 1.0f / (t5 + t6)) * t7 * (delta * r);
+            gradient[row] = delta * ((t2 ? t3 / t4 : 1.0f / t6) * t7);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / delta;
         const float t1 = fabsf(t0);
@@ -200,10 +345,24 @@ void lossforge_pseudo_huber_loss_gradient_f32(size_t n, const float *restrict y,
 
 void lossforge_pseudo_huber_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / delta;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(1.0f, t1);
+            const float t3 = hypotf(1.0f, t0);
+            gradient[row] = delta * (((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0));
+            hessian[row] = 1.0f / (t3 * t3 * t3);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / delta;
         const float t1 = fabsf(t0);
@@ -216,10 +375,30 @@ void lossforge_pseudo_huber_gradient_hessian_f32(size_t n, const float *restrict
 
 void lossforge_pseudo_huber_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float delta, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / delta;
+            const float t1 = fabsf(t0);
+            const int t2 = (t1 <= 1.0f);
+            const float t3 = minimumf(1.0f, t1);
+            const float t4 = hypotf(1.0f, t3);
+            const float t5 = 1.0f / maximumf(1.0f, t1);
+            const float t6 = hypotf(1.0f, t5);
+            const float t7 = signf(t0);
+            const float t8 = hypotf(1.0f, t0);
+            loss[row] = (t2 ? t3 / (1.0f + t4) : 1.0f / (t5 + t6)) * t7 * (delta * r);
+            gradient[row] = delta * ((t2 ? t3 / t4 : 1.0f / t6) * t7);
+            hessian[row] = 1.0f / (t8 * t8 * t8);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / delta;
         const float t1 = fabsf(t0);

@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -21,10 +26,19 @@ static inline float maximumf(float a, float b)
 void lossforge_quantile_loglik_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double scale, double *restrict loss)
 {
     const double c0 = 1.0 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = maximum(-(r * tau), r * c0) / scale;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * (maximum(-(r * tau), r * c0) / scale);
     }
@@ -35,10 +49,19 @@ void lossforge_quantile_loglik_gradient_f64(size_t n, const double *restrict y, 
     const double c0 = tau / scale;
     const double c1 = (1.0 - tau) / scale;
     const double c2 = 0.5 * (1.0 - 2.0 * tau) / scale;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((r < 0.0) ? -c0 : ((0.0 < r) ? c1 : c2)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((r < 0.0) ? -c0 : ((0.0 < r) ? c1 : c2)) : r);
     }
@@ -48,10 +71,18 @@ void lossforge_quantile_loglik_hessian_f64(size_t n, const double *restrict y, c
 {
     (void)tau;
     (void)scale;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
@@ -62,10 +93,20 @@ void lossforge_quantile_loglik_loss_gradient_f64(size_t n, const double *restric
     const double c1 = tau / scale;
     const double c3 = 0.5 * (1.0 - 2.0 * tau) / scale;
     const double c2 = t0 / scale;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = maximum(-(r * tau), r * t0) / scale;
+            gradient[row] = ((r == r) ? ((r < 0.0) ? -c1 : ((0.0 < r) ? c2 : c3)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * (maximum(-(r * tau), r * t0) / scale);
         gradient[row] = w * ((r == r) ? ((r < 0.0) ? -c1 : ((0.0 < r) ? c2 : c3)) : r);
@@ -77,10 +118,20 @@ void lossforge_quantile_loglik_gradient_hessian_f64(size_t n, const double *rest
     const double c0 = tau / scale;
     const double c1 = (1.0 - tau) / scale;
     const double c2 = 0.5 * (1.0 - 2.0 * tau) / scale;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((r < 0.0) ? -c0 : ((0.0 < r) ? c1 : c2)) : r);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((r < 0.0) ? -c0 : ((0.0 < r) ? c1 : c2)) : r);
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
@@ -93,10 +144,21 @@ void lossforge_quantile_loglik_loss_gradient_hessian_f64(size_t n, const double 
     const double c1 = tau / scale;
     const double c3 = 0.5 * (1.0 - 2.0 * tau) / scale;
     const double c2 = t0 / scale;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = maximum(-(r * tau), r * t0) / scale;
+            gradient[row] = ((r == r) ? ((r < 0.0) ? -c1 : ((0.0 < r) ? c2 : c3)) : r);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * (maximum(-(r * tau), r * t0) / scale);
         gradient[row] = w * ((r == r) ? ((r < 0.0) ? -c1 : ((0.0 < r) ? c2 : c3)) : r);
@@ -107,10 +169,19 @@ void lossforge_quantile_loglik_loss_gradient_hessian_f64(size_t n, const double 
 void lossforge_quantile_loglik_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float scale, float *restrict loss)
 {
     const float c0 = 1.0f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = maximumf(-(r * tau), r * c0) / scale;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * (maximumf(-(r * tau), r * c0) / scale);
     }
@@ -121,10 +192,19 @@ void lossforge_quantile_loglik_gradient_f32(size_t n, const float *restrict y, c
     const float c0 = tau / scale;
     const float c1 = (1.0f - tau) / scale;
     const float c2 = 0.5f * (1.0f - 2.0f * tau) / scale;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((r < 0.0f) ? -c0 : ((0.0f < r) ? c1 : c2)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((r < 0.0f) ? -c0 : ((0.0f < r) ? c1 : c2)) : r);
     }
@@ -134,10 +214,18 @@ void lossforge_quantile_loglik_hessian_f32(size_t n, const float *restrict y, co
 {
     (void)tau;
     (void)scale;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }
@@ -148,10 +236,20 @@ void lossforge_quantile_loglik_loss_gradient_f32(size_t n, const float *restrict
     const float c1 = tau / scale;
     const float c3 = 0.5f * (1.0f - 2.0f * tau) / scale;
     const float c2 = t0 / scale;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = maximumf(-(r * tau), r * t0) / scale;
+            gradient[row] = ((r == r) ? ((r < 0.0f) ? -c1 : ((0.0f < r) ? c2 : c3)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * (maximumf(-(r * tau), r * t0) / scale);
         gradient[row] = w * ((r == r) ? ((r < 0.0f) ? -c1 : ((0.0f < r) ? c2 : c3)) : r);
@@ -163,10 +261,20 @@ void lossforge_quantile_loglik_gradient_hessian_f32(size_t n, const float *restr
     const float c0 = tau / scale;
     const float c1 = (1.0f - tau) / scale;
     const float c2 = 0.5f * (1.0f - 2.0f * tau) / scale;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = ((r == r) ? ((r < 0.0f) ? -c0 : ((0.0f < r) ? c1 : c2)) : r);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * ((r == r) ? ((r < 0.0f) ? -c0 : ((0.0f < r) ? c1 : c2)) : r);
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
@@ -179,10 +287,21 @@ void lossforge_quantile_loglik_loss_gradient_hessian_f32(size_t n, const float *
     const float c1 = tau / scale;
     const float c3 = 0.5f * (1.0f - 2.0f * tau) / scale;
     const float c2 = t0 / scale;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = maximumf(-(r * tau), r * t0) / scale;
+            gradient[row] = ((r == r) ? ((r < 0.0f) ? -c1 : ((0.0f < r) ? c2 : c3)) : r);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * (maximumf(-(r * tau), r * t0) / scale);
         gradient[row] = w * ((r == r) ? ((r < 0.0f) ? -c1 : ((0.0f < r) ? c2 : c3)) : r);

@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -30,10 +35,19 @@ static inline float minimumf(float a, float b)
 
 void lossforge_ramp_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            loss[row] = minimum(1.0, maximum(0.0, 1.0 - m));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         loss[row] = w * minimum(1.0, maximum(0.0, 1.0 - m));
     }
@@ -41,10 +55,20 @@ void lossforge_ramp_loss_f64(size_t n, const double *restrict y, const double *r
 
 void lossforge_ramp_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = -(0.5 * y_i);
+            gradient[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < 0.0) ? 0.0 : ((0.0 < m) ? -y_i : t0)) : t0)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = -(0.5 * y_i);
         gradient[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < 0.0) ? 0.0 : ((0.0 < m) ? -y_i : t0)) : t0)) : m);
@@ -53,20 +77,39 @@ void lossforge_ramp_gradient_f64(size_t n, const double *restrict y, const doubl
 
 void lossforge_ramp_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
 
 void lossforge_ramp_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = -(0.5 * y_i);
+            loss[row] = minimum(1.0, maximum(0.0, 1.0 - m));
+            gradient[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < 0.0) ? 0.0 : ((0.0 < m) ? -y_i : t0)) : t0)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = -(0.5 * y_i);
         loss[row] = w * minimum(1.0, maximum(0.0, 1.0 - m));
@@ -76,10 +119,21 @@ void lossforge_ramp_loss_gradient_f64(size_t n, const double *restrict y, const 
 
 void lossforge_ramp_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = -(0.5 * y_i);
+            gradient[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < 0.0) ? 0.0 : ((0.0 < m) ? -y_i : t0)) : t0)) : m);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = -(0.5 * y_i);
         gradient[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < 0.0) ? 0.0 : ((0.0 < m) ? -y_i : t0)) : t0)) : m);
@@ -89,10 +143,22 @@ void lossforge_ramp_gradient_hessian_f64(size_t n, const double *restrict y, con
 
 void lossforge_ramp_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = -(0.5 * y_i);
+            loss[row] = minimum(1.0, maximum(0.0, 1.0 - m));
+            gradient[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < 0.0) ? 0.0 : ((0.0 < m) ? -y_i : t0)) : t0)) : m);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = -(0.5 * y_i);
         loss[row] = w * minimum(1.0, maximum(0.0, 1.0 - m));
@@ -103,10 +169,19 @@ void lossforge_ramp_loss_gradient_hessian_f64(size_t n, const double *restrict y
 
 void lossforge_ramp_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            loss[row] = minimumf(1.0f, maximumf(0.0f, 1.0f - m));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         loss[row] = w * minimumf(1.0f, maximumf(0.0f, 1.0f - m));
     }
@@ -114,10 +189,20 @@ void lossforge_ramp_loss_f32(size_t n, const float *restrict y, const float *res
 
 void lossforge_ramp_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = -(0.5f * y_i);
+            gradient[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < 0.0f) ? 0.0f : ((0.0f < m) ? -y_i : t0)) : t0)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = -(0.5f * y_i);
         gradient[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < 0.0f) ? 0.0f : ((0.0f < m) ? -y_i : t0)) : t0)) : m);
@@ -126,20 +211,39 @@ void lossforge_ramp_gradient_f32(size_t n, const float *restrict y, const float 
 
 void lossforge_ramp_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }
 
 void lossforge_ramp_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = -(0.5f * y_i);
+            loss[row] = minimumf(1.0f, maximumf(0.0f, 1.0f - m));
+            gradient[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < 0.0f) ? 0.0f : ((0.0f < m) ? -y_i : t0)) : t0)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = -(0.5f * y_i);
         loss[row] = w * minimumf(1.0f, maximumf(0.0f, 1.0f - m));
@@ -149,10 +253,21 @@ void lossforge_ramp_loss_gradient_f32(size_t n, const float *restrict y, const f
 
 void lossforge_ramp_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = -(0.5f * y_i);
+            gradient[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < 0.0f) ? 0.0f : ((0.0f < m) ? -y_i : t0)) : t0)) : m);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = -(0.5f * y_i);
         gradient[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < 0.0f) ? 0.0f : ((0.0f < m) ? -y_i : t0)) : t0)) : m);
@@ -162,10 +277,22 @@ void lossforge_ramp_gradient_hessian_f32(size_t n, const float *restrict y, cons
 
 void lossforge_ramp_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = -(0.5f * y_i);
+            loss[row] = minimumf(1.0f, maximumf(0.0f, 1.0f - m));
+            gradient[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < 0.0f) ? 0.0f : ((0.0f < m) ? -y_i : t0)) : t0)) : m);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = -(0.5f * y_i);
         loss[row] = w * minimumf(1.0f, maximumf(0.0f, 1.0f - m));

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -182,10 +187,23 @@ static inline float minimumf(float a, float b)
 void lossforge_ramsay_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double *restrict loss)
 {
     const double c0 = a * a;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = a * fabs(r);
+            const double t1 = minimum(1.0, t0);
+            const double t2 = maximum(-0.5, minimum(0.5, t1));
+            const double t3 = exp_v(-t0);
+            loss[row] = ((t0 <= 1.0) ? ((fabs(t1) <= 0.5) ? t2 * t2 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t2 / 20922789888000.0) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1_v(t1) - minimum(1.2676506002282294e+30, t1)) * exp_v(-t1) : 1.0 - t3 - t3 * minimum(1.2676506002282294e+30, t0)) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = a * fabs(r);
         const double t1 = minimum(1.0, t0);
@@ -197,10 +215,20 @@ void lossforge_ramsay_loss_f64(size_t n, const double *restrict y, const double 
 
 void lossforge_ramsay_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = exp_v(-(a * fabs(r)));
+            gradient[row] = ((t0 == 0.0) ? 0.0 : r) * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = exp_v(-(a * fabs(r)));
         gradient[row] = w * (((t0 == 0.0) ? 0.0 : r) * t0);
@@ -209,10 +237,21 @@ void lossforge_ramsay_gradient_f64(size_t n, const double *restrict y, const dou
 
 void lossforge_ramsay_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = a * fabs(r);
+            const double t1 = exp_v(-t0);
+            hessian[row] = ((t1 == 0.0) ? 0.0 : 1.0 - t0) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = a * fabs(r);
         const double t1 = exp_v(-t0);
@@ -223,10 +262,24 @@ void lossforge_ramsay_hessian_f64(size_t n, const double *restrict y, const doub
 void lossforge_ramsay_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double *restrict loss, double *restrict gradient)
 {
     const double c0 = a * a;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = a * fabs(r);
+            const double t1 = minimum(1.0, t0);
+            const double t2 = maximum(-0.5, minimum(0.5, t1));
+            const double t3 = exp_v(-t0);
+            loss[row] = ((t0 <= 1.0) ? ((fabs(t1) <= 0.5) ? t2 * t2 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t2 / 20922789888000.0) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1_v(t1) - minimum(1.2676506002282294e+30, t1)) * exp_v(-t1) : 1.0 - t3 - t3 * minimum(1.2676506002282294e+30, t0)) / c0;
+            gradient[row] = ((t3 == 0.0) ? 0.0 : r) * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = a * fabs(r);
         const double t1 = minimum(1.0, t0);
@@ -239,10 +292,23 @@ void lossforge_ramsay_loss_gradient_f64(size_t n, const double *restrict y, cons
 
 void lossforge_ramsay_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = a * fabs(r);
+            const double t1 = exp_v(-t0);
+            const int t2 = (t1 == 0.0);
+            gradient[row] = (t2 ? 0.0 : r) * t1;
+            hessian[row] = (t2 ? 0.0 : 1.0 - t0) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = a * fabs(r);
         const double t1 = exp_v(-t0);
@@ -255,10 +321,26 @@ void lossforge_ramsay_gradient_hessian_f64(size_t n, const double *restrict y, c
 void lossforge_ramsay_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = a * a;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = a * fabs(r);
+            const double t1 = minimum(1.0, t0);
+            const double t2 = maximum(-0.5, minimum(0.5, t1));
+            const double t3 = exp_v(-t0);
+            const int t4 = (t3 == 0.0);
+            loss[row] = ((t0 <= 1.0) ? ((fabs(t1) <= 0.5) ? t2 * t2 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t2 / 20922789888000.0) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1_v(t1) - minimum(1.2676506002282294e+30, t1)) * exp_v(-t1) : 1.0 - t3 - t3 * minimum(1.2676506002282294e+30, t0)) / c0;
+            gradient[row] = (t4 ? 0.0 : r) * t3;
+            hessian[row] = (t4 ? 0.0 : 1.0 - t0) * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = a * fabs(r);
         const double t1 = minimum(1.0, t0);
@@ -274,10 +356,23 @@ void lossforge_ramsay_loss_gradient_hessian_f64(size_t n, const double *restrict
 void lossforge_ramsay_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float *restrict loss)
 {
     const float c0 = a * a;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = a * fabsf(r);
+            const float t1 = minimumf(1.0f, t0);
+            const float t2 = maximumf(-0.5f, minimumf(0.5f, t1));
+            const float t3 = exp_vf(-t0);
+            loss[row] = ((t0 <= 1.0f) ? ((fabsf(t1) <= 0.5f) ? t2 * t2 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t2 / 2.092279e+13f) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1_vf(t1) - minimumf(1.2676506e+30f, t1)) * exp_vf(-t1) : 1.0f - t3 - t3 * minimumf(1.2676506e+30f, t0)) / c0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = a * fabsf(r);
         const float t1 = minimumf(1.0f, t0);
@@ -289,10 +384,20 @@ void lossforge_ramsay_loss_f32(size_t n, const float *restrict y, const float *r
 
 void lossforge_ramsay_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = exp_vf(-(a * fabsf(r)));
+            gradient[row] = ((t0 == 0.0f) ? 0.0f : r) * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = exp_vf(-(a * fabsf(r)));
         gradient[row] = w * (((t0 == 0.0f) ? 0.0f : r) * t0);
@@ -301,10 +406,21 @@ void lossforge_ramsay_gradient_f32(size_t n, const float *restrict y, const floa
 
 void lossforge_ramsay_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = a * fabsf(r);
+            const float t1 = exp_vf(-t0);
+            hessian[row] = ((t1 == 0.0f) ? 0.0f : 1.0f - t0) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = a * fabsf(r);
         const float t1 = exp_vf(-t0);
@@ -315,10 +431,24 @@ void lossforge_ramsay_hessian_f32(size_t n, const float *restrict y, const float
 void lossforge_ramsay_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float *restrict loss, float *restrict gradient)
 {
     const float c0 = a * a;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = a * fabsf(r);
+            const float t1 = minimumf(1.0f, t0);
+            const float t2 = maximumf(-0.5f, minimumf(0.5f, t1));
+            const float t3 = exp_vf(-t0);
+            loss[row] = ((t0 <= 1.0f) ? ((fabsf(t1) <= 0.5f) ? t2 * t2 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t2 / 2.092279e+13f) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1_vf(t1) - minimumf(1.2676506e+30f, t1)) * exp_vf(-t1) : 1.0f - t3 - t3 * minimumf(1.2676506e+30f, t0)) / c0;
+            gradient[row] = ((t3 == 0.0f) ? 0.0f : r) * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = a * fabsf(r);
         const float t1 = minimumf(1.0f, t0);
@@ -331,10 +461,23 @@ void lossforge_ramsay_loss_gradient_f32(size_t n, const float *restrict y, const
 
 void lossforge_ramsay_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = a * fabsf(r);
+            const float t1 = exp_vf(-t0);
+            const int t2 = (t1 == 0.0f);
+            gradient[row] = (t2 ? 0.0f : r) * t1;
+            hessian[row] = (t2 ? 0.0f : 1.0f - t0) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = a * fabsf(r);
         const float t1 = exp_vf(-t0);
@@ -347,10 +490,26 @@ void lossforge_ramsay_gradient_hessian_f32(size_t n, const float *restrict y, co
 void lossforge_ramsay_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = a * a;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = a * fabsf(r);
+            const float t1 = minimumf(1.0f, t0);
+            const float t2 = maximumf(-0.5f, minimumf(0.5f, t1));
+            const float t3 = exp_vf(-t0);
+            const int t4 = (t3 == 0.0f);
+            loss[row] = ((t0 <= 1.0f) ? ((fabsf(t1) <= 0.5f) ? t2 * t2 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t2 / 2.092279e+13f) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) * t2) : expm1_vf(t1) - minimumf(1.2676506e+30f, t1)) * exp_vf(-t1) : 1.0f - t3 - t3 * minimumf(1.2676506e+30f, t0)) / c0;
+            gradient[row] = (t4 ? 0.0f : r) * t3;
+            hessian[row] = (t4 ? 0.0f : 1.0f - t0) * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = a * fabsf(r);
         const float t1 = minimumf(1.0f, t0);

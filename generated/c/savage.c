@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -115,10 +120,21 @@ static inline float exp_vf(float x)
 
 void lossforge_savage_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = ((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0);
+            loss[row] = t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = ((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0);
@@ -128,10 +144,22 @@ void lossforge_savage_loss_f64(size_t n, const double *restrict y, const double 
 
 void lossforge_savage_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
+            gradient[row] = -(t2 * t2 * (2.0 * y_i) * (((0.0 <= m) ? 1.0 : t0) / t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
@@ -142,10 +170,23 @@ void lossforge_savage_gradient_f64(size_t n, const double *restrict y, const dou
 
 void lossforge_savage_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
+            const double t3 = ((0.0 <= m) ? 1.0 : t0) / t1;
+            hessian[row] = 2.0 * t2 * t2 * (2.0 * t3 - t2) * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
@@ -157,10 +198,24 @@ void lossforge_savage_hessian_f64(size_t n, const double *restrict y, const doub
 
 void lossforge_savage_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
+            const double t3 = t2 * t2;
+            loss[row] = t3;
+            gradient[row] = -(t3 * (2.0 * y_i) * (((0.0 <= m) ? 1.0 : t0) / t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
@@ -173,10 +228,24 @@ void lossforge_savage_loss_gradient_f64(size_t n, const double *restrict y, cons
 
 void lossforge_savage_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
+            const double t3 = ((0.0 <= m) ? 1.0 : t0) / t1;
+            gradient[row] = -(t2 * t2 * (2.0 * y_i) * t3);
+            hessian[row] = 2.0 * t2 * t2 * (2.0 * t3 - t2) * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
@@ -189,10 +258,26 @@ void lossforge_savage_gradient_hessian_f64(size_t n, const double *restrict y, c
 
 void lossforge_savage_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
+            const double t3 = t2 * t2;
+            const double t4 = ((0.0 <= m) ? 1.0 : t0) / t1;
+            loss[row] = t3;
+            gradient[row] = -(t3 * (2.0 * y_i) * t4);
+            hessian[row] = 2.0 * t2 * t2 * (2.0 * t4 - t2) * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
@@ -207,10 +292,21 @@ void lossforge_savage_loss_gradient_hessian_f64(size_t n, const double *restrict
 
 void lossforge_savage_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = ((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0);
+            loss[row] = t1 * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = ((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0);
@@ -220,10 +316,22 @@ void lossforge_savage_loss_f32(size_t n, const float *restrict y, const float *r
 
 void lossforge_savage_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
+            gradient[row] = -(t2 * t2 * (2.0f * y_i) * (((0.0f <= m) ? 1.0f : t0) / t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
@@ -234,10 +342,23 @@ void lossforge_savage_gradient_f32(size_t n, const float *restrict y, const floa
 
 void lossforge_savage_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
+            const float t3 = ((0.0f <= m) ? 1.0f : t0) / t1;
+            hessian[row] = 2.0f * t2 * t2 * (2.0f * t3 - t2) * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
@@ -249,10 +370,24 @@ void lossforge_savage_hessian_f32(size_t n, const float *restrict y, const float
 
 void lossforge_savage_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
+            const float t3 = t2 * t2;
+            loss[row] = t3;
+            gradient[row] = -(t3 * (2.0f * y_i) * (((0.0f <= m) ? 1.0f : t0) / t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
@@ -265,10 +400,24 @@ void lossforge_savage_loss_gradient_f32(size_t n, const float *restrict y, const
 
 void lossforge_savage_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
+            const float t3 = ((0.0f <= m) ? 1.0f : t0) / t1;
+            gradient[row] = -(t2 * t2 * (2.0f * y_i) * t3);
+            hessian[row] = 2.0f * t2 * t2 * (2.0f * t3 - t2) * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
@@ -281,10 +430,26 @@ void lossforge_savage_gradient_hessian_f32(size_t n, const float *restrict y, co
 
 void lossforge_savage_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
+            const float t3 = t2 * t2;
+            const float t4 = ((0.0f <= m) ? 1.0f : t0) / t1;
+            loss[row] = t3;
+            gradient[row] = -(t3 * (2.0f * y_i) * t4);
+            hessian[row] = 2.0f * t2 * t2 * (2.0f * t4 - t2) * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -179,10 +184,20 @@ static inline float tanh_vf(float x)
 
 void lossforge_sigmoid_loss_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            loss[row] = ((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         loss[row] = w * (((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0));
@@ -191,10 +206,21 @@ void lossforge_sigmoid_loss_loss_f64(size_t n, const double *restrict y, const d
 
 void lossforge_sigmoid_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = 1.0 + t0;
+            gradient[row] = -(y_i * (((0.0 <= m) ? 1.0 : t0) / t1) * (((0.0 <= -m) ? 1.0 : t0) / t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
@@ -204,10 +230,21 @@ void lossforge_sigmoid_loss_gradient_f64(size_t n, const double *restrict y, con
 
 void lossforge_sigmoid_loss_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = 1.0 + t0;
+            hessian[row] = ((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1) * tanh_v(0.5 * m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
@@ -217,10 +254,23 @@ void lossforge_sigmoid_loss_hessian_f64(size_t n, const double *restrict y, cons
 
 void lossforge_sigmoid_loss_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
+            loss[row] = t2;
+            gradient[row] = -(y_i * (((0.0 <= m) ? 1.0 : t0) / t1) * t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
@@ -232,10 +282,24 @@ void lossforge_sigmoid_loss_loss_gradient_f64(size_t n, const double *restrict y
 
 void lossforge_sigmoid_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= m) ? 1.0 : t0) / t1;
+            const double t3 = ((0.0 <= -m) ? 1.0 : t0) / t1;
+            gradient[row] = -(y_i * t2 * t3);
+            hessian[row] = t3 * t2 * tanh_v(0.5 * m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
@@ -248,10 +312,25 @@ void lossforge_sigmoid_loss_gradient_hessian_f64(size_t n, const double *restric
 
 void lossforge_sigmoid_loss_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = exp_v(-fabs(m));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
+            const double t3 = ((0.0 <= m) ? 1.0 : t0) / t1;
+            loss[row] = t2;
+            gradient[row] = -(y_i * t3 * t2);
+            hessian[row] = t2 * t3 * tanh_v(0.5 * m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
@@ -265,10 +344,20 @@ void lossforge_sigmoid_loss_loss_gradient_hessian_f64(size_t n, const double *re
 
 void lossforge_sigmoid_loss_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            loss[row] = ((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         loss[row] = w * (((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0));
@@ -277,10 +366,21 @@ void lossforge_sigmoid_loss_loss_f32(size_t n, const float *restrict y, const fl
 
 void lossforge_sigmoid_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = 1.0f + t0;
+            gradient[row] = -(y_i * (((0.0f <= m) ? 1.0f : t0) / t1) * (((0.0f <= -m) ? 1.0f : t0) / t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
@@ -290,10 +390,21 @@ void lossforge_sigmoid_loss_gradient_f32(size_t n, const float *restrict y, cons
 
 void lossforge_sigmoid_loss_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = 1.0f + t0;
+            hessian[row] = ((0.0f <= -m) ? 1.0f : t0) / t1 * (((0.0f <= m) ? 1.0f : t0) / t1) * tanh_vf(0.5f * m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
@@ -303,10 +414,23 @@ void lossforge_sigmoid_loss_hessian_f32(size_t n, const float *restrict y, const
 
 void lossforge_sigmoid_loss_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
+            loss[row] = t2;
+            gradient[row] = -(y_i * (((0.0f <= m) ? 1.0f : t0) / t1) * t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
@@ -318,10 +442,24 @@ void lossforge_sigmoid_loss_loss_gradient_f32(size_t n, const float *restrict y,
 
 void lossforge_sigmoid_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= m) ? 1.0f : t0) / t1;
+            const float t3 = ((0.0f <= -m) ? 1.0f : t0) / t1;
+            gradient[row] = -(y_i * t2 * t3);
+            hessian[row] = t3 * t2 * tanh_vf(0.5f * m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
@@ -334,10 +472,25 @@ void lossforge_sigmoid_loss_gradient_hessian_f32(size_t n, const float *restrict
 
 void lossforge_sigmoid_loss_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = exp_vf(-fabsf(m));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
+            const float t3 = ((0.0f <= m) ? 1.0f : t0) / t1;
+            loss[row] = t2;
+            gradient[row] = -(y_i * t3 * t2);
+            hessian[row] = t2 * t3 * tanh_vf(0.5f * m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;

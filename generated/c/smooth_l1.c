@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
@@ -21,10 +26,20 @@ static inline float signf(float x)
 void lossforge_smooth_l1_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double beta, double *restrict loss)
 {
     const double c0 = 0.5 * beta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            loss[row] = ((t0 <= beta) ? r * (0.5 * r) / beta : t0 - c0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         loss[row] = w * ((t0 <= beta) ? r * (0.5 * r) / beta : t0 - c0);
@@ -33,10 +48,19 @@ void lossforge_smooth_l1_loss_f64(size_t n, const double *restrict y, const doub
 
 void lossforge_smooth_l1_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double beta, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            gradient[row] = ((fabs(r) <= beta) ? r / beta : sign(r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         gradient[row] = w * ((fabs(r) <= beta) ? r / beta : sign(r));
     }
@@ -46,10 +70,20 @@ void lossforge_smooth_l1_hessian_f64(size_t n, const double *restrict y, const d
 {
     const double c0 = 1.0 / beta;
     const double c1 = 0.5 / beta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         hessian[row] = w * ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
@@ -59,10 +93,22 @@ void lossforge_smooth_l1_hessian_f64(size_t n, const double *restrict y, const d
 void lossforge_smooth_l1_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double beta, double *restrict loss, double *restrict gradient)
 {
     const double c0 = 0.5 * beta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const int t1 = (t0 <= beta);
+            loss[row] = (t1 ? r * (0.5 * r) / beta : t0 - c0);
+            gradient[row] = (t1 ? r / beta : sign(r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 <= beta);
@@ -75,10 +121,21 @@ void lossforge_smooth_l1_gradient_hessian_f64(size_t n, const double *restrict y
 {
     const double c0 = 1.0 / beta;
     const double c1 = 0.5 / beta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            gradient[row] = ((t0 <= beta) ? r / beta : sign(r));
+            hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         gradient[row] = w * ((t0 <= beta) ? r / beta : sign(r));
@@ -91,10 +148,23 @@ void lossforge_smooth_l1_loss_gradient_hessian_f64(size_t n, const double *restr
     const double c0 = 0.5 * beta;
     const double c1 = 1.0 / beta;
     const double c2 = 0.5 / beta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const int t1 = (t0 <= beta);
+            loss[row] = (t1 ? r * (0.5 * r) / beta : t0 - c0);
+            gradient[row] = (t1 ? r / beta : sign(r));
+            hessian[row] = ((r == r) ? ((t0 < beta) ? c1 : ((beta < t0) ? 0.0 : c2)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 <= beta);
@@ -107,10 +177,20 @@ void lossforge_smooth_l1_loss_gradient_hessian_f64(size_t n, const double *restr
 void lossforge_smooth_l1_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float beta, float *restrict loss)
 {
     const float c0 = 0.5f * beta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            loss[row] = ((t0 <= beta) ? r * (0.5f * r) / beta : t0 - c0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         loss[row] = w * ((t0 <= beta) ? r * (0.5f * r) / beta : t0 - c0);
@@ -119,10 +199,19 @@ void lossforge_smooth_l1_loss_f32(size_t n, const float *restrict y, const float
 
 void lossforge_smooth_l1_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float beta, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            gradient[row] = ((fabsf(r) <= beta) ? r / beta : signf(r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         gradient[row] = w * ((fabsf(r) <= beta) ? r / beta : signf(r));
     }
@@ -132,10 +221,20 @@ void lossforge_smooth_l1_hessian_f32(size_t n, const float *restrict y, const fl
 {
     const float c0 = 1.0f / beta;
     const float c1 = 0.5f / beta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0f : c1)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         hessian[row] = w * ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0f : c1)) : r);
@@ -145,10 +244,22 @@ void lossforge_smooth_l1_hessian_f32(size_t n, const float *restrict y, const fl
 void lossforge_smooth_l1_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float beta, float *restrict loss, float *restrict gradient)
 {
     const float c0 = 0.5f * beta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const int t1 = (t0 <= beta);
+            loss[row] = (t1 ? r * (0.5f * r) / beta : t0 - c0);
+            gradient[row] = (t1 ? r / beta : signf(r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const int t1 = (t0 <= beta);
@@ -161,10 +272,21 @@ void lossforge_smooth_l1_gradient_hessian_f32(size_t n, const float *restrict y,
 {
     const float c0 = 1.0f / beta;
     const float c1 = 0.5f / beta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            gradient[row] = ((t0 <= beta) ? r / beta : signf(r));
+            hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0f : c1)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         gradient[row] = w * ((t0 <= beta) ? r / beta : signf(r));
@@ -177,10 +299,23 @@ void lossforge_smooth_l1_loss_gradient_hessian_f32(size_t n, const float *restri
     const float c0 = 0.5f * beta;
     const float c1 = 1.0f / beta;
     const float c2 = 0.5f / beta;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const int t1 = (t0 <= beta);
+            loss[row] = (t1 ? r * (0.5f * r) / beta : t0 - c0);
+            gradient[row] = (t1 ? r / beta : signf(r));
+            hessian[row] = ((r == r) ? ((t0 < beta) ? c1 : ((beta < t0) ? 0.0f : c2)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const int t1 = (t0 <= beta);

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -202,10 +207,20 @@ static inline float maximumf(float a, float b)
 void lossforge_smooth_pinball_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double alpha, double *restrict loss)
 {
     const double c0 = 1.0 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = alpha * log1p_v(exp_v(-(fabs(r) / alpha)));
+            loss[row] = (t0 + maximum(0.0, r)) * c0 + tau * (t0 + maximum(0.0, -r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = alpha * log1p_v(exp_v(-(fabs(r) / alpha)));
         loss[row] = w * ((t0 + maximum(0.0, r)) * c0 + tau * (t0 + maximum(0.0, -r)));
@@ -215,10 +230,22 @@ void lossforge_smooth_pinball_loss_f64(size_t n, const double *restrict y, const
 void lossforge_smooth_pinball_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double alpha, double *restrict gradient)
 {
     const double c0 = 1.0 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / alpha;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = 1.0 + t1;
+            gradient[row] = c0 * (((0.0 <= t0) ? 1.0 : t1) / t2) - tau * (((0.0 <= -t0) ? 1.0 : t1) / t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / alpha;
         const double t1 = exp_v(-fabs(t0));
@@ -230,10 +257,22 @@ void lossforge_smooth_pinball_gradient_f64(size_t n, const double *restrict y, c
 void lossforge_smooth_pinball_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double alpha, double *restrict hessian)
 {
     (void)tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / alpha;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = 1.0 + t1;
+            hessian[row] = ((0.0 <= t0) ? 1.0 : t1) / t2 * (((0.0 <= -t0) ? 1.0 : t1) / t2) / alpha;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / alpha;
         const double t1 = exp_v(-fabs(t0));
@@ -245,10 +284,24 @@ void lossforge_smooth_pinball_hessian_f64(size_t n, const double *restrict y, co
 void lossforge_smooth_pinball_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double alpha, double *restrict loss, double *restrict gradient)
 {
     const double t1 = 1.0 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = alpha * log1p_v(exp_v(-(fabs(r) / alpha)));
+            const double t2 = r / alpha;
+            const double t3 = exp_v(-fabs(t2));
+            const double t4 = 1.0 + t3;
+            loss[row] = (t0 + maximum(0.0, r)) * t1 + tau * (t0 + maximum(0.0, -r));
+            gradient[row] = t1 * (((0.0 <= t2) ? 1.0 : t3) / t4) - tau * (((0.0 <= -t2) ? 1.0 : t3) / t4);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = alpha * log1p_v(exp_v(-(fabs(r) / alpha)));
         const double t2 = r / alpha;
@@ -262,10 +315,25 @@ void lossforge_smooth_pinball_loss_gradient_f64(size_t n, const double *restrict
 void lossforge_smooth_pinball_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double alpha, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = 1.0 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / alpha;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
+            const double t4 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
+            gradient[row] = c0 * t3 - tau * t4;
+            hessian[row] = t3 * t4 / alpha;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / alpha;
         const double t1 = exp_v(-fabs(t0));
@@ -280,10 +348,27 @@ void lossforge_smooth_pinball_gradient_hessian_f64(size_t n, const double *restr
 void lossforge_smooth_pinball_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double alpha, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double t1 = 1.0 - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = alpha * log1p_v(exp_v(-(fabs(r) / alpha)));
+            const double t2 = r / alpha;
+            const double t3 = exp_v(-fabs(t2));
+            const double t4 = 1.0 + t3;
+            const double t5 = ((0.0 <= t2) ? 1.0 : t3) / t4;
+            const double t6 = ((0.0 <= -t2) ? 1.0 : t3) / t4;
+            loss[row] = (t0 + maximum(0.0, r)) * t1 + tau * (t0 + maximum(0.0, -r));
+            gradient[row] = t1 * t5 - tau * t6;
+            hessian[row] = t5 * t6 / alpha;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = alpha * log1p_v(exp_v(-(fabs(r) / alpha)));
         const double t2 = r / alpha;
@@ -300,10 +385,20 @@ void lossforge_smooth_pinball_loss_gradient_hessian_f64(size_t n, const double *
 void lossforge_smooth_pinball_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float alpha, float *restrict loss)
 {
     const float c0 = 1.0f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = alpha * log1p_vf(exp_vf(-(fabsf(r) / alpha)));
+            loss[row] = (t0 + maximumf(0.0f, r)) * c0 + tau * (t0 + maximumf(0.0f, -r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = alpha * log1p_vf(exp_vf(-(fabsf(r) / alpha)));
         loss[row] = w * ((t0 + maximumf(0.0f, r)) * c0 + tau * (t0 + maximumf(0.0f, -r)));
@@ -313,10 +408,22 @@ void lossforge_smooth_pinball_loss_f32(size_t n, const float *restrict y, const 
 void lossforge_smooth_pinball_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float alpha, float *restrict gradient)
 {
     const float c0 = 1.0f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / alpha;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = 1.0f + t1;
+            gradient[row] = c0 * (((0.0f <= t0) ? 1.0f : t1) / t2) - tau * (((0.0f <= -t0) ? 1.0f : t1) / t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / alpha;
         const float t1 = exp_vf(-fabsf(t0));
@@ -328,10 +435,22 @@ void lossforge_smooth_pinball_gradient_f32(size_t n, const float *restrict y, co
 void lossforge_smooth_pinball_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float alpha, float *restrict hessian)
 {
     (void)tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / alpha;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = 1.0f + t1;
+            hessian[row] = ((0.0f <= t0) ? 1.0f : t1) / t2 * (((0.0f <= -t0) ? 1.0f : t1) / t2) / alpha;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / alpha;
         const float t1 = exp_vf(-fabsf(t0));
@@ -343,10 +462,24 @@ void lossforge_smooth_pinball_hessian_f32(size_t n, const float *restrict y, con
 void lossforge_smooth_pinball_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float alpha, float *restrict loss, float *restrict gradient)
 {
     const float t1 = 1.0f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = alpha * log1p_vf(exp_vf(-(fabsf(r) / alpha)));
+            const float t2 = r / alpha;
+            const float t3 = exp_vf(-fabsf(t2));
+            const float t4 = 1.0f + t3;
+            loss[row] = (t0 + maximumf(0.0f, r)) * t1 + tau * (t0 + maximumf(0.0f, -r));
+            gradient[row] = t1 * (((0.0f <= t2) ? 1.0f : t3) / t4) - tau * (((0.0f <= -t2) ? 1.0f : t3) / t4);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = alpha * log1p_vf(exp_vf(-(fabsf(r) / alpha)));
         const float t2 = r / alpha;
@@ -360,10 +493,25 @@ void lossforge_smooth_pinball_loss_gradient_f32(size_t n, const float *restrict 
 void lossforge_smooth_pinball_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float alpha, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = 1.0f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / alpha;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
+            const float t4 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
+            gradient[row] = c0 * t3 - tau * t4;
+            hessian[row] = t3 * t4 / alpha;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / alpha;
         const float t1 = exp_vf(-fabsf(t0));
@@ -378,10 +526,27 @@ void lossforge_smooth_pinball_gradient_hessian_f32(size_t n, const float *restri
 void lossforge_smooth_pinball_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float alpha, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float t1 = 1.0f - tau;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = alpha * log1p_vf(exp_vf(-(fabsf(r) / alpha)));
+            const float t2 = r / alpha;
+            const float t3 = exp_vf(-fabsf(t2));
+            const float t4 = 1.0f + t3;
+            const float t5 = ((0.0f <= t2) ? 1.0f : t3) / t4;
+            const float t6 = ((0.0f <= -t2) ? 1.0f : t3) / t4;
+            loss[row] = (t0 + maximumf(0.0f, r)) * t1 + tau * (t0 + maximumf(0.0f, -r));
+            gradient[row] = t1 * t5 - tau * t6;
+            hessian[row] = t5 * t6 / alpha;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = alpha * log1p_vf(exp_vf(-(fabsf(r) / alpha)));
         const float t2 = r / alpha;

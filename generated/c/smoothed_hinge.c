@@ -8,14 +8,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_smoothed_hinge_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double gamma_2, double *restrict loss)
 {
     const double c0 = 1.0 - gamma_2;
     const double c1 = 0.5 * gamma_2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 1.0 - m;
+            loss[row] = ((1.0 <= m) ? 0.0 : ((c0 <= m) ? 0.5 * t0 * t0 / gamma_2 : t0 - c1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 1.0 - m;
         loss[row] = w * ((1.0 <= m) ? 0.0 : ((c0 <= m) ? 0.5 * t0 * t0 / gamma_2 : t0 - c1));
@@ -25,10 +40,19 @@ void lossforge_smoothed_hinge_loss_f64(size_t n, const double *restrict y, const
 void lossforge_smoothed_hinge_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double gamma_2, double *restrict gradient)
 {
     const double c0 = 1.0 - gamma_2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            gradient[row] = ((m == m) ? ((1.0 <= m) ? 0.0 : ((c0 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         gradient[row] = w * ((m == m) ? ((1.0 <= m) ? 0.0 : ((c0 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
     }
@@ -39,10 +63,19 @@ void lossforge_smoothed_hinge_hessian_f64(size_t n, const double *restrict y, co
     const double t0 = 1.0 - gamma_2;
     const double t1 = 0.5 / gamma_2;
     const double c2 = 1.0 / gamma_2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            hessian[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0 : t1)) : t1)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         hessian[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0 : t1)) : t1)) : m);
     }
@@ -52,10 +85,23 @@ void lossforge_smoothed_hinge_loss_gradient_f64(size_t n, const double *restrict
 {
     const double c0 = 1.0 - gamma_2;
     const double c1 = 0.5 * gamma_2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const int t0 = (1.0 <= m);
+            const int t1 = (c0 <= m);
+            const double t2 = 1.0 - m;
+            loss[row] = (t0 ? 0.0 : (t1 ? 0.5 * t2 * t2 / gamma_2 : t2 - c1));
+            gradient[row] = ((m == m) ? (t0 ? 0.0 : (t1 ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (1.0 <= m);
         const int t1 = (c0 <= m);
@@ -70,10 +116,21 @@ void lossforge_smoothed_hinge_gradient_hessian_f64(size_t n, const double *restr
     const double t1 = 1.0 - gamma_2;
     const double t2 = 0.5 / gamma_2;
     const double c2 = 1.0 / gamma_2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const int t0 = (m == m);
+            gradient[row] = (t0 ? ((1.0 <= m) ? 0.0 : ((t1 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
+            hessian[row] = (t0 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t1 < m) ? c2 : ((m < t1) ? 0.0 : t2)) : t2)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (m == m);
         gradient[row] = w * (t0 ? ((1.0 <= m) ? 0.0 : ((t1 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
@@ -87,10 +144,25 @@ void lossforge_smoothed_hinge_loss_gradient_hessian_f64(size_t n, const double *
     const double t5 = 0.5 / gamma_2;
     const double c2 = 0.5 * gamma_2;
     const double c3 = 1.0 / gamma_2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const int t0 = (1.0 <= m);
+            const int t2 = (t1 <= m);
+            const double t3 = 1.0 - m;
+            const int t4 = (m == m);
+            loss[row] = (t0 ? 0.0 : (t2 ? 0.5 * t3 * t3 / gamma_2 : t3 - c2));
+            gradient[row] = (t4 ? (t0 ? 0.0 : (t2 ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
+            hessian[row] = (t4 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t1 < m) ? c3 : ((m < t1) ? 0.0 : t5)) : t5)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (1.0 <= m);
         const int t2 = (t1 <= m);
@@ -106,10 +178,20 @@ void lossforge_smoothed_hinge_loss_f32(size_t n, const float *restrict y, const 
 {
     const float c0 = 1.0f - gamma_2;
     const float c1 = 0.5f * gamma_2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 1.0f - m;
+            loss[row] = ((1.0f <= m) ? 0.0f : ((c0 <= m) ? 0.5f * t0 * t0 / gamma_2 : t0 - c1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 1.0f - m;
         loss[row] = w * ((1.0f <= m) ? 0.0f : ((c0 <= m) ? 0.5f * t0 * t0 / gamma_2 : t0 - c1));
@@ -119,10 +201,19 @@ void lossforge_smoothed_hinge_loss_f32(size_t n, const float *restrict y, const 
 void lossforge_smoothed_hinge_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float gamma_2, float *restrict gradient)
 {
     const float c0 = 1.0f - gamma_2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            gradient[row] = ((m == m) ? ((1.0f <= m) ? 0.0f : ((c0 <= m) ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         gradient[row] = w * ((m == m) ? ((1.0f <= m) ? 0.0f : ((c0 <= m) ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
     }
@@ -133,10 +224,19 @@ void lossforge_smoothed_hinge_hessian_f32(size_t n, const float *restrict y, con
     const float t0 = 1.0f - gamma_2;
     const float t1 = 0.5f / gamma_2;
     const float c2 = 1.0f / gamma_2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            hessian[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0f : t1)) : t1)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         hessian[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0f : t1)) : t1)) : m);
     }
@@ -146,10 +246,23 @@ void lossforge_smoothed_hinge_loss_gradient_f32(size_t n, const float *restrict 
 {
     const float c0 = 1.0f - gamma_2;
     const float c1 = 0.5f * gamma_2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const int t0 = (1.0f <= m);
+            const int t1 = (c0 <= m);
+            const float t2 = 1.0f - m;
+            loss[row] = (t0 ? 0.0f : (t1 ? 0.5f * t2 * t2 / gamma_2 : t2 - c1));
+            gradient[row] = ((m == m) ? (t0 ? 0.0f : (t1 ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (1.0f <= m);
         const int t1 = (c0 <= m);
@@ -164,10 +277,21 @@ void lossforge_smoothed_hinge_gradient_hessian_f32(size_t n, const float *restri
     const float t1 = 1.0f - gamma_2;
     const float t2 = 0.5f / gamma_2;
     const float c2 = 1.0f / gamma_2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const int t0 = (m == m);
+            gradient[row] = (t0 ? ((1.0f <= m) ? 0.0f : ((t1 <= m) ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
+            hessian[row] = (t0 ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t1 < m) ? c2 : ((m < t1) ? 0.0f : t2)) : t2)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (m == m);
         gradient[row] = w * (t0 ? ((1.0f <= m) ? 0.0f : ((t1 <= m) ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
@@ -181,10 +305,25 @@ void lossforge_smoothed_hinge_loss_gradient_hessian_f32(size_t n, const float *r
     const float t5 = 0.5f / gamma_2;
     const float c2 = 0.5f * gamma_2;
     const float c3 = 1.0f / gamma_2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const int t0 = (1.0f <= m);
+            const int t2 = (t1 <= m);
+            const float t3 = 1.0f - m;
+            const int t4 = (m == m);
+            loss[row] = (t0 ? 0.0f : (t2 ? 0.5f * t3 * t3 / gamma_2 : t3 - c2));
+            gradient[row] = (t4 ? (t0 ? 0.0f : (t2 ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
+            hessian[row] = (t4 ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t1 < m) ? c3 : ((m < t1) ? 0.0f : t5)) : t5)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (1.0f <= m);
         const int t2 = (t1 <= m);

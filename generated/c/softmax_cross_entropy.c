@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -191,10 +196,34 @@ static inline float log1p_vf(float x)
 
 void lossforge_softmax_cross_entropy_loss_f64(size_t n, size_t K, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *y_i = y + row * K;
+            const double *f_i = f + row * K;
+            double t0 = -HUGE_VAL;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            double t2 = 0.0;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0 : exp_v(f_i[c] - t0));
+            }
+            double t3 = 0.0;
+            for (size_t i_2 = 0; i_2 < K; i_2++) {
+                t3 += (f_i[i_2] - t0 - log1p_v(t2)) * y_i[i_2];
+            }
+            loss[row] = -t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *y_i = y + row * K;
         const double *f_i = f + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         double t0 = -HUGE_VAL;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -217,10 +246,32 @@ void lossforge_softmax_cross_entropy_loss_f64(size_t n, size_t K, const double *
 
 void lossforge_softmax_cross_entropy_gradient_f64(size_t n, size_t K, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *y_i = y + row * K;
+            const double *f_i = f + row * K;
+            double t0 = -HUGE_VAL;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            double t2 = 0.0;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0 : exp_v(f_i[c] - t0));
+            }
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0 - y_i[j]) * (exp_v(f_i[j] - t0) / (1.0 + t2)) - ((j == t1) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[j] - t0) / (1.0 + t2)) * y_i[j];
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *y_i = y + row * K;
         const double *f_i = f + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         double t0 = -HUGE_VAL;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -242,9 +293,32 @@ void lossforge_softmax_cross_entropy_gradient_f64(size_t n, size_t K, const doub
 void lossforge_softmax_cross_entropy_hessian_f64(size_t n, size_t K, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
     (void)y;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *f_i = f + row * K;
+            double t0 = -HUGE_VAL;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            double t2 = 0.0;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0 : exp_v(f_i[c] - t0));
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = exp_v(f_i[j] - t0) / (1.0 + t2) * ((j == k_2) ? ((k_2 == t1) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[k_2] - t0) / (1.0 + t2)) : -(exp_v(f_i[k_2] - t0) / (1.0 + t2)));
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *f_i = f + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         double t0 = -HUGE_VAL;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -267,10 +341,37 @@ void lossforge_softmax_cross_entropy_hessian_f64(size_t n, size_t K, const doubl
 
 void lossforge_softmax_cross_entropy_loss_gradient_f64(size_t n, size_t K, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *y_i = y + row * K;
+            const double *f_i = f + row * K;
+            double t0 = -HUGE_VAL;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            double t2 = 0.0;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0 : exp_v(f_i[c] - t0));
+            }
+            double t3 = 0.0;
+            for (size_t i_2 = 0; i_2 < K; i_2++) {
+                t3 += (f_i[i_2] - t0 - log1p_v(t2)) * y_i[i_2];
+            }
+            loss[row] = -t3;
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0 - y_i[j]) * (exp_v(f_i[j] - t0) / (1.0 + t2)) - ((j == t1) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[j] - t0) / (1.0 + t2)) * y_i[j];
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *y_i = y + row * K;
         const double *f_i = f + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         double t0 = -HUGE_VAL;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -296,10 +397,37 @@ void lossforge_softmax_cross_entropy_loss_gradient_f64(size_t n, size_t K, const
 
 void lossforge_softmax_cross_entropy_gradient_hessian_f64(size_t n, size_t K, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *y_i = y + row * K;
+            const double *f_i = f + row * K;
+            double t0 = -HUGE_VAL;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            double t2 = 0.0;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0 : exp_v(f_i[c] - t0));
+            }
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0 - y_i[j]) * (exp_v(f_i[j] - t0) / (1.0 + t2)) - ((j == t1) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[j] - t0) / (1.0 + t2)) * y_i[j];
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = exp_v(f_i[j] - t0) / (1.0 + t2) * ((j == k_2) ? ((k_2 == t1) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[k_2] - t0) / (1.0 + t2)) : -(exp_v(f_i[k_2] - t0) / (1.0 + t2)));
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *y_i = y + row * K;
         const double *f_i = f + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         double t0 = -HUGE_VAL;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -325,10 +453,42 @@ void lossforge_softmax_cross_entropy_gradient_hessian_f64(size_t n, size_t K, co
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_f64(size_t n, size_t K, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *y_i = y + row * K;
+            const double *f_i = f + row * K;
+            double t0 = -HUGE_VAL;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            double t2 = 0.0;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0 : exp_v(f_i[c] - t0));
+            }
+            double t3 = 0.0;
+            for (size_t i_2 = 0; i_2 < K; i_2++) {
+                t3 += (f_i[i_2] - t0 - log1p_v(t2)) * y_i[i_2];
+            }
+            loss[row] = -t3;
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0 - y_i[j]) * (exp_v(f_i[j] - t0) / (1.0 + t2)) - ((j == t1) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[j] - t0) / (1.0 + t2)) * y_i[j];
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = exp_v(f_i[j] - t0) / (1.0 + t2) * ((j == k_2) ? ((k_2 == t1) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[k_2] - t0) / (1.0 + t2)) : -(exp_v(f_i[k_2] - t0) / (1.0 + t2)));
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *y_i = y + row * K;
         const double *f_i = f + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         double t0 = -HUGE_VAL;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -359,10 +519,30 @@ void lossforge_softmax_cross_entropy_loss_gradient_hessian_f64(size_t n, size_t 
 
 void lossforge_softmax_cross_entropy_loss_index_f64(size_t n, size_t K, const int64_t *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const size_t y_i = (size_t)y[row];
+            const double *f_i = f + row * K;
+            size_t t0 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t0 = f_i[c] > f_i[t0] ? c : t0;
+            }
+            double t1 = -HUGE_VAL;
+            for (size_t c = 0; c < K; c++) {
+                t1 = f_i[c] <= t1 || t1 != t1 ? t1 : f_i[c];
+            }
+            double t2 = 0.0;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t0) ? 0.0 : exp_v(f_i[c] - t1));
+            }
+            loss[row] = log1p_v(t2) - (f_i[y_i] - t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const size_t y_i = (size_t)y[row];
         const double *f_i = f + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         size_t t0 = 0;
         for (size_t c = 1; c < K; c++) {
             t0 = f_i[c] > f_i[t0] ? c : t0;
@@ -381,10 +561,32 @@ void lossforge_softmax_cross_entropy_loss_index_f64(size_t n, size_t K, const in
 
 void lossforge_softmax_cross_entropy_gradient_index_f64(size_t n, size_t K, const int64_t *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const size_t y_i = (size_t)y[row];
+            const double *f_i = f + row * K;
+            double t0 = -HUGE_VAL;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            double t2 = 0.0;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0 : exp_v(f_i[c] - t0));
+            }
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0 - ((j == y_i) ? 1.0 : 0.0)) * (exp_v(f_i[j] - t0) / (1.0 + t2)) - ((j == y_i) ? ((j == t1) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[j] - t0) / (1.0 + t2)) : 0.0);
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const size_t y_i = (size_t)y[row];
         const double *f_i = f + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         double t0 = -HUGE_VAL;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -406,9 +608,32 @@ void lossforge_softmax_cross_entropy_gradient_index_f64(size_t n, size_t K, cons
 void lossforge_softmax_cross_entropy_hessian_index_f64(size_t n, size_t K, const int64_t *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
     (void)y;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double *f_i = f + row * K;
+            double t0 = -HUGE_VAL;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            double t2 = 0.0;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0 : exp_v(f_i[c] - t0));
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = exp_v(f_i[j] - t0) / (1.0 + t2) * ((j == k_2) ? ((k_2 == t1) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[k_2] - t0) / (1.0 + t2)) : -(exp_v(f_i[k_2] - t0) / (1.0 + t2)));
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double *f_i = f + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         double t0 = -HUGE_VAL;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -431,10 +656,33 @@ void lossforge_softmax_cross_entropy_hessian_index_f64(size_t n, size_t K, const
 
 void lossforge_softmax_cross_entropy_loss_gradient_index_f64(size_t n, size_t K, const int64_t *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const size_t y_i = (size_t)y[row];
+            const double *f_i = f + row * K;
+            size_t t0 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t0 = f_i[c] > f_i[t0] ? c : t0;
+            }
+            double t1 = -HUGE_VAL;
+            for (size_t c = 0; c < K; c++) {
+                t1 = f_i[c] <= t1 || t1 != t1 ? t1 : f_i[c];
+            }
+            double t2 = 0.0;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t0) ? 0.0 : exp_v(f_i[c] - t1));
+            }
+            loss[row] = log1p_v(t2) - (f_i[y_i] - t1);
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0 - ((j == y_i) ? 1.0 : 0.0)) * (exp_v(f_i[j] - t1) / (1.0 + t2)) - ((j == y_i) ? ((j == t0) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[j] - t1) / (1.0 + t2)) : 0.0);
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const size_t y_i = (size_t)y[row];
         const double *f_i = f + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         size_t t0 = 0;
         for (size_t c = 1; c < K; c++) {
             t0 = f_i[c] > f_i[t0] ? c : t0;
@@ -456,10 +704,37 @@ void lossforge_softmax_cross_entropy_loss_gradient_index_f64(size_t n, size_t K,
 
 void lossforge_softmax_cross_entropy_gradient_hessian_index_f64(size_t n, size_t K, const int64_t *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const size_t y_i = (size_t)y[row];
+            const double *f_i = f + row * K;
+            double t0 = -HUGE_VAL;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            double t2 = 0.0;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0 : exp_v(f_i[c] - t0));
+            }
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0 - ((j == y_i) ? 1.0 : 0.0)) * (exp_v(f_i[j] - t0) / (1.0 + t2)) - ((j == y_i) ? ((j == t1) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[j] - t0) / (1.0 + t2)) : 0.0);
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = exp_v(f_i[j] - t0) / (1.0 + t2) * ((j == k_2) ? ((k_2 == t1) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[k_2] - t0) / (1.0 + t2)) : -(exp_v(f_i[k_2] - t0) / (1.0 + t2)));
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const size_t y_i = (size_t)y[row];
         const double *f_i = f + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         double t0 = -HUGE_VAL;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -485,10 +760,38 @@ void lossforge_softmax_cross_entropy_gradient_hessian_index_f64(size_t n, size_t
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f64(size_t n, size_t K, const int64_t *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const size_t y_i = (size_t)y[row];
+            const double *f_i = f + row * K;
+            size_t t0 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t0 = f_i[c] > f_i[t0] ? c : t0;
+            }
+            double t1 = -HUGE_VAL;
+            for (size_t c = 0; c < K; c++) {
+                t1 = f_i[c] <= t1 || t1 != t1 ? t1 : f_i[c];
+            }
+            double t2 = 0.0;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t0) ? 0.0 : exp_v(f_i[c] - t1));
+            }
+            loss[row] = log1p_v(t2) - (f_i[y_i] - t1);
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0 - ((j == y_i) ? 1.0 : 0.0)) * (exp_v(f_i[j] - t1) / (1.0 + t2)) - ((j == y_i) ? ((j == t0) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[j] - t1) / (1.0 + t2)) : 0.0);
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = exp_v(f_i[j] - t1) / (1.0 + t2) * ((j == k_2) ? ((k_2 == t0) ? t2 / (1.0 + t2) : 1.0 - exp_v(f_i[k_2] - t1) / (1.0 + t2)) : -(exp_v(f_i[k_2] - t1) / (1.0 + t2)));
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const size_t y_i = (size_t)y[row];
         const double *f_i = f + row * K;
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         size_t t0 = 0;
         for (size_t c = 1; c < K; c++) {
             t0 = f_i[c] > f_i[t0] ? c : t0;
@@ -537,10 +840,34 @@ void lossforge_softmax_cross_entropy_inverse_link_f64(size_t n, size_t K, const 
 
 void lossforge_softmax_cross_entropy_loss_f32(size_t n, size_t K, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *y_i = y + row * K;
+            const float *f_i = f + row * K;
+            float t0 = -HUGE_VALF;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            float t2 = 0.0f;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0f : exp_vf(f_i[c] - t0));
+            }
+            float t3 = 0.0f;
+            for (size_t i_2 = 0; i_2 < K; i_2++) {
+                t3 += (f_i[i_2] - t0 - log1p_vf(t2)) * y_i[i_2];
+            }
+            loss[row] = -t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *y_i = y + row * K;
         const float *f_i = f + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         float t0 = -HUGE_VALF;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -563,10 +890,32 @@ void lossforge_softmax_cross_entropy_loss_f32(size_t n, size_t K, const float *r
 
 void lossforge_softmax_cross_entropy_gradient_f32(size_t n, size_t K, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *y_i = y + row * K;
+            const float *f_i = f + row * K;
+            float t0 = -HUGE_VALF;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            float t2 = 0.0f;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0f : exp_vf(f_i[c] - t0));
+            }
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0f - y_i[j]) * (exp_vf(f_i[j] - t0) / (1.0f + t2)) - ((j == t1) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[j] - t0) / (1.0f + t2)) * y_i[j];
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *y_i = y + row * K;
         const float *f_i = f + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         float t0 = -HUGE_VALF;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -588,9 +937,32 @@ void lossforge_softmax_cross_entropy_gradient_f32(size_t n, size_t K, const floa
 void lossforge_softmax_cross_entropy_hessian_f32(size_t n, size_t K, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
     (void)y;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *f_i = f + row * K;
+            float t0 = -HUGE_VALF;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            float t2 = 0.0f;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0f : exp_vf(f_i[c] - t0));
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = exp_vf(f_i[j] - t0) / (1.0f + t2) * ((j == k_2) ? ((k_2 == t1) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[k_2] - t0) / (1.0f + t2)) : -(exp_vf(f_i[k_2] - t0) / (1.0f + t2)));
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *f_i = f + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         float t0 = -HUGE_VALF;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -613,10 +985,37 @@ void lossforge_softmax_cross_entropy_hessian_f32(size_t n, size_t K, const float
 
 void lossforge_softmax_cross_entropy_loss_gradient_f32(size_t n, size_t K, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *y_i = y + row * K;
+            const float *f_i = f + row * K;
+            float t0 = -HUGE_VALF;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            float t2 = 0.0f;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0f : exp_vf(f_i[c] - t0));
+            }
+            float t3 = 0.0f;
+            for (size_t i_2 = 0; i_2 < K; i_2++) {
+                t3 += (f_i[i_2] - t0 - log1p_vf(t2)) * y_i[i_2];
+            }
+            loss[row] = -t3;
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0f - y_i[j]) * (exp_vf(f_i[j] - t0) / (1.0f + t2)) - ((j == t1) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[j] - t0) / (1.0f + t2)) * y_i[j];
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *y_i = y + row * K;
         const float *f_i = f + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         float t0 = -HUGE_VALF;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -642,10 +1041,37 @@ void lossforge_softmax_cross_entropy_loss_gradient_f32(size_t n, size_t K, const
 
 void lossforge_softmax_cross_entropy_gradient_hessian_f32(size_t n, size_t K, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *y_i = y + row * K;
+            const float *f_i = f + row * K;
+            float t0 = -HUGE_VALF;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            float t2 = 0.0f;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0f : exp_vf(f_i[c] - t0));
+            }
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0f - y_i[j]) * (exp_vf(f_i[j] - t0) / (1.0f + t2)) - ((j == t1) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[j] - t0) / (1.0f + t2)) * y_i[j];
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = exp_vf(f_i[j] - t0) / (1.0f + t2) * ((j == k_2) ? ((k_2 == t1) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[k_2] - t0) / (1.0f + t2)) : -(exp_vf(f_i[k_2] - t0) / (1.0f + t2)));
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *y_i = y + row * K;
         const float *f_i = f + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         float t0 = -HUGE_VALF;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -671,10 +1097,42 @@ void lossforge_softmax_cross_entropy_gradient_hessian_f32(size_t n, size_t K, co
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_f32(size_t n, size_t K, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *y_i = y + row * K;
+            const float *f_i = f + row * K;
+            float t0 = -HUGE_VALF;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            float t2 = 0.0f;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0f : exp_vf(f_i[c] - t0));
+            }
+            float t3 = 0.0f;
+            for (size_t i_2 = 0; i_2 < K; i_2++) {
+                t3 += (f_i[i_2] - t0 - log1p_vf(t2)) * y_i[i_2];
+            }
+            loss[row] = -t3;
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0f - y_i[j]) * (exp_vf(f_i[j] - t0) / (1.0f + t2)) - ((j == t1) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[j] - t0) / (1.0f + t2)) * y_i[j];
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = exp_vf(f_i[j] - t0) / (1.0f + t2) * ((j == k_2) ? ((k_2 == t1) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[k_2] - t0) / (1.0f + t2)) : -(exp_vf(f_i[k_2] - t0) / (1.0f + t2)));
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *y_i = y + row * K;
         const float *f_i = f + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         float t0 = -HUGE_VALF;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -705,10 +1163,30 @@ void lossforge_softmax_cross_entropy_loss_gradient_hessian_f32(size_t n, size_t 
 
 void lossforge_softmax_cross_entropy_loss_index_f32(size_t n, size_t K, const int64_t *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const size_t y_i = (size_t)y[row];
+            const float *f_i = f + row * K;
+            size_t t0 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t0 = f_i[c] > f_i[t0] ? c : t0;
+            }
+            float t1 = -HUGE_VALF;
+            for (size_t c = 0; c < K; c++) {
+                t1 = f_i[c] <= t1 || t1 != t1 ? t1 : f_i[c];
+            }
+            float t2 = 0.0f;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t0) ? 0.0f : exp_vf(f_i[c] - t1));
+            }
+            loss[row] = log1p_vf(t2) - (f_i[y_i] - t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const size_t y_i = (size_t)y[row];
         const float *f_i = f + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         size_t t0 = 0;
         for (size_t c = 1; c < K; c++) {
             t0 = f_i[c] > f_i[t0] ? c : t0;
@@ -727,10 +1205,32 @@ void lossforge_softmax_cross_entropy_loss_index_f32(size_t n, size_t K, const in
 
 void lossforge_softmax_cross_entropy_gradient_index_f32(size_t n, size_t K, const int64_t *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const size_t y_i = (size_t)y[row];
+            const float *f_i = f + row * K;
+            float t0 = -HUGE_VALF;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            float t2 = 0.0f;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0f : exp_vf(f_i[c] - t0));
+            }
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0f - ((j == y_i) ? 1.0f : 0.0f)) * (exp_vf(f_i[j] - t0) / (1.0f + t2)) - ((j == y_i) ? ((j == t1) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[j] - t0) / (1.0f + t2)) : 0.0f);
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const size_t y_i = (size_t)y[row];
         const float *f_i = f + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         float t0 = -HUGE_VALF;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -752,9 +1252,32 @@ void lossforge_softmax_cross_entropy_gradient_index_f32(size_t n, size_t K, cons
 void lossforge_softmax_cross_entropy_hessian_index_f32(size_t n, size_t K, const int64_t *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
     (void)y;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float *f_i = f + row * K;
+            float t0 = -HUGE_VALF;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            float t2 = 0.0f;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0f : exp_vf(f_i[c] - t0));
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = exp_vf(f_i[j] - t0) / (1.0f + t2) * ((j == k_2) ? ((k_2 == t1) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[k_2] - t0) / (1.0f + t2)) : -(exp_vf(f_i[k_2] - t0) / (1.0f + t2)));
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float *f_i = f + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         float t0 = -HUGE_VALF;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -777,10 +1300,33 @@ void lossforge_softmax_cross_entropy_hessian_index_f32(size_t n, size_t K, const
 
 void lossforge_softmax_cross_entropy_loss_gradient_index_f32(size_t n, size_t K, const int64_t *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const size_t y_i = (size_t)y[row];
+            const float *f_i = f + row * K;
+            size_t t0 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t0 = f_i[c] > f_i[t0] ? c : t0;
+            }
+            float t1 = -HUGE_VALF;
+            for (size_t c = 0; c < K; c++) {
+                t1 = f_i[c] <= t1 || t1 != t1 ? t1 : f_i[c];
+            }
+            float t2 = 0.0f;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t0) ? 0.0f : exp_vf(f_i[c] - t1));
+            }
+            loss[row] = log1p_vf(t2) - (f_i[y_i] - t1);
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0f - ((j == y_i) ? 1.0f : 0.0f)) * (exp_vf(f_i[j] - t1) / (1.0f + t2)) - ((j == y_i) ? ((j == t0) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[j] - t1) / (1.0f + t2)) : 0.0f);
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const size_t y_i = (size_t)y[row];
         const float *f_i = f + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         size_t t0 = 0;
         for (size_t c = 1; c < K; c++) {
             t0 = f_i[c] > f_i[t0] ? c : t0;
@@ -802,10 +1348,37 @@ void lossforge_softmax_cross_entropy_loss_gradient_index_f32(size_t n, size_t K,
 
 void lossforge_softmax_cross_entropy_gradient_hessian_index_f32(size_t n, size_t K, const int64_t *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const size_t y_i = (size_t)y[row];
+            const float *f_i = f + row * K;
+            float t0 = -HUGE_VALF;
+            for (size_t c = 0; c < K; c++) {
+                t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
+            }
+            size_t t1 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t1 = f_i[c] > f_i[t1] ? c : t1;
+            }
+            float t2 = 0.0f;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t1) ? 0.0f : exp_vf(f_i[c] - t0));
+            }
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0f - ((j == y_i) ? 1.0f : 0.0f)) * (exp_vf(f_i[j] - t0) / (1.0f + t2)) - ((j == y_i) ? ((j == t1) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[j] - t0) / (1.0f + t2)) : 0.0f);
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = exp_vf(f_i[j] - t0) / (1.0f + t2) * ((j == k_2) ? ((k_2 == t1) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[k_2] - t0) / (1.0f + t2)) : -(exp_vf(f_i[k_2] - t0) / (1.0f + t2)));
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const size_t y_i = (size_t)y[row];
         const float *f_i = f + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         float t0 = -HUGE_VALF;
         for (size_t c = 0; c < K; c++) {
             t0 = f_i[c] <= t0 || t0 != t0 ? t0 : f_i[c];
@@ -831,10 +1404,38 @@ void lossforge_softmax_cross_entropy_gradient_hessian_index_f32(size_t n, size_t
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f32(size_t n, size_t K, const int64_t *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const size_t y_i = (size_t)y[row];
+            const float *f_i = f + row * K;
+            size_t t0 = 0;
+            for (size_t c = 1; c < K; c++) {
+                t0 = f_i[c] > f_i[t0] ? c : t0;
+            }
+            float t1 = -HUGE_VALF;
+            for (size_t c = 0; c < K; c++) {
+                t1 = f_i[c] <= t1 || t1 != t1 ? t1 : f_i[c];
+            }
+            float t2 = 0.0f;
+            for (size_t c = 0; c < K; c++) {
+                t2 += ((c == t0) ? 0.0f : exp_vf(f_i[c] - t1));
+            }
+            loss[row] = log1p_vf(t2) - (f_i[y_i] - t1);
+            for (size_t j = 0; j < K; j++) {
+                gradient[row * K + j] = (1.0f - ((j == y_i) ? 1.0f : 0.0f)) * (exp_vf(f_i[j] - t1) / (1.0f + t2)) - ((j == y_i) ? ((j == t0) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[j] - t1) / (1.0f + t2)) : 0.0f);
+            }
+            for (size_t j = 0; j < K; j++) {
+                for (size_t k_2 = 0; k_2 < K; k_2++) {
+                    hessian[(row * K + j) * K + k_2] = exp_vf(f_i[j] - t1) / (1.0f + t2) * ((j == k_2) ? ((k_2 == t0) ? t2 / (1.0f + t2) : 1.0f - exp_vf(f_i[k_2] - t1) / (1.0f + t2)) : -(exp_vf(f_i[k_2] - t1) / (1.0f + t2)));
+                }
+            }
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const size_t y_i = (size_t)y[row];
         const float *f_i = f + row * K;
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         size_t t0 = 0;
         for (size_t c = 1; c < K; c++) {
             t0 = f_i[c] > f_i[t0] ? c : t0;

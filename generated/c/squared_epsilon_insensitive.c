@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -30,10 +35,20 @@ static inline float signf(float x)
 
 void lossforge_squared_epsilon_insensitive_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = maximum(0.0, fabs(r) - epsilon);
+            loss[row] = t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = maximum(0.0, fabs(r) - epsilon);
         loss[row] = w * (t0 * t0);
@@ -42,10 +57,20 @@ void lossforge_squared_epsilon_insensitive_loss_f64(size_t n, const double *rest
 
 void lossforge_squared_epsilon_insensitive_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            gradient[row] = ((t0 < epsilon) ? 0.0 : 2.0 * (t0 - epsilon) * sign(r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         gradient[row] = w * ((t0 < epsilon) ? 0.0 : 2.0 * (t0 - epsilon) * sign(r));
@@ -54,10 +79,20 @@ void lossforge_squared_epsilon_insensitive_gradient_f64(size_t n, const double *
 
 void lossforge_squared_epsilon_insensitive_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            hessian[row] = ((r == r) ? ((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? 2.0 : 1.0)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         hessian[row] = w * ((r == r) ? ((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? 2.0 : 1.0)) : r);
@@ -66,10 +101,23 @@ void lossforge_squared_epsilon_insensitive_hessian_f64(size_t n, const double *r
 
 void lossforge_squared_epsilon_insensitive_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = t0 - epsilon;
+            const double t2 = maximum(0.0, t1);
+            loss[row] = t2 * t2;
+            gradient[row] = ((t0 < epsilon) ? 0.0 : 2.0 * t1 * sign(r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = t0 - epsilon;
@@ -81,10 +129,22 @@ void lossforge_squared_epsilon_insensitive_loss_gradient_f64(size_t n, const dou
 
 void lossforge_squared_epsilon_insensitive_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const int t1 = (t0 < epsilon);
+            gradient[row] = (t1 ? 0.0 : 2.0 * (t0 - epsilon) * sign(r));
+            hessian[row] = ((r == r) ? (t1 ? 0.0 : ((epsilon < t0) ? 2.0 : 1.0)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 < epsilon);
@@ -95,10 +155,25 @@ void lossforge_squared_epsilon_insensitive_gradient_hessian_f64(size_t n, const 
 
 void lossforge_squared_epsilon_insensitive_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = t0 - epsilon;
+            const double t2 = maximum(0.0, t1);
+            const int t3 = (t0 < epsilon);
+            loss[row] = t2 * t2;
+            gradient[row] = (t3 ? 0.0 : 2.0 * t1 * sign(r));
+            hessian[row] = ((r == r) ? (t3 ? 0.0 : ((epsilon < t0) ? 2.0 : 1.0)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = t0 - epsilon;
@@ -112,10 +187,20 @@ void lossforge_squared_epsilon_insensitive_loss_gradient_hessian_f64(size_t n, c
 
 void lossforge_squared_epsilon_insensitive_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = maximumf(0.0f, fabsf(r) - epsilon);
+            loss[row] = t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = maximumf(0.0f, fabsf(r) - epsilon);
         loss[row] = w * (t0 * t0);
@@ -124,10 +209,20 @@ void lossforge_squared_epsilon_insensitive_loss_f32(size_t n, const float *restr
 
 void lossforge_squared_epsilon_insensitive_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            gradient[row] = ((t0 < epsilon) ? 0.0f : 2.0f * (t0 - epsilon) * signf(r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         gradient[row] = w * ((t0 < epsilon) ? 0.0f : 2.0f * (t0 - epsilon) * signf(r));
@@ -136,10 +231,20 @@ void lossforge_squared_epsilon_insensitive_gradient_f32(size_t n, const float *r
 
 void lossforge_squared_epsilon_insensitive_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            hessian[row] = ((r == r) ? ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? 2.0f : 1.0f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         hessian[row] = w * ((r == r) ? ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? 2.0f : 1.0f)) : r);
@@ -148,10 +253,23 @@ void lossforge_squared_epsilon_insensitive_hessian_f32(size_t n, const float *re
 
 void lossforge_squared_epsilon_insensitive_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = t0 - epsilon;
+            const float t2 = maximumf(0.0f, t1);
+            loss[row] = t2 * t2;
+            gradient[row] = ((t0 < epsilon) ? 0.0f : 2.0f * t1 * signf(r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = t0 - epsilon;
@@ -163,10 +281,22 @@ void lossforge_squared_epsilon_insensitive_loss_gradient_f32(size_t n, const flo
 
 void lossforge_squared_epsilon_insensitive_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const int t1 = (t0 < epsilon);
+            gradient[row] = (t1 ? 0.0f : 2.0f * (t0 - epsilon) * signf(r));
+            hessian[row] = ((r == r) ? (t1 ? 0.0f : ((epsilon < t0) ? 2.0f : 1.0f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const int t1 = (t0 < epsilon);
@@ -177,10 +307,25 @@ void lossforge_squared_epsilon_insensitive_gradient_hessian_f32(size_t n, const 
 
 void lossforge_squared_epsilon_insensitive_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = t0 - epsilon;
+            const float t2 = maximumf(0.0f, t1);
+            const int t3 = (t0 < epsilon);
+            loss[row] = t2 * t2;
+            gradient[row] = (t3 ? 0.0f : 2.0f * t1 * signf(r));
+            hessian[row] = ((r == r) ? (t3 ? 0.0f : ((epsilon < t0) ? 2.0f : 1.0f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = t0 - epsilon;

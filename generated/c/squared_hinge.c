@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -20,10 +25,20 @@ static inline float maximumf(float a, float b)
 
 void lossforge_squared_hinge_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = maximum(0.0, 1.0 - m);
+            loss[row] = t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = maximum(0.0, 1.0 - m);
         loss[row] = w * (t0 * t0);
@@ -32,10 +47,19 @@ void lossforge_squared_hinge_loss_f64(size_t n, const double *restrict y, const 
 
 void lossforge_squared_hinge_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            gradient[row] = ((1.0 < m) ? 0.0 : 2.0 * y_i * (m - 1.0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         gradient[row] = w * ((1.0 < m) ? 0.0 : 2.0 * y_i * (m - 1.0));
     }
@@ -43,10 +67,19 @@ void lossforge_squared_hinge_gradient_f64(size_t n, const double *restrict y, co
 
 void lossforge_squared_hinge_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            hessian[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? 2.0 : 1.0)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         hessian[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? 2.0 : 1.0)) : m);
     }
@@ -54,10 +87,21 @@ void lossforge_squared_hinge_hessian_f64(size_t n, const double *restrict y, con
 
 void lossforge_squared_hinge_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = maximum(0.0, 1.0 - m);
+            loss[row] = t0 * t0;
+            gradient[row] = ((1.0 < m) ? 0.0 : 2.0 * y_i * (m - 1.0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = maximum(0.0, 1.0 - m);
         loss[row] = w * (t0 * t0);
@@ -67,10 +111,21 @@ void lossforge_squared_hinge_loss_gradient_f64(size_t n, const double *restrict 
 
 void lossforge_squared_hinge_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const int t0 = (1.0 < m);
+            gradient[row] = (t0 ? 0.0 : 2.0 * y_i * (m - 1.0));
+            hessian[row] = ((m == m) ? (t0 ? 0.0 : ((m < 1.0) ? 2.0 : 1.0)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (1.0 < m);
         gradient[row] = w * (t0 ? 0.0 : 2.0 * y_i * (m - 1.0));
@@ -80,10 +135,23 @@ void lossforge_squared_hinge_gradient_hessian_f64(size_t n, const double *restri
 
 void lossforge_squared_hinge_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = maximum(0.0, 1.0 - m);
+            const int t1 = (1.0 < m);
+            loss[row] = t0 * t0;
+            gradient[row] = (t1 ? 0.0 : 2.0 * y_i * (m - 1.0));
+            hessian[row] = ((m == m) ? (t1 ? 0.0 : ((m < 1.0) ? 2.0 : 1.0)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = maximum(0.0, 1.0 - m);
         const int t1 = (1.0 < m);
@@ -95,10 +163,20 @@ void lossforge_squared_hinge_loss_gradient_hessian_f64(size_t n, const double *r
 
 void lossforge_squared_hinge_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = maximumf(0.0f, 1.0f - m);
+            loss[row] = t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = maximumf(0.0f, 1.0f - m);
         loss[row] = w * (t0 * t0);
@@ -107,10 +185,19 @@ void lossforge_squared_hinge_loss_f32(size_t n, const float *restrict y, const f
 
 void lossforge_squared_hinge_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            gradient[row] = ((1.0f < m) ? 0.0f : 2.0f * y_i * (m - 1.0f));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         gradient[row] = w * ((1.0f < m) ? 0.0f : 2.0f * y_i * (m - 1.0f));
     }
@@ -118,10 +205,19 @@ void lossforge_squared_hinge_gradient_f32(size_t n, const float *restrict y, con
 
 void lossforge_squared_hinge_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            hessian[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? 2.0f : 1.0f)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         hessian[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? 2.0f : 1.0f)) : m);
     }
@@ -129,10 +225,21 @@ void lossforge_squared_hinge_hessian_f32(size_t n, const float *restrict y, cons
 
 void lossforge_squared_hinge_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = maximumf(0.0f, 1.0f - m);
+            loss[row] = t0 * t0;
+            gradient[row] = ((1.0f < m) ? 0.0f : 2.0f * y_i * (m - 1.0f));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = maximumf(0.0f, 1.0f - m);
         loss[row] = w * (t0 * t0);
@@ -142,10 +249,21 @@ void lossforge_squared_hinge_loss_gradient_f32(size_t n, const float *restrict y
 
 void lossforge_squared_hinge_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const int t0 = (1.0f < m);
+            gradient[row] = (t0 ? 0.0f : 2.0f * y_i * (m - 1.0f));
+            hessian[row] = ((m == m) ? (t0 ? 0.0f : ((m < 1.0f) ? 2.0f : 1.0f)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (1.0f < m);
         gradient[row] = w * (t0 ? 0.0f : 2.0f * y_i * (m - 1.0f));
@@ -155,10 +273,23 @@ void lossforge_squared_hinge_gradient_hessian_f32(size_t n, const float *restric
 
 void lossforge_squared_hinge_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = maximumf(0.0f, 1.0f - m);
+            const int t1 = (1.0f < m);
+            loss[row] = t0 * t0;
+            gradient[row] = (t1 ? 0.0f : 2.0f * y_i * (m - 1.0f));
+            hessian[row] = ((m == m) ? (t1 ? 0.0f : ((m < 1.0f) ? 2.0f : 1.0f)) : m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = maximumf(0.0f, 1.0f - m);
         const int t1 = (1.0f < m);

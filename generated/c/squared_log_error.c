@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -155,10 +160,22 @@ static inline float signf(float x)
 
 void lossforge_squared_log_error_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i - y_i;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(f_i, y_i);
+            const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_v(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_v(f_i) - log1p_v(y_i));
+            loss[row] = t3 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
@@ -169,10 +186,21 @@ void lossforge_squared_log_error_loss_f64(size_t n, const double *restrict y, co
 
 void lossforge_squared_log_error_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i - y_i;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(f_i, y_i);
+            gradient[row] = 2.0 * ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_v(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_v(f_i) - log1p_v(y_i)) / (1.0 + f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
@@ -182,10 +210,22 @@ void lossforge_squared_log_error_gradient_f64(size_t n, const double *restrict y
 
 void lossforge_squared_log_error_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i - y_i;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(f_i, y_i);
+            const double t3 = 1.0 + f_i;
+            hessian[row] = 2.0 * ((1.0 - ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_v(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_v(f_i) - log1p_v(y_i))) / t3 / t3);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
@@ -196,10 +236,23 @@ void lossforge_squared_log_error_hessian_f64(size_t n, const double *restrict y,
 
 void lossforge_squared_log_error_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i - y_i;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(f_i, y_i);
+            const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_v(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_v(f_i) - log1p_v(y_i));
+            loss[row] = t3 * t3;
+            gradient[row] = 2.0 * t3 / (1.0 + f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
@@ -211,10 +264,24 @@ void lossforge_squared_log_error_loss_gradient_f64(size_t n, const double *restr
 
 void lossforge_squared_log_error_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i - y_i;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(f_i, y_i);
+            const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_v(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_v(f_i) - log1p_v(y_i));
+            const double t4 = 1.0 + f_i;
+            gradient[row] = 2.0 * t3 / t4;
+            hessian[row] = 2.0 * ((1.0 - t3) / t4 / t4);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
@@ -227,10 +294,25 @@ void lossforge_squared_log_error_gradient_hessian_f64(size_t n, const double *re
 
 void lossforge_squared_log_error_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i - y_i;
+            const double t1 = fabs(t0);
+            const double t2 = minimum(f_i, y_i);
+            const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_v(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_v(f_i) - log1p_v(y_i));
+            const double t4 = 1.0 + f_i;
+            loss[row] = t3 * t3;
+            gradient[row] = 2.0 * t3 / t4;
+            hessian[row] = 2.0 * ((1.0 - t3) / t4 / t4);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
@@ -244,10 +326,22 @@ void lossforge_squared_log_error_loss_gradient_hessian_f64(size_t n, const doubl
 
 void lossforge_squared_log_error_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i - y_i;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(f_i, y_i);
+            const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_vf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_vf(f_i) - log1p_vf(y_i));
+            loss[row] = t3 * t3;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - y_i;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(f_i, y_i);
@@ -258,10 +352,21 @@ void lossforge_squared_log_error_loss_f32(size_t n, const float *restrict y, con
 
 void lossforge_squared_log_error_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i - y_i;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(f_i, y_i);
+            gradient[row] = 2.0f * ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_vf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_vf(f_i) - log1p_vf(y_i)) / (1.0f + f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - y_i;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(f_i, y_i);
@@ -271,10 +376,22 @@ void lossforge_squared_log_error_gradient_f32(size_t n, const float *restrict y,
 
 void lossforge_squared_log_error_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i - y_i;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(f_i, y_i);
+            const float t3 = 1.0f + f_i;
+            hessian[row] = 2.0f * ((1.0f - ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_vf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_vf(f_i) - log1p_vf(y_i))) / t3 / t3);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - y_i;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(f_i, y_i);
@@ -285,10 +402,23 @@ void lossforge_squared_log_error_hessian_f32(size_t n, const float *restrict y, 
 
 void lossforge_squared_log_error_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i - y_i;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(f_i, y_i);
+            const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_vf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_vf(f_i) - log1p_vf(y_i));
+            loss[row] = t3 * t3;
+            gradient[row] = 2.0f * t3 / (1.0f + f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - y_i;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(f_i, y_i);
@@ -300,10 +430,24 @@ void lossforge_squared_log_error_loss_gradient_f32(size_t n, const float *restri
 
 void lossforge_squared_log_error_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i - y_i;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(f_i, y_i);
+            const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_vf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_vf(f_i) - log1p_vf(y_i));
+            const float t4 = 1.0f + f_i;
+            gradient[row] = 2.0f * t3 / t4;
+            hessian[row] = 2.0f * ((1.0f - t3) / t4 / t4);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - y_i;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(f_i, y_i);
@@ -316,10 +460,25 @@ void lossforge_squared_log_error_gradient_hessian_f32(size_t n, const float *res
 
 void lossforge_squared_log_error_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i - y_i;
+            const float t1 = fabsf(t0);
+            const float t2 = minimumf(f_i, y_i);
+            const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_vf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_vf(f_i) - log1p_vf(y_i));
+            const float t4 = 1.0f + f_i;
+            loss[row] = t3 * t3;
+            gradient[row] = 2.0f * t3 / t4;
+            hessian[row] = 2.0f * ((1.0f - t3) / t4 / t4);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i - y_i;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(f_i, y_i);

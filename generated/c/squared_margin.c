@@ -8,12 +8,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_squared_margin_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 1.0 - m;
+            loss[row] = t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 1.0 - m;
         loss[row] = w * (t0 * t0);
@@ -22,10 +37,19 @@ void lossforge_squared_margin_loss_f64(size_t n, const double *restrict y, const
 
 void lossforge_squared_margin_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            gradient[row] = 2.0 * y_i * (m - 1.0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         gradient[row] = w * (2.0 * y_i * (m - 1.0));
     }
@@ -33,20 +57,39 @@ void lossforge_squared_margin_gradient_f64(size_t n, const double *restrict y, c
 
 void lossforge_squared_margin_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
     }
 }
 
 void lossforge_squared_margin_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 1.0 - m;
+            loss[row] = t0 * t0;
+            gradient[row] = 2.0 * y_i * (m - 1.0);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 1.0 - m;
         loss[row] = w * (t0 * t0);
@@ -56,10 +99,20 @@ void lossforge_squared_margin_loss_gradient_f64(size_t n, const double *restrict
 
 void lossforge_squared_margin_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            gradient[row] = 2.0 * y_i * (m - 1.0);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         gradient[row] = w * (2.0 * y_i * (m - 1.0));
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
@@ -68,10 +121,22 @@ void lossforge_squared_margin_gradient_hessian_f64(size_t n, const double *restr
 
 void lossforge_squared_margin_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 1.0 - m;
+            loss[row] = t0 * t0;
+            gradient[row] = 2.0 * y_i * (m - 1.0);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 1.0 - m;
         loss[row] = w * (t0 * t0);
@@ -82,10 +147,20 @@ void lossforge_squared_margin_loss_gradient_hessian_f64(size_t n, const double *
 
 void lossforge_squared_margin_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 1.0f - m;
+            loss[row] = t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 1.0f - m;
         loss[row] = w * (t0 * t0);
@@ -94,10 +169,19 @@ void lossforge_squared_margin_loss_f32(size_t n, const float *restrict y, const 
 
 void lossforge_squared_margin_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            gradient[row] = 2.0f * y_i * (m - 1.0f);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         gradient[row] = w * (2.0f * y_i * (m - 1.0f));
     }
@@ -105,20 +189,39 @@ void lossforge_squared_margin_gradient_f32(size_t n, const float *restrict y, co
 
 void lossforge_squared_margin_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 2.0f : y_i) : f_i);
     }
 }
 
 void lossforge_squared_margin_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 1.0f - m;
+            loss[row] = t0 * t0;
+            gradient[row] = 2.0f * y_i * (m - 1.0f);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 1.0f - m;
         loss[row] = w * (t0 * t0);
@@ -128,10 +231,20 @@ void lossforge_squared_margin_loss_gradient_f32(size_t n, const float *restrict 
 
 void lossforge_squared_margin_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            gradient[row] = 2.0f * y_i * (m - 1.0f);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         gradient[row] = w * (2.0f * y_i * (m - 1.0f));
         hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 2.0f : y_i) : f_i);
@@ -140,10 +253,22 @@ void lossforge_squared_margin_gradient_hessian_f32(size_t n, const float *restri
 
 void lossforge_squared_margin_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 1.0f - m;
+            loss[row] = t0 * t0;
+            gradient[row] = 2.0f * y_i * (m - 1.0f);
+            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0f : y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 1.0f - m;
         loss[row] = w * (t0 * t0);

@@ -8,12 +8,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_squared_percentage_error_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (f_i - y_i) / y_i;
+            loss[row] = t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (f_i - y_i) / y_i;
         loss[row] = w * (t0 * t0);
     }
@@ -21,30 +35,56 @@ void lossforge_squared_percentage_error_loss_f64(size_t n, const double *restric
 
 void lossforge_squared_percentage_error_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = 2.0 * ((f_i - y_i) / y_i / y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * (2.0 * ((f_i - y_i) / y_i / y_i));
     }
 }
 
 void lossforge_squared_percentage_error_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? 2.0 / (y_i * y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? 2.0 / (y_i * y_i) : f_i);
     }
 }
 
 void lossforge_squared_percentage_error_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (f_i - y_i) / y_i;
+            loss[row] = t0 * t0;
+            gradient[row] = 2.0 * (t0 / y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (f_i - y_i) / y_i;
         loss[row] = w * (t0 * t0);
         gradient[row] = w * (2.0 * (t0 / y_i));
@@ -53,10 +93,19 @@ void lossforge_squared_percentage_error_loss_gradient_f64(size_t n, const double
 
 void lossforge_squared_percentage_error_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            gradient[row] = 2.0 * ((f_i - y_i) / y_i / y_i);
+            hessian[row] = ((f_i == f_i) ? 2.0 / (y_i * y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         gradient[row] = w * (2.0 * ((f_i - y_i) / y_i / y_i));
         hessian[row] = w * ((f_i == f_i) ? 2.0 / (y_i * y_i) : f_i);
     }
@@ -64,10 +113,21 @@ void lossforge_squared_percentage_error_gradient_hessian_f64(size_t n, const dou
 
 void lossforge_squared_percentage_error_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = (f_i - y_i) / y_i;
+            loss[row] = t0 * t0;
+            gradient[row] = 2.0 * (t0 / y_i);
+            hessian[row] = ((f_i == f_i) ? 2.0 / (y_i * y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = (f_i - y_i) / y_i;
         loss[row] = w * (t0 * t0);
         gradient[row] = w * (2.0 * (t0 / y_i));
@@ -77,10 +137,19 @@ void lossforge_squared_percentage_error_loss_gradient_hessian_f64(size_t n, cons
 
 void lossforge_squared_percentage_error_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (f_i - y_i) / y_i;
+            loss[row] = t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (f_i - y_i) / y_i;
         loss[row] = w * (t0 * t0);
     }
@@ -88,30 +157,56 @@ void lossforge_squared_percentage_error_loss_f32(size_t n, const float *restrict
 
 void lossforge_squared_percentage_error_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = 2.0f * ((f_i - y_i) / y_i / y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * (2.0f * ((f_i - y_i) / y_i / y_i));
     }
 }
 
 void lossforge_squared_percentage_error_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            hessian[row] = ((f_i == f_i) ? 2.0f / (y_i * y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         hessian[row] = w * ((f_i == f_i) ? 2.0f / (y_i * y_i) : f_i);
     }
 }
 
 void lossforge_squared_percentage_error_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (f_i - y_i) / y_i;
+            loss[row] = t0 * t0;
+            gradient[row] = 2.0f * (t0 / y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (f_i - y_i) / y_i;
         loss[row] = w * (t0 * t0);
         gradient[row] = w * (2.0f * (t0 / y_i));
@@ -120,10 +215,19 @@ void lossforge_squared_percentage_error_loss_gradient_f32(size_t n, const float 
 
 void lossforge_squared_percentage_error_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            gradient[row] = 2.0f * ((f_i - y_i) / y_i / y_i);
+            hessian[row] = ((f_i == f_i) ? 2.0f / (y_i * y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         gradient[row] = w * (2.0f * ((f_i - y_i) / y_i / y_i));
         hessian[row] = w * ((f_i == f_i) ? 2.0f / (y_i * y_i) : f_i);
     }
@@ -131,10 +235,21 @@ void lossforge_squared_percentage_error_gradient_hessian_f32(size_t n, const flo
 
 void lossforge_squared_percentage_error_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = (f_i - y_i) / y_i;
+            loss[row] = t0 * t0;
+            gradient[row] = 2.0f * (t0 / y_i);
+            hessian[row] = ((f_i == f_i) ? 2.0f / (y_i * y_i) : f_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = (f_i - y_i) / y_i;
         loss[row] = w * (t0 * t0);
         gradient[row] = w * (2.0f * (t0 / y_i));

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -186,10 +191,24 @@ void lossforge_student_t_loss_f64(size_t n, const double *restrict y, const doub
     const double t1 = fabs(t0);
     const double c2 = 1.2676506002282294e+30 * t1;
     const double c4 = log_v(t1);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t2 = fabs(r);
+            const int t3 = (c2 < t2);
+            const double t4 = fabs(r / t0);
+            const double t5 = minimum(1.0, t4);
+            const double t6 = maximum(1.0, t4);
+            loss[row] = c3 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c4) : ((t4 <= 1.0) ? log1p_v(t5 * t5) : 2.0 * log_v(t6) + log1p_v(1.0 / (t6 * t6))));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
         const int t3 = (c2 < t2);
@@ -204,10 +223,23 @@ void lossforge_student_t_gradient_f64(size_t n, const double *restrict y, const 
 {
     const double t0 = sqrt(nu);
     const double c1 = 1.0 + nu;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t1 = r / t0;
+            const double t2 = fabs(t1);
+            const double t3 = minimum(1.0, t2);
+            const double t4 = maximum(1.0, t2);
+            gradient[row] = ((t2 <= 1.0) ? t3 / (1.0 + t3 * t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(t1) * c1 / t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = r / t0;
         const double t2 = fabs(t1);
@@ -221,10 +253,24 @@ void lossforge_student_t_hessian_f64(size_t n, const double *restrict y, const d
 {
     const double c0 = sqrt(nu);
     const double c1 = 1.0 + nu;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r / c0);
+            const double t1 = minimum(1.0, t0);
+            const double t2 = minimum(1.0, 1.0 / maximum(1.0, t0));
+            const double t3 = t2 * t2;
+            const double t4 = ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3));
+            hessian[row] = c1 * (2.0 * t4 - 1.0) * t4 / nu;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r / c0);
         const double t1 = minimum(1.0, t0);
@@ -243,10 +289,29 @@ void lossforge_student_t_loss_gradient_f64(size_t n, const double *restrict y, c
     const double t1 = fabs(t0);
     const double c2 = 1.2676506002282294e+30 * t1;
     const double c4 = log_v(t1);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t2 = fabs(r);
+            const int t3 = (c2 < t2);
+            const double t4 = r / t0;
+            const double t5 = fabs(t4);
+            const int t6 = (t5 <= 1.0);
+            const double t7 = minimum(1.0, t5);
+            const double t8 = t7 * t7;
+            const double t9 = maximum(1.0, t5);
+            const double t10 = 1.0 / (t9 * t9);
+            loss[row] = c3 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_v(t8) : 2.0 * log_v(t9) + log1p_v(t10)));
+            gradient[row] = (t6 ? t7 / (1.0 + t8) : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * c5 / t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
         const int t3 = (c2 < t2);
@@ -266,10 +331,29 @@ void lossforge_student_t_gradient_hessian_f64(size_t n, const double *restrict y
 {
     const double t0 = sqrt(nu);
     const double t7 = 1.0 + nu;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t1 = r / t0;
+            const double t2 = fabs(t1);
+            const int t3 = (t2 <= 1.0);
+            const double t4 = minimum(1.0, t2);
+            const double t5 = 1.0 + t4 * t4;
+            const double t6 = maximum(1.0, t2);
+            const double t8 = minimum(1.0, 1.0 / t6);
+            const double t9 = t8 * t8;
+            const double t10 = (t3 ? 1.0 / t5 : t9 / (1.0 + t9));
+            gradient[row] = (t3 ? t4 / t5 : 1.0 / ((1.0 + 1.0 / (t6 * t6)) * t6)) * sign(t1) * t7 / t0;
+            hessian[row] = t7 * (2.0 * t10 - 1.0) * t10 / nu;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = r / t0;
         const double t2 = fabs(t1);
@@ -293,10 +377,34 @@ void lossforge_student_t_loss_gradient_hessian_f64(size_t n, const double *restr
     const double t1 = fabs(t0);
     const double c2 = 1.2676506002282294e+30 * t1;
     const double c5 = log_v(t1);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t2 = fabs(r);
+            const int t3 = (c2 < t2);
+            const double t4 = r / t0;
+            const double t5 = fabs(t4);
+            const int t6 = (t5 <= 1.0);
+            const double t7 = minimum(1.0, t5);
+            const double t8 = t7 * t7;
+            const double t9 = maximum(1.0, t5);
+            const double t10 = 1.0 / (t9 * t9);
+            const double t11 = 1.0 + t8;
+            const double t13 = minimum(1.0, 1.0 / t9);
+            const double t14 = t13 * t13;
+            const double t15 = (t6 ? 1.0 / t11 : t14 / (1.0 + t14));
+            loss[row] = c4 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_v(t8) : 2.0 * log_v(t9) + log1p_v(t10)));
+            gradient[row] = (t6 ? t7 / t11 : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * t12 / t0;
+            hessian[row] = t12 * (2.0 * t15 - 1.0) * t15 / nu;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
         const int t3 = (c2 < t2);
@@ -324,10 +432,24 @@ void lossforge_student_t_loss_f32(size_t n, const float *restrict y, const float
     const float t1 = fabsf(t0);
     const float c2 = 1.2676506e+30f * t1;
     const float c4 = log_vf(t1);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t2 = fabsf(r);
+            const int t3 = (c2 < t2);
+            const float t4 = fabsf(r / t0);
+            const float t5 = minimumf(1.0f, t4);
+            const float t6 = maximumf(1.0f, t4);
+            loss[row] = c3 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c4) : ((t4 <= 1.0f) ? log1p_vf(t5 * t5) : 2.0f * log_vf(t6) + log1p_vf(1.0f / (t6 * t6))));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t2 = fabsf(r);
         const int t3 = (c2 < t2);
@@ -342,10 +464,23 @@ void lossforge_student_t_gradient_f32(size_t n, const float *restrict y, const f
 {
     const float t0 = sqrtf(nu);
     const float c1 = 1.0f + nu;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t1 = r / t0;
+            const float t2 = fabsf(t1);
+            const float t3 = minimumf(1.0f, t2);
+            const float t4 = maximumf(1.0f, t2);
+            gradient[row] = ((t2 <= 1.0f) ? t3 / (1.0f + t3 * t3) : 1.0f / ((1.0f + 1.0f / (t4 * t4)) * t4)) * signf(t1) * c1 / t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = r / t0;
         const float t2 = fabsf(t1);
@@ -359,10 +494,24 @@ void lossforge_student_t_hessian_f32(size_t n, const float *restrict y, const fl
 {
     const float c0 = sqrtf(nu);
     const float c1 = 1.0f + nu;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r / c0);
+            const float t1 = minimumf(1.0f, t0);
+            const float t2 = minimumf(1.0f, 1.0f / maximumf(1.0f, t0));
+            const float t3 = t2 * t2;
+            const float t4 = ((t0 <= 1.0f) ? 1.0f / (1.0f + t1 * t1) : t3 / (1.0f + t3));
+            hessian[row] = c1 * (2.0f * t4 - 1.0f) * t4 / nu;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r / c0);
         const float t1 = minimumf(1.0f, t0);
@@ -381,10 +530,29 @@ void lossforge_student_t_loss_gradient_f32(size_t n, const float *restrict y, co
     const float t1 = fabsf(t0);
     const float c2 = 1.2676506e+30f * t1;
     const float c4 = log_vf(t1);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t2 = fabsf(r);
+            const int t3 = (c2 < t2);
+            const float t4 = r / t0;
+            const float t5 = fabsf(t4);
+            const int t6 = (t5 <= 1.0f);
+            const float t7 = minimumf(1.0f, t5);
+            const float t8 = t7 * t7;
+            const float t9 = maximumf(1.0f, t5);
+            const float t10 = 1.0f / (t9 * t9);
+            loss[row] = c3 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c4) : (t6 ? log1p_vf(t8) : 2.0f * log_vf(t9) + log1p_vf(t10)));
+            gradient[row] = (t6 ? t7 / (1.0f + t8) : 1.0f / ((1.0f + t10) * t9)) * signf(t4) * c5 / t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t2 = fabsf(r);
         const int t3 = (c2 < t2);
@@ -404,10 +572,29 @@ void lossforge_student_t_gradient_hessian_f32(size_t n, const float *restrict y,
 {
     const float t0 = sqrtf(nu);
     const float t7 = 1.0f + nu;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t1 = r / t0;
+            const float t2 = fabsf(t1);
+            const int t3 = (t2 <= 1.0f);
+            const float t4 = minimumf(1.0f, t2);
+            const float t5 = 1.0f + t4 * t4;
+            const float t6 = maximumf(1.0f, t2);
+            const float t8 = minimumf(1.0f, 1.0f / t6);
+            const float t9 = t8 * t8;
+            const float t10 = (t3 ? 1.0f / t5 : t9 / (1.0f + t9));
+            gradient[row] = (t3 ? t4 / t5 : 1.0f / ((1.0f + 1.0f / (t6 * t6)) * t6)) * signf(t1) * t7 / t0;
+            hessian[row] = t7 * (2.0f * t10 - 1.0f) * t10 / nu;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = r / t0;
         const float t2 = fabsf(t1);
@@ -431,10 +618,34 @@ void lossforge_student_t_loss_gradient_hessian_f32(size_t n, const float *restri
     const float t1 = fabsf(t0);
     const float c2 = 1.2676506e+30f * t1;
     const float c5 = log_vf(t1);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t2 = fabsf(r);
+            const int t3 = (c2 < t2);
+            const float t4 = r / t0;
+            const float t5 = fabsf(t4);
+            const int t6 = (t5 <= 1.0f);
+            const float t7 = minimumf(1.0f, t5);
+            const float t8 = t7 * t7;
+            const float t9 = maximumf(1.0f, t5);
+            const float t10 = 1.0f / (t9 * t9);
+            const float t11 = 1.0f + t8;
+            const float t13 = minimumf(1.0f, 1.0f / t9);
+            const float t14 = t13 * t13;
+            const float t15 = (t6 ? 1.0f / t11 : t14 / (1.0f + t14));
+            loss[row] = c4 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c5) : (t6 ? log1p_vf(t8) : 2.0f * log_vf(t9) + log1p_vf(t10)));
+            gradient[row] = (t6 ? t7 / t11 : 1.0f / ((1.0f + t10) * t9)) * signf(t4) * t12 / t0;
+            hessian[row] = t12 * (2.0f * t15 - 1.0f) * t15 / nu;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t2 = fabsf(r);
         const int t3 = (c2 < t2);

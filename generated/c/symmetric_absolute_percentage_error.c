@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -30,10 +35,20 @@ static inline float minimumf(float a, float b)
 
 void lossforge_symmetric_absolute_percentage_error_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = maximum(f_i, y_i);
+            const double t1 = maximum(y_i, f_i);
+            loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? 2.0 * ((y_i < f_i) ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t0) * t0) : ((0.0 < f_i) ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t1) * t1) : 1.0)) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = maximum(f_i, y_i);
         const double t1 = maximum(y_i, f_i);
         loss[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? 2.0 * ((y_i < f_i) ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t0) * t0) : ((0.0 < f_i) ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t1) * t1) : 1.0)) : f_i) : y_i);
@@ -42,10 +57,20 @@ void lossforge_symmetric_absolute_percentage_error_loss_f64(size_t n, const doub
 
 void lossforge_symmetric_absolute_percentage_error_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i + y_i;
+            const double t1 = 4.0 * (y_i / t0 / t0);
+            gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0 < f_i) ? -t1 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i + y_i;
         const double t1 = 4.0 * (y_i / t0 / t0);
         gradient[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0 < f_i) ? -t1 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
@@ -54,10 +79,20 @@ void lossforge_symmetric_absolute_percentage_error_gradient_f64(size_t n, const 
 
 void lossforge_symmetric_absolute_percentage_error_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = f_i + y_i;
+            const double t1 = 8.0 * (y_i / t0 / t0 / t0);
+            hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0 < f_i) ? t1 : ((f_i < 0.0) ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = f_i + y_i;
         const double t1 = 8.0 * (y_i / t0 / t0 / t0);
         hessian[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0 < f_i) ? t1 : ((f_i < 0.0) ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
@@ -66,10 +101,27 @@ void lossforge_symmetric_absolute_percentage_error_hessian_f64(size_t n, const d
 
 void lossforge_symmetric_absolute_percentage_error_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const int t2 = (y_i < f_i);
+            const double t3 = maximum(f_i, y_i);
+            const int t4 = (0.0 < f_i);
+            const double t5 = maximum(y_i, f_i);
+            const double t6 = f_i + y_i;
+            const double t7 = 4.0 * (y_i / t6 / t6);
+            loss[row] = (t0 ? (t1 ? 2.0 * (t2 ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t5) * t5) : 1.0)) : f_i) : y_i);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t7 : ((f_i < y_i) ? (t4 ? -t7 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t2 = (y_i < f_i);
@@ -85,10 +137,29 @@ void lossforge_symmetric_absolute_percentage_error_loss_gradient_f64(size_t n, c
 
 void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const int t2 = (y_i < f_i);
+            const double t3 = f_i + y_i;
+            const double t4 = y_i / t3 / t3;
+            const double t5 = 4.0 * t4;
+            const int t6 = (f_i < y_i);
+            const int t7 = (0.0 < f_i);
+            const int t8 = (f_i < 0.0);
+            const double t9 = 8.0 * (t4 / t3);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t5 : (t6 ? (t7 ? -t5 : (t8 ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
+            hessian[row] = (t0 ? (t1 ? (t2 ? -t9 : (t6 ? (t7 ? t9 : (t8 ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t2 = (y_i < f_i);
@@ -106,10 +177,32 @@ void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f64(size_t n
 
 void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const int t2 = (y_i < f_i);
+            const double t3 = maximum(f_i, y_i);
+            const int t4 = (0.0 < f_i);
+            const double t5 = maximum(y_i, f_i);
+            const double t6 = f_i + y_i;
+            const double t7 = y_i / t6 / t6;
+            const double t8 = 4.0 * t7;
+            const int t9 = (f_i < y_i);
+            const int t10 = (f_i < 0.0);
+            const double t11 = 8.0 * (t7 / t6);
+            loss[row] = (t0 ? (t1 ? 2.0 * (t2 ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t5) * t5) : 1.0)) : f_i) : y_i);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t8 : (t9 ? (t4 ? -t8 : (t10 ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
+            hessian[row] = (t0 ? (t1 ? (t2 ? -t11 : (t9 ? (t4 ? t11 : (t10 ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t2 = (y_i < f_i);
@@ -130,10 +223,20 @@ void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f64(siz
 
 void lossforge_symmetric_absolute_percentage_error_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = maximumf(f_i, y_i);
+            const float t1 = maximumf(y_i, f_i);
+            loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? 2.0f * ((y_i < f_i) ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t0) * t0) : ((0.0f < f_i) ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t1) * t1) : 1.0f)) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = maximumf(f_i, y_i);
         const float t1 = maximumf(y_i, f_i);
         loss[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? 2.0f * ((y_i < f_i) ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t0) * t0) : ((0.0f < f_i) ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t1) * t1) : 1.0f)) : f_i) : y_i);
@@ -142,10 +245,20 @@ void lossforge_symmetric_absolute_percentage_error_loss_f32(size_t n, const floa
 
 void lossforge_symmetric_absolute_percentage_error_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i + y_i;
+            const float t1 = 4.0f * (y_i / t0 / t0);
+            gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0f < f_i) ? -t1 : ((f_i < 0.0f) ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i + y_i;
         const float t1 = 4.0f * (y_i / t0 / t0);
         gradient[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0f < f_i) ? -t1 : ((f_i < 0.0f) ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
@@ -154,10 +267,20 @@ void lossforge_symmetric_absolute_percentage_error_gradient_f32(size_t n, const 
 
 void lossforge_symmetric_absolute_percentage_error_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = f_i + y_i;
+            const float t1 = 8.0f * (y_i / t0 / t0 / t0);
+            hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0f < f_i) ? t1 : ((f_i < 0.0f) ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = f_i + y_i;
         const float t1 = 8.0f * (y_i / t0 / t0 / t0);
         hessian[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0f < f_i) ? t1 : ((f_i < 0.0f) ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
@@ -166,10 +289,27 @@ void lossforge_symmetric_absolute_percentage_error_hessian_f32(size_t n, const f
 
 void lossforge_symmetric_absolute_percentage_error_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const int t2 = (y_i < f_i);
+            const float t3 = maximumf(f_i, y_i);
+            const int t4 = (0.0f < f_i);
+            const float t5 = maximumf(y_i, f_i);
+            const float t6 = f_i + y_i;
+            const float t7 = 4.0f * (y_i / t6 / t6);
+            loss[row] = (t0 ? (t1 ? 2.0f * (t2 ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t5) * t5) : 1.0f)) : f_i) : y_i);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t7 : ((f_i < y_i) ? (t4 ? -t7 : ((f_i < 0.0f) ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t2 = (y_i < f_i);
@@ -185,10 +325,29 @@ void lossforge_symmetric_absolute_percentage_error_loss_gradient_f32(size_t n, c
 
 void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const int t2 = (y_i < f_i);
+            const float t3 = f_i + y_i;
+            const float t4 = y_i / t3 / t3;
+            const float t5 = 4.0f * t4;
+            const int t6 = (f_i < y_i);
+            const int t7 = (0.0f < f_i);
+            const int t8 = (f_i < 0.0f);
+            const float t9 = 8.0f * (t4 / t3);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t5 : (t6 ? (t7 ? -t5 : (t8 ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
+            hessian[row] = (t0 ? (t1 ? (t2 ? -t9 : (t6 ? (t7 ? t9 : (t8 ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t2 = (y_i < f_i);
@@ -206,10 +365,32 @@ void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f32(size_t n
 
 void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const int t2 = (y_i < f_i);
+            const float t3 = maximumf(f_i, y_i);
+            const int t4 = (0.0f < f_i);
+            const float t5 = maximumf(y_i, f_i);
+            const float t6 = f_i + y_i;
+            const float t7 = y_i / t6 / t6;
+            const float t8 = 4.0f * t7;
+            const int t9 = (f_i < y_i);
+            const int t10 = (f_i < 0.0f);
+            const float t11 = 8.0f * (t7 / t6);
+            loss[row] = (t0 ? (t1 ? 2.0f * (t2 ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t5) * t5) : 1.0f)) : f_i) : y_i);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t8 : (t9 ? (t4 ? -t8 : (t10 ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
+            hessian[row] = (t0 ? (t1 ? (t2 ? -t11 : (t9 ? (t4 ? t11 : (t10 ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t2 = (y_i < f_i);

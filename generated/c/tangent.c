@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -40,10 +45,20 @@ static inline float signf(float x)
 
 void lossforge_tangent_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 2.0 * atan(m) - 1.0;
+            loss[row] = t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * atan(m) - 1.0;
         loss[row] = w * (t0 * t0);
@@ -52,10 +67,23 @@ void lossforge_tangent_loss_f64(size_t n, const double *restrict y, const double
 
 void lossforge_tangent_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = fabs(m);
+            const double t1 = minimum(1.0, t0);
+            const double t2 = minimum(1.0, 1.0 / maximum(1.0, t0));
+            const double t3 = t2 * t2;
+            gradient[row] = 4.0 * y_i * (2.0 * atan(m) - 1.0) * ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = fabs(m);
         const double t1 = minimum(1.0, t0);
@@ -67,10 +95,27 @@ void lossforge_tangent_gradient_f64(size_t n, const double *restrict y, const do
 
 void lossforge_tangent_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = fabs(m);
+            const int t1 = (t0 <= 1.0);
+            const double t2 = minimum(1.0, t0);
+            const double t3 = 1.0 + t2 * t2;
+            const double t4 = maximum(1.0, t0);
+            const double t5 = minimum(1.0, 1.0 / t4);
+            const double t6 = t5 * t5;
+            const double t7 = (t1 ? 1.0 / t3 : t6 / (1.0 + t6));
+            hessian[row] = 8.0 * (t7 - (t1 ? t2 / t3 : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * atan(m) - 1.0)) * t7;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = fabs(m);
         const int t1 = (t0 <= 1.0);
@@ -86,10 +131,25 @@ void lossforge_tangent_hessian_f64(size_t n, const double *restrict y, const dou
 
 void lossforge_tangent_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 2.0 * atan(m) - 1.0;
+            const double t1 = fabs(m);
+            const double t2 = minimum(1.0, t1);
+            const double t3 = minimum(1.0, 1.0 / maximum(1.0, t1));
+            const double t4 = t3 * t3;
+            loss[row] = t0 * t0;
+            gradient[row] = 4.0 * y_i * t0 * ((t1 <= 1.0) ? 1.0 / (1.0 + t2 * t2) : t4 / (1.0 + t4));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * atan(m) - 1.0;
         const double t1 = fabs(m);
@@ -103,10 +163,29 @@ void lossforge_tangent_loss_gradient_f64(size_t n, const double *restrict y, con
 
 void lossforge_tangent_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 2.0 * atan(m) - 1.0;
+            const double t1 = fabs(m);
+            const int t2 = (t1 <= 1.0);
+            const double t3 = minimum(1.0, t1);
+            const double t4 = 1.0 + t3 * t3;
+            const double t5 = maximum(1.0, t1);
+            const double t6 = minimum(1.0, 1.0 / t5);
+            const double t7 = t6 * t6;
+            const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
+            gradient[row] = 4.0 * y_i * t0 * t8;
+            hessian[row] = 8.0 * (t8 - (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * t8;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * atan(m) - 1.0;
         const double t1 = fabs(m);
@@ -124,10 +203,30 @@ void lossforge_tangent_gradient_hessian_f64(size_t n, const double *restrict y, 
 
 void lossforge_tangent_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 2.0 * atan(m) - 1.0;
+            const double t1 = fabs(m);
+            const int t2 = (t1 <= 1.0);
+            const double t3 = minimum(1.0, t1);
+            const double t4 = 1.0 + t3 * t3;
+            const double t5 = maximum(1.0, t1);
+            const double t6 = minimum(1.0, 1.0 / t5);
+            const double t7 = t6 * t6;
+            const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
+            loss[row] = t0 * t0;
+            gradient[row] = 4.0 * y_i * t0 * t8;
+            hessian[row] = 8.0 * (t8 - (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * t8;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * atan(m) - 1.0;
         const double t1 = fabs(m);
@@ -146,10 +245,20 @@ void lossforge_tangent_loss_gradient_hessian_f64(size_t n, const double *restric
 
 void lossforge_tangent_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 2.0f * atanf(m) - 1.0f;
+            loss[row] = t0 * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * atanf(m) - 1.0f;
         loss[row] = w * (t0 * t0);
@@ -158,10 +267,23 @@ void lossforge_tangent_loss_f32(size_t n, const float *restrict y, const float *
 
 void lossforge_tangent_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = fabsf(m);
+            const float t1 = minimumf(1.0f, t0);
+            const float t2 = minimumf(1.0f, 1.0f / maximumf(1.0f, t0));
+            const float t3 = t2 * t2;
+            gradient[row] = 4.0f * y_i * (2.0f * atanf(m) - 1.0f) * ((t0 <= 1.0f) ? 1.0f / (1.0f + t1 * t1) : t3 / (1.0f + t3));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = fabsf(m);
         const float t1 = minimumf(1.0f, t0);
@@ -173,10 +295,27 @@ void lossforge_tangent_gradient_f32(size_t n, const float *restrict y, const flo
 
 void lossforge_tangent_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = fabsf(m);
+            const int t1 = (t0 <= 1.0f);
+            const float t2 = minimumf(1.0f, t0);
+            const float t3 = 1.0f + t2 * t2;
+            const float t4 = maximumf(1.0f, t0);
+            const float t5 = minimumf(1.0f, 1.0f / t4);
+            const float t6 = t5 * t5;
+            const float t7 = (t1 ? 1.0f / t3 : t6 / (1.0f + t6));
+            hessian[row] = 8.0f * (t7 - (t1 ? t2 / t3 : 1.0f / ((1.0f + 1.0f / (t4 * t4)) * t4)) * signf(m) * (2.0f * atanf(m) - 1.0f)) * t7;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = fabsf(m);
         const int t1 = (t0 <= 1.0f);
@@ -192,10 +331,25 @@ void lossforge_tangent_hessian_f32(size_t n, const float *restrict y, const floa
 
 void lossforge_tangent_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 2.0f * atanf(m) - 1.0f;
+            const float t1 = fabsf(m);
+            const float t2 = minimumf(1.0f, t1);
+            const float t3 = minimumf(1.0f, 1.0f / maximumf(1.0f, t1));
+            const float t4 = t3 * t3;
+            loss[row] = t0 * t0;
+            gradient[row] = 4.0f * y_i * t0 * ((t1 <= 1.0f) ? 1.0f / (1.0f + t2 * t2) : t4 / (1.0f + t4));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * atanf(m) - 1.0f;
         const float t1 = fabsf(m);
@@ -209,10 +363,29 @@ void lossforge_tangent_loss_gradient_f32(size_t n, const float *restrict y, cons
 
 void lossforge_tangent_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 2.0f * atanf(m) - 1.0f;
+            const float t1 = fabsf(m);
+            const int t2 = (t1 <= 1.0f);
+            const float t3 = minimumf(1.0f, t1);
+            const float t4 = 1.0f + t3 * t3;
+            const float t5 = maximumf(1.0f, t1);
+            const float t6 = minimumf(1.0f, 1.0f / t5);
+            const float t7 = t6 * t6;
+            const float t8 = (t2 ? 1.0f / t4 : t7 / (1.0f + t7));
+            gradient[row] = 4.0f * y_i * t0 * t8;
+            hessian[row] = 8.0f * (t8 - (t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(m) * t0) * t8;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * atanf(m) - 1.0f;
         const float t1 = fabsf(m);
@@ -230,10 +403,30 @@ void lossforge_tangent_gradient_hessian_f32(size_t n, const float *restrict y, c
 
 void lossforge_tangent_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 2.0f * atanf(m) - 1.0f;
+            const float t1 = fabsf(m);
+            const int t2 = (t1 <= 1.0f);
+            const float t3 = minimumf(1.0f, t1);
+            const float t4 = 1.0f + t3 * t3;
+            const float t5 = maximumf(1.0f, t1);
+            const float t6 = minimumf(1.0f, 1.0f / t5);
+            const float t7 = t6 * t6;
+            const float t8 = (t2 ? 1.0f / t4 : t7 / (1.0f + t7));
+            loss[row] = t0 * t0;
+            gradient[row] = 4.0f * y_i * t0 * t8;
+            hessian[row] = 8.0f * (t8 - (t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(m) * t0) * t8;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * atanf(m) - 1.0f;
         const float t1 = fabsf(m);

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -179,10 +184,21 @@ static inline float tanh_vf(float x)
 
 void lossforge_tanh_loss_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 2.0 * m;
+            const double t1 = exp_v(-fabs(t0));
+            loss[row] = 2.0 * (((0.0 <= -t0) ? 1.0 : t1) / (1.0 + t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
         const double t1 = exp_v(-fabs(t0));
@@ -192,10 +208,22 @@ void lossforge_tanh_loss_loss_f64(size_t n, const double *restrict y, const doub
 
 void lossforge_tanh_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 2.0 * m;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = 1.0 + t1;
+            gradient[row] = -(4.0 * y_i * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
         const double t1 = exp_v(-fabs(t0));
@@ -206,10 +234,22 @@ void lossforge_tanh_loss_gradient_f64(size_t n, const double *restrict y, const 
 
 void lossforge_tanh_loss_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 2.0 * m;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = 1.0 + t1;
+            hessian[row] = 8.0 * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2) * tanh_v(m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
         const double t1 = exp_v(-fabs(t0));
@@ -220,10 +260,24 @@ void lossforge_tanh_loss_hessian_f64(size_t n, const double *restrict y, const d
 
 void lossforge_tanh_loss_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 2.0 * m;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
+            loss[row] = 2.0 * t3;
+            gradient[row] = -(4.0 * y_i * t3 * (((0.0 <= t0) ? 1.0 : t1) / t2));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
         const double t1 = exp_v(-fabs(t0));
@@ -236,10 +290,25 @@ void lossforge_tanh_loss_loss_gradient_f64(size_t n, const double *restrict y, c
 
 void lossforge_tanh_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 2.0 * m;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
+            const double t4 = ((0.0 <= t0) ? 1.0 : t1) / t2;
+            gradient[row] = -(4.0 * y_i * t3 * t4);
+            hessian[row] = 8.0 * t3 * t4 * tanh_v(m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
         const double t1 = exp_v(-fabs(t0));
@@ -253,10 +322,26 @@ void lossforge_tanh_loss_gradient_hessian_f64(size_t n, const double *restrict y
 
 void lossforge_tanh_loss_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double m = f_i * y_i;
+            const double t0 = 2.0 * m;
+            const double t1 = exp_v(-fabs(t0));
+            const double t2 = 1.0 + t1;
+            const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
+            const double t4 = ((0.0 <= t0) ? 1.0 : t1) / t2;
+            loss[row] = 2.0 * t3;
+            gradient[row] = -(4.0 * y_i * t3 * t4);
+            hessian[row] = 8.0 * t3 * t4 * tanh_v(m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
         const double t1 = exp_v(-fabs(t0));
@@ -271,10 +356,21 @@ void lossforge_tanh_loss_loss_gradient_hessian_f64(size_t n, const double *restr
 
 void lossforge_tanh_loss_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 2.0f * m;
+            const float t1 = exp_vf(-fabsf(t0));
+            loss[row] = 2.0f * (((0.0f <= -t0) ? 1.0f : t1) / (1.0f + t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
         const float t1 = exp_vf(-fabsf(t0));
@@ -284,10 +380,22 @@ void lossforge_tanh_loss_loss_f32(size_t n, const float *restrict y, const float
 
 void lossforge_tanh_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 2.0f * m;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = 1.0f + t1;
+            gradient[row] = -(4.0f * y_i * (((0.0f <= -t0) ? 1.0f : t1) / t2) * (((0.0f <= t0) ? 1.0f : t1) / t2));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
         const float t1 = exp_vf(-fabsf(t0));
@@ -298,10 +406,22 @@ void lossforge_tanh_loss_gradient_f32(size_t n, const float *restrict y, const f
 
 void lossforge_tanh_loss_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 2.0f * m;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = 1.0f + t1;
+            hessian[row] = 8.0f * (((0.0f <= -t0) ? 1.0f : t1) / t2) * (((0.0f <= t0) ? 1.0f : t1) / t2) * tanh_vf(m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
         const float t1 = exp_vf(-fabsf(t0));
@@ -312,10 +432,24 @@ void lossforge_tanh_loss_hessian_f32(size_t n, const float *restrict y, const fl
 
 void lossforge_tanh_loss_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 2.0f * m;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
+            loss[row] = 2.0f * t3;
+            gradient[row] = -(4.0f * y_i * t3 * (((0.0f <= t0) ? 1.0f : t1) / t2));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
         const float t1 = exp_vf(-fabsf(t0));
@@ -328,10 +462,25 @@ void lossforge_tanh_loss_loss_gradient_f32(size_t n, const float *restrict y, co
 
 void lossforge_tanh_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 2.0f * m;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
+            const float t4 = ((0.0f <= t0) ? 1.0f : t1) / t2;
+            gradient[row] = -(4.0f * y_i * t3 * t4);
+            hessian[row] = 8.0f * t3 * t4 * tanh_vf(m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
         const float t1 = exp_vf(-fabsf(t0));
@@ -345,10 +494,26 @@ void lossforge_tanh_loss_gradient_hessian_f32(size_t n, const float *restrict y,
 
 void lossforge_tanh_loss_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float m = f_i * y_i;
+            const float t0 = 2.0f * m;
+            const float t1 = exp_vf(-fabsf(t0));
+            const float t2 = 1.0f + t1;
+            const float t3 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
+            const float t4 = ((0.0f <= t0) ? 1.0f : t1) / t2;
+            loss[row] = 2.0f * t3;
+            gradient[row] = -(4.0f * y_i * t3 * t4);
+            hessian[row] = 8.0f * t3 * t4 * tanh_vf(m);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
         const float t1 = exp_vf(-fabsf(t0));

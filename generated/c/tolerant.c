@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -262,10 +267,22 @@ void lossforge_tolerant_loss_f64(size_t n, const double *restrict y, const doubl
     const double t2 = exp_v(-fabs(t1));
     const double c4 = b * log1p_v(exp_v(-(fabs(a) / b))) + maximum(0.0, t0);
     const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t4 = r * r;
+            const double t5 = expm1_v(-(t4 / b));
+            const double t6 = t4 - a;
+            loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_v(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_v(-(exp_v(minimum(1.0, t6 / b)) * t5 * t3)) : b * log1p_v(exp_v(-(fabs(a - t4) / b))) + maximum(0.0, t6) - c4)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t4 = r * r;
         const double t5 = expm1_v(-(t4 / b));
@@ -276,10 +293,21 @@ void lossforge_tolerant_loss_f64(size_t n, const double *restrict y, const doubl
 
 void lossforge_tolerant_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = (r * r - a) / b;
+            const double t1 = exp_v(-fabs(t0));
+            gradient[row] = 2.0 * r * (((0.0 <= t0) ? 1.0 : t1) / (1.0 + t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = (r * r - a) / b;
         const double t1 = exp_v(-fabs(t0));
@@ -289,10 +317,24 @@ void lossforge_tolerant_gradient_f64(size_t n, const double *restrict y, const d
 
 void lossforge_tolerant_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r * r;
+            const double t1 = (t0 - a) / b;
+            const double t2 = exp_v(-fabs(t1));
+            const double t3 = 1.0 + t2;
+            const double t4 = ((0.0 <= -t1) ? 1.0 : t2) / t3;
+            hessian[row] = 2.0 * (1.0 + 2.0 * ((t4 == 0.0) ? 0.0 : t0) * t4 / b) * (((0.0 <= t1) ? 1.0 : t2) / t3);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r * r;
         const double t1 = (t0 - a) / b;
@@ -310,10 +352,25 @@ void lossforge_tolerant_loss_gradient_f64(size_t n, const double *restrict y, co
     const double t2 = exp_v(-fabs(t1));
     const double c4 = b * log1p_v(exp_v(-(fabs(a) / b))) + maximum(0.0, t0);
     const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t4 = r * r;
+            const double t5 = expm1_v(-(t4 / b));
+            const double t6 = t4 - a;
+            const double t7 = t6 / b;
+            const double t8 = exp_v(-fabs(t7));
+            loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_v(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_v(-(exp_v(minimum(1.0, t7)) * t5 * t3)) : b * log1p_v(exp_v(-(fabs(a - t4) / b))) + maximum(0.0, t6) - c4)) : r);
+            gradient[row] = 2.0 * r * (((0.0 <= t7) ? 1.0 : t8) / (1.0 + t8));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t4 = r * r;
         const double t5 = expm1_v(-(t4 / b));
@@ -327,10 +384,26 @@ void lossforge_tolerant_loss_gradient_f64(size_t n, const double *restrict y, co
 
 void lossforge_tolerant_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r * r;
+            const double t1 = (t0 - a) / b;
+            const double t2 = exp_v(-fabs(t1));
+            const double t3 = 1.0 + t2;
+            const double t4 = ((0.0 <= t1) ? 1.0 : t2) / t3;
+            const double t5 = ((0.0 <= -t1) ? 1.0 : t2) / t3;
+            gradient[row] = 2.0 * r * t4;
+            hessian[row] = 2.0 * (1.0 + 2.0 * ((t5 == 0.0) ? 0.0 : t0) * t5 / b) * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r * r;
         const double t1 = (t0 - a) / b;
@@ -350,10 +423,29 @@ void lossforge_tolerant_loss_gradient_hessian_f64(size_t n, const double *restri
     const double t2 = exp_v(-fabs(t1));
     const double c4 = b * log1p_v(exp_v(-(fabs(a) / b))) + maximum(0.0, t0);
     const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t4 = r * r;
+            const double t5 = expm1_v(-(t4 / b));
+            const double t6 = t4 - a;
+            const double t7 = t6 / b;
+            const double t8 = exp_v(-fabs(t7));
+            const double t9 = 1.0 + t8;
+            const double t10 = ((0.0 <= t7) ? 1.0 : t8) / t9;
+            const double t11 = ((0.0 <= -t7) ? 1.0 : t8) / t9;
+            loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_v(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_v(-(exp_v(minimum(1.0, t7)) * t5 * t3)) : b * log1p_v(exp_v(-(fabs(a - t4) / b))) + maximum(0.0, t6) - c4)) : r);
+            gradient[row] = 2.0 * r * t10;
+            hessian[row] = 2.0 * (1.0 + 2.0 * ((t11 == 0.0) ? 0.0 : t4) * t11 / b) * t10;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t4 = r * r;
         const double t5 = expm1_v(-(t4 / b));
@@ -376,10 +468,22 @@ void lossforge_tolerant_loss_f32(size_t n, const float *restrict y, const float 
     const float t2 = exp_vf(-fabsf(t1));
     const float c4 = b * log1p_vf(exp_vf(-(fabsf(a) / b))) + maximumf(0.0f, t0);
     const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t4 = r * r;
+            const float t5 = expm1_vf(-(t4 / b));
+            const float t6 = t4 - a;
+            loss[row] = ((r == r) ? ((0.0f < t0) ? b * log1p_vf(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_vf(-(exp_vf(minimumf(1.0f, t6 / b)) * t5 * t3)) : b * log1p_vf(exp_vf(-(fabsf(a - t4) / b))) + maximumf(0.0f, t6) - c4)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t4 = r * r;
         const float t5 = expm1_vf(-(t4 / b));
@@ -390,10 +494,21 @@ void lossforge_tolerant_loss_f32(size_t n, const float *restrict y, const float 
 
 void lossforge_tolerant_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = (r * r - a) / b;
+            const float t1 = exp_vf(-fabsf(t0));
+            gradient[row] = 2.0f * r * (((0.0f <= t0) ? 1.0f : t1) / (1.0f + t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = (r * r - a) / b;
         const float t1 = exp_vf(-fabsf(t0));
@@ -403,10 +518,24 @@ void lossforge_tolerant_gradient_f32(size_t n, const float *restrict y, const fl
 
 void lossforge_tolerant_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r * r;
+            const float t1 = (t0 - a) / b;
+            const float t2 = exp_vf(-fabsf(t1));
+            const float t3 = 1.0f + t2;
+            const float t4 = ((0.0f <= -t1) ? 1.0f : t2) / t3;
+            hessian[row] = 2.0f * (1.0f + 2.0f * ((t4 == 0.0f) ? 0.0f : t0) * t4 / b) * (((0.0f <= t1) ? 1.0f : t2) / t3);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r * r;
         const float t1 = (t0 - a) / b;
@@ -424,10 +553,25 @@ void lossforge_tolerant_loss_gradient_f32(size_t n, const float *restrict y, con
     const float t2 = exp_vf(-fabsf(t1));
     const float c4 = b * log1p_vf(exp_vf(-(fabsf(a) / b))) + maximumf(0.0f, t0);
     const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t4 = r * r;
+            const float t5 = expm1_vf(-(t4 / b));
+            const float t6 = t4 - a;
+            const float t7 = t6 / b;
+            const float t8 = exp_vf(-fabsf(t7));
+            loss[row] = ((r == r) ? ((0.0f < t0) ? b * log1p_vf(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_vf(-(exp_vf(minimumf(1.0f, t7)) * t5 * t3)) : b * log1p_vf(exp_vf(-(fabsf(a - t4) / b))) + maximumf(0.0f, t6) - c4)) : r);
+            gradient[row] = 2.0f * r * (((0.0f <= t7) ? 1.0f : t8) / (1.0f + t8));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t4 = r * r;
         const float t5 = expm1_vf(-(t4 / b));
@@ -441,10 +585,26 @@ void lossforge_tolerant_loss_gradient_f32(size_t n, const float *restrict y, con
 
 void lossforge_tolerant_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r * r;
+            const float t1 = (t0 - a) / b;
+            const float t2 = exp_vf(-fabsf(t1));
+            const float t3 = 1.0f + t2;
+            const float t4 = ((0.0f <= t1) ? 1.0f : t2) / t3;
+            const float t5 = ((0.0f <= -t1) ? 1.0f : t2) / t3;
+            gradient[row] = 2.0f * r * t4;
+            hessian[row] = 2.0f * (1.0f + 2.0f * ((t5 == 0.0f) ? 0.0f : t0) * t5 / b) * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r * r;
         const float t1 = (t0 - a) / b;
@@ -464,10 +624,29 @@ void lossforge_tolerant_loss_gradient_hessian_f32(size_t n, const float *restric
     const float t2 = exp_vf(-fabsf(t1));
     const float c4 = b * log1p_vf(exp_vf(-(fabsf(a) / b))) + maximumf(0.0f, t0);
     const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t4 = r * r;
+            const float t5 = expm1_vf(-(t4 / b));
+            const float t6 = t4 - a;
+            const float t7 = t6 / b;
+            const float t8 = exp_vf(-fabsf(t7));
+            const float t9 = 1.0f + t8;
+            const float t10 = ((0.0f <= t7) ? 1.0f : t8) / t9;
+            const float t11 = ((0.0f <= -t7) ? 1.0f : t8) / t9;
+            loss[row] = ((r == r) ? ((0.0f < t0) ? b * log1p_vf(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_vf(-(exp_vf(minimumf(1.0f, t7)) * t5 * t3)) : b * log1p_vf(exp_vf(-(fabsf(a - t4) / b))) + maximumf(0.0f, t6) - c4)) : r);
+            gradient[row] = 2.0f * r * t10;
+            hessian[row] = 2.0f * (1.0f + 2.0f * ((t11 == 0.0f) ? 0.0f : t4) * t11 / b) * t10;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t4 = r * r;
         const float t5 = expm1_vf(-(t4 / b));

@@ -8,13 +8,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_truncated_squared_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
 {
     const double c0 = 0.5 * (c * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            loss[row] = ((r == r) ? ((fabs(r) <= c) ? r * (0.5 * r) : c0) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         loss[row] = w * ((r == r) ? ((fabs(r) <= c) ? r * (0.5 * r) : c0) : r);
     }
@@ -22,10 +36,20 @@ void lossforge_truncated_squared_loss_f64(size_t n, const double *restrict y, co
 
 void lossforge_truncated_squared_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            gradient[row] = ((t0 < c) ? r : ((c < t0) ? 0.0 : 0.5 * r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         gradient[row] = w * ((t0 < c) ? r : ((c < t0) ? 0.0 : 0.5 * r));
@@ -34,10 +58,20 @@ void lossforge_truncated_squared_gradient_f64(size_t n, const double *restrict y
 
 void lossforge_truncated_squared_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            hessian[row] = ((r == r) ? ((t0 < c) ? 1.0 : ((c < t0) ? 0.0 : 0.5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         hessian[row] = w * ((r == r) ? ((t0 < c) ? 1.0 : ((c < t0) ? 0.0 : 0.5)) : r);
@@ -47,10 +81,22 @@ void lossforge_truncated_squared_hessian_f64(size_t n, const double *restrict y,
 void lossforge_truncated_squared_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient)
 {
     const double c0 = 0.5 * (c * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const double t1 = 0.5 * r;
+            loss[row] = ((r == r) ? ((t0 <= c) ? r * t1 : c0) : r);
+            gradient[row] = ((t0 < c) ? r : ((c < t0) ? 0.0 : t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = 0.5 * r;
@@ -61,10 +107,23 @@ void lossforge_truncated_squared_loss_gradient_f64(size_t n, const double *restr
 
 void lossforge_truncated_squared_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = fabs(r);
+            const int t1 = (t0 < c);
+            const int t2 = (c < t0);
+            gradient[row] = (t1 ? r : (t2 ? 0.0 : 0.5 * r));
+            hessian[row] = ((r == r) ? (t1 ? 1.0 : (t2 ? 0.0 : 0.5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 < c);
@@ -77,10 +136,26 @@ void lossforge_truncated_squared_gradient_hessian_f64(size_t n, const double *re
 void lossforge_truncated_squared_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = 0.5 * (c * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const double t1 = fabs(r);
+            const double t2 = 0.5 * r;
+            const int t3 = (t1 < c);
+            const int t4 = (c < t1);
+            loss[row] = (t0 ? ((t1 <= c) ? r * t2 : c0) : r);
+            gradient[row] = (t3 ? r : (t4 ? 0.0 : t2));
+            hessian[row] = (t0 ? (t3 ? 1.0 : (t4 ? 0.0 : 0.5)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t1 = fabs(r);
@@ -96,10 +171,19 @@ void lossforge_truncated_squared_loss_gradient_hessian_f64(size_t n, const doubl
 void lossforge_truncated_squared_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss)
 {
     const float c0 = 0.5f * (c * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            loss[row] = ((r == r) ? ((fabsf(r) <= c) ? r * (0.5f * r) : c0) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         loss[row] = w * ((r == r) ? ((fabsf(r) <= c) ? r * (0.5f * r) : c0) : r);
     }
@@ -107,10 +191,20 @@ void lossforge_truncated_squared_loss_f32(size_t n, const float *restrict y, con
 
 void lossforge_truncated_squared_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            gradient[row] = ((t0 < c) ? r : ((c < t0) ? 0.0f : 0.5f * r));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         gradient[row] = w * ((t0 < c) ? r : ((c < t0) ? 0.0f : 0.5f * r));
@@ -119,10 +213,20 @@ void lossforge_truncated_squared_gradient_f32(size_t n, const float *restrict y,
 
 void lossforge_truncated_squared_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            hessian[row] = ((r == r) ? ((t0 < c) ? 1.0f : ((c < t0) ? 0.0f : 0.5f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         hessian[row] = w * ((r == r) ? ((t0 < c) ? 1.0f : ((c < t0) ? 0.0f : 0.5f)) : r);
@@ -132,10 +236,22 @@ void lossforge_truncated_squared_hessian_f32(size_t n, const float *restrict y, 
 void lossforge_truncated_squared_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient)
 {
     const float c0 = 0.5f * (c * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const float t1 = 0.5f * r;
+            loss[row] = ((r == r) ? ((t0 <= c) ? r * t1 : c0) : r);
+            gradient[row] = ((t0 < c) ? r : ((c < t0) ? 0.0f : t1));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = 0.5f * r;
@@ -146,10 +262,23 @@ void lossforge_truncated_squared_loss_gradient_f32(size_t n, const float *restri
 
 void lossforge_truncated_squared_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = fabsf(r);
+            const int t1 = (t0 < c);
+            const int t2 = (c < t0);
+            gradient[row] = (t1 ? r : (t2 ? 0.0f : 0.5f * r));
+            hessian[row] = ((r == r) ? (t1 ? 1.0f : (t2 ? 0.0f : 0.5f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const int t1 = (t0 < c);
@@ -162,10 +291,26 @@ void lossforge_truncated_squared_gradient_hessian_f32(size_t n, const float *res
 void lossforge_truncated_squared_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = 0.5f * (c * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const float t1 = fabsf(r);
+            const float t2 = 0.5f * r;
+            const int t3 = (t1 < c);
+            const int t4 = (c < t1);
+            loss[row] = (t0 ? ((t1 <= c) ? r * t2 : c0) : r);
+            gradient[row] = (t3 ? r : (t4 ? 0.0f : t2));
+            hessian[row] = (t0 ? (t3 ? 1.0f : (t4 ? 0.0f : 0.5f)) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t1 = fabsf(r);

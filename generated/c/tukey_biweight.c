@@ -8,13 +8,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 void lossforge_tukey_biweight_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
 {
     const double c0 = c * c / 6.0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = t0 * t0;
+            loss[row] = ((r == r) ? ((fabs(r) <= c) ? (1.0 + (1.0 - t1) * (2.0 - t1)) * (r * r / 6.0) : c0) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = t0 * t0;
@@ -24,10 +40,21 @@ void lossforge_tukey_biweight_loss_f64(size_t n, const double *restrict y, const
 
 void lossforge_tukey_biweight_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = 1.0 - t0 * t0;
+            gradient[row] = ((r == r) ? ((fabs(r) <= c) ? r * (t1 * t1) : 0.0) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = 1.0 - t0 * t0;
@@ -37,10 +64,20 @@ void lossforge_tukey_biweight_gradient_f64(size_t n, const double *restrict y, c
 
 void lossforge_tukey_biweight_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            hessian[row] = ((r == r) ? ((fabs(r) <= c) ? (1.0 - t0 * t0) * (1.0 - 5.0 * t0 * t0) : 0.0) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         hessian[row] = w * ((r == r) ? ((fabs(r) <= c) ? (1.0 - t0 * t0) * (1.0 - 5.0 * t0 * t0) : 0.0) : r);
@@ -50,10 +87,25 @@ void lossforge_tukey_biweight_hessian_f64(size_t n, const double *restrict y, co
 void lossforge_tukey_biweight_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient)
 {
     const double c0 = c * c / 6.0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const int t1 = (fabs(r) <= c);
+            const double t2 = r / c;
+            const double t3 = t2 * t2;
+            const double t4 = 1.0 - t3;
+            loss[row] = (t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
+            gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabs(r) <= c);
@@ -67,10 +119,24 @@ void lossforge_tukey_biweight_loss_gradient_f64(size_t n, const double *restrict
 
 void lossforge_tukey_biweight_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const int t1 = (fabs(r) <= c);
+            const double t2 = r / c;
+            const double t3 = 1.0 - t2 * t2;
+            gradient[row] = (t0 ? (t1 ? r * (t3 * t3) : 0.0) : r);
+            hessian[row] = (t0 ? (t1 ? t3 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabs(r) <= c);
@@ -84,10 +150,26 @@ void lossforge_tukey_biweight_gradient_hessian_f64(size_t n, const double *restr
 void lossforge_tukey_biweight_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = c * c / 6.0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const int t0 = (r == r);
+            const int t1 = (fabs(r) <= c);
+            const double t2 = r / c;
+            const double t3 = t2 * t2;
+            const double t4 = 1.0 - t3;
+            loss[row] = (t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
+            gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
+            hessian[row] = (t0 ? (t1 ? t4 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabs(r) <= c);
@@ -103,10 +185,21 @@ void lossforge_tukey_biweight_loss_gradient_hessian_f64(size_t n, const double *
 void lossforge_tukey_biweight_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss)
 {
     const float c0 = c * c / 6.0f;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = t0 * t0;
+            loss[row] = ((r == r) ? ((fabsf(r) <= c) ? (1.0f + (1.0f - t1) * (2.0f - t1)) * (r * r / 6.0f) : c0) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = t0 * t0;
@@ -116,10 +209,21 @@ void lossforge_tukey_biweight_loss_f32(size_t n, const float *restrict y, const 
 
 void lossforge_tukey_biweight_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = 1.0f - t0 * t0;
+            gradient[row] = ((r == r) ? ((fabsf(r) <= c) ? r * (t1 * t1) : 0.0f) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = 1.0f - t0 * t0;
@@ -129,10 +233,20 @@ void lossforge_tukey_biweight_gradient_f32(size_t n, const float *restrict y, co
 
 void lossforge_tukey_biweight_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            hessian[row] = ((r == r) ? ((fabsf(r) <= c) ? (1.0f - t0 * t0) * (1.0f - 5.0f * t0 * t0) : 0.0f) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         hessian[row] = w * ((r == r) ? ((fabsf(r) <= c) ? (1.0f - t0 * t0) * (1.0f - 5.0f * t0 * t0) : 0.0f) : r);
@@ -142,10 +256,25 @@ void lossforge_tukey_biweight_hessian_f32(size_t n, const float *restrict y, con
 void lossforge_tukey_biweight_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient)
 {
     const float c0 = c * c / 6.0f;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const int t1 = (fabsf(r) <= c);
+            const float t2 = r / c;
+            const float t3 = t2 * t2;
+            const float t4 = 1.0f - t3;
+            loss[row] = (t0 ? (t1 ? (1.0f + t4 * (2.0f - t3)) * (r * r / 6.0f) : c0) : r);
+            gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0f) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabsf(r) <= c);
@@ -159,10 +288,24 @@ void lossforge_tukey_biweight_loss_gradient_f32(size_t n, const float *restrict 
 
 void lossforge_tukey_biweight_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const int t1 = (fabsf(r) <= c);
+            const float t2 = r / c;
+            const float t3 = 1.0f - t2 * t2;
+            gradient[row] = (t0 ? (t1 ? r * (t3 * t3) : 0.0f) : r);
+            hessian[row] = (t0 ? (t1 ? t3 * (1.0f - 5.0f * t2 * t2) : 0.0f) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabsf(r) <= c);
@@ -176,10 +319,26 @@ void lossforge_tukey_biweight_gradient_hessian_f32(size_t n, const float *restri
 void lossforge_tukey_biweight_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = c * c / 6.0f;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const int t0 = (r == r);
+            const int t1 = (fabsf(r) <= c);
+            const float t2 = r / c;
+            const float t3 = t2 * t2;
+            const float t4 = 1.0f - t3;
+            loss[row] = (t0 ? (t1 ? (1.0f + t4 * (2.0f - t3)) * (r * r / 6.0f) : c0) : r);
+            gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0f) : r);
+            hessian[row] = (t0 ? (t1 ? t4 * (1.0f - 5.0f * t2 * t2) : 0.0f) : r);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabsf(r) <= c);

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -131,10 +136,25 @@ void lossforge_tweedie_loss_f64(size_t n, const double *restrict y, const double
     const double t2 = 1.0 / (2.0 - p);
     const double c2 = 0.25 * (1.0 + t0);
     const double c3 = 0.25 * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t1 = y_i / t0;
+            const double t3 = pow(f_i, c2);
+            const double t4 = t2 - t1 / f_i;
+            const double t5 = f_i * t2 - t1;
+            const double t6 = pow(f_i, c3);
+            const double t7 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (t0 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
+            const double t8 = log_v(f_i);
+            loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = y_i / t0;
         const double t3 = pow(f_i, c2);
         const double t4 = t2 - t1 / f_i;
@@ -150,10 +170,23 @@ void lossforge_tweedie_gradient_f64(size_t n, const double *restrict y, const do
 {
     const double c0 = 0.25 * (1.0 - p);
     const double c1 = 0.25 * p;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = pow(f_i, c0);
+            const double t1 = 1.0 - y_i / f_i;
+            const double t2 = f_i - y_i;
+            const double t3 = pow(f_i, -c1);
+            const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t0 * t0 * t0 * t0) : (((1.0 < f_i) && (-p < 0.0)) ? ((t1 == 0.0) ? 0.0 : t1 * t0 * t0 * t0 * t0) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
+            gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t4 : ((p <= 1.0) ? t1 : ((p < 2.0) ? t4 : ((p <= 2.0) ? t1 / f_i : t4)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = pow(f_i, c0);
         const double t1 = 1.0 - y_i / f_i;
         const double t2 = f_i - y_i;
@@ -169,10 +202,24 @@ void lossforge_tweedie_hessian_f64(size_t n, const double *restrict y, const dou
     const double t2 = -1.0 - p;
     const double c2 = 0.25 * (1.0 + t2);
     const double c3 = 0.25 * t2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = p * y_i;
+            const double t3 = pow(f_i, c2);
+            const double t4 = t1 + t0 / f_i;
+            const double t5 = f_i * t1 + t0;
+            const double t6 = pow(f_i, c3);
+            const double t7 = ((-t0 == 0.0) ? ((t1 == 0.0) ? 0.0 : t1 * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (t2 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
+            hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? y_i / f_i / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = p * y_i;
         const double t3 = pow(f_i, c2);
         const double t4 = t1 + t0 / f_i;
@@ -194,10 +241,34 @@ void lossforge_tweedie_loss_gradient_f64(size_t n, const double *restrict y, con
     const double c8 = 0.25 * p;
     const double c3 = 0.25 * (1.0 + t3);
     const double c4 = 0.25 * t3;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const double t4 = y_i / t3;
+            const double t6 = pow(f_i, c3);
+            const int t7 = (1.0 < f_i);
+            const double t8 = t5 - t4 / f_i;
+            const double t9 = f_i * t5 - t4;
+            const double t10 = pow(f_i, c4);
+            const double t11 = ((t4 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0)) ? ((t8 == 0.0) ? 0.0 : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
+            const double t13 = log_v(f_i);
+            const double t16 = y_i / f_i;
+            const double t17 = 1.0 - t16;
+            const double t18 = f_i - y_i;
+            const double t19 = pow(f_i, -c8);
+            const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
+            loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const double t4 = y_i / t3;
@@ -230,10 +301,34 @@ void lossforge_tweedie_gradient_hessian_f64(size_t n, const double *restrict y, 
     const double c2 = 0.25 * t3;
     const double c8 = 0.25 * (1.0 + t15);
     const double c9 = 0.25 * t15;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const double t4 = pow(f_i, c2);
+            const int t5 = (1.0 < f_i);
+            const double t6 = y_i / f_i;
+            const double t7 = 1.0 - t6;
+            const double t8 = f_i - y_i;
+            const double t9 = pow(f_i, -c3);
+            const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t4 * t4 * t4 * t4) : ((t5 && (-p < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t4 * t4 * t4 * t4) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
+            const double t14 = p * y_i;
+            const double t16 = pow(f_i, c8);
+            const double t17 = t3 + t14 / f_i;
+            const double t18 = f_i * t3 + t14;
+            const double t19 = pow(f_i, c9);
+            const double t20 = ((-t14 == 0.0) ? ((t3 == 0.0) ? 0.0 : t3 * t16 * t16 * t16 * t16) : ((t5 && (t15 < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * t16 * t16 * t16 * t16) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
+            gradient[row] = (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
+            hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const double t4 = pow(f_i, c2);
@@ -268,10 +363,41 @@ void lossforge_tweedie_loss_gradient_hessian_f64(size_t n, const double *restric
     const double c4 = 0.25 * t3;
     const double c10 = 0.25 * (1.0 + t22);
     const double c11 = 0.25 * t22;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const double t4 = y_i / t3;
+            const double t6 = pow(f_i, c3);
+            const int t7 = (1.0 < f_i);
+            const double t8 = t5 - t4 / f_i;
+            const double t9 = f_i * t5 - t4;
+            const double t10 = pow(f_i, c4);
+            const double t11 = ((t4 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0)) ? ((t8 == 0.0) ? 0.0 : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
+            const double t13 = log_v(f_i);
+            const double t16 = y_i / f_i;
+            const double t17 = 1.0 - t16;
+            const double t18 = f_i - y_i;
+            const double t19 = pow(f_i, -c8);
+            const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
+            const double t21 = p * y_i;
+            const double t23 = pow(f_i, c10);
+            const double t24 = t3 + t21 / f_i;
+            const double t25 = f_i * t3 + t21;
+            const double t26 = pow(f_i, c11);
+            const double t27 = ((-t21 == 0.0) ? ((t3 == 0.0) ? 0.0 : t3 * t23 * t23 * t23 * t23) : ((t7 && (t22 < 0.0)) ? ((t24 == 0.0) ? 0.0 : t24 * t23 * t23 * t23 * t23) : ((t25 == 0.0) ? 0.0 : t25 * t26 * t26 * t26 * t26)));
+            loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
+            hessian[row] = (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t27)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const double t4 = y_i / t3;
@@ -305,10 +431,25 @@ void lossforge_tweedie_loss_f32(size_t n, const float *restrict y, const float *
     const float t2 = 1.0f / (2.0f - p);
     const float c2 = 0.25f * (1.0f + t0);
     const float c3 = 0.25f * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t1 = y_i / t0;
+            const float t3 = powf(f_i, c2);
+            const float t4 = t2 - t1 / f_i;
+            const float t5 = f_i * t2 - t1;
+            const float t6 = powf(f_i, c3);
+            const float t7 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t3 * t3 * t3 * t3) : (((1.0f < f_i) && (t0 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
+            const float t8 = log_vf(f_i);
+            loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? f_i - y_i * t8 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = y_i / t0;
         const float t3 = powf(f_i, c2);
         const float t4 = t2 - t1 / f_i;
@@ -324,10 +465,23 @@ void lossforge_tweedie_gradient_f32(size_t n, const float *restrict y, const flo
 {
     const float c0 = 0.25f * (1.0f - p);
     const float c1 = 0.25f * p;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = powf(f_i, c0);
+            const float t1 = 1.0f - y_i / f_i;
+            const float t2 = f_i - y_i;
+            const float t3 = powf(f_i, -c1);
+            const float t4 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t0 * t0 * t0 * t0) : (((1.0f < f_i) && (-p < 0.0f)) ? ((t1 == 0.0f) ? 0.0f : t1 * t0 * t0 * t0 * t0) : ((t2 == 0.0f) ? 0.0f : t2 * t3 * t3 * t3 * t3)));
+            gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t4 : ((p <= 1.0f) ? t1 : ((p < 2.0f) ? t4 : ((p <= 2.0f) ? t1 / f_i : t4)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = powf(f_i, c0);
         const float t1 = 1.0f - y_i / f_i;
         const float t2 = f_i - y_i;
@@ -343,10 +497,24 @@ void lossforge_tweedie_hessian_f32(size_t n, const float *restrict y, const floa
     const float t2 = -1.0f - p;
     const float c2 = 0.25f * (1.0f + t2);
     const float c3 = 0.25f * t2;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = p * y_i;
+            const float t3 = powf(f_i, c2);
+            const float t4 = t1 + t0 / f_i;
+            const float t5 = f_i * t1 + t0;
+            const float t6 = powf(f_i, c3);
+            const float t7 = ((-t0 == 0.0f) ? ((t1 == 0.0f) ? 0.0f : t1 * t3 * t3 * t3 * t3) : (((1.0f < f_i) && (t2 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
+            hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? y_i / f_i / f_i : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t7)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = p * y_i;
         const float t3 = powf(f_i, c2);
         const float t4 = t1 + t0 / f_i;
@@ -368,10 +536,34 @@ void lossforge_tweedie_loss_gradient_f32(size_t n, const float *restrict y, cons
     const float c8 = 0.25f * p;
     const float c3 = 0.25f * (1.0f + t3);
     const float c4 = 0.25f * t3;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const float t4 = y_i / t3;
+            const float t6 = powf(f_i, c3);
+            const int t7 = (1.0f < f_i);
+            const float t8 = t5 - t4 / f_i;
+            const float t9 = f_i * t5 - t4;
+            const float t10 = powf(f_i, c4);
+            const float t11 = ((t4 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0f)) ? ((t8 == 0.0f) ? 0.0f : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
+            const float t13 = log_vf(f_i);
+            const float t16 = y_i / f_i;
+            const float t17 = 1.0f - t16;
+            const float t18 = f_i - y_i;
+            const float t19 = powf(f_i, -c8);
+            const float t20 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0f)) ? ((t17 == 0.0f) ? 0.0f : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0f) ? 0.0f : t18 * t19 * t19 * t19 * t19)));
+            loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const float t4 = y_i / t3;
@@ -404,10 +596,34 @@ void lossforge_tweedie_gradient_hessian_f32(size_t n, const float *restrict y, c
     const float c2 = 0.25f * t3;
     const float c8 = 0.25f * (1.0f + t15);
     const float c9 = 0.25f * t15;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const float t4 = powf(f_i, c2);
+            const int t5 = (1.0f < f_i);
+            const float t6 = y_i / f_i;
+            const float t7 = 1.0f - t6;
+            const float t8 = f_i - y_i;
+            const float t9 = powf(f_i, -c3);
+            const float t10 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t4 * t4 * t4 * t4) : ((t5 && (-p < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t4 * t4 * t4 * t4) : ((t8 == 0.0f) ? 0.0f : t8 * t9 * t9 * t9 * t9)));
+            const float t14 = p * y_i;
+            const float t16 = powf(f_i, c8);
+            const float t17 = t3 + t14 / f_i;
+            const float t18 = f_i * t3 + t14;
+            const float t19 = powf(f_i, c9);
+            const float t20 = ((-t14 == 0.0f) ? ((t3 == 0.0f) ? 0.0f : t3 * t16 * t16 * t16 * t16) : ((t5 && (t15 < 0.0f)) ? ((t17 == 0.0f) ? 0.0f : t17 * t16 * t16 * t16 * t16) : ((t18 == 0.0f) ? 0.0f : t18 * t19 * t19 * t19 * t19)));
+            gradient[row] = (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
+            hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t20)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const float t4 = powf(f_i, c2);
@@ -442,10 +658,41 @@ void lossforge_tweedie_loss_gradient_hessian_f32(size_t n, const float *restrict
     const float c4 = 0.25f * t3;
     const float c10 = 0.25f * (1.0f + t22);
     const float c11 = 0.25f * t22;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const float t4 = y_i / t3;
+            const float t6 = powf(f_i, c3);
+            const int t7 = (1.0f < f_i);
+            const float t8 = t5 - t4 / f_i;
+            const float t9 = f_i * t5 - t4;
+            const float t10 = powf(f_i, c4);
+            const float t11 = ((t4 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0f)) ? ((t8 == 0.0f) ? 0.0f : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
+            const float t13 = log_vf(f_i);
+            const float t16 = y_i / f_i;
+            const float t17 = 1.0f - t16;
+            const float t18 = f_i - y_i;
+            const float t19 = powf(f_i, -c8);
+            const float t20 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0f)) ? ((t17 == 0.0f) ? 0.0f : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0f) ? 0.0f : t18 * t19 * t19 * t19 * t19)));
+            const float t21 = p * y_i;
+            const float t23 = powf(f_i, c10);
+            const float t24 = t3 + t21 / f_i;
+            const float t25 = f_i * t3 + t21;
+            const float t26 = powf(f_i, c11);
+            const float t27 = ((-t21 == 0.0f) ? ((t3 == 0.0f) ? 0.0f : t3 * t23 * t23 * t23 * t23) : ((t7 && (t22 < 0.0f)) ? ((t24 == 0.0f) ? 0.0f : t24 * t23 * t23 * t23 * t23) : ((t25 == 0.0f) ? 0.0f : t25 * t26 * t26 * t26 * t26)));
+            loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
+            hessian[row] = (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t27)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const float t4 = y_i / t3;

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -119,10 +124,29 @@ void lossforge_tweedie_log_link_loss_f64(size_t n, const double *restrict y, con
     const double t2 = 1.0 / (2.0 - p);
     const double c2 = 0.25 * (1.0 + t0);
     const double c3 = 0.25 * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t1 = y_i / t0;
+            const double t3 = c2 * f_i;
+            const double t4 = exp_v(0.5 * t3);
+            const double t5 = exp_v(t3);
+            const double t6 = exp_v(-f_i);
+            const double t7 = t2 - t1 * t6;
+            const double t8 = exp_v(0.5 * f_i);
+            const double t9 = t2 * t8 * t8 - t1;
+            const double t10 = exp_v(c3 * f_i);
+            const double t11 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (t0 < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
+            const double t12 = exp_v(f_i);
+            loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? t12 - ((t12 == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = y_i / t0;
         const double t3 = c2 * f_i;
         const double t4 = exp_v(0.5 * t3);
@@ -143,10 +167,25 @@ void lossforge_tweedie_log_link_gradient_f64(size_t n, const double *restrict y,
     const double t1 = 1.0 - p;
     const double c1 = 0.25 * (1.0 + t1);
     const double c2 = 0.25 * t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i == 0.0);
+            const double t2 = exp_v(c1 * f_i);
+            const double t3 = exp_v(-(0.5 * f_i));
+            const double t4 = 1.0 - y_i * t3 * t3;
+            const double t5 = exp_v(f_i) - y_i;
+            const double t6 = exp_v(c2 * f_i);
+            const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : t2 * t2 * t2 * t2) : (((0.0 < f_i) && (t1 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t2 * t2 * t2 * t2) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
+            gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * (t0 ? 0.0 : exp_v(-f_i)) : t7)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i == 0.0);
         const double t2 = exp_v(c1 * f_i);
         const double t3 = exp_v(-(0.5 * f_i));
@@ -164,10 +203,28 @@ void lossforge_tweedie_log_link_hessian_f64(size_t n, const double *restrict y, 
     const double t2 = 2.0 - p;
     const double c2 = 0.25 * (1.0 + t0);
     const double c3 = 0.25 * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t1 = y_i * t0;
+            const double t3 = c2 * f_i;
+            const double t4 = exp_v(0.5 * t3);
+            const double t5 = exp_v(t3);
+            const double t6 = exp_v(-f_i);
+            const double t7 = t2 - t1 * t6;
+            const double t8 = exp_v(0.5 * f_i);
+            const double t9 = t2 * t8 * t8 - t1;
+            const double t10 = exp_v(c3 * f_i);
+            const double t11 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (t0 < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
+            hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? exp_v(f_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t1 = y_i * t0;
         const double t3 = c2 * f_i;
         const double t4 = exp_v(0.5 * t3);
@@ -192,10 +249,40 @@ void lossforge_tweedie_log_link_loss_gradient_f64(size_t n, const double *restri
     const int t20 = (p <= 2.0);
     const double c3 = 0.25 * (1.0 + t3);
     const double c4 = 0.25 * t3;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const double t4 = y_i / t3;
+            const double t6 = c3 * f_i;
+            const double t7 = exp_v(0.5 * t6);
+            const double t8 = exp_v(t6);
+            const int t9 = ((0.0 < f_i) && (t3 < 0.0));
+            const double t10 = exp_v(-f_i);
+            const double t11 = t5 - t4 * t10;
+            const double t12 = 0.5 * f_i;
+            const double t13 = exp_v(t12);
+            const double t14 = t5 * t13 * t13 - t4;
+            const double t15 = exp_v(c4 * f_i);
+            const double t16 = ((t4 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t7 * t7 * t8 * t8 * t8) : (t9 ? ((t11 == 0.0) ? 0.0 : t11 * t8 * t8 * t8 * t8) : ((t14 == 0.0) ? 0.0 : t14 * t15 * t15 * t15 * t15)));
+            const double t18 = exp_v(f_i);
+            const int t21 = (y_i == 0.0);
+            const double t22 = y_i * (t21 ? 0.0 : t10);
+            const double t23 = exp_v(-t12);
+            const double t24 = 1.0 - y_i * t23 * t23;
+            const double t25 = t18 - y_i;
+            const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : t8 * t8 * t8 * t8) : (t9 ? ((t24 == 0.0) ? 0.0 : t24 * t8 * t8 * t8 * t8) : ((t25 == 0.0) ? 0.0 : t25 * t15 * t15 * t15 * t15)));
+            loss[row] = (t0 ? (t1 ? (t2 ? t16 : (t17 ? t18 - ((t18 == HUGE_VAL) ? 0.0 : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t26 : (t17 ? t25 : (t19 ? t26 : (t20 ? 1.0 - t22 : t26)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const double t4 = y_i / t3;
@@ -232,10 +319,40 @@ void lossforge_tweedie_log_link_gradient_hessian_f64(size_t n, const double *res
     const double t21 = 2.0 - p;
     const double c2 = 0.25 * (1.0 + t4);
     const double c3 = 0.25 * t4;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const int t3 = (y_i == 0.0);
+            const double t5 = c2 * f_i;
+            const double t6 = exp_v(t5);
+            const int t7 = ((0.0 < f_i) && (t4 < 0.0));
+            const double t8 = 0.5 * f_i;
+            const double t9 = exp_v(-t8);
+            const double t10 = 1.0 - y_i * t9 * t9;
+            const double t11 = exp_v(f_i);
+            const double t12 = t11 - y_i;
+            const double t13 = exp_v(c3 * f_i);
+            const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : t6 * t6 * t6 * t6) : (t7 ? ((t10 == 0.0) ? 0.0 : t10 * t6 * t6 * t6 * t6) : ((t12 == 0.0) ? 0.0 : t12 * t13 * t13 * t13 * t13)));
+            const double t18 = exp_v(-f_i);
+            const double t19 = y_i * (t3 ? 0.0 : t18);
+            const double t20 = y_i * t4;
+            const double t22 = exp_v(0.5 * t5);
+            const double t23 = t21 - t20 * t18;
+            const double t24 = exp_v(t8);
+            const double t25 = t21 * t24 * t24 - t20;
+            const double t26 = ((t20 == 0.0) ? ((t21 == 0.0) ? 0.0 : t21 * t22 * t22 * t6 * t6 * t6) : (t7 ? ((t23 == 0.0) ? 0.0 : t23 * t6 * t6 * t6 * t6) : ((t25 == 0.0) ? 0.0 : t25 * t13 * t13 * t13 * t13)));
+            gradient[row] = (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0 - t19 : t14)))) : f_i) : y_i);
+            hessian[row] = (t0 ? (t1 ? (t2 ? t26 : (t15 ? t11 : (t16 ? t26 : (t17 ? t19 : t26)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t3 = (y_i == 0.0);
@@ -273,10 +390,45 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f64(size_t n, const double
     const double t6 = 1.0 / t5;
     const double c4 = 0.25 * (1.0 + t3);
     const double c5 = 0.25 * t3;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const double t4 = y_i / t3;
+            const double t7 = c4 * f_i;
+            const double t8 = exp_v(0.5 * t7);
+            const double t9 = exp_v(t7);
+            const int t10 = ((0.0 < f_i) && (t3 < 0.0));
+            const double t11 = exp_v(-f_i);
+            const double t12 = t6 - t4 * t11;
+            const double t13 = 0.5 * f_i;
+            const double t14 = exp_v(t13);
+            const double t15 = t6 * t14 * t14 - t4;
+            const double t16 = exp_v(c5 * f_i);
+            const double t17 = ((t4 == 0.0) ? ((t6 == 0.0) ? 0.0 : t6 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t12 == 0.0) ? 0.0 : t12 * t9 * t9 * t9 * t9) : ((t15 == 0.0) ? 0.0 : t15 * t16 * t16 * t16 * t16)));
+            const double t19 = exp_v(f_i);
+            const int t22 = (y_i == 0.0);
+            const double t23 = y_i * (t22 ? 0.0 : t11);
+            const double t24 = exp_v(-t13);
+            const double t25 = 1.0 - y_i * t24 * t24;
+            const double t26 = t19 - y_i;
+            const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : t9 * t9 * t9 * t9) : (t10 ? ((t25 == 0.0) ? 0.0 : t25 * t9 * t9 * t9 * t9) : ((t26 == 0.0) ? 0.0 : t26 * t16 * t16 * t16 * t16)));
+            const double t28 = y_i * t3;
+            const double t29 = t5 - t28 * t11;
+            const double t30 = t5 * t14 * t14 - t28;
+            const double t31 = ((t28 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t29 == 0.0) ? 0.0 : t29 * t9 * t9 * t9 * t9) : ((t30 == 0.0) ? 0.0 : t30 * t16 * t16 * t16 * t16)));
+            loss[row] = (t0 ? (t1 ? (t2 ? t17 : (t18 ? t19 - ((t19 == HUGE_VAL) ? 0.0 : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0 - t23 : t27)))) : f_i) : y_i);
+            hessian[row] = (t0 ? (t1 ? (t2 ? t31 : (t18 ? t19 : (t20 ? t31 : (t21 ? t23 : t31)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const double t4 = y_i / t3;
@@ -323,10 +475,29 @@ void lossforge_tweedie_log_link_loss_f32(size_t n, const float *restrict y, cons
     const float t2 = 1.0f / (2.0f - p);
     const float c2 = 0.25f * (1.0f + t0);
     const float c3 = 0.25f * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t1 = y_i / t0;
+            const float t3 = c2 * f_i;
+            const float t4 = exp_vf(0.5f * t3);
+            const float t5 = exp_vf(t3);
+            const float t6 = exp_vf(-f_i);
+            const float t7 = t2 - t1 * t6;
+            const float t8 = exp_vf(0.5f * f_i);
+            const float t9 = t2 * t8 * t8 - t1;
+            const float t10 = exp_vf(c3 * f_i);
+            const float t11 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0f < f_i) && (t0 < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
+            const float t12 = exp_vf(f_i);
+            loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? t12 - ((t12 == HUGE_VALF) ? 0.0f : f_i * y_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? f_i + y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = y_i / t0;
         const float t3 = c2 * f_i;
         const float t4 = exp_vf(0.5f * t3);
@@ -347,10 +518,25 @@ void lossforge_tweedie_log_link_gradient_f32(size_t n, const float *restrict y, 
     const float t1 = 1.0f - p;
     const float c1 = 0.25f * (1.0f + t1);
     const float c2 = 0.25f * t1;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i == 0.0f);
+            const float t2 = exp_vf(c1 * f_i);
+            const float t3 = exp_vf(-(0.5f * f_i));
+            const float t4 = 1.0f - y_i * t3 * t3;
+            const float t5 = exp_vf(f_i) - y_i;
+            const float t6 = exp_vf(c2 * f_i);
+            const float t7 = (t0 ? ((1.0f == 0.0f) ? 0.0f : t2 * t2 * t2 * t2) : (((0.0f < f_i) && (t1 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t2 * t2 * t2 * t2) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
+            gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? t5 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? 1.0f - y_i * (t0 ? 0.0f : exp_vf(-f_i)) : t7)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i == 0.0f);
         const float t2 = exp_vf(c1 * f_i);
         const float t3 = exp_vf(-(0.5f * f_i));
@@ -368,10 +554,28 @@ void lossforge_tweedie_log_link_hessian_f32(size_t n, const float *restrict y, c
     const float t2 = 2.0f - p;
     const float c2 = 0.25f * (1.0f + t0);
     const float c3 = 0.25f * t0;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t1 = y_i * t0;
+            const float t3 = c2 * f_i;
+            const float t4 = exp_vf(0.5f * t3);
+            const float t5 = exp_vf(t3);
+            const float t6 = exp_vf(-f_i);
+            const float t7 = t2 - t1 * t6;
+            const float t8 = exp_vf(0.5f * f_i);
+            const float t9 = t2 * t8 * t8 - t1;
+            const float t10 = exp_vf(c3 * f_i);
+            const float t11 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0f < f_i) && (t0 < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
+            hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? exp_vf(f_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t1 = y_i * t0;
         const float t3 = c2 * f_i;
         const float t4 = exp_vf(0.5f * t3);
@@ -396,10 +600,40 @@ void lossforge_tweedie_log_link_loss_gradient_f32(size_t n, const float *restric
     const int t20 = (p <= 2.0f);
     const float c3 = 0.25f * (1.0f + t3);
     const float c4 = 0.25f * t3;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const float t4 = y_i / t3;
+            const float t6 = c3 * f_i;
+            const float t7 = exp_vf(0.5f * t6);
+            const float t8 = exp_vf(t6);
+            const int t9 = ((0.0f < f_i) && (t3 < 0.0f));
+            const float t10 = exp_vf(-f_i);
+            const float t11 = t5 - t4 * t10;
+            const float t12 = 0.5f * f_i;
+            const float t13 = exp_vf(t12);
+            const float t14 = t5 * t13 * t13 - t4;
+            const float t15 = exp_vf(c4 * f_i);
+            const float t16 = ((t4 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t7 * t7 * t8 * t8 * t8) : (t9 ? ((t11 == 0.0f) ? 0.0f : t11 * t8 * t8 * t8 * t8) : ((t14 == 0.0f) ? 0.0f : t14 * t15 * t15 * t15 * t15)));
+            const float t18 = exp_vf(f_i);
+            const int t21 = (y_i == 0.0f);
+            const float t22 = y_i * (t21 ? 0.0f : t10);
+            const float t23 = exp_vf(-t12);
+            const float t24 = 1.0f - y_i * t23 * t23;
+            const float t25 = t18 - y_i;
+            const float t26 = (t21 ? ((1.0f == 0.0f) ? 0.0f : t8 * t8 * t8 * t8) : (t9 ? ((t24 == 0.0f) ? 0.0f : t24 * t8 * t8 * t8 * t8) : ((t25 == 0.0f) ? 0.0f : t25 * t15 * t15 * t15 * t15)));
+            loss[row] = (t0 ? (t1 ? (t2 ? t16 : (t17 ? t18 - ((t18 == HUGE_VALF) ? 0.0f : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t26 : (t17 ? t25 : (t19 ? t26 : (t20 ? 1.0f - t22 : t26)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const float t4 = y_i / t3;
@@ -436,10 +670,40 @@ void lossforge_tweedie_log_link_gradient_hessian_f32(size_t n, const float *rest
     const float t21 = 2.0f - p;
     const float c2 = 0.25f * (1.0f + t4);
     const float c3 = 0.25f * t4;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const int t3 = (y_i == 0.0f);
+            const float t5 = c2 * f_i;
+            const float t6 = exp_vf(t5);
+            const int t7 = ((0.0f < f_i) && (t4 < 0.0f));
+            const float t8 = 0.5f * f_i;
+            const float t9 = exp_vf(-t8);
+            const float t10 = 1.0f - y_i * t9 * t9;
+            const float t11 = exp_vf(f_i);
+            const float t12 = t11 - y_i;
+            const float t13 = exp_vf(c3 * f_i);
+            const float t14 = (t3 ? ((1.0f == 0.0f) ? 0.0f : t6 * t6 * t6 * t6) : (t7 ? ((t10 == 0.0f) ? 0.0f : t10 * t6 * t6 * t6 * t6) : ((t12 == 0.0f) ? 0.0f : t12 * t13 * t13 * t13 * t13)));
+            const float t18 = exp_vf(-f_i);
+            const float t19 = y_i * (t3 ? 0.0f : t18);
+            const float t20 = y_i * t4;
+            const float t22 = exp_vf(0.5f * t5);
+            const float t23 = t21 - t20 * t18;
+            const float t24 = exp_vf(t8);
+            const float t25 = t21 * t24 * t24 - t20;
+            const float t26 = ((t20 == 0.0f) ? ((t21 == 0.0f) ? 0.0f : t21 * t22 * t22 * t6 * t6 * t6) : (t7 ? ((t23 == 0.0f) ? 0.0f : t23 * t6 * t6 * t6 * t6) : ((t25 == 0.0f) ? 0.0f : t25 * t13 * t13 * t13 * t13)));
+            gradient[row] = (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0f - t19 : t14)))) : f_i) : y_i);
+            hessian[row] = (t0 ? (t1 ? (t2 ? t26 : (t15 ? t11 : (t16 ? t26 : (t17 ? t19 : t26)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t3 = (y_i == 0.0f);
@@ -477,10 +741,45 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f32(size_t n, const float 
     const float t6 = 1.0f / t5;
     const float c4 = 0.25f * (1.0f + t3);
     const float c5 = 0.25f * t3;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const int t0 = (y_i == y_i);
+            const int t1 = (f_i == f_i);
+            const float t4 = y_i / t3;
+            const float t7 = c4 * f_i;
+            const float t8 = exp_vf(0.5f * t7);
+            const float t9 = exp_vf(t7);
+            const int t10 = ((0.0f < f_i) && (t3 < 0.0f));
+            const float t11 = exp_vf(-f_i);
+            const float t12 = t6 - t4 * t11;
+            const float t13 = 0.5f * f_i;
+            const float t14 = exp_vf(t13);
+            const float t15 = t6 * t14 * t14 - t4;
+            const float t16 = exp_vf(c5 * f_i);
+            const float t17 = ((t4 == 0.0f) ? ((t6 == 0.0f) ? 0.0f : t6 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t12 == 0.0f) ? 0.0f : t12 * t9 * t9 * t9 * t9) : ((t15 == 0.0f) ? 0.0f : t15 * t16 * t16 * t16 * t16)));
+            const float t19 = exp_vf(f_i);
+            const int t22 = (y_i == 0.0f);
+            const float t23 = y_i * (t22 ? 0.0f : t11);
+            const float t24 = exp_vf(-t13);
+            const float t25 = 1.0f - y_i * t24 * t24;
+            const float t26 = t19 - y_i;
+            const float t27 = (t22 ? ((1.0f == 0.0f) ? 0.0f : t9 * t9 * t9 * t9) : (t10 ? ((t25 == 0.0f) ? 0.0f : t25 * t9 * t9 * t9 * t9) : ((t26 == 0.0f) ? 0.0f : t26 * t16 * t16 * t16 * t16)));
+            const float t28 = y_i * t3;
+            const float t29 = t5 - t28 * t11;
+            const float t30 = t5 * t14 * t14 - t28;
+            const float t31 = ((t28 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t29 == 0.0f) ? 0.0f : t29 * t9 * t9 * t9 * t9) : ((t30 == 0.0f) ? 0.0f : t30 * t16 * t16 * t16 * t16)));
+            loss[row] = (t0 ? (t1 ? (t2 ? t17 : (t18 ? t19 - ((t19 == HUGE_VALF) ? 0.0f : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
+            gradient[row] = (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0f - t23 : t27)))) : f_i) : y_i);
+            hessian[row] = (t0 ? (t1 ? (t2 ? t31 : (t18 ? t19 : (t20 ? t31 : (t21 ? t23 : t31)))) : f_i) : y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const float t4 = y_i / t3;

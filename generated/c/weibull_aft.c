@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -249,10 +254,20 @@ static inline float minimumf(float a, float b)
 
 void lossforge_weibull_aft_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = shape * (log_v(y_i) - f_i);
+            const double t1 = maximum(-0.5, minimum(0.5, t0));
+            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = shape * (log_v(y_i) - f_i);
         const double t1 = maximum(-0.5, minimum(0.5, t0));
         loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
@@ -261,10 +276,20 @@ void lossforge_weibull_aft_loss_f64(size_t n, const double *restrict y, const do
 
 void lossforge_weibull_aft_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = shape * (log_v(y_i) - f_i);
+            const double t1 = exp_v(t0);
+            gradient[row] = ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - ((t1 == 0.0) ? 0.0 : shape) * t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = shape * (log_v(y_i) - f_i);
         const double t1 = exp_v(t0);
         gradient[row] = w * ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - ((t1 == 0.0) ? 0.0 : shape) * t1);
@@ -274,10 +299,19 @@ void lossforge_weibull_aft_gradient_f64(size_t n, const double *restrict y, cons
 void lossforge_weibull_aft_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict hessian)
 {
     const double c0 = shape * shape;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = exp_v(shape * (log_v(y_i) - f_i));
+            hessian[row] = ((t0 == 0.0) ? 0.0 : c0) * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(shape * (log_v(y_i) - f_i));
         hessian[row] = w * (((t0 == 0.0) ? 0.0 : c0) * t0);
     }
@@ -285,10 +319,22 @@ void lossforge_weibull_aft_hessian_f64(size_t n, const double *restrict y, const
 
 void lossforge_weibull_aft_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = shape * (log_v(y_i) - f_i);
+            const double t1 = maximum(-0.5, minimum(0.5, t0));
+            const double t2 = exp_v(t0);
+            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+            gradient[row] = ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - ((t2 == 0.0) ? 0.0 : shape) * t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = shape * (log_v(y_i) - f_i);
         const double t1 = maximum(-0.5, minimum(0.5, t0));
         const double t2 = exp_v(t0);
@@ -300,10 +346,22 @@ void lossforge_weibull_aft_loss_gradient_f64(size_t n, const double *restrict y,
 void lossforge_weibull_aft_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = shape * shape;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = shape * (log_v(y_i) - f_i);
+            const double t1 = exp_v(t0);
+            const int t2 = (t1 == 0.0);
+            gradient[row] = ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - (t2 ? 0.0 : shape) * t1);
+            hessian[row] = (t2 ? 0.0 : c0) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = shape * (log_v(y_i) - f_i);
         const double t1 = exp_v(t0);
         const int t2 = (t1 == 0.0);
@@ -315,10 +373,24 @@ void lossforge_weibull_aft_gradient_hessian_f64(size_t n, const double *restrict
 void lossforge_weibull_aft_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = shape * shape;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double t0 = shape * (log_v(y_i) - f_i);
+            const double t1 = maximum(-0.5, minimum(0.5, t0));
+            const double t2 = exp_v(t0);
+            const int t3 = (t2 == 0.0);
+            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+            gradient[row] = ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - (t3 ? 0.0 : shape) * t2);
+            hessian[row] = (t3 ? 0.0 : c0) * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = shape * (log_v(y_i) - f_i);
         const double t1 = maximum(-0.5, minimum(0.5, t0));
         const double t2 = exp_v(t0);
@@ -331,10 +403,20 @@ void lossforge_weibull_aft_loss_gradient_hessian_f64(size_t n, const double *res
 
 void lossforge_weibull_aft_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = shape * (log_vf(y_i) - f_i);
+            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
+            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = shape * (log_vf(y_i) - f_i);
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
         loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
@@ -343,10 +425,20 @@ void lossforge_weibull_aft_loss_f32(size_t n, const float *restrict y, const flo
 
 void lossforge_weibull_aft_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = shape * (log_vf(y_i) - f_i);
+            const float t1 = exp_vf(t0);
+            gradient[row] = ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - ((t1 == 0.0f) ? 0.0f : shape) * t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = shape * (log_vf(y_i) - f_i);
         const float t1 = exp_vf(t0);
         gradient[row] = w * ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - ((t1 == 0.0f) ? 0.0f : shape) * t1);
@@ -356,10 +448,19 @@ void lossforge_weibull_aft_gradient_f32(size_t n, const float *restrict y, const
 void lossforge_weibull_aft_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict hessian)
 {
     const float c0 = shape * shape;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = exp_vf(shape * (log_vf(y_i) - f_i));
+            hessian[row] = ((t0 == 0.0f) ? 0.0f : c0) * t0;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(shape * (log_vf(y_i) - f_i));
         hessian[row] = w * (((t0 == 0.0f) ? 0.0f : c0) * t0);
     }
@@ -367,10 +468,22 @@ void lossforge_weibull_aft_hessian_f32(size_t n, const float *restrict y, const 
 
 void lossforge_weibull_aft_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = shape * (log_vf(y_i) - f_i);
+            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
+            const float t2 = exp_vf(t0);
+            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+            gradient[row] = ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - ((t2 == 0.0f) ? 0.0f : shape) * t2);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = shape * (log_vf(y_i) - f_i);
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
         const float t2 = exp_vf(t0);
@@ -382,10 +495,22 @@ void lossforge_weibull_aft_loss_gradient_f32(size_t n, const float *restrict y, 
 void lossforge_weibull_aft_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = shape * shape;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = shape * (log_vf(y_i) - f_i);
+            const float t1 = exp_vf(t0);
+            const int t2 = (t1 == 0.0f);
+            gradient[row] = ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - (t2 ? 0.0f : shape) * t1);
+            hessian[row] = (t2 ? 0.0f : c0) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = shape * (log_vf(y_i) - f_i);
         const float t1 = exp_vf(t0);
         const int t2 = (t1 == 0.0f);
@@ -397,10 +522,24 @@ void lossforge_weibull_aft_gradient_hessian_f32(size_t n, const float *restrict 
 void lossforge_weibull_aft_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = shape * shape;
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float t0 = shape * (log_vf(y_i) - f_i);
+            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
+            const float t2 = exp_vf(t0);
+            const int t3 = (t2 == 0.0f);
+            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+            gradient[row] = ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - (t3 ? 0.0f : shape) * t2);
+            hessian[row] = (t3 ? 0.0f : c0) * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = shape * (log_vf(y_i) - f_i);
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
         const float t2 = exp_vf(t0);

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -201,10 +206,19 @@ static inline float maximumf(float a, float b)
 
 void lossforge_weighted_binary_cross_entropy_logits_loss_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double w_pos, double *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = log1p_v(exp_v(-fabs(z_i)));
+            loss[row] = w_pos * y_i * (t0 + maximum(0.0, -z_i)) + (t0 + maximum(0.0, z_i)) * (1.0 - y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = log1p_v(exp_v(-fabs(z_i)));
         loss[row] = w * (w_pos * y_i * (t0 + maximum(0.0, -z_i)) + (t0 + maximum(0.0, z_i)) * (1.0 - y_i));
     }
@@ -212,10 +226,20 @@ void lossforge_weighted_binary_cross_entropy_logits_loss_f64(size_t n, const dou
 
 void lossforge_weighted_binary_cross_entropy_logits_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double w_pos, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            gradient[row] = (1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - w_pos * y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         gradient[row] = w * ((1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - w_pos * y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1));
@@ -224,10 +248,20 @@ void lossforge_weighted_binary_cross_entropy_logits_gradient_f64(size_t n, const
 
 void lossforge_weighted_binary_cross_entropy_logits_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double w_pos, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            hessian[row] = (1.0 + w_pos * y_i - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) * (((0.0 <= -z_i) ? 1.0 : t0) / t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         hessian[row] = w * ((1.0 + w_pos * y_i - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) * (((0.0 <= -z_i) ? 1.0 : t0) / t1));
@@ -236,10 +270,25 @@ void lossforge_weighted_binary_cross_entropy_logits_hessian_f64(size_t n, const 
 
 void lossforge_weighted_binary_cross_entropy_logits_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double w_pos, double *restrict loss, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = w_pos * y_i;
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = log1p_v(t1);
+            const double t3 = -z_i;
+            const double t4 = 1.0 - y_i;
+            const double t5 = 1.0 + t1;
+            loss[row] = t0 * (t2 + maximum(0.0, t3)) + (t2 + maximum(0.0, z_i)) * t4;
+            gradient[row] = t4 * (((0.0 <= z_i) ? 1.0 : t1) / t5) - t0 * (((0.0 <= t3) ? 1.0 : t1) / t5);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = w_pos * y_i;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = log1p_v(t1);
@@ -253,10 +302,24 @@ void lossforge_weighted_binary_cross_entropy_logits_loss_gradient_f64(size_t n, 
 
 void lossforge_weighted_binary_cross_entropy_logits_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double w_pos, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = exp_v(-fabs(z_i));
+            const double t1 = 1.0 + t0;
+            const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+            const double t3 = w_pos * y_i;
+            const double t4 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+            gradient[row] = (1.0 - y_i) * t2 - t3 * t4;
+            hessian[row] = (1.0 + t3 - y_i) * t2 * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
@@ -269,10 +332,28 @@ void lossforge_weighted_binary_cross_entropy_logits_gradient_hessian_f64(size_t 
 
 void lossforge_weighted_binary_cross_entropy_logits_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double w_pos, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double z_i = z[row];
+            const double t0 = w_pos * y_i;
+            const double t1 = exp_v(-fabs(z_i));
+            const double t2 = log1p_v(t1);
+            const double t3 = -z_i;
+            const double t4 = 1.0 - y_i;
+            const double t5 = 1.0 + t1;
+            const double t6 = ((0.0 <= z_i) ? 1.0 : t1) / t5;
+            const double t7 = ((0.0 <= t3) ? 1.0 : t1) / t5;
+            loss[row] = t0 * (t2 + maximum(0.0, t3)) + (t2 + maximum(0.0, z_i)) * t4;
+            gradient[row] = t4 * t6 - t0 * t7;
+            hessian[row] = (1.0 + t0 - y_i) * t6 * t7;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double t0 = w_pos * y_i;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = log1p_v(t1);
@@ -289,10 +370,19 @@ void lossforge_weighted_binary_cross_entropy_logits_loss_gradient_hessian_f64(si
 
 void lossforge_weighted_binary_cross_entropy_logits_loss_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float w_pos, float *restrict loss)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = log1p_vf(exp_vf(-fabsf(z_i)));
+            loss[row] = w_pos * y_i * (t0 + maximumf(0.0f, -z_i)) + (t0 + maximumf(0.0f, z_i)) * (1.0f - y_i);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = log1p_vf(exp_vf(-fabsf(z_i)));
         loss[row] = w * (w_pos * y_i * (t0 + maximumf(0.0f, -z_i)) + (t0 + maximumf(0.0f, z_i)) * (1.0f - y_i));
     }
@@ -300,10 +390,20 @@ void lossforge_weighted_binary_cross_entropy_logits_loss_f32(size_t n, const flo
 
 void lossforge_weighted_binary_cross_entropy_logits_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float w_pos, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            gradient[row] = (1.0f - y_i) * (((0.0f <= z_i) ? 1.0f : t0) / t1) - w_pos * y_i * (((0.0f <= -z_i) ? 1.0f : t0) / t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         gradient[row] = w * ((1.0f - y_i) * (((0.0f <= z_i) ? 1.0f : t0) / t1) - w_pos * y_i * (((0.0f <= -z_i) ? 1.0f : t0) / t1));
@@ -312,10 +412,20 @@ void lossforge_weighted_binary_cross_entropy_logits_gradient_f32(size_t n, const
 
 void lossforge_weighted_binary_cross_entropy_logits_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float w_pos, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            hessian[row] = (1.0f + w_pos * y_i - y_i) * (((0.0f <= z_i) ? 1.0f : t0) / t1) * (((0.0f <= -z_i) ? 1.0f : t0) / t1);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         hessian[row] = w * ((1.0f + w_pos * y_i - y_i) * (((0.0f <= z_i) ? 1.0f : t0) / t1) * (((0.0f <= -z_i) ? 1.0f : t0) / t1));
@@ -324,10 +434,25 @@ void lossforge_weighted_binary_cross_entropy_logits_hessian_f32(size_t n, const 
 
 void lossforge_weighted_binary_cross_entropy_logits_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float w_pos, float *restrict loss, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = w_pos * y_i;
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = log1p_vf(t1);
+            const float t3 = -z_i;
+            const float t4 = 1.0f - y_i;
+            const float t5 = 1.0f + t1;
+            loss[row] = t0 * (t2 + maximumf(0.0f, t3)) + (t2 + maximumf(0.0f, z_i)) * t4;
+            gradient[row] = t4 * (((0.0f <= z_i) ? 1.0f : t1) / t5) - t0 * (((0.0f <= t3) ? 1.0f : t1) / t5);
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = w_pos * y_i;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = log1p_vf(t1);
@@ -341,10 +466,24 @@ void lossforge_weighted_binary_cross_entropy_logits_loss_gradient_f32(size_t n, 
 
 void lossforge_weighted_binary_cross_entropy_logits_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float w_pos, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = exp_vf(-fabsf(z_i));
+            const float t1 = 1.0f + t0;
+            const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
+            const float t3 = w_pos * y_i;
+            const float t4 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
+            gradient[row] = (1.0f - y_i) * t2 - t3 * t4;
+            hessian[row] = (1.0f + t3 - y_i) * t2 * t4;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
@@ -357,10 +496,28 @@ void lossforge_weighted_binary_cross_entropy_logits_gradient_hessian_f32(size_t 
 
 void lossforge_weighted_binary_cross_entropy_logits_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float w_pos, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float z_i = z[row];
+            const float t0 = w_pos * y_i;
+            const float t1 = exp_vf(-fabsf(z_i));
+            const float t2 = log1p_vf(t1);
+            const float t3 = -z_i;
+            const float t4 = 1.0f - y_i;
+            const float t5 = 1.0f + t1;
+            const float t6 = ((0.0f <= z_i) ? 1.0f : t1) / t5;
+            const float t7 = ((0.0f <= t3) ? 1.0f : t1) / t5;
+            loss[row] = t0 * (t2 + maximumf(0.0f, t3)) + (t2 + maximumf(0.0f, z_i)) * t4;
+            gradient[row] = t4 * t6 - t0 * t7;
+            hessian[row] = (1.0f + t0 - y_i) * t6 * t7;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float t0 = w_pos * y_i;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = log1p_vf(t1);

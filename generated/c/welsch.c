@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Threaded jumps make branches of what could be vector code. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* a*b + c, rounded once where the processor can. */
 static inline double fused(double a, double b, double c)
 {
@@ -162,10 +167,20 @@ static inline float expm1_vf(float x)
 void lossforge_welsch_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
 {
     const double c0 = c * (0.5 * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            loss[row] = -(c0 * expm1_v(-(t0 * t0)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         loss[row] = w * -(c0 * expm1_v(-(t0 * t0)));
@@ -174,10 +189,21 @@ void lossforge_welsch_loss_f64(size_t n, const double *restrict y, const double 
 
 void lossforge_welsch_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = exp_v(-(t0 * t0));
+            gradient[row] = ((t1 == 0.0) ? 0.0 : r) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = exp_v(-(t0 * t0));
@@ -187,10 +213,21 @@ void lossforge_welsch_gradient_f64(size_t n, const double *restrict y, const dou
 
 void lossforge_welsch_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = exp_v(-(t0 * t0));
+            hessian[row] = ((t1 == 0.0) ? 0.0 : 1.0 - 2.0 * t0 * t0) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = exp_v(-(t0 * t0));
@@ -201,10 +238,23 @@ void lossforge_welsch_hessian_f64(size_t n, const double *restrict y, const doub
 void lossforge_welsch_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient)
 {
     const double c0 = c * (0.5 * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = -(t0 * t0);
+            const double t2 = exp_v(t1);
+            loss[row] = -(c0 * expm1_v(t1));
+            gradient[row] = ((t2 == 0.0) ? 0.0 : r) * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = -(t0 * t0);
@@ -216,10 +266,23 @@ void lossforge_welsch_loss_gradient_f64(size_t n, const double *restrict y, cons
 
 void lossforge_welsch_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = exp_v(-(t0 * t0));
+            const int t2 = (t1 == 0.0);
+            gradient[row] = (t2 ? 0.0 : r) * t1;
+            hessian[row] = (t2 ? 0.0 : 1.0 - 2.0 * t0 * t0) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = exp_v(-(t0 * t0));
@@ -232,10 +295,25 @@ void lossforge_welsch_gradient_hessian_f64(size_t n, const double *restrict y, c
 void lossforge_welsch_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
 {
     const double c0 = c * (0.5 * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const double y_i = y[row];
+            const double f_i = f[row];
+            const double r = f_i - y_i;
+            const double t0 = r / c;
+            const double t1 = -(t0 * t0);
+            const double t2 = exp_v(t1);
+            const int t3 = (t2 == 0.0);
+            loss[row] = -(c0 * expm1_v(t1));
+            gradient[row] = (t3 ? 0.0 : r) * t2;
+            hessian[row] = (t3 ? 0.0 : 1.0 - 2.0 * t0 * t0) * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight ? weight[row] : 1.0;
+        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = -(t0 * t0);
@@ -250,10 +328,20 @@ void lossforge_welsch_loss_gradient_hessian_f64(size_t n, const double *restrict
 void lossforge_welsch_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss)
 {
     const float c0 = c * (0.5f * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            loss[row] = -(c0 * expm1_vf(-(t0 * t0)));
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         loss[row] = w * -(c0 * expm1_vf(-(t0 * t0)));
@@ -262,10 +350,21 @@ void lossforge_welsch_loss_f32(size_t n, const float *restrict y, const float *r
 
 void lossforge_welsch_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = exp_vf(-(t0 * t0));
+            gradient[row] = ((t1 == 0.0f) ? 0.0f : r) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = exp_vf(-(t0 * t0));
@@ -275,10 +374,21 @@ void lossforge_welsch_gradient_f32(size_t n, const float *restrict y, const floa
 
 void lossforge_welsch_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = exp_vf(-(t0 * t0));
+            hessian[row] = ((t1 == 0.0f) ? 0.0f : 1.0f - 2.0f * t0 * t0) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = exp_vf(-(t0 * t0));
@@ -289,10 +399,23 @@ void lossforge_welsch_hessian_f32(size_t n, const float *restrict y, const float
 void lossforge_welsch_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient)
 {
     const float c0 = c * (0.5f * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = -(t0 * t0);
+            const float t2 = exp_vf(t1);
+            loss[row] = -(c0 * expm1_vf(t1));
+            gradient[row] = ((t2 == 0.0f) ? 0.0f : r) * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = -(t0 * t0);
@@ -304,10 +427,23 @@ void lossforge_welsch_loss_gradient_f32(size_t n, const float *restrict y, const
 
 void lossforge_welsch_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
 {
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = exp_vf(-(t0 * t0));
+            const int t2 = (t1 == 0.0f);
+            gradient[row] = (t2 ? 0.0f : r) * t1;
+            hessian[row] = (t2 ? 0.0f : 1.0f - 2.0f * t0 * t0) * t1;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = exp_vf(-(t0 * t0));
@@ -320,10 +456,25 @@ void lossforge_welsch_gradient_hessian_f32(size_t n, const float *restrict y, co
 void lossforge_welsch_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
 {
     const float c0 = c * (0.5f * c);
+    if (weight == NULL) {
+        for (size_t row = 0; row < n; row++) {
+            const float y_i = y[row];
+            const float f_i = f[row];
+            const float r = f_i - y_i;
+            const float t0 = r / c;
+            const float t1 = -(t0 * t0);
+            const float t2 = exp_vf(t1);
+            const int t3 = (t2 == 0.0f);
+            loss[row] = -(c0 * expm1_vf(t1));
+            gradient[row] = (t3 ? 0.0f : r) * t2;
+            hessian[row] = (t3 ? 0.0f : 1.0f - 2.0f * t0 * t0) * t2;
+        }
+        return;
+    }
     for (size_t row = 0; row < n; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight ? weight[row] : 1.0f;
+        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = -(t0 * t0);
