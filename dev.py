@@ -7,6 +7,7 @@
     python3 dev.py test -k huber   only pytest, with these options
     python3 dev.py lint [--fix]    ruff and mypy
     python3 dev.py build           write generated/ anew
+    python3 dev.py bench           the kernels' times beside those of other libraries
     python3 dev.py lossforge ...   the command line
 
 The first call makes .venv, which takes a minute; later calls use it as it is.
@@ -228,12 +229,17 @@ def build(arguments):
     return run(LOSSFORGE + ["build"] + arguments)
 
 
+def bench(arguments):
+    ready(["peers"])
+    return run([PYTHON, os.path.join("benchmarks", "kernels.py")] + arguments)
+
+
 def lossforge(arguments):
     ready([])
     return run(LOSSFORGE + arguments)
 
 
-COMMANDS = {"demo": demo, "test": test, "lint": lint, "build": build, "lossforge": lossforge}
+COMMANDS = {"demo": demo, "test": test, "lint": lint, "build": build, "bench": bench, "lossforge": lossforge}
 
 
 def main(arguments):

@@ -110,6 +110,7 @@ def lines(found: Report) -> list[str]:
     rows = {
         "backend": f"{found['backend'] or 'none'}: {found['reason']}",
         "compiler": f"{compiler['command'][0]} ({compiler['version']})" if compiler["found"] else compiler["reason"],
+        "vectors": compiler.get("instructions") or "not known",
         "cache": f"{cache['folder']} ({cache['libraries']} libraries, {cache['bytes'] / 1e6:.1f} MB)",
         "writable": "yes" if cache["writable"] else f"no: {cache['reason']}",
         "self-test": f"{test['loss'] or 'none'}: C and NumPy {shown}",

@@ -312,16 +312,25 @@ def _extreme(a: Node, b: Node, least: bool, frame: Frame) -> Raw:
 
 
 def _product(left: Node, right: Node, frame: Frame) -> Raw:
-    """0 times anything is 0, defined or not: 0*log(0) in a formula means 0."""
+    """0 times anything is 0, defined or not: 0*log(0) in a formula means 0. But exp(-exp(x))*exp(exp(x)) is not."""
     try:
         a = left(frame)
-    except FAILURES as error:
-        if not isinstance(error, TooLargeError) and right(frame) == libmp.fzero:
+    except TooLargeError:
+        raise
+    except FAILURES:
+        if right(frame) == libmp.fzero:
             return libmp.fzero
+        raise
+    try:
+        b = right(frame)
+    except TooLargeError:
+        raise
+    except FAILURES:
+        if a == libmp.fzero:
+            return a
         raise
     if a == libmp.fzero:
         return a
-    b = right(frame)
     return b if b == libmp.fzero else libmp.mpf_mul(a, b, frame.prec, "n")
 
 
