@@ -110,11 +110,11 @@ def test_float64_against_arbitrary_precision(name: str, level: str, folder: Path
 @np.errstate(all="ignore")
 @pytest.mark.parametrize("level", INSTRUCTIONS)
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_float32_at_every_input(name: str, level: str, folder: Path) -> None:
-    """Of every bit pattern in CI, otherwise of one in 997; against float64, whose error is no part of an ulp here."""
+def test_float32_over_all_inputs(name: str, level: str, folder: Path) -> None:
+    """At one bit pattern of 13 in CI, of 997 otherwise; against float64, whose error is no part of an ulp here."""
     if level not in levels():
         pytest.skip(f"this processor has no {level}")
-    step, block = (1 if WHOLE and level != "baseline" else 997), 2**22
+    step, block = (13 if WHOLE and level != "baseline" else 997), 2**22
     for start in range(0, 2**32, block * step):
         bits = np.arange(start, min(start + block * step, 2**32), step, dtype=np.uint64).astype(np.uint32)
         x = bits.view(np.float32)
