@@ -449,9 +449,13 @@ SPOILT: dict[str, tuple[str, str, Change]] = {
         "lipschitz",
         lambda c: c.leaf.update(evidence=["limit", len(c.leaf["at"]), "middle"]),
     ),
-    "evidence at another jump": ("hinge", "differentiable", lambda c: c.leaf.update(evidence=["jump", 0])),
+    "evidence at another jump": (
+        "hinge",
+        "differentiable",
+        lambda c: c.leaf.update(at=["0", "1"], charts=[["linear", "1", False]] * 3, evidence=["jump", 0]),
+    ),
     "evidence of an unknown kind": ("hinge", "differentiable", lambda c: c.leaf.update(evidence=["believe", 0])),
-    "evidence of another kind": ("hinge", "differentiable", lambda c: c.leaf.update(evidence=["gap", 1, "left"])),
+    "evidence of another kind": ("hinge", "differentiable", lambda c: c.leaf.update(evidence=["gap", 0, "left"])),
     "evidence at the other end": ("huber", "bounded", lambda c: c.leaf.update(evidence=["limit", 1, "high"])),
     "evidence of a slope that rises": (
         "huber",
