@@ -1,4 +1,4 @@
-"""Does what the facts claim about the losses of the catalogue survive the falsifier? Here of every other loss, at few points.
+"""Does what the facts claim survive the falsifier? Here of every other loss of the catalogue, at few points.
 
 `lossforge check --proofs --falsify --all` looks at 10000 for each loss, and takes a quarter of an hour.
 """
