@@ -212,15 +212,24 @@ def build(name: str, source: str) -> Built:
 def instructions() -> str:
     """The vector instructions that kernels are compiled for: this machine's, or what $LOSSFORGE_INSTRUCTIONS names.
 
-    Raises EnvironmentLacking when there is no compiler, or the variable names no such level.
+    Raises EnvironmentLacking when there is no compiler, or the variable names what is no level, or none of this
+    processor: Python would be killed by the first instruction that it does not know.
     """
-    wanted = os.environ.get("LOSSFORGE_INSTRUCTIONS", "").strip()
-    if wanted:
-        if wanted not in INSTRUCTIONS:
-            raise EnvironmentLacking(f"$LOSSFORGE_INSTRUCTIONS is {wanted!r}; it may be {', '.join(INSTRUCTIONS)}")
+    wanted, levels = os.environ.get("LOSSFORGE_INSTRUCTIONS", "").strip(), list(INSTRUCTIONS)
+    if wanted == levels[0]:
         return wanted
-    probe = _built_with("instructions", _PROBE, compiler(), FLAGS)
-    return list(INSTRUCTIONS)[probe.library.lossforge_instructions()]
+    if wanted and wanted not in levels:
+        raise EnvironmentLacking(f"$LOSSFORGE_INSTRUCTIONS is {wanted!r}; it may be {', '.join(levels)}")
+    try:
+        most = _built_with("instructions", _PROBE, compiler(), FLAGS).library.lossforge_instructions()
+    except EnvironmentLacking as error:  # a compiler that cannot answer may still compile kernels
+        _notes.append(f"which vector instructions there are is not known: {error}")
+        most = 0
+    if wanted and levels.index(wanted) > most:
+        raise EnvironmentLacking(
+            f"$LOSSFORGE_INSTRUCTIONS is {wanted!r}, and this processor has {levels[most]} at most"
+        )
+    return wanted or levels[most]
 
 
 def _built_with(name: str, source: str, found: Compiler, flags: tuple[str, ...]) -> Built:

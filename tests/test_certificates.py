@@ -69,6 +69,8 @@ def test_a_certificate_is_followed_alike_alone_and_among_others(name: str) -> No
     about = statement(facts(name))
     assert about is not None
     rows = [(c["claim"], c["certificate"]) for c in written(name)["claims"].values() if c["certificate"]]
+    for claim, certificate in rows:
+        checker.check(about, claim, certificate)
     for order in (rows, rows[::-1]):
         kept: dict[Any, Any] = {}
         for claim, certificate in order:

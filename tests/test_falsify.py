@@ -707,6 +707,8 @@ FALSE: list[tuple[str, str, dict[str, Any], str]] = [
     ("squared", "conjugate", proved("s**2/5"), HARD),
     ("squared", "prox", proved("v/(1 + lambda)"), HARD),
     ("power", "strictly_convex", when("q >= 1"), HARD),
+    ("absolute", "conjugate", proved("oo"), HARD),
+    ("absolute", "conjugate", proved("0 if s == -1 else 0 if s == 1 else oo"), HARD),
     ("squared", "convex", when("1 <"), "unreadable"),
     ("squared", "delightful", proved(), "unreadable"),
     ("squared", "lipschitz", proved("delta"), "unreadable"),

@@ -205,9 +205,26 @@ def test_instructions_are_those_of_the_processor_or_named(monkeypatch: pytest.Mo
     assert len(set(flags.values())) == len(flags)  # libraries for several processors may lie in one folder
     monkeypatch.setenv("LOSSFORGE_INSTRUCTIONS", "baseline")
     assert native.instructions() == "baseline"
+    monkeypatch.delenv("LOSSFORGE_INSTRUCTIONS")
+    most = list(native.INSTRUCTIONS).index(native.instructions())
+    for i, level in enumerate(native.INSTRUCTIONS):
+        monkeypatch.setenv("LOSSFORGE_INSTRUCTIONS", level)
+        if i <= most:
+            assert native.instructions() == level
+        else:  # it would end Python
+            with pytest.raises(EnvironmentLacking, match="this processor has"):
+                native.instructions()
     monkeypatch.setenv("LOSSFORGE_INSTRUCTIONS", "mmx")
     with pytest.raises(EnvironmentLacking, match="it may be baseline, avx2, avx512"):
         native.instructions()
+
+
+def test_without_an_answer_about_the_processor_there_is_the_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOSSFORGE_INSTRUCTIONS", raising=False)
+    monkeypatch.setattr(native, "_PROBE", "#error no probe\n")
+    monkeypatch.setattr(native, "_notes", [])
+    assert native.instructions() == "baseline"
+    assert any("vector instructions" in note for note in native.notes())
 
 
 def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

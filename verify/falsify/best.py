@@ -145,8 +145,9 @@ def ends_of_lines(study: Study, s: Setting, claim: Claim) -> Iterator[tuple[tupl
             tails = [y for tail in line.tails() for y in tail.f]
             if text in ("-oo", "oo"):
                 growing = any(grows([-sign * y for y in tail.f]) for tail in line.tails())
-                missing = not growing and claim.name == "range" and line.ordinary
-                yield (text, sign), f"f is not seen to tend to {text}" if missing else None
+                if growing or line.ordinary:
+                    missing = not growing and claim.name == "range"
+                    yield (text, sign), f"f is not seen to tend to {text}" if missing else None
                 continue
             try:
                 goal = study.value(text, line.names)

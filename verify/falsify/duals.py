@@ -116,10 +116,10 @@ def infinite(goal: Callable[[Number], Number], at: Number) -> bool:
 
 
 def dual_points(line: Line) -> list[Number]:
-    """Slopes of f between samples of ordinary size, and two that are steeper."""
+    """Slopes of f between samples of ordinary size, one amid them, and two that are steeper."""
     some = [d for x, d in zip(line.x, line.slopes(), strict=False) if mpf(10) ** -3 < abs(x) < 50]
-    steeper = [min(some) - 1, max(some) + 1] if some else []
-    return some[:: max(1, len(some) // 8)] + steeper
+    others = [min(some) - 1, (min(some) + max(some)) / 2, max(some) + 1] if some else []
+    return some[:: max(1, len(some) // 8)] + others
 
 
 def prox(study: Study, s: Setting, claim: Claim) -> Breaches:
