@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from pathlib import Path
-
-import jinja2
+from typing import Any
 
 from .coefficients import COEFFICIENTS
+from .environment import environment
 from .target import Precision
 
 NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
@@ -31,26 +30,40 @@ HELPERS = (
     "log_of",
 )
 
-# What is smaller than `linear` is its own expm1 and tanh. exp(x) is 0 below -exp_low and infinite above exp_high;
-# exp_low is so large that 2**k is 0 in two factors, each of which is a normal number. 1.5*2**mantissa + n has n in its
-# last bits.
-_FORMAT = {
+# exp(x) is 0 below -exp_low and infinite above exp_high; expm1(x) is -1 below -expm1_low. What is smaller than `linear`
+# is its own expm1 and tanh. 2**k is 0 in two factors, 2**halfway apart, each of which is a normal number.
+_FORMAT: dict[str, dict[str, Any]] = {
     "f64": {
-        "u": "uint64_t", "mantissa": 52, "halfway": "64.0", "exp_low": "750.0", "exp_high": "720.0",
-        "expm1_low": "50.0", "expm1_high": "709.9", "shift_up": (1023 + 64, 52), "shift_down": (1023 - 64, 52),
-        "shift_half": (1022, 52), "back_up": "0x1p64", "back_down": "0x1p-64", "least_normal": "0x1p-1022",
-        "three_quarters": "0x3fe8000000000000u", "exponent_mask": "0xfff0000000000000u",
-        "two_bits": "0x4000000000000000u", "linear": "0x1p-60", "integer_bits": "0x4338000000000800u",
-        "integer_shift": (2048, 52),
+        "u": "uint64_t", "mantissa": 52, "bias": 1023, "halfway": 64, "exp_low": "750.0", "exp_high": "720.0",
+        "expm1_low": "50.0", "expm1_high": "709.9", "linear": "0x1p-60",
     },
     "f32": {
-        "u": "uint32_t", "mantissa": 23, "halfway": "32.0", "exp_low": "106.0", "exp_high": "91.0",
-        "expm1_low": "30.0", "expm1_high": "88.8", "shift_up": (127 + 32, 23), "shift_down": (127 - 32, 23),
-        "shift_half": (126, 23), "back_up": "0x1p32", "back_down": "0x1p-32", "least_normal": "0x1p-126",
-        "three_quarters": "0x3f400000u", "exponent_mask": "0xff800000u", "two_bits": "0x40000000u",
-        "linear": "0x1p-30", "integer_bits": "0x4b400100u", "integer_shift": (256, 23),
+        "u": "uint32_t", "mantissa": 23, "bias": 127, "halfway": 32, "exp_low": "106.0", "exp_high": "91.0",
+        "expm1_low": "30.0", "expm1_high": "88.8", "linear": "0x1p-30",
     },
 }  # fmt: skip
+
+
+def _layout(mantissa: int, bias: int, halfway: int) -> dict[str, str]:
+    """Numbers and bit patterns that follow from a format. 1.5*2**mantissa + n has n in its last bits."""
+
+    def holding(n: int) -> str:
+        return f"{1.5 * 2.0**mantissa + n:.1f}"
+
+    def bits(exponent: int, fraction: float) -> int:
+        """Of (1 + fraction)*2**exponent."""
+        return (exponent + bias << mantissa) + int(fraction * 2**mantissa)
+
+    sign = 2 * (bias + 1)  # the sign bit, beside the exponent
+    patterns = {
+        "three_quarters": bits(-1, 0.5), "two_bits": bits(1, 0), "exponent_mask": 2 * sign - 1 << mantissa,
+        "integer_bits": bits(mantissa, 0.5) ^ sign,
+    }  # fmt: skip
+    return {
+        "shift_up": holding(bias + halfway), "shift_down": holding(bias - halfway), "shift_half": holding(bias - 1),
+        "integer_shift": holding(sign), "back_up": f"0x1p{halfway}", "back_down": f"0x1p-{halfway}",
+        "least_normal": f"0x1p-{bias - 1}", **{name: f"0x{value:x}u" for name, value in patterns.items()},
+    }  # fmt: skip
 
 
 def closure(called: Iterable[str]) -> frozenset[str]:
@@ -65,23 +78,12 @@ def closure(called: Iterable[str]) -> frozenset[str]:
 
 
 @functools.cache
-def _template() -> jinja2.Template:
-    folder = Path(__file__).parent / "templates"
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("elementary.c.j2")
-
-
-@functools.cache
 def source(wanted: frozenset[str], precision: Precision) -> str:
     """The C text of these functions in one precision, such as exp_v and exp_vf."""
     known = COEFFICIENTS[precision.name]
-    values = {
-        key: f"{float.fromhex('0x1.8p0') * 2.0 ** value[1] + value[0]:.1f}" if isinstance(value, tuple) else value
-        for key, value in _FORMAT[precision.name].items()
-    }
-    return _template().render(
+    made = _FORMAT[precision.name]
+    values = made | _layout(made["mantissa"], made["bias"], made["halfway"]) | {"halfway": f"{made['halfway']}.0"}
+    return environment().get_template("elementary.c.j2").render(
         wanted=wanted, t=precision.c_type, s=precision.function_suffix, l=precision.literal_suffix,
         exp_q=list(known["EXP"]), log_p=list(known["LOG"]), ln2hi=known["LN2HI"][0], ln2lo=known["LN2LO"][0],
         log2e=known["LOG2E"][0], **values,

@@ -6,17 +6,14 @@ shape. Everything a template receives is finished text.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from ..spec.names import Allocator
 from . import elementary
 from .elementary import closure
+from .environment import environment
 from .ir import Assign, Call, Elem, Index, Kernel, Node, Reduce, Var, variables, walk
 from .passes import optimise
 from .target import Precision, Printer, Target, refuse_unknown
@@ -42,18 +39,6 @@ class Header:
     version: str
 
 
-@functools.cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-
-
 def render(kernels: Iterable[Kernel], target_name: str, header: Header) -> Artifact:
     """One file with every kernel of a loss. Raises TargetError for what the target cannot express."""
     target = TARGETS[target_name]
@@ -71,7 +56,7 @@ def render(kernels: Iterable[Kernel], target_name: str, header: Header) -> Artif
         context |= _c_file(ready, target, header)
     else:
         context |= _numpy_file(ready, target)
-    text = _environment().get_template(target.template).render(context)
+    text = environment().get_template(target.template).render(context)
     return Artifact(f"{target.name}/{header.name}{target.extension}", text)
 
 
