@@ -5,12 +5,12 @@
  * then, while they lie in the cache, given to the kernel. Sums of losses are
  * taken block by block, so that no array of losses is made.
  *
- * Two doors lead here. Python's own (`LOSSFORGE_PYTHON` defined) takes NumPy
- * arrays through the buffer protocol, in the limited API, so that one library
- * serves every Python from 3.11 on and NumPy's headers are not needed. Without
- * Python.h, ctypes calls `lossforge_call` and `lossforge_rows`. Both take plain
- * arrays alone and answer "not mine" to everything else, errors included:
- * the Python code behind them does, says and raises what is right then.
+ * Two doors lead here. Python's own (`LOSSFORGE_PYTHON` defined) takes arrays
+ * through the buffer protocol, in the limited API, so that one library serves
+ * every Python from 3.11 on and NumPy's headers are not needed. Without
+ * Python.h, ctypes brings arrays by NumPy's array interface. Both take plain
+ * arrays alone and answer "not mine" to everything else, errors included: the
+ * Python code behind them does, says and raises what is right then.
  */
 #ifdef LOSSFORGE_PYTHON
 #define Py_LIMITED_API 0x030B0000
@@ -235,187 +235,263 @@ int lossforge_rows(
     return 1;
 }
 
-/* Whether two pieces of memory share no byte. */
-static int apart(const void *a, size_t a_length, const void *b, size_t b_length)
+/* An array as a caller gave it, contiguous and of native numbers. */
+typedef struct {
+    void *data;
+    const ptrdiff_t *shape;
+    int axes;
+    char kind;  /* 'f' for floating, 'i' for signed integers, others are not taken */
+    size_t size; /* bytes a number */
+} array;
+
+/* The forms of one kernel: for targets like the predictions in float64 and float32, and for labels; NULL for none. */
+typedef struct {
+    const kernel *kernels[4];
+    int64_t target; /* which input y is, -1 without targets */
+    int64_t vector;
+} forms;
+
+typedef struct {
+    const kernel *k;
+    size_t n, K, begin, end;
+    int check, held, leading; /* leading: how many axes the batch has */
+    array arrays[2 * MOST];   /* all that are held, the predictions first */
+    const void *inputs[MOST];
+    void *outputs[MOST];
+} call;
+
+static int same_lengths(const array *a, const array *b, int axes)
 {
-    return (uintptr_t)a + a_length <= (uintptr_t)b || (uintptr_t)b + b_length <= (uintptr_t)a;
+    for (int i = 0; i < axes; i++)
+        if (a->shape[i] != b->shape[i])
+            return 0;
+    return 1;
 }
 
-/* The door for ctypes, to rows of n: inputs in the slots' order; 0 also where an output is not apart from the rest. */
-int lossforge_call(
-    const kernel *k, size_t n, size_t begin, size_t end, size_t K, int check, const void *first, const void *second,
-    const void *weight, void *a, void *b, void *c)
+/* Take y, f and the weights, NULL for none; 0 when they do not fit each other. */
+static int take_inputs(call *c, const forms *f, const array *target, const array *prediction, const array *weight)
 {
-    const void *inputs[MOST] = {first, second, NULL};
-    void *outputs[MOST] = {a, b, c};
-    const size_t size = (size_t)k->size;
-    inputs[k->inputs] = weight;
-    for (int64_t i = 0; i < k->outputs; i++) {
-        const size_t length = n * width(k->axes[i], K) * size;
-        for (int64_t j = 0; j < i; j++)
-            if (!apart(outputs[i], length, outputs[j], n * width(k->axes[j], K) * size))
-                return 0;
-        for (int64_t j = 0; j < k->inputs + (weight != NULL); j++)
-            if (!apart(outputs[i], length, inputs[j], n * (k->domains[j].wide ? K : 1) * unit(k, j)))
-                return 0;
+    const size_t size = prediction->size;
+    if (prediction->kind != 'f' || (size != 8 && size != 4) || prediction->axes < 1 + (f->vector != 0))
+        return 0;
+    c->inputs[0] = c->inputs[1] = c->inputs[2] = NULL;
+    c->outputs[0] = c->outputs[1] = c->outputs[2] = NULL;
+    c->leading = prediction->axes - (f->vector != 0);
+    c->K = f->vector ? (size_t)prediction->shape[c->leading] : 1;
+    c->n = 1;
+    for (int i = 0; i < c->leading; i++)
+        c->n *= (size_t)prediction->shape[i];
+    int which = size == 4, at = 0;
+    if (f->target < 0 ? target != NULL : target == NULL)
+        return 0;
+    if (target != NULL) {
+        if (target->axes > prediction->axes || !same_lengths(target, prediction, target->axes))
+            return 0;
+        if (f->vector && target->kind == 'i' && target->size == 8 && target->axes == c->leading)
+            which += 2;
+        else if (target->kind != 'f' || target->size != size || target->axes != prediction->axes)
+            return 0;
+        c->inputs[f->target] = target->data;
+        at = 1 - (int)f->target;
     }
-    return begin <= end && end <= n && lossforge_rows(k, begin, end, K, check, inputs, outputs, NULL, NULL);
+    c->inputs[at] = prediction->data;
+    c->k = f->kernels[which];
+    if (c->k == NULL || c->K == 0)
+        return 0;
+    if (weight != NULL) {
+        if (!c->k->weighted || weight->kind != 'f' || weight->size != size || weight->axes != c->leading
+            || !same_lengths(weight, prediction, c->leading))
+            return 0;
+        c->inputs[c->k->inputs] = weight->data;
+    }
+    return 1;
+}
+
+static size_t bytes(const array *a)
+{
+    size_t length = a->size;
+    for (int i = 0; i < a->axes; i++)
+        length *= (size_t)a->shape[i];
+    return length;
+}
+
+static int apart(const array *a, const array *b)
+{
+    return (uintptr_t)a->data + bytes(a) <= (uintptr_t)b->data || (uintptr_t)b->data + bytes(b) <= (uintptr_t)a->data;
+}
+
+/* Take an output, the last array held; 0 when it does not fit, or shares memory with the others held. */
+static int take_output(call *c, int i)
+{
+    const array *prediction = &c->arrays[0], *out = &c->arrays[c->held - 1];
+    const int axes = (int)c->k->axes[i];
+    if (out->kind != 'f' || out->size != prediction->size || out->axes != c->leading + axes
+        || !same_lengths(out, prediction, c->leading))
+        return 0;
+    for (int j = 0; j < axes; j++)
+        if ((size_t)out->shape[c->leading + j] != c->K)
+            return 0;
+    for (int j = 0; j < c->held - 1; j++)
+        if (!apart(out, &c->arrays[j]))
+            return 0;
+    c->outputs[i] = out->data;
+    return 1;
+}
+
+/* Run what was taken, or sum. */
+int lossforge_go(call *c, double *sums, double *weight_sums)
+{
+    return lossforge_rows(c->k, c->begin, c->end, c->K, c->check, c->inputs, c->outputs, sums, weight_sums);
+}
+
+/* Below this many numbers (some 30 us) waiting for Python's lock again would cost more than others gain by it. */
+#define RELEASED 16384
+
+/* What NumPy's __array_struct__ points to (numpy.org/doc/stable/reference/arrays.interface.html). */
+typedef struct {
+    int two, nd;
+    char typekind;
+    int itemsize, flags;
+    ptrdiff_t *shape, *strides;
+    void *data;
+    void *descr;
+} interface;
+
+enum { CONTIGUOUS = 0x1, NATIVE = 0x200, WRITEABLE = 0x400 };
+
+typedef void *pointer_of(void *capsule, const char *name);
+
+static pointer_of *get_pointer;
+static void *none;
+
+/* Before the first lossforge_enter: tell where PyCapsule_GetPointer and None are. */
+void lossforge_begin(pointer_of *get, void *none_is)
+{
+    get_pointer = get;
+    none = none_is;
+}
+
+static array *hold_interface(call *c, void *capsule, int flags)
+{
+    const interface *x = capsule == none ? NULL : get_pointer(capsule, NULL);
+    if (x == NULL || x->two != 2 || (x->flags & flags) != flags)
+        return NULL;
+    array *held = &c->arrays[c->held++];
+    *held = (array){x->data, x->shape, x->nd, x->typekind, (size_t)x->itemsize};
+    return held;
+}
+
+/* What ctypes asks for, in one argument because each costs. Arrays come as their __array_struct__, or None. */
+typedef struct {
+    call *opened;
+    const forms *forms;
+    void *y, *f, *weight, *outs[MOST];
+    int64_t check;
+    size_t begin, end; /* an end beyond the rows stands for their number */
+} request;
+
+/* The door of ctypes, which keeps Python's lock. Answers 0 for "not mine", else 1 when the rows were run or, if
+ * `opened` is given, taken there for `lossforge_go`; 2 where the rows are so many that the caller should do the latter.
+ */
+int lossforge_enter(const request *r)
+{
+    call own, *c = r->opened != NULL ? r->opened : &own;
+    const array *target = NULL, *weights = NULL, *prediction;
+    const int flags = CONTIGUOUS | NATIVE;
+    c->held = 0;
+    prediction = hold_interface(c, r->f, flags);
+    if (prediction == NULL || (r->y != none && (target = hold_interface(c, r->y, flags)) == NULL)
+        || (r->weight != none && (weights = hold_interface(c, r->weight, flags)) == NULL)
+        || !take_inputs(c, r->forms, target, prediction, weights))
+        return 0;
+    for (int i = 0; r->outs[0] != none && i < c->k->outputs; i++)
+        if (hold_interface(c, r->outs[i], flags | WRITEABLE) == NULL || !take_output(c, i))
+            return 0;
+    c->begin = r->begin;
+    c->end = r->end < c->n ? r->end : c->n;
+    c->check = r->check != 0;
+    if (r->opened != NULL)
+        return c->begin <= c->end;
+    return c->n * c->K >= RELEASED ? 2 : lossforge_go(c, NULL, NULL);
 }
 
 /* What bridge.py believes of the structures above is compared with this. */
 size_t lossforge_layout(void)
 {
-    return sizeof(domain) * 1000 + sizeof(kernel);
+    return (sizeof(domain) * 1000 + sizeof(kernel)) * 1000 + sizeof(call);
 }
 
 #ifdef LOSSFORGE_PYTHON
 
-/* Below this many numbers (some 30 µs) others wait less for us than we would for the lock. */
-#define RELEASED 16384
-
-/* One kernel in both precisions, for dense targets and for labels. */
+/* One kernel, and what is needed of NumPy. */
 typedef struct {
     PyObject ob_base;
-    const kernel *kernels[4]; /* f64, f32, f64 with labels, f32 with labels; NULL where there is none */
-    int target;               /* which input y is, -1 without targets */
-    int vector;
+    const forms *forms;
     PyObject *array;     /* numpy.ndarray */
     PyObject *empty;     /* numpy.empty */
     PyObject *dtypes[2]; /* float64, float32 */
-    PyObject *keep;      /* owns what `kernels` points to */
+    PyObject *keep;      /* owns what `forms` points to */
 } Bound;
 
-/* The arrays of one call. */
 typedef struct {
-    Py_buffer views[2 * MOST];
-    int held;
-    const kernel *k;
-    const void *inputs[MOST];
-    void *outputs[MOST];
-    size_t n, K;
-    int leading; /* axes of the batch */
-    const Py_buffer *f;
-    int weights; /* whether there are some */
+    call c;
+    Py_buffer views[2 * MOST]; /* where the arrays of the call come from */
 } Call;
 
 static void release(Call *call)
 {
-    while (call->held > 0)
-        PyBuffer_Release(&call->views[--call->held]);
+    while (call->c.held > 0)
+        PyBuffer_Release(&call->views[--call->c.held]);
 }
 
-/* A plain array: contiguous, aligned, of native numbers; NULL, without an exception, for all else. */
-static Py_buffer *hold(const Bound *self, Call *call, PyObject *x, int flags)
+/* Hold an array; NULL, without an exception, for what is not plain. */
+static array *hold(const Bound *self, Call *call, PyObject *x, int flags)
 {
     if ((PyObject *)Py_TYPE(x) != self->array)
         return NULL;
-    Py_buffer *view = &call->views[call->held];
+    Py_buffer *view = &call->views[call->c.held];
     if (PyObject_GetBuffer(x, view, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS | flags) < 0) {
         PyErr_Clear();
         return NULL;
     }
-    call->held++;
-    const char *format = view->format;
-    if (format == NULL || format[0] == '\0' || format[1] != '\0')
+    array *held = &call->c.arrays[call->c.held++];
+    const char *format = view->format, letter = format != NULL && format[0] != '\0' ? format[0] : '?';
+    if (letter == '?' || format[1] != '\0')
         return NULL;
-    return view;
+    const char kind = letter == 'd' || letter == 'f' ? 'f' : letter == 'l' || letter == 'q' ? 'i' : '?';
+    *held = (array){view->buf, view->shape, view->ndim, kind, (size_t)view->itemsize};
+    return held;
 }
 
-static int same_lengths(const Py_buffer *a, const Py_buffer *b, int axes)
-{
-    return memcmp(a->shape, b->shape, (size_t)axes * sizeof(Py_ssize_t)) == 0;
-}
-
-/* Take hold of y, f and the weights; 0 when they are not plain. */
 static int open_inputs(const Bound *self, Call *call, PyObject *y, PyObject *f, PyObject *weight)
 {
-    Py_buffer *prediction = hold(self, call, f, 0);
-    if (prediction == NULL || prediction->ndim < 1 + self->vector)
-        return 0;
-    const char real = prediction->format[0];
-    if (real != 'd' && real != 'f')
-        return 0;
-    call->f = prediction;
-    call->leading = prediction->ndim - self->vector;
-    call->K = self->vector ? (size_t)prediction->shape[call->leading] : 1;
-    if (call->K == 0)
-        return 0;
-    call->n = 1;
-    for (int i = 0; i < call->leading; i++)
-        call->n *= (size_t)prediction->shape[i];
-    int which = real == 'f', at = 0;
-    if (self->target < 0) {
-        if (y != Py_None)
-            return 0;
-    } else {
-        const Py_buffer *target = hold(self, call, y, 0);
-        if (target == NULL)
-            return 0;
-        const char kind = target->format[0];
-        if (kind == real && target->ndim == prediction->ndim && same_lengths(target, prediction, target->ndim))
-            ;
-        else if ((kind == 'l' || kind == 'q') && target->itemsize == 8 && target->ndim == prediction->ndim - 1
-                 && same_lengths(target, prediction, target->ndim) && self->vector)
-            which += 2;
-        else
-            return 0;
-        call->inputs[self->target] = target->buf;
-        at = 1 - self->target;
-    }
-    call->inputs[at] = prediction->buf;
-    call->k = self->kernels[which];
-    if (call->k == NULL)
-        return 0;
-    call->weights = weight != Py_None;
-    if (call->weights) {
-        const Py_buffer *view = call->k->weighted ? hold(self, call, weight, 0) : NULL;
-        if (view == NULL || view->format[0] != real || view->ndim != call->leading
-            || !same_lengths(view, prediction, call->leading))
-            return 0;
-        call->inputs[call->k->inputs] = view->buf;
-    }
-    return 1;
+    call->c.held = 0;
+    const array *target = NULL, *weights = NULL, *prediction = hold(self, call, f, 0);
+    return prediction != NULL && (y == Py_None || (target = hold(self, call, y, 0)) != NULL)
+           && (weight == Py_None || (weights = hold(self, call, weight, 0)) != NULL)
+           && take_inputs(&call->c, self->forms, target, prediction, weights);
 }
 
 /* A new array for an output. */
-static PyObject *allocate(const Bound *self, const Call *call, int axes)
+static PyObject *allocate(const Bound *self, const call *c, int axes)
 {
-    PyObject *shape = PyTuple_New(call->leading + axes);
-    for (int i = 0; shape != NULL && i < call->leading + axes; i++) {
-        PyObject *length = PyLong_FromSsize_t(i < call->leading ? call->f->shape[i] : (Py_ssize_t)call->K);
+    PyObject *shape = PyTuple_New(c->leading + axes);
+    for (int i = 0; shape != NULL && i < c->leading + axes; i++) {
+        PyObject *length = PyLong_FromSsize_t(i < c->leading ? c->arrays[0].shape[i] : (Py_ssize_t)c->K);
         if (length == NULL || PyTuple_SetItem(shape, i, length) < 0)
             Py_CLEAR(shape);
     }
     if (shape == NULL)
         return NULL;
-    PyObject *made = PyObject_CallFunctionObjArgs(self->empty, shape, self->dtypes[call->k->size == 4], NULL);
+    PyObject *made = PyObject_CallFunctionObjArgs(self->empty, shape, self->dtypes[c->k->size == 4], NULL);
     Py_DECREF(shape);
     return made;
 }
 
-/* Take hold of one output; 0 when it is not plain, or not apart from the arrays held before. */
-static int open_output(const Bound *self, Call *call, PyObject *x, int i)
+static int go(call *c, double *sums, double *weight_sums)
 {
-    const int before = call->held, axes = (int)call->k->axes[i];
-    const Py_buffer *view = hold(self, call, x, PyBUF_WRITABLE);
-    if (view == NULL || view->format[0] != call->f->format[0] || view->ndim != call->leading + axes
-        || !same_lengths(view, call->f, call->leading))
-        return 0;
-    for (int j = 0; j < axes; j++)
-        if ((size_t)view->shape[call->leading + j] != call->K)
-            return 0;
-    for (int j = 0; j < before; j++)
-        if (!apart(view->buf, (size_t)view->len, call->views[j].buf, (size_t)call->views[j].len))
-            return 0;
-    call->outputs[i] = view->buf;
-    return 1;
-}
-
-static int run_rows(Call *call, size_t begin, size_t end, int check, double *sums, double *weight_sums)
-{
-    PyThreadState *state = (end - begin) * call->K >= RELEASED ? PyEval_SaveThread() : NULL;
-    const int done =
-        lossforge_rows(call->k, begin, end, call->K, check, call->inputs, call->outputs, sums, weight_sums);
+    PyThreadState *state = (c->end - c->begin) * c->K >= RELEASED ? PyEval_SaveThread() : NULL;
+    const int done = lossforge_go(c, sums, weight_sums);
     if (state != NULL)
         PyEval_RestoreThread(state);
     return done;
@@ -427,33 +503,34 @@ static PyObject *not_mine(Call *call)
     Py_RETURN_NONE;
 }
 
-/* Arguments of the methods below: y, f, sample_weight, out, check_domain, and what comes after. */
-static PyObject *evaluate(const Bound *self, PyObject *const *args, size_t begin, size_t end, int whole)
+/* args: y, f, sample_weight, out, check_domain. */
+static PyObject *evaluate(const Bound *self, PyObject *const *args, size_t begin, size_t end)
 {
-    Call call = {.held = 0};
+    Call call;
     PyObject *out = args[3], *results[MOST] = {NULL}, *answer = NULL;
-    if ((args[4] != Py_True && args[4] != Py_False) || !open_inputs(self, &call, args[0], args[1], args[2]))
+    if (args[4] != Py_True && args[4] != Py_False)
+        Py_RETURN_NONE;
+    if (!open_inputs(self, &call, args[0], args[1], args[2]))
         return not_mine(&call);
-    const int count = (int)call.k->outputs;
-    const int tuple = PyTuple_CheckExact(out);
-    if (whole)
-        end = call.n;
-    if (begin > end || end > call.n
-        || (out != Py_None && (tuple ? PyTuple_Size(out) != count : count != 1)))
+    const int count = (int)call.c.k->outputs, tuple = PyTuple_CheckExact(out);
+    call.c.begin = begin;
+    call.c.end = end < call.c.n ? end : call.c.n;
+    call.c.check = args[4] == Py_True;
+    if (begin > call.c.end || (out != Py_None && (tuple ? PyTuple_Size(out) != count : count != 1)))
         return not_mine(&call);
     int plain = 1;
     for (int i = 0; i < count && plain; i++) {
         PyObject *given = tuple ? PyTuple_GetItem(out, i) : out;
         if (given == Py_None)
-            given = allocate(self, &call, (int)call.k->axes[i]);
+            given = allocate(self, &call.c, (int)call.c.k->axes[i]);
         else
             Py_XINCREF(given);
         if (given == NULL)
             goto failed;
         results[i] = given;
-        plain = open_output(self, &call, given, i);
+        plain = hold(self, &call, given, PyBUF_WRITABLE) != NULL && take_output(&call.c, i);
     }
-    if (!plain || !run_rows(&call, begin, end, args[4] == Py_True, NULL, NULL)) {
+    if (!plain || !go(&call.c, NULL, NULL)) {
         Py_INCREF(Py_None);
         answer = Py_None;
     } else if (count == 1) {
@@ -489,7 +566,7 @@ static PyObject *bound_run(PyObject *self, PyObject *const *args, Py_ssize_t cou
         PyErr_Clear();
         Py_RETURN_NONE;
     }
-    return evaluate((const Bound *)self, args, 0, 0, 1);
+    return evaluate((const Bound *)self, args, 0, SIZE_MAX);
 }
 
 static int range(PyObject *from, PyObject *to, size_t *begin, size_t *end)
@@ -507,7 +584,7 @@ static PyObject *bound_part(PyObject *self, PyObject *const *args, Py_ssize_t co
         return NULL;
     if (!range(args[5], args[6], &begin, &end))
         Py_RETURN_NONE;
-    return evaluate((const Bound *)self, args, begin, end, 0);
+    return evaluate((const Bound *)self, args, begin, end);
 }
 
 static PyObject *as_list(const double *numbers, size_t count)
@@ -527,24 +604,28 @@ static PyObject *bound_sums(PyObject *self, PyObject *const *args, Py_ssize_t co
     size_t begin, end;
     if (!arguments(count, 6))
         return NULL;
-    Call call = {.held = 0};
-    if ((args[3] != Py_True && args[3] != Py_False) || !range(args[4], args[5], &begin, &end)
-        || !open_inputs((const Bound *)self, &call, args[0], args[1], args[2]))
+    Call call;
+    if ((args[3] != Py_True && args[3] != Py_False) || !range(args[4], args[5], &begin, &end))
+        Py_RETURN_NONE;
+    if (!open_inputs((const Bound *)self, &call, args[0], args[1], args[2]))
         return not_mine(&call);
-    const size_t rows = block_rows(call.K), blocks = (end - begin + rows - 1) / rows;
-    if (call.k->outputs != 1 || call.k->axes[0] != 0 || end > call.n || begin % rows)
+    const size_t rows = block_rows(call.c.K), blocks = (end - begin + rows - 1) / rows;
+    if (call.c.k->outputs != 1 || call.c.k->axes[0] != 0 || end > call.c.n || begin % rows)
         return not_mine(&call);
-    double *sums = malloc(2 * (blocks ? blocks : 1) * sizeof(double)), *weight_sums = sums + blocks;
+    double *sums = malloc(2 * (blocks + 1) * sizeof(double)), *weight_sums = sums + blocks;
     if (sums == NULL) {
         release(&call);
         return PyErr_NoMemory();
     }
     PyObject *answer = NULL, *losses = NULL, *weights = NULL;
-    if (!run_rows(&call, begin, end, args[3] == Py_True, sums, weight_sums)) {
+    call.c.begin = begin;
+    call.c.end = end;
+    call.c.check = args[3] == Py_True;
+    if (!go(&call.c, sums, weight_sums)) {
         Py_INCREF(Py_None);
         answer = Py_None;
     } else if ((losses = as_list(sums, blocks)) != NULL) {
-        if (call.weights) {
+        if (args[2] != Py_None) {
             weights = as_list(weight_sums, blocks);
         } else {
             Py_INCREF(Py_None);
@@ -590,15 +671,12 @@ static PyType_Spec bound_spec = {
     .slots = bound_slots,
 };
 
-/* bind(four addresses of kernels or 0, target, vector, ndarray, empty, float64, float32, keep) */
+/* bind(address of forms, ndarray, empty, float64, float32, keep) */
 static PyObject *bridge_bind(PyObject *module, PyObject *args)
 {
-    unsigned long long addresses[4];
-    int target, vector;
+    unsigned long long address;
     PyObject *array, *empty, *f64, *f32, *keep;
-    if (!PyArg_ParseTuple(
-            args, "(KKKK)iiOOOOO", &addresses[0], &addresses[1], &addresses[2], &addresses[3], &target, &vector,
-            &array, &empty, &f64, &f32, &keep))
+    if (!PyArg_ParseTuple(args, "KOOOOO", &address, &array, &empty, &f64, &f32, &keep))
         return NULL;
     PyObject *type = PyObject_GetAttrString(module, "Bound");
     if (type == NULL)
@@ -608,10 +686,7 @@ static PyObject *bridge_bind(PyObject *module, PyObject *args)
     Py_DECREF(type);
     if (bound == NULL)
         return NULL;
-    for (int i = 0; i < 4; i++)
-        bound->kernels[i] = (const kernel *)(uintptr_t)addresses[i];
-    bound->target = target;
-    bound->vector = vector;
+    bound->forms = (const forms *)(uintptr_t)address;
     Py_INCREF(bound->array = array);
     Py_INCREF(bound->empty = empty);
     Py_INCREF(bound->dtypes[0] = f64);

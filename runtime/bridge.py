@@ -17,7 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
+from itertools import product
 from pathlib import Path
+from struct import Struct
 from types import ModuleType
 from typing import Any
 
@@ -55,6 +57,17 @@ class _Kernel(ctypes.Structure):
         ("inputs", ctypes.c_int64), ("outputs", ctypes.c_int64), ("weighted", ctypes.c_int64),
         ("size", ctypes.c_int64), ("axes", ctypes.c_int64 * _MOST),
     )  # fmt: skip
+
+
+class _Forms(ctypes.Structure):
+    """`forms` of bridge.c."""
+
+    _fields_ = (
+        ("kernels", ctypes.POINTER(_Kernel) * 4), ("target", ctypes.c_int64), ("vector", ctypes.c_int64),
+    )  # fmt: skip
+
+
+_CALL = 512  # bytes for `call` of bridge.c
 
 
 def _described(domain: Domain) -> _Domain:
@@ -116,13 +129,14 @@ def bridge() -> Bridge:
 
 
 def _load(built: native.Built, reason: str | None) -> Bridge:
-    library, pointer, size, flag = built.library, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-    library.lossforge_layout.restype = size
-    expected = 1000 * ctypes.sizeof(_Domain) + ctypes.sizeof(_Kernel)
-    if library.lossforge_layout() != expected:
+    library, pointer = built.library, ctypes.c_void_p
+    library.lossforge_layout.restype = ctypes.c_size_t
+    sizes, call = divmod(library.lossforge_layout(), 1000)
+    if sizes != 1000 * ctypes.sizeof(_Domain) + ctypes.sizeof(_Kernel) or call > _CALL:
         raise ArtifactError(f"{built.path} does not fit lossforge/runtime/bridge.py; install lossforge anew")
-    library.lossforge_call.argtypes = [pointer, size, size, size, size, flag, *[pointer] * 6]
-    library.lossforge_rows.argtypes = [pointer, size, size, size, flag, *[pointer] * 4]
+    library.lossforge_go.argtypes = [pointer] * 3
+    library.lossforge_begin.argtypes = [pointer, pointer]
+    library.lossforge_begin(ctypes.cast(ctypes.pythonapi.PyCapsule_GetPointer, pointer), id(None))
     if reason is not None:
         return Bridge(library, None, reason)
     loader = ExtensionFileLoader(_NAME, str(built.path))
@@ -168,17 +182,17 @@ def open_door(found: Bridge, signature: Signature, kernels: Kernels, owner: Any)
     """A door to a kernel; shut for losses of several targets or predictions, whose columns must be taken apart."""
     if len(signature.targets) > 1 or len(signature.predictions) > 1:
         return SHUT
-    keep: list[Any] = [owner]
-    made = {key: _kernel(signature, kernels, *key, keep) for key in kernels.entries}
-    target = next((i for i, slot in enumerate(signature.slots) if slot.role == "target"), -1)
+    keep: list[Any] = [owner, found.library]
+    forms = _Forms(target=next((i for i, slot in enumerate(signature.slots) if slot.role == "target"), -1))
+    forms.vector = signature.vector
+    for i, (labels, name) in enumerate(product((False, True), ("float64", "float32"))):
+        if (name, labels) in kernels.entries:
+            forms.kernels[i] = ctypes.pointer(_kernel(signature, kernels, name, labels, keep))
+    keep.append(forms)
     if found.module is None:
-        by_ctypes = _CtypesDoor(found.library, made, keep, signature, kernels, target)
+        by_ctypes = _CtypesDoor(found.library, forms, keep, signature, kernels.outputs)
         return Door(by_ctypes.run, by_ctypes.part, by_ctypes.sums)
-    order = [(name, labels) for labels in (False, True) for name in ("float64", "float32")]
-    addresses = tuple(ctypes.addressof(made[key]) if key in made else 0 for key in order)
-    bound = found.module.bind(
-        addresses, target, signature.vector, np.ndarray, np.empty, F64, F32, (keep, made, found.library)
-    )
+    bound = found.module.bind(ctypes.addressof(forms), np.ndarray, np.empty, F64, F32, keep)
     return Door(bound.run, bound.part, bound.sums)
 
 
@@ -201,108 +215,72 @@ def _kernel(signature: Signature, kernels: Kernels, name: str, labels: bool, kee
     )  # fmt: skip
 
 
-# Made of an array, this is a pointer to its data that keeps it alive. It wants contiguous, writeable memory.
-_pointer = (ctypes.c_char * 0).from_buffer
-_NO_POINTER = (TypeError, ValueError, BufferError)
-_LABEL = np.dtype(np.int64)
+_ALL = 2 ** (8 * ctypes.sizeof(ctypes.c_size_t)) - 1  # an end beyond all rows
+_ARRAY = np.ndarray
+_request = Struct("@8PqNN").pack  # `request` of bridge.c
 
 
 class _CtypesDoor:
-    """The door for a Python without Python.h: as lean as Python allows. C checks overlap and alignment."""
+    """The door for a Python without Python.h. Each step costs here: C looks at the arrays."""
 
     def __init__(
-        self, library: ctypes.CDLL, made: Mapping[tuple[str, bool], _Kernel], keep: Any, signature: Signature,
-        kernels: Kernels, target: int,
-    ) -> None:  # fmt: skip
-        self._dense, self._labels = (
-            {np.dtype(name): ctypes.addressof(kernel) for (name, labels), kernel in made.items() if labels == wanted}
-            for wanted in (False, True)
-        )
-        self._call, self._rows = library.lossforge_call, library.lossforge_rows
-        self._keep = keep, made
-        self._weighted, self._target, self._vector = kernels.weighted, target, signature.vector
-        self._axes = tuple(AXES[output] if signature.vector else 0 for output in kernels.outputs)
-        self._padding = (None,) * (_MOST - len(self._axes))
-
-    def _open(self, y: Any, f: Any, weight: Any) -> tuple[Any, ...] | None:
-        """The kernel, two inputs in the slots' order, the weights, the shape of the batch, n, K and the dtype."""
-        if type(f) is not np.ndarray:
-            return None
-        dtype, shape, n, size = f.dtype, f.shape, f.size, 1
-        batch, kernels = shape, self._dense
-        if self._vector:
-            batch, size = shape[:-1], shape[-1] if shape else 0
-            n //= size or 1
-        if not batch or not size:
-            return None
-        first, second = _pointer(f), None
-        if self._target < 0:
-            if y is not None:
-                return None
-        else:
-            if type(y) is not np.ndarray:
-                return None
-            if y.dtype != dtype or y.shape != shape:
-                if not self._vector or y.dtype != _LABEL or y.shape != batch:
-                    return None
-                kernels = self._labels
-            second = _pointer(y)
-            if self._target == 0:
-                first, second = second, first
-        if weight is not None:
-            if not self._weighted or type(weight) is not np.ndarray or weight.dtype != dtype or weight.shape != batch:
-                return None
-            weight = _pointer(weight)
-        kernel = kernels.get(dtype)
-        return None if kernel is None else (kernel, first, second, weight, batch, n, size, dtype)
+        self, library: ctypes.CDLL, forms: _Forms, keep: Any, signature: Signature, outputs: Sequence[str]
+    ) -> None:
+        enter = ctypes.PyDLL(library._name).lossforge_enter  # PyDLL keeps Python's lock while arrays are looked at
+        enter.argtypes = [ctypes.c_char_p]
+        self._enter, self._go, self._keep = enter, library.lossforge_go, keep
+        self._forms, self._y_type = ctypes.addressof(forms), np.ndarray if signature.targets else type(None)
+        self._vector = signature.vector
+        self._axes = tuple(AXES[output] if signature.vector else 0 for output in outputs)
 
     def run(self, y: Any, f: Any, weight: Any, out: Any, check: Any, threads: Any) -> Any:
-        return self.part(y, f, weight, out, check, 0, None) if type(threads) is int and threads == 1 else None
+        return self.part(y, f, weight, out, check, 0, _ALL) if type(threads) is int and threads == 1 else None
 
-    def part(self, y: Any, f: Any, weight: Any, out: Any, check: Any, begin: int, end: int | None) -> Any:
-        try:
-            opened = self._open(y, f, weight) if type(check) is bool else None
-            if opened is None:
-                return None
-            kernel, first, second, weight, batch, n, size, dtype = opened
-            given = (out,) if type(out) is not tuple else out
-            outs = []
-            if out is None:
-                given = (None,) * len(self._axes)
-            elif len(given) != len(self._axes):
-                return None
-            for axes, array in zip(self._axes, given, strict=True):
-                shape = (*batch, *(size,) * axes) if axes else batch
-                if array is None:
-                    array = np.empty(shape, dtype)
-                elif type(array) is not np.ndarray or array.dtype != dtype or array.shape != shape:
-                    return None
-                outs.append(array)
-            pointers = [_pointer(array) for array in outs]
-        except _NO_POINTER:
+    def part(self, y: Any, f: Any, weight: Any, out: Any, check: Any, begin: int, end: int) -> Any:
+        if type(f) is not _ARRAY or not f.ndim:
             return None
-        end = n if end is None else end
-        if not self._call(kernel, n, begin, end, size, check, first, second, weight, *pointers, *self._padding):
+        first = second = third = None
+        if out is None:
+            new = [np.empty((*f.shape[:-1], *f.shape[-1:] * a) if self._vector else f.shape, f.dtype) for a in self._axes]
+            out = new[0] if len(new) == 1 else tuple(new)
+        if type(out) is _ARRAY:
+            first, given = out.__array_struct__, 1
+        elif type(out) is tuple and all(type(array) is _ARRAY for array in out):
+            given = len(out)
+            first, second, third = (*(array.__array_struct__ for array in out), None, None, None)[:_MOST]
+        else:
             return None
-        return outs[0] if len(outs) == 1 else tuple(outs)
+        if given != len(self._axes) or not self._done(y, f, weight, first, second, third, check, begin, end, None):
+            return None
+        return out[0] if given == 1 and type(out) is tuple else out
 
     def sums(self, y: Any, f: Any, weight: Any, check: Any, begin: int, end: int) -> Any:
-        try:
-            opened = self._open(y, f, weight) if type(check) is bool and self._axes == (0,) else None
-        except _NO_POINTER:
+        if self._axes != (0,) or type(f) is not _ARRAY or not f.ndim:
             return None
-        if opened is None:
-            return None
-        kernel, first, second, weight, _, n, size, _ = opened
-        blocks = -(-(end - begin) // block_rows(size))
-        if not 0 <= begin <= end <= n:
-            return None
-        inputs = (ctypes.c_void_p * _MOST)()
-        given = [array for array in (first, second) if array is not None]
-        for i, array in enumerate([*given, weight]):
-            inputs[i] = None if array is None else ctypes.addressof(array)
+        blocks = -(-(end - begin) // block_rows(f.shape[-1] if self._vector else 1))
         losses, weights = ((ctypes.c_double * blocks)() for _ in range(2))
-        outputs = (ctypes.c_void_p * _MOST)()
-        if not self._rows(kernel, begin, end, size, check, inputs, outputs, losses, weights):
+        if not self._done(y, f, weight, None, None, None, check, begin, end, (losses, weights)):
             return None
         return list(losses), None if weight is None else list(weights)
+
+    def _done(
+        self, y: Any, f: Any, weight: Any, first: Any, second: Any, third: Any, check: Any, begin: int, end: int,
+        sums: Any,
+    ) -> bool:  # fmt: skip
+        """Whether C ran the rows; `first` and so on are the outputs' __array_struct__."""
+        if type(y) is not self._y_type or type(check) is not bool or not (weight is None or type(weight) is _ARRAY):
+            return False
+        # Capsules are given by their addresses, and kept alive by their names here.
+        target = None if y is None else y.__array_struct__
+        weights = None if weight is None else weight.__array_struct__
+        prediction = f.__array_struct__
+        given = (
+            self._forms, id(target), id(prediction), id(weights), id(first), id(second), id(third), check, begin, end
+        )  # fmt: skip
+        if sums is None:
+            done: int = self._enter(_request(0, *given))
+            if done < 2:
+                return done == 1
+        call = ctypes.create_string_buffer(_CALL)  # many rows run without Python's lock
+        taken = self._enter(_request(ctypes.addressof(call), *given))
+        return taken == 1 and self._go(call, *(sums or (None, None))) == 1

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -76,7 +75,8 @@ class LossFunction:
     """
 
     __slots__ = (
-        "__weakref__", "_artifacts", "_asked", "_backend", "_doors", "_parameters", "_requested", "_runs", "_signature",
+        "__weakref__", "_artifacts", "_asked", "_backend", "_doors", "_parameters", "_quick", "_requested", "_runs",
+        "_signature",
     )  # fmt: skip
 
     def __init__(self, artifacts: Artifacts, parameters: Mapping[str, Any], backend: str = "auto") -> None:
@@ -86,7 +86,8 @@ class LossFunction:
         call = f"lf.losses.{artifacts.name}(" if artifacts.catalogued else "lf.compile(loss, "
         self._parameters = bind(artifacts.name, artifacts.facts["parameters"], parameters, call)
         self._runs: dict[tuple[str, np.dtype[Any]], tuple[Run, list[str]]] = {}
-        self._doors = dict.fromkeys(OUTPUTS, _UNOPENED)
+        self._doors: dict[str, Door] = {}
+        self._quick = dict.fromkeys(OUTPUTS, SHUT.run)  # `run` of each door
         self._backend: Backend | None = choose(artifacts, "c") if self._requested == "c" else None
 
     @classmethod
@@ -135,42 +136,42 @@ class LossFunction:
         self, y: Any, f: Any, *, sample_weight: Any = None, out: Any = None, check_domain: bool = True, threads: int = 1
     ) -> Array:
         """The loss of each sample."""
-        done = self._doors["loss"].run(y, f, sample_weight, out, check_domain, threads)
+        done = self._quick["loss"](y, f, sample_weight, out, check_domain, threads)
         return self._evaluate("loss", y, f, sample_weight, out, check_domain, threads) if done is None else done
 
     def gradient(
         self, y: Any, f: Any, *, sample_weight: Any = None, out: Any = None, check_domain: bool = True, threads: int = 1
     ) -> Array:
         """d loss / d f of each sample."""
-        done = self._doors["gradient"].run(y, f, sample_weight, out, check_domain, threads)
+        done = self._quick["gradient"](y, f, sample_weight, out, check_domain, threads)
         return self._evaluate("gradient", y, f, sample_weight, out, check_domain, threads) if done is None else done
 
     def hessian(
         self, y: Any, f: Any, *, sample_weight: Any = None, out: Any = None, check_domain: bool = True, threads: int = 1
     ) -> Array:
         """d² loss / d f² of each sample."""
-        done = self._doors["hessian"].run(y, f, sample_weight, out, check_domain, threads)
+        done = self._quick["hessian"](y, f, sample_weight, out, check_domain, threads)
         return self._evaluate("hessian", y, f, sample_weight, out, check_domain, threads) if done is None else done
 
     def loss_gradient(
         self, y: Any, f: Any, *, sample_weight: Any = None, out: Any = None, check_domain: bool = True, threads: int = 1
     ) -> tuple[Array, Array]:
         """Loss and gradient in one pass."""
-        done = self._doors["loss_gradient"].run(y, f, sample_weight, out, check_domain, threads)
+        done = self._quick["loss_gradient"](y, f, sample_weight, out, check_domain, threads)
         return self._evaluate("loss_gradient", y, f, sample_weight, out, check_domain, threads) if done is None else done
 
     def gradient_hessian(
         self, y: Any, f: Any, *, sample_weight: Any = None, out: Any = None, check_domain: bool = True, threads: int = 1
     ) -> tuple[Array, Array]:
         """Gradient and Hessian in one pass."""
-        done = self._doors["gradient_hessian"].run(y, f, sample_weight, out, check_domain, threads)
+        done = self._quick["gradient_hessian"](y, f, sample_weight, out, check_domain, threads)
         return self._evaluate("gradient_hessian", y, f, sample_weight, out, check_domain, threads) if done is None else done
 
     def loss_gradient_hessian(
         self, y: Any, f: Any, *, sample_weight: Any = None, out: Any = None, check_domain: bool = True, threads: int = 1
     ) -> tuple[Array, Array, Array]:
         """Loss, gradient and Hessian in one pass."""
-        done = self._doors["loss_gradient_hessian"].run(y, f, sample_weight, out, check_domain, threads)
+        done = self._quick["loss_gradient_hessian"](y, f, sample_weight, out, check_domain, threads)
         return self._evaluate("loss_gradient_hessian", y, f, sample_weight, out, check_domain, threads) if done is None else done
 
     def inverse_link(self, f: Any, *, out: Any = None, check_domain: bool = True, threads: int = 1) -> Array:
@@ -317,9 +318,10 @@ class LossFunction:
 
     def _door(self, kernel: str) -> Door:
         """The door of a kernel, opened when first asked for."""
-        if self._doors[kernel] is _UNOPENED:
-            outputs = self._outputs(kernel)
-            self._doors[kernel] = self._resolved().door(kernel, outputs, self._signature, self._scalars)
+        if kernel not in self._doors:
+            door = self._resolved().door(kernel, self._outputs(kernel), self._signature, self._scalars)
+            self._doors[kernel] = door
+            self._quick[kernel] = door.run
         return self._doors[kernel]
 
     def _resolved(self) -> Backend:
@@ -339,10 +341,6 @@ class LossFunction:
         bound = ", ".join(f"{name}={value!r}" for name, value in self._parameters.items())
         origin = "losses." if self._artifacts.catalogued else ""
         return f"{origin}{self.name}({bound})  [{self.backend}]"
-
-
-# Not SHUT itself, which may be what opening it leads to.
-_UNOPENED = replace(SHUT)
 
 
 def _rows_and_size(sizes: Shape) -> tuple[int, int]:
