@@ -177,7 +177,7 @@ static double halved(const void *x, size_t n, int64_t size)
 /* Rows a block: a function of K alone, so that sums do not depend on who adds. */
 static size_t block_rows(size_t K)
 {
-    return K > BLOCK / LEAST ? LEAST : BLOCK / (K ? K : 1);
+    return K <= 1 ? BLOCK : K > BLOCK / LEAST ? LEAST : BLOCK / K;
 }
 
 /* Bytes a number of an input. */
@@ -205,13 +205,13 @@ int lossforge_rows(
     const size_t rows = block_rows(K), size = (size_t)k->size;
     const int64_t arrays = k->inputs + (k->weighted != 0);
     for (int64_t i = 0; i < arrays; i++)
-        if ((uintptr_t)inputs[i] % unit(k, i))
+        if ((uintptr_t)inputs[i] & (unit(k, i) - 1))
             return 0;
     for (int64_t i = 0; i < k->outputs; i++)
-        if ((uintptr_t)outputs[i] % size)
+        if ((uintptr_t)outputs[i] & (size - 1))
             return 0;
-    for (size_t at = begin; at < end; at += rows) {
-        const size_t n = end - at < rows ? end - at : rows, block = (at - begin) / rows;
+    for (size_t at = begin, block = 0; at < end; at += rows, block++) {
+        const size_t n = end - at < rows ? end - at : rows;
         const void *in[MOST] = {NULL};
         void *out[MOST] = {NULL};
         for (int64_t i = 0; i < arrays; i++) {
@@ -240,8 +240,9 @@ typedef struct {
     void *data;
     const ptrdiff_t *shape;
     int axes;
-    char kind;  /* 'f' for floating, 'i' for signed integers, others are not taken */
+    char kind;   /* 'f' for floating, 'i' for signed integers, others are not taken */
     size_t size; /* bytes a number */
+    size_t length; /* bytes in all */
 } array;
 
 /* The forms of one kernel: for targets like the predictions in float64 and float32, and for labels; NULL for none. */
@@ -307,17 +308,9 @@ static int take_inputs(call *c, const forms *f, const array *target, const array
     return 1;
 }
 
-static size_t bytes(const array *a)
-{
-    size_t length = a->size;
-    for (int i = 0; i < a->axes; i++)
-        length *= (size_t)a->shape[i];
-    return length;
-}
-
 static int apart(const array *a, const array *b)
 {
-    return (uintptr_t)a->data + bytes(a) <= (uintptr_t)b->data || (uintptr_t)b->data + bytes(b) <= (uintptr_t)a->data;
+    return (uintptr_t)a->data + a->length <= (uintptr_t)b->data || (uintptr_t)b->data + b->length <= (uintptr_t)a->data;
 }
 
 /* Take an output, the last array held; 0 when it does not fit, or shares memory with the others held. */
@@ -377,7 +370,9 @@ static array *hold_interface(call *c, void *capsule, int flags)
     if (x == NULL || x->two != 2 || (x->flags & flags) != flags)
         return NULL;
     array *held = &c->arrays[c->held++];
-    *held = (array){x->data, x->shape, x->nd, x->typekind, (size_t)x->itemsize};
+    *held = (array){x->data, x->shape, x->nd, x->typekind, (size_t)x->itemsize, (size_t)x->itemsize};
+    for (int i = 0; i < x->nd; i++)
+        held->length *= (size_t)x->shape[i];
     return held;
 }
 
@@ -459,7 +454,7 @@ static array *hold(const Bound *self, Call *call, PyObject *x, int flags)
     if (letter == '?' || format[1] != '\0')
         return NULL;
     const char kind = letter == 'd' || letter == 'f' ? 'f' : letter == 'l' || letter == 'q' ? 'i' : '?';
-    *held = (array){view->buf, view->shape, view->ndim, kind, (size_t)view->itemsize};
+    *held = (array){view->buf, view->shape, view->ndim, kind, (size_t)view->itemsize, (size_t)view->len};
     return held;
 }
 
