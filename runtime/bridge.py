@@ -99,9 +99,7 @@ class Bridge:
 def headers() -> Path:
     """The folder of Python.h; raises EnvironmentLacking where there is none that serves."""
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        raise EnvironmentLacking("this Python has no global lock, and so no limited API yet")
-    if sys.implementation.name != "cpython":
-        raise EnvironmentLacking(f"{sys.implementation.name} does not have CPython's limited API")
+        raise EnvironmentLacking("this Python has no global lock, and no limited API")
     folder = Path(sysconfig.get_path("include"))
     if not (folder / "Python.h").is_file():
         raise EnvironmentLacking(
@@ -115,6 +113,8 @@ _loaded: dict[Path, Bridge] = {}
 
 def bridge() -> Bridge:
     """The bridge, compiled when the cache does not hold it; raises EnvironmentLacking without a compiler."""
+    if sys.implementation.name != "cpython":
+        raise EnvironmentLacking(f"the bridge is for CPython, and this is {sys.implementation.name}")
     source = Path(__file__).with_name("bridge.c").read_text(encoding="utf-8")
     try:
         flags = (f"-DLOSSFORGE_PYTHON={sys.hexversion:#x}", f"-I{headers()}")
@@ -157,7 +157,7 @@ class Door:
     Array arguments are y, f, sample_weight, out as callers gave them.
     """
 
-    run: Callable[..., Any]  # y, f, sample_weight, out, check_domain, threads -> the results; threads other than 1: None
+    run: Callable[..., Any]  # y, f, sample_weight, out, check_domain, threads -> the results; only by one thread
     part: Callable[..., Any]  # y, f, sample_weight, out, check_domain, begin, end: as `run`, on some of the rows
     sums: Callable[..., Any]  # y, f, sample_weight, check_domain, begin, end -> block sums of losses, and of weights
 
@@ -241,8 +241,8 @@ class _CtypesDoor:
             return None
         first = second = third = None
         if out is None:
-            new = [np.empty((*f.shape[:-1], *f.shape[-1:] * a) if self._vector else f.shape, f.dtype) for a in self._axes]
-            out = new[0] if len(new) == 1 else tuple(new)
+            shape, last = (f.shape[:-1], f.shape[-1:]) if self._vector else (f.shape, ())
+            out = tuple(np.empty(shape + last * axes, f.dtype) for axes in self._axes)
         if type(out) is _ARRAY:
             first, given = out.__array_struct__, 1
         elif type(out) is tuple and all(type(array) is _ARRAY for array in out):

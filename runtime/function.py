@@ -137,51 +137,65 @@ class LossFunction:
     ) -> Array:
         """The loss of each sample."""
         done = self._quick["loss"](y, f, sample_weight, out, check_domain, threads)
-        return self._evaluate("loss", y, f, sample_weight, out, check_domain, threads) if done is None else done
+        if done is None:
+            done = self._evaluate("loss", y, f, sample_weight, out, check_domain, threads)
+        return done
 
     def gradient(
         self, y: Any, f: Any, *, sample_weight: Any = None, out: Any = None, check_domain: bool = True, threads: int = 1
     ) -> Array:
         """d loss / d f of each sample."""
         done = self._quick["gradient"](y, f, sample_weight, out, check_domain, threads)
-        return self._evaluate("gradient", y, f, sample_weight, out, check_domain, threads) if done is None else done
+        if done is None:
+            done = self._evaluate("gradient", y, f, sample_weight, out, check_domain, threads)
+        return done
 
     def hessian(
         self, y: Any, f: Any, *, sample_weight: Any = None, out: Any = None, check_domain: bool = True, threads: int = 1
     ) -> Array:
         """d² loss / d f² of each sample."""
         done = self._quick["hessian"](y, f, sample_weight, out, check_domain, threads)
-        return self._evaluate("hessian", y, f, sample_weight, out, check_domain, threads) if done is None else done
+        if done is None:
+            done = self._evaluate("hessian", y, f, sample_weight, out, check_domain, threads)
+        return done
 
     def loss_gradient(
         self, y: Any, f: Any, *, sample_weight: Any = None, out: Any = None, check_domain: bool = True, threads: int = 1
     ) -> tuple[Array, Array]:
         """Loss and gradient in one pass."""
         done = self._quick["loss_gradient"](y, f, sample_weight, out, check_domain, threads)
-        return self._evaluate("loss_gradient", y, f, sample_weight, out, check_domain, threads) if done is None else done
+        if done is None:
+            done = self._evaluate("loss_gradient", y, f, sample_weight, out, check_domain, threads)
+        return done
 
     def gradient_hessian(
         self, y: Any, f: Any, *, sample_weight: Any = None, out: Any = None, check_domain: bool = True, threads: int = 1
     ) -> tuple[Array, Array]:
         """Gradient and Hessian in one pass."""
         done = self._quick["gradient_hessian"](y, f, sample_weight, out, check_domain, threads)
-        return self._evaluate("gradient_hessian", y, f, sample_weight, out, check_domain, threads) if done is None else done
+        if done is None:
+            done = self._evaluate("gradient_hessian", y, f, sample_weight, out, check_domain, threads)
+        return done
 
     def loss_gradient_hessian(
         self, y: Any, f: Any, *, sample_weight: Any = None, out: Any = None, check_domain: bool = True, threads: int = 1
     ) -> tuple[Array, Array, Array]:
         """Loss, gradient and Hessian in one pass."""
         done = self._quick["loss_gradient_hessian"](y, f, sample_weight, out, check_domain, threads)
-        return self._evaluate("loss_gradient_hessian", y, f, sample_weight, out, check_domain, threads) if done is None else done
+        if done is None:
+            done = self._evaluate("loss_gradient_hessian", y, f, sample_weight, out, check_domain, threads)
+        return done
 
     def inverse_link(self, f: Any, *, out: Any = None, check_domain: bool = True, threads: int = 1) -> Array:
         """The mean that the raw score f stands for; f itself where the loss has no link."""
-        inputs = prepare(self._signature.without_targets(), 0.0, f, check_domain)
-        return self._run("inverse_link", inputs, None, out, workers(self.name, threads))[0]
+        done: Array | None = self._quick["inverse_link"](None, f, None, out, check_domain, threads)
+        if done is None:
+            count, _ = workers(self.name, threads), self._door("inverse_link")
+            inputs = prepare(self._signature.without_targets(), 0.0, f, check_domain)
+            done = self._run("inverse_link", inputs, None, out, count)[0]
+        return done
 
-    def sum(
-        self, y: Any, f: Any, *, sample_weight: Any = None, check_domain: bool = True, threads: int = 1
-    ) -> float:
+    def sum(self, y: Any, f: Any, *, sample_weight: Any = None, check_domain: bool = True, threads: int = 1) -> float:
         """The sum of the losses of all samples, times their weights; 0 of none.
 
         Added in float64, in an order that depends on neither `threads` nor the
@@ -189,9 +203,7 @@ class LossFunction:
         """
         return self._totals(y, f, sample_weight, check_domain, threads)[0]
 
-    def mean(
-        self, y: Any, f: Any, *, sample_weight: Any = None, check_domain: bool = True, threads: int = 1
-    ) -> float:
+    def mean(self, y: Any, f: Any, *, sample_weight: Any = None, check_domain: bool = True, threads: int = 1) -> float:
         """The mean loss of all samples: the sum of weights times losses over the sum of the weights.
 
         Summed as by `sum`. Raises ValueError where there is no mean: of no
@@ -207,25 +219,27 @@ class LossFunction:
         self, kernel: str, y: Any, f: Any, sample_weight: Any, out: Any, check_domain: bool, threads: int
     ) -> Any:
         """What the door of a kernel did not do: the first call, several threads, and all that is not plain."""
-        count = workers(self.name, threads)
-        door = self._door(kernel)
+        count, door = workers(self.name, threads), self._door(kernel)
         if count > 1 and (done := self._in_parts(door, kernel, y, f, sample_weight, out, check_domain, count)):
             return done[0] if len(done) == 1 else done
-        inputs = prepare(self._signature, y, f, check_domain)
-        weight = None if sample_weight is None else weigh(self.name, sample_weight, inputs, check_domain)
+        inputs, weight = self._prepared(y, f, sample_weight, check_domain)
         results = self._run(kernel, inputs, weight, out, count)
         return results[0] if len(results) == 1 else tuple(results)
+
+    def _prepared(self, y: Any, f: Any, sample_weight: Any, check_domain: bool) -> tuple[Inputs, Array | None]:
+        """Targets, predictions and weights as the kernels want them."""
+        inputs = prepare(self._signature, y, f, check_domain)
+        return inputs, None if sample_weight is None else weigh(self.name, sample_weight, inputs, check_domain)
 
     def _in_parts(
         self, door: Door, kernel: str, y: Any, f: Any, sample_weight: Any, out: Any, check_domain: bool, threads: int
     ) -> tuple[Array, ...] | None:
         """The results for plain arrays, by several threads; None where they are not plain."""
-        sizes = self._plain_sizes(f)
-        given = out if type(out) is tuple else (out,) * (len(OUTPUTS[kernel]) if out is None else 1)
-        if door is SHUT or sizes is None or len(given) != len(OUTPUTS[kernel]):
+        sizes, names = self._plain_sizes(f), OUTPUTS[kernel]
+        given = out if type(out) is tuple else (None,) * len(names) if out is None else (out,)
+        if door is SHUT or sizes is None or len(given) != len(names):
             return None
-        leading = f.shape[:-1] if self._signature.vector else f.shape
-        shapes = self._signature.shapes(OUTPUTS[kernel], leading, sizes)
+        shapes = self._signature.shapes(names, f.shape[: f.ndim - len(sizes) + 1], sizes)
         outs = tuple(np.empty(s, f.dtype) if o is None else o for s, o in zip(shapes, given, strict=True))
 
         def work(span: Span) -> bool:
@@ -234,36 +248,31 @@ class LossFunction:
         return outs if all(spread(work, spans(*_rows_and_size(sizes)), threads)) else None
 
     def _plain_sizes(self, f: Any) -> Shape | None:
-        """(n,) or (n, K) of predictions that a door may take."""
-        if type(f) is not np.ndarray or f.dtype not in (F64, F32) or f.ndim < 1 + self._signature.vector or not f.size:
+        """(n,) or (n, K) of predictions that a door may take; None of none."""
+        if type(f) is not np.ndarray or f.dtype not in (F64, F32) or not f.size or f.ndim <= self._signature.vector:
             return None
         return (f.size // f.shape[-1], f.shape[-1]) if self._signature.vector else (f.size,)
 
-    def _totals(
-        self, y: Any, f: Any, sample_weight: Any, check_domain: bool, threads: int
-    ) -> tuple[float, float, int]:
+    def _totals(self, y: Any, f: Any, sample_weight: Any, check_domain: bool, threads: int) -> tuple[float, float, int]:
         """The sum of the losses, the sum of the weights, and the number of samples."""
         count, door = workers(self.name, threads), self._door("loss")
-        if door is not SHUT and (sizes := self._plain_sizes(f)) is not None:
-            parts = spread(
-                lambda span: door.sums(y, f, sample_weight, check_domain, *span),
-                spans(*_rows_and_size(sizes)), count,
-            )  # fmt: skip
+        sizes = None if door is SHUT else self._plain_sizes(f)
+        if sizes is not None:
+            n, size = _rows_and_size(sizes)
+            parts = spread(lambda span: door.sums(y, f, sample_weight, check_domain, *span), spans(n, size), count)
             if None not in parts:
                 losses = total(x for part in parts for x in part[0])
-                weights = sizes[0] if sample_weight is None else total(x for part in parts for x in part[1])
-                return losses, weights, sizes[0]
-        inputs = prepare(self._signature, y, f, check_domain)
-        weight = None if sample_weight is None else weigh(self.name, sample_weight, inputs, check_domain)
-        run, outputs = self._bound("loss_index" if inputs.labels else "loss", inputs)
+                return losses, n if sample_weight is None else total(x for part in parts for x in part[1]), n
+        inputs, weight = self._prepared(y, f, sample_weight, check_domain)
         n, size = _rows_and_size(inputs.sizes)
         rows = block_rows(size)
+        run, outputs = self._bound("loss_index" if inputs.labels else "loss", inputs)
+        shapes = self._signature.kernel_shapes(outputs, inputs.sizes)
 
         def work(span: Span) -> list[float]:
-            part = slice(*span)
-            (losses,) = _on_rows(run, inputs, weight, self._signature.kernel_shapes(outputs, inputs.sizes), [None], span)
+            (losses,) = _on_rows(run, inputs, weight, shapes, [None], span)
             if inputs.nan is not None:
-                losses[inputs.nan[part]] = np.nan
+                losses[inputs.nan[slice(*span)]] = np.nan
             return block_sums(losses, rows)
 
         losses = total(x for part in spread(work, spans(n, size), count) for x in part)
@@ -319,7 +328,8 @@ class LossFunction:
     def _door(self, kernel: str) -> Door:
         """The door of a kernel, opened when first asked for."""
         if kernel not in self._doors:
-            door = self._resolved().door(kernel, self._outputs(kernel), self._signature, self._scalars)
+            signature = self._signature.without_targets() if kernel == "inverse_link" else self._signature
+            door = self._resolved().door(kernel, self._outputs(kernel), signature, self._scalars)
             self._doors[kernel] = door
             self._quick[kernel] = door.run
         return self._doors[kernel]

@@ -58,8 +58,8 @@ def _uniform(name: str, kernel: str, inputs: list[str], parameters: list[str], o
         given += [f"((const {real} *)p)[{i}]" for i in range(len(parameters))]
         given += [f"({real} *)out[{i}]" for i in range(outputs)]
         lines += [
-            f"void lossforge_{name}_{kernel}_{suffix}_at(size_t n, size_t K, const void *const *in, const void *p, "
-            "void *const *out) {",
+            f"void lossforge_{name}_{kernel}_{suffix}_at(",
+            "  size_t n, size_t K, const void *const *in, const void *p, void *const *out) {",
             f"  (void)p; (void)K; lossforge_{name}_{kernel}_{suffix}(n, {'K, ' * vector}{', '.join(given)});", "}",
         ]  # fmt: skip
     return lines
