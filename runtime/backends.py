@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from . import native
 from .artifacts import Artifacts
 from .bridge import F32, F64, SHUT, Door, Kernels, bridge, open_door
+from .domains import Rows
 from .errors import ArtifactError, EnvironmentLacking, ParameterError
 from .signature import Signature
 
@@ -136,12 +137,13 @@ class CBackend:
 
     def door(self, kernel: str, outputs: Sequence[str], signature: Signature, parameters: Parameters) -> Door:
         entries = {}
+        one_hot = any(isinstance(slot.domain, Rows) and slot.domain.one_hot for slot in signature.targets)
         for dtype in (F64, F32):
             try:
                 scalars = parameters(dtype)
             except ParameterError:  # float32 takes a parameter out of its domain: said when float32 is asked for
                 continue
-            for labels in (False, True) if signature.vector else (False,):
+            for labels in (False, True) if one_hot else (False,):
                 try:
                     entry = self._entry(f"{kernel}_index" if labels else kernel, dtype)
                 except ArtifactError:

@@ -255,7 +255,7 @@ class _CtypesDoor:
         return out[0] if given == 1 and type(out) is tuple else out
 
     def sums(self, y: Any, f: Any, weight: Any, check: Any, begin: int, end: int) -> Any:
-        if self._axes != (0,) or type(f) is not _ARRAY or not f.ndim:
+        if self._axes != (0,) or type(f) is not _ARRAY or not f.ndim or not f.shape[-1]:
             return None
         blocks = -(-(end - begin) // block_rows(f.shape[-1] if self._vector else 1))
         losses, weights = ((ctypes.c_double * blocks)() for _ in range(2))
