@@ -56,16 +56,24 @@ typedef struct {
     int64_t axes[MOST]; /* an output has K to this power numbers a row */
 } kernel;
 
+#define WITHIN(above, below)           \
+    for (size_t i = 0; i < n; i++)     \
+        inside &= (above) & (below);
+
 /* Whether n numbers lie in a domain. No loop ends early, so that each is vector code; NaN lies in none. */
 #define CHECKS(real, integer, bits, floor_of)                                                             \
     static int within_interval_##bits(const domain *d, const real *x, size_t n)                           \
     {                                                                                                     \
         const real low = (real)d->low, high = (real)d->high;                                              \
-        const integer low_closed = (integer)d->low_closed, high_closed = (integer)d->high_closed;         \
         integer inside = 1;                                                                               \
-        for (size_t i = 0; i < n; i++)                                                                    \
-            inside &= ((x[i] > low) | (low_closed & (x[i] == low)))                                       \
-                      & ((x[i] < high) | (high_closed & (x[i] == high)));                                 \
+        if (d->low_closed && d->high_closed)                                                              \
+            WITHIN(x[i] >= low, x[i] <= high)                                                             \
+        else if (d->low_closed)                                                                           \
+            WITHIN(x[i] >= low, x[i] < high)                                                              \
+        else if (d->high_closed)                                                                          \
+            WITHIN(x[i] > low, x[i] <= high)                                                              \
+        else                                                                                              \
+            WITHIN(x[i] > low, x[i] < high)                                                               \
         return inside != 0;                                                                               \
     }                                                                                                     \
                                                                                                           \
@@ -151,27 +159,31 @@ static int within(const kernel *k, const domain *d, const void *x, size_t n, siz
     return !check || (k->size == 8 ? within_f64(d, x, n, K) : within_f32(d, x, n, K));
 }
 
-/* The sum of at most BLOCK numbers in float64: halves are added, as if zeros followed up to a power of two. */
-static double halved(const void *x, size_t n, int64_t size)
-{
-    double work[BLOCK];
-    size_t length = 1;
-    while (length < n)
-        length *= 2;
-    if (size == 8)
-        memcpy(work, x, n * sizeof(double));
-    else
-        for (size_t i = 0; i < n; i++)
-            work[i] = (double)((const float *)x)[i];
-    for (size_t i = n; i < length; i++)
-        work[i] = 0.0;
-    for (size_t half = length / 2; half > 0; half /= 2) {
-        double *restrict low = work;
-        const double *restrict high = work + half;
-        for (size_t i = 0; i < half; i++)
-            low[i] += high[i];
+/* The sum of 1 to BLOCK numbers in float64: halves are added, as if zeros followed up to a power of two. */
+#define HALVED(real, bits)                                                  \
+    static double halved_##bits(const real *restrict x, size_t n)           \
+    {                                                                       \
+        double work[BLOCK];                                                 \
+        size_t half = 1;                                                    \
+        while (2 * half < n)                                                \
+            half *= 2;                                                      \
+        const size_t pairs = n > half ? n - half : 0;                       \
+        for (size_t i = 0; i < pairs; i++)                                  \
+            work[i] = (double)x[i] + (double)x[half + i];                   \
+        for (size_t i = pairs; i < half; i++)                               \
+            work[i] = (double)x[i];                                         \
+        for (half /= 2; half > 0; half /= 2)                                \
+            for (size_t i = 0; i < half; i++)                               \
+                work[i] += work[half + i];                                  \
+        return work[0];                                                     \
     }
-    return work[0];
+
+HALVED(double, f64)
+HALVED(float, f32)
+
+static double halved(const kernel *k, const void *x, size_t n)
+{
+    return k->size == 8 ? halved_f64(x, n) : halved_f32(x, n);
 }
 
 /* Rows a block: a function of K alone, so that sums do not depend on who adds. */
@@ -228,9 +240,9 @@ int lossforge_rows(
             out[0] = scratch;
         k->run(n, K, in, k->parameters, out);
         if (sums != NULL)
-            sums[block] = halved(scratch, n, k->size);
+            sums[block] = halved(k, scratch, n);
         if (weight_sums != NULL && k->weighted && in[k->inputs] != NULL)
-            weight_sums[block] = halved(in[k->inputs], n, k->size);
+            weight_sums[block] = halved(k, in[k->inputs], n);
     }
     return 1;
 }
