@@ -25,7 +25,7 @@ from .outputs import deliver, direct, receive
 from .parameters import bind, rounded
 from .signature import Signature
 from .sums import block_sums, total
-from .threads import Span, block_rows, spans, spread, workers
+from .threads import FEWEST, Span, block_rows, spans, spread, workers
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -63,8 +63,8 @@ class LossFunction:
       it holds after a DomainViolation is undefined;
     - `check_domain`: whether values outside the domains of the loss are
       refused. NaN is refused in targets; in a prediction it makes its results NaN;
-    - `threads`: how many threads share the rows of a large array (some 1e5
-      numbers or more). The results do not depend on it.
+    - `threads`: how many threads share the rows of a large array (5e5 numbers
+      or more). The results do not depend on it.
 
     `loss` has the shape of the data, (...); `gradient` that of f; `hessian`
     (...), or (..., P, P) or (..., K, K). Scalars give NumPy scalars. `sum` and
@@ -376,7 +376,7 @@ def _run_rows(
 ) -> list[Array]:
     """The results of a kernel, by several threads where there is enough to do."""
     parts = spans(*_rows_and_size(inputs.sizes))
-    if threads == 1 or len(parts) < 2:
+    if threads == 1 or len(parts) < FEWEST:
         return run(inputs.sizes, inputs.arrays, weight, shapes, outs)
     results = [np.empty(s, inputs.dtype) if o is None else o for s, o in zip(shapes, outs, strict=True)]
     spread(lambda span: _on_rows(run, inputs, weight, shapes, results, span), parts, threads)

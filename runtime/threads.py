@@ -19,6 +19,8 @@ T = TypeVar("T")
 BLOCK, LEAST = 1024, 16
 # Numbers a span: a tenth of a millisecond of work or more, so that handing it over costs little.
 SPAN = 1 << 17
+# The fewest spans that several threads share: starting threads takes as long as the cheapest losses of two spans.
+FEWEST = 4
 
 
 def workers(loss: str, threads: Any) -> int:
@@ -53,7 +55,7 @@ def spread(work: Callable[[Span], T], parts: list[Span], threads: int) -> list[T
     Threads are started for this call alone: that takes some 0.1 ms, and nothing
     is left behind that a fork could break.
     """
-    if threads == 1 or len(parts) < 2:
+    if threads == 1 or len(parts) < FEWEST:
         return [work(part) for part in parts]
     with ThreadPoolExecutor(min(threads, len(parts))) as pool:
         return list(pool.map(work, parts))
