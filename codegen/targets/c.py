@@ -45,7 +45,7 @@ C = Target(
     boolean={"and": "&&", "or": "||", "not": "!"},
     reserved=RESERVED_C
     | {f"{name}{s}" for name in ("maximum", "minimum", "sign", *HELPERS) for s in ("", "f")}
-    | {"n", "K", "weight"},
+    | {"n", "K", "weight", "inputs", "parameters", "constants", "outputs", "labels", "scratch", "rows", "row", "more"},
     precisions=(FLOAT64, FLOAT32),
     eager_select=False,
 )

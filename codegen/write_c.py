@@ -1,0 +1,249 @@
+"""How do the kernels of a loss become a file in C?
+
+A kernel is a static function over a block of rows of fixed length, so that its loop becomes vector code and nothing
+else; `lossforge_..._at` runs it over any number of rows, and a function with a readable signature stands before that.
+Of losses over K classes the block is turned: class by class, the rows of the block side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..spec.names import Allocator
+from . import elementary
+from .elementary import closure
+from .ir import Assign, Call, Elem, Index, Kernel, Reduce, Spread, used_names, walk
+from .target import FLOAT64, Precision, Printer, Target
+
+ROWS = 64  # of a block
+ROWS_OF_CLASSES = {"f64": 8, "f32": 16}  # a cache line for each class
+
+# NaN in the second argument is passed on; fmax would swallow it.
+_HELPERS = {
+    "max": "static inline {t} maximum{s}({t} a, {t} b)\n{{\n    return a > b ? a : b;\n}}",
+    "min": "static inline {t} minimum{s}({t} a, {t} b)\n{{\n    return a < b ? a : b;\n}}",
+    "sign": "static inline {t} sign{s}({t} x)\n{{\n"
+    "    return x > {zero} ? {one} : (x < {zero} ? -{one} : x);\n}}",
+}  # fmt: skip
+
+
+def c_file(kernels: list[Kernel], target: Target, loss: str) -> dict[str, Any]:
+    """What the template needs to know."""
+    called = {
+        n.function
+        for kernel in kernels
+        for a in (*kernel.prologue, *kernel.body, *kernel.outputs)
+        for n in walk(a.value)
+        if isinstance(n, Call)
+    }
+    own = closure(called)
+    helpers = [elementary.source(own, p) for p in target.precisions if own]
+    helpers += [
+        text.format(t=p.c_type, s=p.function_suffix, zero=f"0.0{p.literal_suffix}", one=f"1.0{p.literal_suffix}")
+        for name, text in _HELPERS.items()
+        if name in called
+        for p in target.precisions
+    ]
+    vector = any(k.is_vector for k in kernels)
+    write = _over_classes if vector else _over_rows
+    return {
+        "helpers": helpers,
+        "bits": bool(own),
+        "vector": vector,
+        "most_inputs": max(len(k.inputs) for k in kernels),
+        "most_outputs": max(len(k.outputs) for k in kernels),
+        "precisions": [
+            {
+                "name": p.name,
+                "t": p.c_type,
+                "label": "int64_t" if p is FLOAT64 else "int32_t",
+                "l": p.literal_suffix,
+                "rows": ROWS_OF_CLASSES[p.name] if vector else ROWS,
+                "functions": [write(kernel, p, target, loss) for kernel in kernels],
+            }
+            for p in target.precisions
+        ],
+    }
+
+
+def _interface(kernel: Kernel, precision: Precision, target: Target, loss: str, used: frozenset[str]) -> dict[str, Any]:
+    """The names in a kernel, and the two functions that stand before it."""
+    t = precision.c_type
+    allocate = Allocator(target.reserved).allocate
+    array = {n: allocate(n) for n in kernel.inputs}
+    names = {n: allocate(n) for n in kernel.parameters}
+    out = {o.name: allocate(o.name) for o in kernel.outputs}
+    for assign in (*kernel.prologue, *kernel.body):
+        names[assign.name] = allocate(assign.name)
+    plain = Printer(target, precision, names)
+    needed = used_names(kernel.prologue)
+    constants = [n for n in (*kernel.parameters, *(a.name for a in kernel.prologue)) if n in used]
+    conditions = {a.name for a in kernel.prologue if a.value.type == "bool"}
+    signature = ["size_t n"] + ["size_t K"] * kernel.is_vector
+    signature += [f"const {'int64_t' if n == kernel.index_target else t} *{array[n]}" for n in kernel.inputs]
+    signature += [f"const {t} *weight"] * kernel.weighted
+    signature += [f"{t} {names[p]}" for p in kernel.parameters]
+    signature += [f"{t} *{out[o.name]}" for o in kernel.outputs]
+    return {
+        "array": array,
+        "names": names,
+        "out": out,
+        "allocate": allocate,
+        "kernel": kernel.name,
+        "symbol": f"lossforge_{loss}_{kernel.name}_{precision.name}",
+        "signature": ", ".join(signature),
+        "inputs": [array[n] for n in kernel.inputs],
+        "weighted": kernel.weighted,
+        "parameters": [names[p] for p in kernel.parameters],
+        "outputs": [out[o.name] for o in kernel.outputs],
+        "prologue": [
+            *(
+                f"const {t} {names[p]} = parameters[{i}];"
+                for i, p in enumerate(kernel.parameters)
+                if p in needed or p in constants
+            ),
+            *(f"const {_type(a, t)} {names[a.name]} = {plain(a.value)};" for a in kernel.prologue),
+        ],
+        "constants": [names[n] for n in constants],
+        "taken": [
+            f"const int {names[n]} = constants[{i}] != 0.0{precision.literal_suffix};"
+            if n in conditions
+            else f"const {t} {names[n]} = constants[{i}];"
+            for i, n in enumerate(constants)
+        ],
+    }
+
+
+def _over_rows(kernel: Kernel, precision: Precision, target: Target, loss: str) -> dict[str, Any]:
+    t, used = precision.c_type, used_names((*kernel.body, *kernel.outputs))
+    made = _interface(kernel, precision, target, loss, used)
+    array, names, out = made["array"], made["names"], made["out"]
+    local = {n: made["allocate"](f"{n}_i") for n in kernel.inputs}
+    printer = Printer(target, precision, names | local)
+    at = {n: i for i, n in enumerate(kernel.inputs)}
+    made["taken"] += [f"const {t} *const {array[n]} = inputs[{i}];" for n, i in at.items() if n in used]
+    made["taken"] += [f"{t} *const {out[o.name]} = outputs[{i}];" for i, o in enumerate(kernel.outputs)]
+    return made | {
+        "lines": [
+            *(f"const {t} {local[n]} = {array[n]}[row];" for n in kernel.inputs if n in used),
+            *(f"const {_type(a, t)} {names[a.name]} = {printer(a.value)};" for a in kernel.body),
+            *(f"{out[o.name]}[row] = {printer(o.value)};" for o in kernel.outputs),
+        ]
+    }
+
+
+def _type(assign: Assign, real: str) -> str:
+    return real if assign.value.type == "real" else "int"
+
+
+def _over_classes(kernel: Kernel, precision: Precision, target: Target, loss: str) -> dict[str, Any]:
+    t, used = precision.c_type, used_names((*kernel.body, *kernel.outputs))
+    made = _interface(kernel, precision, target, loss, used)
+    array, names, out, allocate = made["array"], made["names"], made["out"], made["allocate"]
+    label = kernel.index_target
+    indices = {n: allocate(n) for n in _indices(kernel) if n != label}
+    spread = [a.name for a in kernel.body if isinstance(a.value, Spread)]
+    rows = {a.name for a in kernel.body} - {*spread}
+    # A label is the index of its row.
+    places = indices | ({label: f"(size_t){array[label]}[row]"} if label else {})
+    scalars = {n: f"{names[n]}[row]" for n in rows} | ({label: f"{array[label]}[row]"} if label else {})
+    arrays = array | {n: names[n] for n in spread}
+    integer, block = f"label_{precision.name}", f"ROWS_{precision.name}"
+    printer = Printer(
+        target,
+        precision,
+        names | scalars,
+        lambda v, i: f"{arrays[v]}[{places[i]} * {block} + row]",
+        lambda i: f"({integer}){indices[i]}",
+    )
+    vectors = [n for n in kernel.inputs if n != label]
+    made["taken"] += [f"const {t} *const {array[n]} = inputs[{i}];" for i, n in enumerate(vectors) if n in used]
+    made["taken"] += [f"{t} *const {out[o.name]} = outputs[{i}];" for i, o in enumerate(kernel.outputs)]
+    for i, n in enumerate(spread):
+        made["taken"].append(f"{t} *const {names[n]} = scratch + {i} * K * {block};")
+    steps = [_step(a, printer, names, indices, precision) for a in kernel.body]
+    for axes, o in zip(kernel.axes, kernel.outputs, strict=True):
+        loops = [indices[a] for a in axes]
+        at = ["row", f"{''.join(loops)} * {block} + row", f"(row * K + {loops[0]}) * K + {loops[-1]}" if loops else ""]
+        line = f"{out[o.name]}[{at[len(loops)]}] = {printer(o.value)};"
+        steps.append(_Loop(tuple(loops), [line], used_names([o])))
+    return made | {
+        "steps": _together(steps),
+        "label": array[label] if label else None,
+        "vectors": [array[n] for n in vectors],
+        "scratch": len(spread),
+        "layout": [len(a) for a in kernel.axes],
+    }
+
+
+def _indices(kernel: Kernel) -> list[str]:
+    """Every index over classes, in order of appearance."""
+    found: dict[str, None] = {}
+    for axes in kernel.axes:
+        found |= dict.fromkeys(axes)
+    for assign in (*kernel.body, *kernel.outputs):
+        for node in walk(assign.value):
+            if isinstance(node, Reduce | Spread | Elem):
+                found[node.index] = None
+            elif isinstance(node, Index):
+                found[node.name] = None
+    return list(found)
+
+
+@dataclass
+class _Loop:
+    """A loop over the rows of a block, and over classes around it."""
+
+    classes: tuple[str, ...]
+    lines: list[str]
+    reads: frozenset[str]
+    declared: list[str] = field(default_factory=list)
+    first: list[str] = field(default_factory=list)
+    reduced: set[str] = field(default_factory=set)  # what is known only after the loop
+
+
+def _together(loops: list[_Loop]) -> list[_Loop]:
+    """Neighbours over the same classes in one loop, unless one needs what another has only at its end."""
+    joined: list[_Loop] = []
+    for loop in loops:
+        last = joined[-1] if joined else None
+        if last and last.classes == loop.classes and len(loop.classes) < 2 and not last.reduced & loop.reads:
+            last.lines += loop.lines
+            last.declared += loop.declared
+            last.first += loop.first
+            last.reduced |= loop.reduced
+        else:
+            joined.append(loop)
+    return joined
+
+
+def _step(
+    assign: Assign, printer: Printer, names: Mapping[str, str], indices: Mapping[str, str], precision: Precision
+) -> _Loop:
+    """One temporary: a value for each class, for each row, or gathered from all classes of a row."""
+    value, t, name, block = assign.value, precision.c_type, names[assign.name], f"ROWS_{precision.name}"
+    reads, here = used_names([assign]), f"{name}[row]"
+    if isinstance(value, Spread):
+        index = indices[value.index]
+        return _Loop((index,), [f"{name}[{index} * {block} + row] = {printer(value.body)};"], reads)
+    declared = [f"{t} {name}[{block}];"]
+    if not isinstance(value, Reduce):
+        return _Loop((), [f"{here} = {printer(value)};"], reads, declared)
+    index, body = indices[value.index], printer(value.body)
+    if value.op == "sum":
+        lines, first = [f"{here} += {body};"], [f"{here} = 0.0{precision.literal_suffix};"]
+    elif value.op == "max":
+        # A NaN stays: no comparison with it holds, so it is taken when it comes and kept after.
+        lines = [f"{here} = {body} <= {here} || {here} != {here} ? {here} : {body};"]
+        first = [f"{here} = -HUGE_VAL{precision.function_suffix.upper()};"]
+    else:  # the first of the largest: what is larger than all before
+        most, whole = f"{name}_most", f"label_{precision.name}"
+        declared = [f"{whole} {name}[{block}];", f"{t} {most}[{block}];"]
+        first = [f"{here} = 0;", f"{most}[row] = {body.replace(f'[{index} *', '[0 *')};"]
+        lines = [
+            f"{here} = {body} > {most}[row] ? ({whole}){index} : {here};",
+            f"{most}[row] = {body} > {most}[row] ? {body} : {most}[row];",
+        ]
+    return _Loop((index,), lines, reads, declared, first, {assign.name})
