@@ -26,8 +26,8 @@
 
 /* Numbers a block: 1024 rows of two inputs, weights and three outputs are 48 KiB in float64. */
 #define BLOCK 1024
-/* The fewest rows a block, for vectors longer than BLOCK/LEAST. */
-#define LEAST 16
+/* The fewest rows a block, however long they are: as many as the widest kernel takes together. */
+#define LEAST 64
 /* Inputs (targets, predictions, weights) and outputs (loss, gradient, hessian) at most. */
 #define MOST 3
 
@@ -186,10 +186,13 @@ static double halved(const kernel *k, const void *x, size_t n)
     return k->size == 8 ? halved_f64(x, n) : halved_f32(x, n);
 }
 
-/* Rows a block: a function of K alone, so that sums do not depend on who adds. */
+/* Rows a block, a power of two: a function of K alone, so that sums do not depend on who adds. */
 static size_t block_rows(size_t K)
 {
-    return K <= 1 ? BLOCK : K > BLOCK / LEAST ? LEAST : BLOCK / K;
+    size_t rows = BLOCK;
+    while (rows > LEAST && rows * K > BLOCK)
+        rows /= 2;
+    return rows;
 }
 
 /* Bytes a number of an input. */

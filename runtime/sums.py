@@ -19,16 +19,14 @@ Array = NDArray[Any]
 
 
 def block_sums(x: Array, rows: int) -> list[float]:
-    """The sums of x, (n,), over blocks of so many rows."""
-    blocks, length = -(-len(x) // rows), 1 << (rows - 1).bit_length()
-    flat = np.zeros(blocks * rows)
-    flat[: len(x)] = x
-    work = np.zeros((blocks, length))
-    work[:, :rows] = flat.reshape(blocks, rows)
+    """The sums of x, (n,), over blocks of so many rows, a power of two."""
+    padded: Array = np.zeros(-(-len(x) // rows) * rows)
+    padded[: len(x)] = x
+    work = padded.reshape(-1, rows)
     with np.errstate(all="ignore"):
-        while length > 1:
-            length //= 2
-            work = work[:, :length] + work[:, length:]
+        while rows > 1:
+            rows //= 2
+            work = work[:, :rows] + work[:, rows:]
     sums: list[float] = work[:, 0].tolist()
     return sums
 

@@ -16,7 +16,7 @@ Span = tuple[int, int]
 T = TypeVar("T")
 
 # Numbers a block and the fewest rows a block, as in bridge.c.
-BLOCK, LEAST = 1024, 16
+BLOCK, LEAST = 1024, 64
 # Numbers a span: a tenth of a millisecond of work or more, so that handing it over costs little.
 SPAN = 1 << 17
 # The fewest spans that several threads share: starting threads takes as long as the cheapest losses of two spans.
@@ -39,7 +39,7 @@ def workers(loss: str, threads: Any) -> int:
 
 def block_rows(size: int) -> int:
     """How many rows of `size` numbers are checked, computed and summed together."""
-    return max(LEAST, BLOCK // size)
+    return max(LEAST, 1 << (BLOCK // size).bit_length() - 1) if size <= BLOCK else LEAST
 
 
 def spans(rows: int, size: int) -> list[Span]:

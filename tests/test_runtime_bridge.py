@@ -414,7 +414,7 @@ def test_fork_and_pickle(door: str) -> None:
 def test_sums_are_of_the_losses(door: str) -> None:
     rng = np.random.default_rng(5)
     loss, softmax = opened("huber", door), opened("softmax", door)
-    for n in (1, 10, 1023, 1024, 1025, 5000, SPAN + 1030):
+    for n in (1, 10, 255, 257, 1023, 1024, 1025, 5000, SPAN + 1030):
         y, f, w = rng.normal(size=n), rng.normal(size=n), rng.uniform(size=n)
         exact = float(np.sum(loss.loss(y, f), dtype=np.longdouble))
         assert loss.sum(y, f) == pytest.approx(exact, rel=1e-14) and loss.mean(y, f) == loss.sum(y, f) / n
