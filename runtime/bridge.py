@@ -108,7 +108,7 @@ def headers() -> Path:
     return folder
 
 
-_loaded: dict[Path, Bridge] = {}
+_loaded: dict[tuple[Path, str | None], Bridge] = {}
 
 
 def bridge() -> Bridge:
@@ -123,9 +123,9 @@ def bridge() -> Bridge:
         built, reason = native.build("bridge", source, flags), None
     except EnvironmentLacking as error:
         built, reason = native.build("bridge", source), str(error)
-    if built.path not in _loaded:
-        _loaded[built.path] = _load(built, reason)
-    return _loaded[built.path]
+    if (built.path, reason) not in _loaded:
+        _loaded[built.path, reason] = _load(built, reason)
+    return _loaded[built.path, reason]
 
 
 def _load(built: native.Built, reason: str | None) -> Bridge:

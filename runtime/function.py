@@ -259,7 +259,8 @@ class LossFunction:
         sizes = None if door is SHUT else self._plain_sizes(f)
         if sizes is not None:
             n, size = _rows_and_size(sizes)
-            parts = spread(lambda span: door.sums(y, f, sample_weight, check_domain, *span), spans(n, size), count)
+            ranges = [(0, n)] if count == 1 else spans(n, size)
+            parts = spread(lambda span: door.sums(y, f, sample_weight, check_domain, *span), ranges, count)
             if None not in parts:
                 losses = total(x for part in parts for x in part[0])
                 return losses, n if sample_weight is None else total(x for part in parts for x in part[1]), n
