@@ -352,8 +352,8 @@ int lossforge_go(call *c, double *sums, double *weight_sums)
     return lossforge_rows(c->k, c->begin, c->end, c->K, c->check, c->inputs, c->outputs, sums, weight_sums);
 }
 
-/* Below this many numbers (some 30 us) waiting for Python's lock again would cost more than others gain by it. */
-#define RELEASED 16384
+/* Below this many numbers, a few microseconds of work, others gain less from Python's lock than asking for it costs. */
+#define RELEASED 4096
 
 /* What NumPy's __array_struct__ points to (numpy.org/doc/stable/reference/arrays.interface.html). */
 typedef struct {

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -262,8 +261,8 @@ class LossFunction:
             ranges = [(0, n)] if count == 1 else spans(n, size)
             parts = spread(lambda span: door.sums(y, f, sample_weight, check_domain, *span), ranges, count)
             if None not in parts:
-                losses = total(x for part in parts for x in part[0])
-                return losses, n if sample_weight is None else total(x for part in parts for x in part[1]), n
+                losses = total([x for part in parts for x in part[0]])
+                return losses, n if sample_weight is None else total([x for part in parts for x in part[1]]), n
         inputs, weight = self._prepared(y, f, sample_weight, check_domain)
         n, size = _rows_and_size(inputs.sizes)
         rows = block_rows(size)
@@ -276,7 +275,7 @@ class LossFunction:
                 losses[inputs.nan[slice(*span)]] = np.nan
             return block_sums(losses, rows)
 
-        losses = total(x for part in spread(work, spans(n, size), count) for x in part)
+        losses = total([x for part in spread(work, spans(n, size), count) for x in part])
         return losses, n if weight is None else total(block_sums(weight, rows)), n
 
     def _run(self, kernel: str, inputs: Inputs, weight: Array | None, out: Any, threads: int) -> list[Array]:
@@ -356,7 +355,7 @@ class LossFunction:
 
 def _rows_and_size(sizes: Shape) -> tuple[int, int]:
     """The number of rows, and of the numbers in one."""
-    return sizes[0], prod(sizes[1:])
+    return sizes[0], sizes[1] if len(sizes) > 1 else 1
 
 
 def _on_rows(

@@ -8,7 +8,7 @@ on neither threads nor memory layout.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from math import fsum
 from typing import Any
 
@@ -31,10 +31,9 @@ def block_sums(x: Array, rows: int) -> list[float]:
     return sums
 
 
-def total(blocks: Iterable[float]) -> float:
+def total(blocks: Sequence[float]) -> float:
     """The exact sum, rounded once; inf or NaN where the numbers or a partial sum of theirs are not finite."""
-    numbers = list(blocks)
     try:
-        return fsum(numbers) + 0.0  # +0.0 for a sum of negative zeros
+        return fsum(blocks) + 0.0  # +0.0 for a sum of negative zeros
     except (OverflowError, ValueError):  # beyond the largest number; inf - inf
-        return sum(numbers)
+        return sum(blocks)
