@@ -532,7 +532,7 @@ void lossforge_asymmetric_focal_loss_gradient_f64_at(size_t n, size_t K, const v
     const double t21 = ((0.0 <= -t13) ? 1.0 : t19) / t20;
     const double c8 = 0.5 * pow(0.0, gamma_neg) * t21 * (((0.0 <= t13) ? 1.0 : t19) / t20);
     const double c9 = shift + t21;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t8, c3, c7, t13, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3, c7, t13, c8, c9};
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -611,7 +611,7 @@ void lossforge_asymmetric_focal_gradient_hessian_f64_at(size_t n, size_t K, cons
     const double t22 = ((0.0 <= -t12) ? 1.0 : t20) / t21;
     const double c8 = 0.5 * pow(0.0, gamma_neg) * t22 * (((0.0 <= t12) ? 1.0 : t20) / t21);
     const double c9 = shift + t22;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t0, c3, t14, c10, c13, t12, c11, c12, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3, t14, c10, c13, t12, c11, c12, c8, c9};
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -696,7 +696,7 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const double t28 = ((0.0 <= -t13) ? 1.0 : t26) / t27;
     const double c8 = 0.5 * pow(0.0, gamma_neg) * t28 * (((0.0 <= t13) ? 1.0 : t26) / t27);
     const double c9 = shift + t28;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t8, c3, t22, c10, c13, t13, c11, c12, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3, t22, c10, c13, t13, c11, c12, c8, c9};
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -966,7 +966,7 @@ void lossforge_asymmetric_focal_loss_gradient_f32_at(size_t n, size_t K, const v
     const float t21 = ((0.0f <= -t13) ? 1.0f : t19) / t20;
     const float c8 = 0.5f * powf(0.0f, gamma_neg) * t21 * (((0.0f <= t13) ? 1.0f : t19) / t20);
     const float c9 = shift + t21;
-    const float constants[] = {gamma_pos, gamma_neg, shift, t8, c3, c7, t13, c8, c9};
+    const float constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0f : 0.0f, c3, c7, t13, c8, c9};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1045,7 +1045,7 @@ void lossforge_asymmetric_focal_gradient_hessian_f32_at(size_t n, size_t K, cons
     const float t22 = ((0.0f <= -t12) ? 1.0f : t20) / t21;
     const float c8 = 0.5f * powf(0.0f, gamma_neg) * t22 * (((0.0f <= t12) ? 1.0f : t20) / t21);
     const float c9 = shift + t22;
-    const float constants[] = {gamma_pos, gamma_neg, shift, t0, c3, t14, c10, c13, t12, c11, c12, c8, c9};
+    const float constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0f : 0.0f, c3, t14, c10, c13, t12, c11, c12, c8, c9};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1130,7 +1130,7 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f32_at(size_t n, size_t K,
     const float t28 = ((0.0f <= -t13) ? 1.0f : t26) / t27;
     const float c8 = 0.5f * powf(0.0f, gamma_neg) * t28 * (((0.0f <= t13) ? 1.0f : t26) / t27);
     const float c9 = shift + t28;
-    const float constants[] = {gamma_pos, gamma_neg, shift, t8, c3, t22, c10, c13, t13, c11, c12, c8, c9};
+    const float constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0f : 0.0f, c3, t22, c10, c13, t13, c11, c12, c8, c9};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -363,7 +363,7 @@ void lossforge_barron_loss_f64_at(size_t n, size_t K, const void *const *inputs,
     const double c2 = 1.2676506002282294e+30 * t1;
     const double c4 = log_v(t1);
     const double c5 = pow(t1, alpha);
-    const double constants[] = {alpha, c, t0, t4, c6, c7, t1, c9, c10, c2, c4, c5};
+    const double constants[] = {alpha, c, t0, t4 ? 1.0 : 0.0, c6, c7, t1, c9, c10, c2, c4, c5};
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -578,7 +578,7 @@ void lossforge_barron_loss_gradient_f64_at(size_t n, size_t K, const void *const
     const double c6 = log_v(t4);
     const double c7 = pow(t4, alpha);
     const double c16 = pow(t4, t32);
-    const double constants[] = {alpha, c, t1, t2, t7, c8, c9, t19, t29, t30, t32, c18, t3, c12, c17, t4, c4, c6, c7, c16};
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32, c18, t3, c12, c17, t4, c4, c6, c7, c16};
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -664,7 +664,7 @@ void lossforge_barron_gradient_hessian_f64_at(size_t n, size_t K, const void *co
     const double c3 = 1.2676506002282294e+30 * t3;
     const double c5 = pow(t3, t13);
     const double c11 = pow(t3, t30);
-    const double constants[] = {c, t1, t2, t13, t16, t23, t24, t25, t30, t3, c12, c3, c5, c11};
+    const double constants[] = {c, t1 ? 1.0 : 0.0, t2, t13, t16 ? 1.0 : 0.0, t23 ? 1.0 : 0.0, t24 ? 1.0 : 0.0, t25, t30, t3, c12, c3, c5, c11};
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -779,7 +779,7 @@ void lossforge_barron_loss_gradient_hessian_f64_at(size_t n, size_t K, const voi
     const double c7 = pow(t4, alpha);
     const double c16 = pow(t4, t35);
     const double c19 = pow(t4, t42);
-    const double constants[] = {alpha, c, t1, t2, t7, c8, c9, t21, t31, t32, t35, t38, t42, t3, c12, c20, c21, t4, c4, c6, c7, c16, c19};
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35, t38, t42, t3, c12, c20, c21, t4, c4, c6, c7, c16, c19};
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -884,7 +884,7 @@ void lossforge_barron_loss_f32_at(size_t n, size_t K, const void *const *inputs,
     const float c2 = 1.2676506e+30f * t1;
     const float c4 = log_vf(t1);
     const float c5 = powf(t1, alpha);
-    const float constants[] = {alpha, c, t0, t4, c6, c7, t1, c9, c10, c2, c4, c5};
+    const float constants[] = {alpha, c, t0, t4 ? 1.0f : 0.0f, c6, c7, t1, c9, c10, c2, c4, c5};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1099,7 +1099,7 @@ void lossforge_barron_loss_gradient_f32_at(size_t n, size_t K, const void *const
     const float c6 = log_vf(t4);
     const float c7 = powf(t4, alpha);
     const float c16 = powf(t4, t32);
-    const float constants[] = {alpha, c, t1, t2, t7, c8, c9, t19, t29, t30, t32, c18, t3, c12, c17, t4, c4, c6, c7, c16};
+    const float constants[] = {alpha, c, t1 ? 1.0f : 0.0f, t2, t7 ? 1.0f : 0.0f, c8, c9, t19 ? 1.0f : 0.0f, t29 ? 1.0f : 0.0f, t30 ? 1.0f : 0.0f, t32, c18, t3, c12, c17, t4, c4, c6, c7, c16};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1185,7 +1185,7 @@ void lossforge_barron_gradient_hessian_f32_at(size_t n, size_t K, const void *co
     const float c3 = 1.2676506e+30f * t3;
     const float c5 = powf(t3, t13);
     const float c11 = powf(t3, t30);
-    const float constants[] = {c, t1, t2, t13, t16, t23, t24, t25, t30, t3, c12, c3, c5, c11};
+    const float constants[] = {c, t1 ? 1.0f : 0.0f, t2, t13, t16 ? 1.0f : 0.0f, t23 ? 1.0f : 0.0f, t24 ? 1.0f : 0.0f, t25, t30, t3, c12, c3, c5, c11};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1300,7 +1300,7 @@ void lossforge_barron_loss_gradient_hessian_f32_at(size_t n, size_t K, const voi
     const float c7 = powf(t4, alpha);
     const float c16 = powf(t4, t35);
     const float c19 = powf(t4, t42);
-    const float constants[] = {alpha, c, t1, t2, t7, c8, c9, t21, t31, t32, t35, t38, t42, t3, c12, c20, c21, t4, c4, c6, c7, c16, c19};
+    const float constants[] = {alpha, c, t1 ? 1.0f : 0.0f, t2, t7 ? 1.0f : 0.0f, c8, c9, t21 ? 1.0f : 0.0f, t31 ? 1.0f : 0.0f, t32 ? 1.0f : 0.0f, t35, t38, t42, t3, c12, c20, c21, t4, c4, c6, c7, c16, c19};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

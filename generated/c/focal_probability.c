@@ -288,7 +288,7 @@ void lossforge_focal_probability_hessian_f64_at(size_t n, size_t K, const void *
     const double gamma_2 = parameters[0];
     const int t2 = (gamma_2 == 0.0);
     const double t3 = gamma_2 - 1.0;
-    const double constants[] = {gamma_2, t2, t3};
+    const double constants[] = {gamma_2, t2 ? 1.0 : 0.0, t3};
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -378,7 +378,7 @@ void lossforge_focal_probability_gradient_hessian_f64_at(size_t n, size_t K, con
     const double gamma_2 = parameters[0];
     const int t11 = (gamma_2 == 0.0);
     const double t12 = gamma_2 - 1.0;
-    const double constants[] = {gamma_2, t11, t12};
+    const double constants[] = {gamma_2, t11 ? 1.0 : 0.0, t12};
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -429,7 +429,7 @@ void lossforge_focal_probability_loss_gradient_hessian_f64_at(size_t n, size_t K
     const double gamma_2 = parameters[0];
     const int t13 = (gamma_2 == 0.0);
     const double t14 = gamma_2 - 1.0;
-    const double constants[] = {gamma_2, t13, t14};
+    const double constants[] = {gamma_2, t13 ? 1.0 : 0.0, t14};
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -567,7 +567,7 @@ void lossforge_focal_probability_hessian_f32_at(size_t n, size_t K, const void *
     const float gamma_2 = parameters[0];
     const int t2 = (gamma_2 == 0.0f);
     const float t3 = gamma_2 - 1.0f;
-    const float constants[] = {gamma_2, t2, t3};
+    const float constants[] = {gamma_2, t2 ? 1.0f : 0.0f, t3};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -657,7 +657,7 @@ void lossforge_focal_probability_gradient_hessian_f32_at(size_t n, size_t K, con
     const float gamma_2 = parameters[0];
     const int t11 = (gamma_2 == 0.0f);
     const float t12 = gamma_2 - 1.0f;
-    const float constants[] = {gamma_2, t11, t12};
+    const float constants[] = {gamma_2, t11 ? 1.0f : 0.0f, t12};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -708,7 +708,7 @@ void lossforge_focal_probability_loss_gradient_hessian_f32_at(size_t n, size_t K
     const float gamma_2 = parameters[0];
     const int t13 = (gamma_2 == 0.0f);
     const float t14 = gamma_2 - 1.0f;
-    const float constants[] = {gamma_2, t13, t14};
+    const float constants[] = {gamma_2, t13 ? 1.0f : 0.0f, t14};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -354,7 +354,7 @@ void lossforge_tweedie_loss_gradient_f64_at(size_t n, size_t K, const void *cons
     const double c8 = 0.25 * p;
     const double c3 = 0.25 * (1.0 + t3);
     const double c4 = 0.25 * t3;
-    const double constants[] = {p, t2, t3, t5, t12, t14, t15, c8, c3, c4};
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3, t5, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, c3, c4};
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -421,7 +421,7 @@ void lossforge_tweedie_gradient_hessian_f64_at(size_t n, size_t K, const void *c
     const double c2 = 0.25 * t3;
     const double c8 = 0.25 * (1.0 + t15);
     const double c9 = 0.25 * t15;
-    const double constants[] = {p, t2, t3, c3, t11, t12, t13, t15, c2, c8, c9};
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3, c3, t11 ? 1.0 : 0.0, t12 ? 1.0 : 0.0, t13 ? 1.0 : 0.0, t15, c2, c8, c9};
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -500,7 +500,7 @@ void lossforge_tweedie_loss_gradient_hessian_f64_at(size_t n, size_t K, const vo
     const double c4 = 0.25 * t3;
     const double c10 = 0.25 * (1.0 + t22);
     const double c11 = 0.25 * t22;
-    const double constants[] = {p, t2, t3, t5, t12, t14, t15, c8, t22, c3, c4, c10, c11};
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3, t5, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, t22, c3, c4, c10, c11};
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -728,7 +728,7 @@ void lossforge_tweedie_loss_gradient_f32_at(size_t n, size_t K, const void *cons
     const float c8 = 0.25f * p;
     const float c3 = 0.25f * (1.0f + t3);
     const float c4 = 0.25f * t3;
-    const float constants[] = {p, t2, t3, t5, t12, t14, t15, c8, c3, c4};
+    const float constants[] = {p, t2 ? 1.0f : 0.0f, t3, t5, t12 ? 1.0f : 0.0f, t14 ? 1.0f : 0.0f, t15 ? 1.0f : 0.0f, c8, c3, c4};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -795,7 +795,7 @@ void lossforge_tweedie_gradient_hessian_f32_at(size_t n, size_t K, const void *c
     const float c2 = 0.25f * t3;
     const float c8 = 0.25f * (1.0f + t15);
     const float c9 = 0.25f * t15;
-    const float constants[] = {p, t2, t3, c3, t11, t12, t13, t15, c2, c8, c9};
+    const float constants[] = {p, t2 ? 1.0f : 0.0f, t3, c3, t11 ? 1.0f : 0.0f, t12 ? 1.0f : 0.0f, t13 ? 1.0f : 0.0f, t15, c2, c8, c9};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -874,7 +874,7 @@ void lossforge_tweedie_loss_gradient_hessian_f32_at(size_t n, size_t K, const vo
     const float c4 = 0.25f * t3;
     const float c10 = 0.25f * (1.0f + t22);
     const float c11 = 0.25f * t22;
-    const float constants[] = {p, t2, t3, t5, t12, t14, t15, c8, t22, c3, c4, c10, c11};
+    const float constants[] = {p, t2 ? 1.0f : 0.0f, t3, t5, t12 ? 1.0f : 0.0f, t14 ? 1.0f : 0.0f, t15 ? 1.0f : 0.0f, c8, t22, c3, c4, c10, c11};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -357,7 +357,7 @@ void lossforge_tweedie_log_link_loss_gradient_f64_at(size_t n, size_t K, const v
     const int t20 = (p <= 2.0);
     const double c3 = 0.25 * (1.0 + t3);
     const double c4 = 0.25 * t3;
-    const double constants[] = {t2, t3, t5, t17, t19, t20, c3, c4};
+    const double constants[] = {t2 ? 1.0 : 0.0, t3, t5, t17 ? 1.0 : 0.0, t19 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, c3, c4};
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -425,7 +425,7 @@ void lossforge_tweedie_log_link_gradient_hessian_f64_at(size_t n, size_t K, cons
     const double t21 = 2.0 - p;
     const double c2 = 0.25 * (1.0 + t4);
     const double c3 = 0.25 * t4;
-    const double constants[] = {t2, t4, t15, t16, t17, t21, c2, c3};
+    const double constants[] = {t2 ? 1.0 : 0.0, t4, t15 ? 1.0 : 0.0, t16 ? 1.0 : 0.0, t17 ? 1.0 : 0.0, t21, c2, c3};
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -501,7 +501,7 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const double t6 = 1.0 / t5;
     const double c4 = 0.25 * (1.0 + t3);
     const double c5 = 0.25 * t3;
-    const double constants[] = {t2, t3, t5, t18, t20, t21, t6, c4, c5};
+    const double constants[] = {t2 ? 1.0 : 0.0, t3, t5, t18 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, t21 ? 1.0 : 0.0, t6, c4, c5};
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -771,7 +771,7 @@ void lossforge_tweedie_log_link_loss_gradient_f32_at(size_t n, size_t K, const v
     const int t20 = (p <= 2.0f);
     const float c3 = 0.25f * (1.0f + t3);
     const float c4 = 0.25f * t3;
-    const float constants[] = {t2, t3, t5, t17, t19, t20, c3, c4};
+    const float constants[] = {t2 ? 1.0f : 0.0f, t3, t5, t17 ? 1.0f : 0.0f, t19 ? 1.0f : 0.0f, t20 ? 1.0f : 0.0f, c3, c4};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -839,7 +839,7 @@ void lossforge_tweedie_log_link_gradient_hessian_f32_at(size_t n, size_t K, cons
     const float t21 = 2.0f - p;
     const float c2 = 0.25f * (1.0f + t4);
     const float c3 = 0.25f * t4;
-    const float constants[] = {t2, t4, t15, t16, t17, t21, c2, c3};
+    const float constants[] = {t2 ? 1.0f : 0.0f, t4, t15 ? 1.0f : 0.0f, t16 ? 1.0f : 0.0f, t17 ? 1.0f : 0.0f, t21, c2, c3};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -915,7 +915,7 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f32_at(size_t n, size_t K,
     const float t6 = 1.0f / t5;
     const float c4 = 0.25f * (1.0f + t3);
     const float c5 = 0.25f * t3;
-    const float constants[] = {t2, t3, t5, t18, t20, t21, t6, c4, c5};
+    const float constants[] = {t2 ? 1.0f : 0.0f, t3, t5, t18 ? 1.0f : 0.0f, t20 ? 1.0f : 0.0f, t21 ? 1.0f : 0.0f, t6, c4, c5};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
