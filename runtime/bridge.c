@@ -56,32 +56,40 @@ typedef struct {
     int64_t axes[MOST]; /* an output has K to this power numbers a row */
 } kernel;
 
-#define WITHIN(above, below)           \
-    for (size_t i = 0; i < n; i++)     \
-        inside &= (above) & (below);
+#if defined(__GNUC__) && !defined(__clang__) /* which unrolls by itself */
+#define UNROLLED _Pragma("GCC unroll 4")
+#else
+#define UNROLLED
+#endif
+
+#define ALL(holds)                 \
+    UNROLLED                       \
+    for (size_t i = 0; i < n; i++) \
+        inside &= (holds);
 
 /* Whether n numbers lie in a domain. No loop ends early, so that each is vector code; NaN lies in none. */
-#define CHECKS(real, integer, bits, floor_of)                                                             \
+#define CHECKS(real, integer, bits, floor_of, magnitude)                                                  \
     static int within_interval_##bits(const domain *d, const real *x, size_t n)                           \
     {                                                                                                     \
         const real low = (real)d->low, high = (real)d->high;                                              \
         integer inside = 1;                                                                               \
-        if (d->low_closed && d->high_closed)                                                              \
-            WITHIN(x[i] >= low, x[i] <= high)                                                             \
+        if (low == -high && !d->low_closed && !d->high_closed) /* the real line too */                    \
+            ALL(magnitude(x[i]) < high)                                                                   \
+        else if (d->low_closed && d->high_closed)                                                         \
+            ALL((x[i] >= low) & (x[i] <= high))                                                           \
         else if (d->low_closed)                                                                           \
-            WITHIN(x[i] >= low, x[i] < high)                                                              \
+            ALL((x[i] >= low) & (x[i] < high))                                                            \
         else if (d->high_closed)                                                                          \
-            WITHIN(x[i] > low, x[i] <= high)                                                              \
+            ALL((x[i] > low) & (x[i] <= high))                                                            \
         else                                                                                              \
-            WITHIN(x[i] > low, x[i] < high)                                                               \
+            ALL((x[i] > low) & (x[i] < high))                                                             \
         return inside != 0;                                                                               \
     }                                                                                                     \
                                                                                                           \
     static int within_two_##bits(real a, real b, const real *x, size_t n)                                 \
     {                                                                                                     \
         integer inside = 1;                                                                               \
-        for (size_t i = 0; i < n; i++)                                                                    \
-            inside &= (x[i] == a) | (x[i] == b);                                                          \
+        ALL((x[i] == a) | (x[i] == b))                                                                    \
         return inside != 0;                                                                               \
     }                                                                                                     \
                                                                                                           \
@@ -140,8 +148,8 @@ typedef struct {
         }                                                                                                 \
     }
 
-CHECKS(double, int64_t, f64, floor)
-CHECKS(float, int32_t, f32, floorf)
+CHECKS(double, int64_t, f64, floor, fabs)
+CHECKS(float, int32_t, f32, floorf, fabsf)
 
 static int within_labels(const int64_t *x, size_t n, size_t K)
 {
