@@ -142,6 +142,11 @@ class Plan:
         """Of a node as `tree` makes it, with all temporaries put in."""
         return id(whole) in self.pairs
 
+    def passed_on(self, whole: Bin) -> Node | None:
+        """The operand that a product or quotient passes on, when the other only scales it."""
+        step = next(s for s in self.errors.steps if s.node is whole)
+        return self.errors.steps[step.operands[0]].node if step.passes else None
+
 
 @dataclass(slots=True)
 class Tree:
