@@ -65,17 +65,28 @@ def _alternating(grid: Sequence[Number], errors: Sequence[Number]) -> list[tuple
     return found
 
 
-def _exp_rest(r: Number) -> Number:
-    """(exp(r) - 1 - r - r**2/2)/r**3."""
-    return mpf(1) / 6 + r / 24 if abs(r) < mpf("1e-12") else (mp.expm1(r) - r - r * r / 2) / r**3
+def _tail(whole: Function, term: Callable[[int], Number], n: int) -> Function:
+    """(whole(x) - sum(term(j)*x**j for j < n))/x**n, by the series itself where x is small."""
+
+    def tail(x: Number) -> Number:
+        if abs(x) < mpf("1e-3"):
+            return sum(term(n + j) * x**j for j in range(20))
+        return (whole(x) - sum(term(j) * x**j for j in range(n))) / x**n
+
+    return tail
 
 
-def _log_rest(w: Number) -> Number:
-    """(2*atanh(s)/s - 2)/w, with w = s**2."""
-    if w < mpf("1e-16"):
-        return mpf(2) / 3 + 2 * w / 5
-    s = mp.sqrt(w)
-    return (2 * mp.atanh(s) / s - 2) / w
+def _exp_term(j: int) -> Number:
+    return 1 / mp.factorial(j)
+
+
+def _log_whole(w: Number) -> Number:
+    """2*atanh(s)/s, with w = s**2."""
+    return 2 * mp.atanh(mp.sqrt(w)) / mp.sqrt(w)
+
+
+def _log_term(j: int) -> Number:
+    return mpf(2) / (2 * j + 1)
 
 
 def fitted(bits: int) -> dict[str, list[Number]]:
@@ -83,9 +94,24 @@ def fitted(bits: int) -> dict[str, list[Number]]:
     large = bits > 24
     tiny = mpf("1e-9") if large else mpf("1e-6")
     reach = mp.log(2) / 2 * mpf("1.0005")
-    q, _ = remez(_exp_rest, lambda r: abs(r) ** 3 + tiny, 9 if large else 4, -reach, reach)
-    p, _ = remez(_log_rest, lambda w: w * mp.sqrt(w) + tiny, 7 if large else 3, mpf(0), mpf("0.04") * mpf("1.0001"))
-    return {"EXP": q, "LOG": p}
+
+    def exp(n: int, degree: int) -> list[Number]:
+        """Of the terms of exp(r) from r**n on."""
+        return remez(_tail(mp.exp, _exp_term, n), lambda r: abs(r) ** n + tiny, degree, -reach, reach)[0]
+
+    def log(n: int, degree: int) -> list[Number]:
+        """Of the terms of 2*atanh(s)/s from s**(2*n) on."""
+        most = mpf("0.04") * mpf("1.0001")
+        return remez(_tail(_log_whole, _log_term, n), lambda w: w**n * mp.sqrt(w) + tiny, degree, mpf(0), most)[0]
+
+    found = {"EXP": exp(3, 9 if large else 4), "LOG": log(1, 7 if large else 3)}
+    return found | {"EXP_PAIR": exp(5, 8), "LOG_PAIR": log(3, 6), "LOG_POWER": log(4, 7)} if large else found
+
+
+def leads() -> dict[str, list[Number]]:
+    """The first terms of exp(r) and of 2*atanh(s)/s that are no doubles, each in two parts."""
+    terms = {"EXP_LEADS": map(_exp_term, (3, 4)), "LOG_LEADS": map(_log_term, (1, 2, 3))}
+    return {name: [part for value in values for part in split(value, 53, 53)] for name, values in terms.items()}
 
 
 def split(value: Number, bits: int, kept: int) -> tuple[Number, Number]:
@@ -120,7 +146,9 @@ def text() -> str:
     with mp.workdps(60):
         for name, bits in (("f64", 53), ("f32", 24)):
             lines.append(f'    "{name}": {{')
-            rows = {**fitted(bits), **{key: [value] for key, value in constants(bits).items()}}
+            rows = fitted(bits) | {key: [value] for key, value in constants(bits).items()}
+            if bits > 24:
+                rows |= leads()
             for key, values in rows.items():
                 if len(values) == 1:
                     lines.append(f'        "{key}": ("{literal(values[0], bits)}",),')

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from ...spec.names import RESERVED_C
-from ..elementary import FUNCTIONS, HELPERS
+from ..elementary import FUNCTIONS, names
 from ..target import FLOAT32, FLOAT64, Precision, Target, TargetError
 
 
@@ -44,7 +44,8 @@ C = Target(
     typed="{0}",
     boolean={"and": "&&", "or": "||", "not": "!"},
     reserved=RESERVED_C
-    | {f"{name}{s}" for name in ("maximum", "minimum", "sign", *HELPERS) for s in ("", "f")}
+    | {f"{name}{s}" for name in ("maximum", "minimum", "sign") for s in ("", "f")}
+    | names()
     | {"n", "K", "weight"},
     precisions=(FLOAT64, FLOAT32),
     eager_select=False,
