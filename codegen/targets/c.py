@@ -19,7 +19,7 @@ def _literal(value: Fraction, precision: Precision) -> str:
     return (text if any(c in text for c in ".e") else f"{text}.0") + precision.literal_suffix
 
 
-_LIBM = ("sqrt", "sinh", "cosh", "sin", "cos", "atan", "erf")
+_LIBM = ("sqrt", "sinh", "cosh", "sin", "cos", "erf")
 
 C = Target(
     name="c",
@@ -27,12 +27,12 @@ C = Target(
     template="kernel.c.j2",
     calls={
         **{f: f"{f}{{s}}({{0}})" for f in _LIBM},
-        **{f: f"{f}_v{{s}}({{0}})" for f in FUNCTIONS},
+        **{f: f"{f}_v{{s}}({{0}})" for f in FUNCTIONS if f != "pow"},
         "infinity": "HUGE_VAL{S}",
-        "arctan": "atan{s}({0})",
+        "arctan": "atan_v{s}({0})",
         "abs": "fabs{s}({0})",
         "hypot": "hypot{s}({0}, {1})",
-        "pow": "pow{s}({0}, {1})",
+        "pow": "pow_v{s}({0}, {1})",
         "fmod": "fmod{s}({0}, {1})",
         "nearest": "rint{s}({0})",
         "max": "maximum{s}({0}, {1})",
