@@ -22,6 +22,7 @@ PAIRS = (
     "pair_of", "pair_value", "pair_if", "pair_neg", "pair_abs", "pair_sum", "pair_diff", "pair_add_d", "pair_add",
     "pair_sub", "pair_prod", "pair_mul_d", "pair_mul", "pair_quot", "pair_div", "pair_sqrt", "pair_max", "pair_min",
     "pair_exp", "pair_expm1", "pair_log", "pair_log1p", "pair_tanh", "pair_pow", "pair_atan",
+    "pair_scale", "pair_hypot", "pair_sinh", "pair_cosh", "pair_sin", "pair_cos",
 )  # fmt: skip
 NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "exp": ("reduced",), "expm1": ("expm1_of",), "tanh": ("expm1_of",), "log": ("log_of",), "log1p": ("log_of",),
@@ -39,7 +40,9 @@ NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "pair_sub": ("pair_add", "pair_neg"), "pair_max": ("pair_if",), "pair_min": ("pair_if",),
     "pair_exp": ("pair_reduced",), "pair_expm1": ("pair_reduced", "pair_if"), "pair_tanh": ("pair_expm1",),
     "pair_log": ("pair_log_of",), "pair_log1p": ("pair_log_of", "pair_sum", "pair_if"),
-    "pair_pow": ("pair_power_log", "power_of", "pair_exp", "pair_mul"), "pair_power_log": ("pair_log_wide",),
+    "pair_hypot": ("pair_scale", "pair_sqrt", "pair_mul", "pair_add"), "pair_sinh": ("pair_halves",),
+    "pair_halves": ("pair_scale", "pair_abs", "pair_expm1", "pair_add", "pair_div", "pair_add_d", "pair_mul", "pair_of"),
+    "pair_cosh": ("pair_halves",), "pair_pow": ("pair_power_log", "power_of", "pair_exp", "pair_mul"), "pair_power_log": ("pair_log_wide",),
     "pair_atan": ("pair_steps",), "pair_reduced": ("pair_steps",), "pair_steps": ("pair",),
     **dict.fromkeys(("pair_log_near", "pair_log_of", "pair_log_wide"), ("pair_steps", "exponent_of")),
 }  # fmt: skip
