@@ -42,8 +42,8 @@ LARGEST_EXPONENT = 746.0
 # Nothing is said to amplify errors by more, so that bounds stay finite numbers.
 LARGEST_FACTOR = 2.0**40
 
-# A comparison has to know the sign of a difference; what it compares may be that far off.
-COMPARED = 1024.0
+# What is compared may be that far off: a sum whose terms cancel has its sign from pairs.
+COMPARED = 2.0
 
 # What the pair of one function costs, that of an operation being 1; it decides only which values are made plain first.
 FUNCTION_COST = 8.0
@@ -373,7 +373,7 @@ def amplification(function: str, ranges: Sequence[Range], cancellation: float) -
                 else cancellation,
             )
         case "pow":
-            return min(ranges[1].most, LARGEST_EXPONENT), LARGEST_EXPONENT  # exponents beyond are not answered for
+            return min(ranges[1].most, LARGEST_EXPONENT), LARGEST_EXPONENT  # larger exponents are not answered for
         case "fmod":
             return cancellation, cancellation
     return (1.0,) * len(ranges)  # tanh, atan, erf, hypot

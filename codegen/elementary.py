@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 from .coefficients import COEFFICIENTS
@@ -41,8 +41,11 @@ NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "pair_exp": ("pair_reduced",), "pair_expm1": ("pair_reduced", "pair_if"), "pair_tanh": ("pair_expm1",),
     "pair_log": ("pair_log_of",), "pair_log1p": ("pair_log_of", "pair_sum", "pair_if"),
     "pair_hypot": ("pair_scale", "pair_sqrt", "pair_mul", "pair_add"), "pair_sinh": ("pair_halves",),
-    "pair_halves": ("pair_scale", "pair_abs", "pair_expm1", "pair_add", "pair_div", "pair_add_d", "pair_mul", "pair_of"),
-    "pair_cosh": ("pair_halves",), "pair_pow": ("pair_power_log", "power_of", "pair_exp", "pair_mul"), "pair_power_log": ("pair_log_wide",),
+    "pair_halves": (
+        "pair_scale", "pair_abs", "pair_expm1", "pair_add", "pair_div", "pair_add_d", "pair_mul", "pair_of",
+    ),
+    "pair_cosh": ("pair_halves",),
+    "pair_pow": ("pair_power_log", "power_of", "pair_exp", "pair_mul"), "pair_power_log": ("pair_log_wide",),
     "pair_atan": ("pair_steps",), "pair_reduced": ("pair_steps",), "pair_steps": ("pair",),
     **dict.fromkeys(("pair_log_near", "pair_log_of", "pair_log_wide"), ("pair_steps", "exponent_of")),
 }  # fmt: skip
@@ -100,6 +103,13 @@ def closure(called: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def called(words: Set[str], precision: Precision) -> frozenset[str]:
+    """The functions whose names in C are among these words."""
+    s = precision.function_suffix
+    plain = {f for f in FUNCTIONS if f"{f}_v{s}" in words} | {f for f in FAST if f"{f}{s}" in words}
+    return frozenset(plain | {f for f in PAIRS if f in words and precision is FLOAT64})
+
+
 @functools.cache
 def source(wanted: frozenset[str], precision: Precision) -> str:
     """The C text of these functions in one precision, such as exp_v and exp_vf; double's comes first in a file."""
@@ -123,7 +133,7 @@ def source(wanted: frozenset[str], precision: Precision) -> str:
         }  # fmt: skip
     texts = [environment().get_template("elementary.c.j2").render(values)]
     if precision is FLOAT64 and "pair" in wanted:
-        texts.append(environment().get_template("pairs.c.j2").render(values))
+        texts += [environment().get_template(name).render(values) for name in ("pairs.c.j2", "pair_functions.c.j2")]
     return "\n".join(text.strip() + "\n" for text in texts).strip()
 
 

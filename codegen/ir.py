@@ -7,7 +7,7 @@ that equal subexpressions are found by a dictionary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Literal
@@ -194,6 +194,22 @@ class Reduce(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Spread(Node):
+    """One value for each class: what an `Elem` of a temporary refers to."""
+
+    index: str
+    body: Node
+    __hash__ = Node.__hash__
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,)
+
+    def rebuild(self, children: tuple[Node, ...]) -> Node:
+        return Spread(self.index, *children)
+
+
+@dataclass(frozen=True, slots=True)
 class Assign:
     """A temporary and what it stands for."""
 
@@ -270,3 +286,13 @@ def rewrite(node: Node, rule: Callable[[Node], Node], memo: dict[Node, Node] | N
 def variables(node: Node) -> frozenset[str]:
     """The names of variables and vectors in a tree."""
     return frozenset(n.name if isinstance(n, Var) else n.vector for n in walk(node) if isinstance(n, Var | Elem))
+
+
+def classes(node: Node) -> frozenset[str]:
+    """The indices over classes in a tree, with those that its reductions run over."""
+    return frozenset(n.index if isinstance(n, Elem) else n.name for n in walk(node) if isinstance(n, Elem | Index))
+
+
+def used_names(assigns: Iterable[Assign]) -> frozenset[str]:
+    """Every name that these assignments read: variables, vectors, and targets that are an index."""
+    return frozenset().union(*(variables(a.value) | classes(a.value) for a in assigns))

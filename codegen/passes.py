@@ -26,7 +26,9 @@ from .ir import (
     Node,
     Reduce,
     Select,
+    Spread,
     Var,
+    classes,
     rewrite,
     variables,
     walk,
@@ -50,7 +52,7 @@ def optimise(kernel: Kernel, *, eager_select: bool) -> Kernel:
         kernel = guard_branches(kernel)
         kernel = canonical_order(kernel)
     if kernel.is_vector:
-        return share_reductions(kernel)
+        return share_over_classes(kernel)
     kernel = share_subexpressions(kernel)
     return hoist_parameters(kernel)
 
@@ -411,8 +413,64 @@ def _in_order(assigns: list[Assign], known: set[str]) -> tuple[Assign, ...]:
     return tuple(done)
 
 
-def share_reductions(kernel: Kernel) -> Kernel:
-    """Reductions over the classes, each computed once a row, innermost first."""
+def share_over_classes(kernel: Kernel) -> Kernel:
+    """What is computed once a row, and what once a class, become temporaries: reductions first, innermost first."""
+    reduced = _share_reductions(kernel)
+    axes = {o.name: a for o, a in zip(kernel.outputs, kernel.axes, strict=True)}
+    places: dict[Node, set[tuple[str, str]]] = {}
+    for root in (*reduced.body, *reduced.outputs):
+        for node in walk(root.value):
+            if (index := _single_class(node, kernel.index_target)) is not None:
+                twice = [(root.name, "again")] if len(axes.get(root.name, ())) == 2 else []
+                places.setdefault(_at_class(node), set()).update([(root.name, index), *twice])
+    shared = {node for node, found in places.items() if len(found) > 1}
+    body: list[Assign] = []
+    names: dict[Node, str] = {}
+
+    def temporary(key: Node, value: Callable[[], Node]) -> str:
+        if key not in names:
+            made = value()  # which may need temporaries of its own
+            names[key] = f"t{len(body)}"
+            body.append(Assign(names[key], made))
+        return names[key]
+
+    def build(node: Node, looping: bool) -> Node:
+        if isinstance(node, Var):
+            return Var(names.get(node, node.name))
+        if looping and node.children and node.type == "real" and variables(node) and not classes(node):
+            return Var(temporary(node, lambda: build(node, False)))
+        index = _single_class(node, kernel.index_target)
+        if index is not None and (key := _at_class(node)) in shared:
+            return Elem(temporary(key, lambda: Spread("c", rebuilt(key, True))), index)
+        return rebuilt(node, looping or isinstance(node, Reduce))
+
+    def rebuilt(node: Node, looping: bool) -> Node:
+        return node.rebuild(tuple(build(child, looping) for child in node.children))
+
+    for assign in reduced.body:
+        temporary(Var(assign.name), lambda value=assign.value: build(value, False))  # type: ignore[misc]
+    outputs = tuple(Assign(o.name, build(o.value, bool(axes[o.name]))) for o in reduced.outputs)
+    return dataclasses.replace(kernel, body=tuple(body), outputs=outputs)
+
+
+def _single_class(node: Node, label: str | None) -> str | None:
+    """The class at which a node worth a temporary is taken, when it is one and the node has no reduction."""
+    worth = isinstance(node, Call) or (isinstance(node, Bin) and node.op == "/")
+    found = classes(node)
+    if not worth or len(found) != 1 or not any(isinstance(n, Elem) for n in walk(node)):
+        return None
+    if any(isinstance(n, Reduce) or (isinstance(n, Index) and n.name != label) for n in walk(node)):
+        return None
+    return next(iter(found))
+
+
+def _at_class(node: Node) -> Node:
+    """The node with its only index renamed, so that what is equal is equal."""
+    return rewrite(node, lambda n: Elem(n.vector, "c") if isinstance(n, Elem) else n)
+
+
+def _share_reductions(kernel: Kernel) -> Kernel:
+    """Reductions over the classes as temporaries, innermost first."""
     body: list[Assign] = []
     names: dict[Node, Node] = {}
 
@@ -433,5 +491,5 @@ def share_reductions(kernel: Kernel) -> Kernel:
 
 __all__ = [
     "BoolOp", "canonical_order", "expand_small_powers", "guard_branches", "hoist_parameters", "optimise",
-    "propagate_nan", "share_reductions", "share_subexpressions",
+    "propagate_nan", "share_over_classes", "share_subexpressions",
 ]  # fmt: skip

@@ -26,9 +26,10 @@ SINGLE = Goal(loss=2.0**26, derivatives=2.0**26)
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How kernels are computed: in which precision, and what in pairs of it."""
+    """How kernels are computed: in which precision, with which functions, and what in pairs."""
 
     precision: Precision
+    fast: bool = False
     plan: Plan | None = None
 
 
@@ -39,10 +40,10 @@ def forms(kernels: Sequence[Kernel]) -> dict[tuple[str, Tier], Form]:
     """
     if any(k.is_vector for k in kernels):
         return {(p.name, tier): Form(p) for p in (FLOAT64, FLOAT32) for tier in TIERS}
-    fast, single = plan(kernels, FAST), Form(FLOAT64, plan(kernels, SINGLE))
+    fast, single = plan(kernels, FAST), Form(FLOAT64, fast=True, plan=plan(kernels, SINGLE))
     return {
-        ("f64", "accurate"): Form(FLOAT64, plan(kernels, ACCURATE)),
-        ("f64", "fast"): Form(FLOAT64, fast),
+        ("f64", "accurate"): Form(FLOAT64, plan=plan(kernels, ACCURATE)),
+        ("f64", "fast"): Form(FLOAT64, fast=True, plan=fast),
         ("f32", "accurate"): single,
-        ("f32", "fast"): single if fast.pairs else Form(FLOAT32),
+        ("f32", "fast"): single if fast.pairs else Form(FLOAT32, fast=True),
     }

@@ -25,6 +25,7 @@ from .signature import Signature
 
 Array = NDArray[Any]
 BACKENDS = ("auto", "c", "numpy")
+TIERS = ("accurate", "fast")
 
 
 def requested_backend(backend: str) -> str:
@@ -35,6 +36,12 @@ def requested_backend(backend: str) -> str:
     if value not in BACKENDS:
         raise ValueError(f"{source} is {value!r}; expected one of {', '.join(BACKENDS)}")
     return value
+
+
+def requested_tier(tier: str) -> str:
+    if tier not in TIERS:
+        raise ValueError(f"tier is {tier!r}; expected one of {', '.join(TIERS)}")
+    return tier
 
 
 class LossFunction:
@@ -55,19 +62,35 @@ class LossFunction:
     `loss` has the shape of the data, (...); `gradient` that of f; `hessian`
     (...), or (..., P, P) or (..., K, K). Scalars give NumPy scalars.
 
+    The tier `accurate` answers within an ulp or two, `fast` within five, both away
+    from roots; it decides how the C code is compiled, and NumPy has one for both.
+
     Raises TypeError (not real numbers), ValueError (shapes), DomainViolation.
     """
 
-    __slots__ = ("__weakref__", "_artifacts", "_asked", "_backend", "_parameters", "_requested", "_runs", "_signature")
+    __slots__ = (
+        "__weakref__",
+        "_artifacts",
+        "_asked",
+        "_backend",
+        "_parameters",
+        "_requested",
+        "_runs",
+        "_signature",
+        "_tier",
+    )
 
-    def __init__(self, artifacts: Artifacts, parameters: Mapping[str, Any], backend: str = "auto") -> None:
+    def __init__(
+        self, artifacts: Artifacts, parameters: Mapping[str, Any], backend: str = "auto", tier: str = "accurate"
+    ) -> None:
         self._artifacts = artifacts
+        self._tier = requested_tier(tier)
         self._asked, self._requested = backend, requested_backend(backend)
         self._signature = Signature.of(artifacts.facts)
         call = f"lf.losses.{artifacts.name}(" if artifacts.catalogued else "lf.compile(loss, "
         self._parameters = bind(artifacts.name, artifacts.facts["parameters"], parameters, call)
         self._runs: dict[tuple[str, np.dtype[Any]], tuple[Run, list[str]]] = {}
-        self._backend: Backend | None = choose(artifacts, "c") if self._requested == "c" else None
+        self._backend: Backend | None = choose(artifacts, "c", tier) if self._requested == "c" else None
 
     @classmethod
     def from_artifacts(
@@ -77,16 +100,21 @@ class LossFunction:
         c_source: str,
         parameters: Mapping[str, Any] | None = None,
         backend: str = "auto",
+        tier: str = "accurate",
     ) -> LossFunction:
         """A loss from generated texts. They are executed: never pass text that others wrote."""
-        return cls(Artifacts(facts, numpy_source, c_source), parameters or {}, backend)
+        return cls(Artifacts(facts, numpy_source, c_source), parameters or {}, backend, tier)
 
     @classmethod
     def from_catalogue(
-        cls, name: str, parameters: Mapping[str, Any] | None = None, backend: str = "auto"
+        cls,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        backend: str = "auto",
+        tier: str = "accurate",
     ) -> LossFunction:
         """A loss of the catalogue, from the committed generated files."""
-        return cls(Artifacts(catalogue_facts(name)), parameters or {}, backend)
+        return cls(Artifacts(catalogue_facts(name)), parameters or {}, backend, tier)
 
     @property
     def name(self) -> str:
@@ -105,6 +133,11 @@ class LossFunction:
     def backend(self) -> str:
         """Who computes: `c` or `numpy`. Asking compiles the C code if that was not done yet."""
         return self._resolved().name
+
+    @property
+    def tier(self) -> str:
+        """How exact it is meant to be: `accurate` or `fast`."""
+        return self._tier
 
     @property
     def backend_reason(self) -> str:
@@ -206,18 +239,19 @@ class LossFunction:
 
     def _resolved(self) -> Backend:
         if self._backend is None:
-            self._backend = choose(self._artifacts, self._requested)
+            self._backend = choose(self._artifacts, self._requested, self._tier)
         return self._backend
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A loaded library does not survive pickling: what it was made from does.
         artifacts = self._artifacts
         if artifacts.catalogued:
-            return LossFunction.from_catalogue, (self.name, self._parameters, self._asked)
+            return LossFunction.from_catalogue, (self.name, self._parameters, self._asked, self._tier)
         texts = (artifacts.facts, artifacts.numpy_source, artifacts.c_source)
-        return LossFunction.from_artifacts, (*texts, self._parameters, self._asked)
+        return LossFunction.from_artifacts, (*texts, self._parameters, self._asked, self._tier)
 
     def __repr__(self) -> str:
         bound = ", ".join(f"{name}={value!r}" for name, value in self._parameters.items())
+        tier = "" if self._tier == "accurate" else f", {self._tier}"
         origin = "losses." if self._artifacts.catalogued else ""
-        return f"{origin}{self.name}({bound})  [{self.backend}]"
+        return f"{origin}{self.name}({bound})  [{self.backend}{tier}]"

@@ -21,6 +21,13 @@ def _literal(value: Fraction, precision: Precision) -> str:
 
 _LIBM = ("sqrt", "sinh", "cosh", "sin", "cos", "erf")
 
+# The functions of the fast tier.
+FAST_CALLS = {
+    **{f: f"{f}_fast{{s}}({{0}})" for f in FUNCTIONS if f != "pow"},
+    "arctan": "atan_fast{s}({0})",
+    "pow": "pow_fast{s}({0}, {1})",
+}
+
 C = Target(
     name="c",
     extension=".c",
@@ -46,7 +53,7 @@ C = Target(
     reserved=RESERVED_C
     | {f"{name}{s}" for name in ("maximum", "minimum", "sign") for s in ("", "f")}
     | names()
-    | {"n", "K", "weight"},
+    | {"n", "K", "weight", "inputs", "parameters", "constants", "outputs", "labels", "scratch", "rows", "row", "more"},
     precisions=(FLOAT64, FLOAT32),
     eager_select=False,
 )
