@@ -26,11 +26,42 @@ ROWS_OF_CLASSES = {"f64": 8, "f32": 16}  # a cache line for each class
 
 # NaN in the second argument is passed on; fmax would swallow it.
 _HELPERS = {
-    "maximum": "static inline {t} maximum{s}({t} a, {t} b)\n{{\n    return a > b ? a : b;\n}}",
-    "minimum": "static inline {t} minimum{s}({t} a, {t} b)\n{{\n    return a < b ? a : b;\n}}",
-    "sign": "static inline {t} sign{s}({t} x)\n{{\n"
-    "    return x > {zero} ? {one} : (x < {zero} ? -{one} : x);\n}}",
-}  # fmt: skip
+    "maximum": """
+static inline {t} maximum{s}({t} a, {t} b)
+{{
+    return a > b ? a : b;
+}}""",
+    "minimum": """
+static inline {t} minimum{s}({t} a, {t} b)
+{{
+    return a < b ? a : b;
+}}""",
+    "sign": """
+static inline {t} sign{s}({t} x)
+{{
+    return x > 0.0{l} ? 1.0{l} : (x < 0.0{l} ? -1.0{l} : x);
+}}""",
+    "hypot_v": """
+/* No branch and no call, so that it becomes vector code. */
+static inline {t} hypot_v{s}({t} a, {t} b)
+{{
+    const {t} x = fabs{s}(a), y = fabs{s}(b);
+    const {t} most = x > y ? x : y;
+    const {t} share = (x > y ? y : x) / (most > 0.0{l} ? most : 1.0{l});
+    const {t} q = most < HUGE_VAL{S} ? share : 0.0{l};
+    return most != most ? most : most * sqrt{s}(1.0{l} + q * q);
+}}""",
+    "sinh_v": """
+/* From exp(h) - 1, h = |x|/2, so that it overflows no sooner than the result. */
+static inline {t} sinh_v{s}({t} x)
+{{
+    const {t} half = 0.5{l} * fabs{s}(x);
+    const {t} e = expm1_v{s}(half > {most} ? {most} : half);
+    const {t} w = 1.0{l} + e;
+    return copysign{s}(0.5{l} * (e + e / w) * (w + 1.0{l} / w), x);
+}}""",
+}
+_LARGE = {"f64": "700.0", "f32": "80.0f"}  # half of it has an exponential, all of it an infinite one
 
 
 def c_file(kernels: list[Kernel], target: Target, loss: str) -> dict[str, Any]:
@@ -81,14 +112,11 @@ def _helpers(words: set[str], target: Target) -> list[str]:
     """The functions that the kernels stand on."""
     result = []
     for p in target.precisions:
-        s = p.function_suffix
-        own = closure(elementary.called(words, p))
-        result += [elementary.source(own, p)] if own else []
-        result += [
-            text.format(t=p.c_type, s=s, zero=f"0.0{p.literal_suffix}", one=f"1.0{p.literal_suffix}")
-            for name, text in _HELPERS.items()
-            if f"{name}{s}" in words
-        ]
+        s, kind = p.function_suffix, {"t": p.c_type, "l": p.literal_suffix, "most": _LARGE[p.name]}
+        own = [t.strip().format(s=s, S=s.upper(), **kind) for n, t in _HELPERS.items() if f"{n}{s}" in words]
+        called = closure(elementary.called(words | _words(own), p))
+        result += [elementary.source(called, p)] if called else []
+        result += own
     return result
 
 

@@ -19,7 +19,7 @@ def _literal(value: Fraction, precision: Precision) -> str:
     return (text if any(c in text for c in ".e") else f"{text}.0") + precision.literal_suffix
 
 
-_LIBM = ("sqrt", "sinh", "cosh", "sin", "cos", "erf")
+_LIBM = ("sqrt", "cosh", "sin", "cos", "erf")
 
 # The functions of the fast tier.
 FAST_CALLS = {
@@ -38,7 +38,8 @@ C = Target(
         "infinity": "HUGE_VAL{S}",
         "arctan": "atan_v{s}({0})",
         "abs": "fabs{s}({0})",
-        "hypot": "hypot{s}({0}, {1})",
+        "hypot": "hypot_v{s}({0}, {1})",
+        "sinh": "sinh_v{s}({0})",
         "pow": "pow_v{s}({0}, {1})",
         "fmod": "fmod{s}({0}, {1})",
         "nearest": "rint{s}({0})",
@@ -51,7 +52,7 @@ C = Target(
     typed="{0}",
     boolean={"and": "&&", "or": "||", "not": "!"},
     reserved=RESERVED_C
-    | {f"{name}{s}" for name in ("maximum", "minimum", "sign") for s in ("", "f")}
+    | {f"{name}{s}" for name in ("maximum", "minimum", "sign", "hypot_v", "sinh_v") for s in ("", "f")}
     | names()
     | {"n", "K", "weight", "inputs", "parameters", "constants", "outputs", "labels", "scratch", "rows", "row", "more"},
     precisions=(FLOAT64, FLOAT32),

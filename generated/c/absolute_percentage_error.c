@@ -7,10 +7,20 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 static inline double sign(double x)
@@ -23,242 +33,428 @@ static inline float signf(float x)
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
-void lossforge_absolute_percentage_error_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            loss[row] = fabs(f_i - y_i) / y_i;
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        loss[row] = w * (fabs(f_i - y_i) / y_i);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
 }
 
-void lossforge_absolute_percentage_error_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            gradient[row] = sign(f_i - y_i) / y_i;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
-        gradient[row] = w * (sign(f_i - y_i) / y_i);
+        loss[row] = fabs(f_i - y_i) / y_i;
     }
 }
 
-void lossforge_absolute_percentage_error_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
+void lossforge_absolute_percentage_error_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_absolute_percentage_error_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_absolute_percentage_error_loss_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
-        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        gradient[row] = sign(f_i - y_i) / y_i;
     }
 }
 
-void lossforge_absolute_percentage_error_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
+void lossforge_absolute_percentage_error_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = f_i - y_i;
-            loss[row] = fabs(t0) / y_i;
-            gradient[row] = sign(t0) / y_i;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_absolute_percentage_error_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_absolute_percentage_error_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
+        hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+}
+
+void lossforge_absolute_percentage_error_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_absolute_percentage_error_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_absolute_percentage_error_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
         const double t0 = f_i - y_i;
-        loss[row] = w * (fabs(t0) / y_i);
-        gradient[row] = w * (sign(t0) / y_i);
+        loss[row] = fabs(t0) / y_i;
+        gradient[row] = sign(t0) / y_i;
     }
 }
 
-void lossforge_absolute_percentage_error_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
+void lossforge_absolute_percentage_error_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            gradient[row] = sign(f_i - y_i) / y_i;
-            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_absolute_percentage_error_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_absolute_percentage_error_loss_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
-        gradient[row] = w * (sign(f_i - y_i) / y_i);
-        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        gradient[row] = sign(f_i - y_i) / y_i;
+        hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
 
-void lossforge_absolute_percentage_error_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_absolute_percentage_error_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = f_i - y_i;
-            loss[row] = fabs(t0) / y_i;
-            gradient[row] = sign(t0) / y_i;
-            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_absolute_percentage_error_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_absolute_percentage_error_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = f_i - y_i;
-        loss[row] = w * (fabs(t0) / y_i);
-        gradient[row] = w * (sign(t0) / y_i);
-        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        loss[row] = fabs(t0) / y_i;
+        gradient[row] = sign(t0) / y_i;
+        hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 }
 
-void lossforge_absolute_percentage_error_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
+void lossforge_absolute_percentage_error_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            loss[row] = fabsf(f_i - y_i) / y_i;
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_absolute_percentage_error_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_absolute_percentage_error_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        loss[row] = w * (fabsf(f_i - y_i) / y_i);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
 }
 
-void lossforge_absolute_percentage_error_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            gradient[row] = signf(f_i - y_i) / y_i;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
-        gradient[row] = w * (signf(f_i - y_i) / y_i);
+        loss[row] = fabsf(f_i - y_i) / y_i;
     }
 }
 
-void lossforge_absolute_percentage_error_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
+void lossforge_absolute_percentage_error_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_absolute_percentage_error_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_absolute_percentage_error_loss_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
-        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        gradient[row] = signf(f_i - y_i) / y_i;
     }
 }
 
-void lossforge_absolute_percentage_error_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
+void lossforge_absolute_percentage_error_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = f_i - y_i;
-            loss[row] = fabsf(t0) / y_i;
-            gradient[row] = signf(t0) / y_i;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_absolute_percentage_error_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_absolute_percentage_error_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
+        hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+    }
+}
+
+void lossforge_absolute_percentage_error_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_absolute_percentage_error_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_absolute_percentage_error_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
         const float t0 = f_i - y_i;
-        loss[row] = w * (fabsf(t0) / y_i);
-        gradient[row] = w * (signf(t0) / y_i);
+        loss[row] = fabsf(t0) / y_i;
+        gradient[row] = signf(t0) / y_i;
     }
 }
 
-void lossforge_absolute_percentage_error_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
+void lossforge_absolute_percentage_error_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            gradient[row] = signf(f_i - y_i) / y_i;
-            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_absolute_percentage_error_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_absolute_percentage_error_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
-        gradient[row] = w * (signf(f_i - y_i) / y_i);
-        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        gradient[row] = signf(f_i - y_i) / y_i;
+        hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
 }
 
-void lossforge_absolute_percentage_error_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_absolute_percentage_error_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = f_i - y_i;
-            loss[row] = fabsf(t0) / y_i;
-            gradient[row] = signf(t0) / y_i;
-            hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_absolute_percentage_error_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_absolute_percentage_error_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = f_i - y_i;
-        loss[row] = w * (fabsf(t0) / y_i);
-        gradient[row] = w * (signf(t0) / y_i);
-        hessian[row] = w * ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
+        loss[row] = fabsf(t0) / y_i;
+        gradient[row] = signf(t0) / y_i;
+        hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+}
+
+void lossforge_absolute_percentage_error_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_absolute_percentage_error_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_absolute_percentage_error_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -252,300 +261,502 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_aft_extreme_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = maximum(-0.5, minimum(0.5, t0));
-            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = maximum(-0.5, minimum(0.5, t0));
-        loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+        loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
     }
 }
 
-void lossforge_aft_extreme_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient)
+void lossforge_aft_extreme_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = 1.0 / sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = exp_v(0.5 * t0);
-            gradient[row] = ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_loss_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {loss};
+    lossforge_aft_extreme_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = exp_v(0.5 * t0);
-        gradient[row] = w * ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
+        gradient[row] = ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
     }
 }
 
-void lossforge_aft_extreme_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
+void lossforge_aft_extreme_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = exp_v(0.5 * ((log_v(y_i) - f_i) / sigma));
-            hessian[row] = t0 / c0 * t0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double c0 = 1.0 / sigma;
+    const double constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {gradient};
+    lossforge_aft_extreme_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = exp_v(0.5 * ((log_v(y_i) - f_i) / sigma));
-        hessian[row] = w * (t0 / c0 * t0);
+        hessian[row] = t0 / c0 * t0;
     }
 }
 
-void lossforge_aft_extreme_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient)
+void lossforge_aft_extreme_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = 1.0 / sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = maximum(-0.5, minimum(0.5, t0));
-            const double t2 = exp_v(0.5 * t0);
-            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
-            gradient[row] = ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {hessian};
+    lossforge_aft_extreme_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = maximum(-0.5, minimum(0.5, t0));
         const double t2 = exp_v(0.5 * t0);
-        loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
-        gradient[row] = w * ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
+        loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+        gradient[row] = ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
     }
 }
 
-void lossforge_aft_extreme_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient, double *restrict hessian)
+void lossforge_aft_extreme_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double sigma = parameters[0];
     const double c0 = 1.0 / sigma;
-    const double c1 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = exp_v(0.5 * t0);
-            gradient[row] = ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
-            hessian[row] = t1 / c1 * t1;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_aft_extreme_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient};
+    lossforge_aft_extreme_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = exp_v(0.5 * t0);
-        gradient[row] = w * ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
-        hessian[row] = w * (t1 / c1 * t1);
+        gradient[row] = ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
+        hessian[row] = t1 / c1 * t1;
     }
 }
 
-void lossforge_aft_extreme_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_aft_extreme_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double sigma = parameters[0];
     const double c0 = 1.0 / sigma;
     const double c1 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = maximum(-0.5, minimum(0.5, t0));
-            const double t2 = exp_v(0.5 * t0);
-            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
-            gradient[row] = ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
-            hessian[row] = t2 / c1 * t2;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {sigma, c0, c1};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_aft_extreme_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_aft_extreme_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = maximum(-0.5, minimum(0.5, t0));
         const double t2 = exp_v(0.5 * t0);
-        loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
-        gradient[row] = w * ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
-        hessian[row] = w * (t2 / c1 * t2);
+        loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+        gradient[row] = ((t0 <= 1.0) ? -(expm1_v(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
+        hessian[row] = t2 / c1 * t2;
     }
 }
 
-void lossforge_aft_extreme_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss)
+void lossforge_aft_extreme_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+    const double sigma = parameters[0];
+    const double c0 = 1.0 / sigma;
+    const double c1 = sigma * sigma;
+    const double constants[] = {sigma, c0, c1};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_aft_extreme_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_aft_extreme_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-        loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+        loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
     }
 }
 
-void lossforge_aft_extreme_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient)
+void lossforge_aft_extreme_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = 1.0f / sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = exp_vf(0.5f * t0);
-            gradient[row] = ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float constants[] = {sigma};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_loss_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {loss};
+    lossforge_aft_extreme_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = exp_vf(0.5f * t0);
-        gradient[row] = w * ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
+        gradient[row] = ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
     }
 }
 
-void lossforge_aft_extreme_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
+void lossforge_aft_extreme_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = exp_vf(0.5f * ((log_vf(y_i) - f_i) / sigma));
-            hessian[row] = t0 / c0 * t0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float c0 = 1.0f / sigma;
+    const float constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {gradient};
+    lossforge_aft_extreme_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = exp_vf(0.5f * ((log_vf(y_i) - f_i) / sigma));
-        hessian[row] = w * (t0 / c0 * t0);
+        hessian[row] = t0 / c0 * t0;
     }
 }
 
-void lossforge_aft_extreme_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient)
+void lossforge_aft_extreme_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = 1.0f / sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-            const float t2 = exp_vf(0.5f * t0);
-            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
-            gradient[row] = ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t2 / sigma * t2);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float c0 = sigma * sigma;
+    const float constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {hessian};
+    lossforge_aft_extreme_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
         const float t2 = exp_vf(0.5f * t0);
-        loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
-        gradient[row] = w * ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t2 / sigma * t2);
+        loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+        gradient[row] = ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t2 / sigma * t2);
     }
 }
 
-void lossforge_aft_extreme_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient, float *restrict hessian)
+void lossforge_aft_extreme_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float sigma = parameters[0];
     const float c0 = 1.0f / sigma;
-    const float c1 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = exp_vf(0.5f * t0);
-            gradient[row] = ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
-            hessian[row] = t1 / c1 * t1;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_aft_extreme_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient};
+    lossforge_aft_extreme_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = exp_vf(0.5f * t0);
-        gradient[row] = w * ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
-        hessian[row] = w * (t1 / c1 * t1);
+        gradient[row] = ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t1 / sigma * t1);
+        hessian[row] = t1 / c1 * t1;
     }
 }
 
-void lossforge_aft_extreme_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_aft_extreme_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float sigma = parameters[0];
     const float c0 = 1.0f / sigma;
     const float c1 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-            const float t2 = exp_vf(0.5f * t0);
-            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
-            gradient[row] = ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t2 / sigma * t2);
-            hessian[row] = t2 / c1 * t2;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {sigma, c0, c1};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_aft_extreme_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_aft_extreme_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
         const float t2 = exp_vf(0.5f * t0);
-        loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
-        gradient[row] = w * ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t2 / sigma * t2);
-        hessian[row] = w * (t2 / c1 * t2);
+        loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+        gradient[row] = ((t0 <= 1.0f) ? -(expm1_vf(minimumf(1.0f, t0)) / sigma) : c0 - t2 / sigma * t2);
+        hessian[row] = t2 / c1 * t2;
     }
+}
+
+void lossforge_aft_extreme_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float sigma = parameters[0];
+    const float c0 = 1.0f / sigma;
+    const float c1 = sigma * sigma;
+    const float constants[] = {sigma, c0, c1};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_aft_extreme_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_aft_extreme_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

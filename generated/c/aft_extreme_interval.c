@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -276,30 +285,53 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_aft_extreme_interval_loss_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 3, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double ratio_i = ratio[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = log_v(ratio_i) / sigma;
-            const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
-            const double t3 = minimum(0.0, t2);
-            const double t4 = exp_v(maximum(-40.0, t3));
-            const double t5 = -t4;
-            const double t6 = maximum(-0.5, minimum(0.5, t5));
-            const double t7 = expm1_v(t5);
-            loss[row] = exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2)))));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double *const y = inputs[0];
+    const double *const ratio = inputs[1];
+    const double *const f = inputs[2];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
@@ -308,70 +340,77 @@ void lossforge_aft_extreme_interval_loss_f64(size_t n, const double *restrict y,
         const double t5 = -t4;
         const double t6 = maximum(-0.5, minimum(0.5, t5));
         const double t7 = expm1_v(t5);
-        loss[row] = w * (exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2))))));
+        loss[row] = exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2)))));
     }
 }
 
-void lossforge_aft_extreme_interval_gradient_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient)
+void lossforge_aft_extreme_interval_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double ratio_i = ratio[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = log_v(ratio_i) / sigma;
-            const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
-            const double t3 = exp_v(maximum(-40.0, t2));
-            const double t4 = exp_v(0.5 * t3);
-            const double t5 = exp_v(0.5 * t0);
-            gradient[row] = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3))) / sigma - t5 / sigma * t5;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 3, inputs, inputs[3], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_interval_loss_f64(size_t n, const double *y, const double *ratio, const double *f, const double *weight, double sigma, double *loss)
+{
+    const void *const inputs[] = {y, ratio, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {loss};
+    lossforge_aft_extreme_interval_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double *const y = inputs[0];
+    const double *const ratio = inputs[1];
+    const double *const f = inputs[2];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
         const double t3 = exp_v(maximum(-40.0, t2));
         const double t4 = exp_v(0.5 * t3);
         const double t5 = exp_v(0.5 * t0);
-        gradient[row] = w * (((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3))) / sigma - t5 / sigma * t5);
+        gradient[row] = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3))) / sigma - t5 / sigma * t5;
     }
 }
 
-void lossforge_aft_extreme_interval_hessian_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
+void lossforge_aft_extreme_interval_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t10 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double ratio_i = ratio[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = log_v(ratio_i) / sigma;
-            const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
-            const double t3 = exp_v(maximum(-40.0, t2));
-            const double t4 = exp_v(0.5 * t3);
-            const double t5 = minimum(70.0, t2);
-            const double t6 = exp_v(maximum(-40.0, t5));
-            const double t7 = -t6;
-            const double t8 = maximum(-0.5, minimum(0.5, t7));
-            const double t9 = expm1_v(t7);
-            const double t11 = exp_v(0.5 * t0);
-            hessian[row] = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3))) * ((t5 <= -40.0) ? 0.5 * exp_v(t5) : -(((fabs(t6) <= 0.5) ? t8 * t8 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t8 / 20922789888000.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimum(1.2676506002282294e+30, t7)) / t9)) / t10 + t11 / t10 * t11;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 3, inputs, inputs[3], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_interval_gradient_f64(size_t n, const double *y, const double *ratio, const double *f, const double *weight, double sigma, double *gradient)
+{
+    const void *const inputs[] = {y, ratio, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {gradient};
+    lossforge_aft_extreme_interval_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double t10 = constants[1];
+    const double *const y = inputs[0];
+    const double *const ratio = inputs[1];
+    const double *const f = inputs[2];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
@@ -383,38 +422,40 @@ void lossforge_aft_extreme_interval_hessian_f64(size_t n, const double *restrict
         const double t8 = maximum(-0.5, minimum(0.5, t7));
         const double t9 = expm1_v(t7);
         const double t11 = exp_v(0.5 * t0);
-        hessian[row] = w * (((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3))) * ((t5 <= -40.0) ? 0.5 * exp_v(t5) : -(((fabs(t6) <= 0.5) ? t8 * t8 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t8 / 20922789888000.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimum(1.2676506002282294e+30, t7)) / t9)) / t10 + t11 / t10 * t11);
+        hessian[row] = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3))) * ((t5 <= -40.0) ? 0.5 * exp_v(t5) : -(((fabs(t6) <= 0.5) ? t8 * t8 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t8 / 20922789888000.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimum(1.2676506002282294e+30, t7)) / t9)) / t10 + t11 / t10 * t11;
     }
 }
 
-void lossforge_aft_extreme_interval_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient)
+void lossforge_aft_extreme_interval_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double ratio_i = ratio[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = log_v(ratio_i) / sigma;
-            const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
-            const double t3 = minimum(0.0, t2);
-            const double t4 = exp_v(maximum(-40.0, t3));
-            const double t5 = -t4;
-            const double t6 = maximum(-0.5, minimum(0.5, t5));
-            const double t7 = expm1_v(t5);
-            const double t8 = exp_v(maximum(-40.0, t2));
-            const double t9 = exp_v(0.5 * t8);
-            const double t10 = exp_v(0.5 * t0);
-            loss[row] = exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2)))));
-            gradient[row] = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_v(-t8))) / sigma - t10 / sigma * t10;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double t10 = sigma * sigma;
+    const double constants[] = {sigma, t10};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 3, inputs, inputs[3], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_interval_hessian_f64(size_t n, const double *y, const double *ratio, const double *f, const double *weight, double sigma, double *hessian)
+{
+    const void *const inputs[] = {y, ratio, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {hessian};
+    lossforge_aft_extreme_interval_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double *const y = inputs[0];
+    const double *const ratio = inputs[1];
+    const double *const f = inputs[2];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
@@ -426,41 +467,41 @@ void lossforge_aft_extreme_interval_loss_gradient_f64(size_t n, const double *re
         const double t8 = exp_v(maximum(-40.0, t2));
         const double t9 = exp_v(0.5 * t8);
         const double t10 = exp_v(0.5 * t0);
-        loss[row] = w * (exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2))))));
-        gradient[row] = w * (((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_v(-t8))) / sigma - t10 / sigma * t10);
+        loss[row] = exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2)))));
+        gradient[row] = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_v(-t8))) / sigma - t10 / sigma * t10;
     }
 }
 
-void lossforge_aft_extreme_interval_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient, double *restrict hessian)
+void lossforge_aft_extreme_interval_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t12 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double ratio_i = ratio[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = log_v(ratio_i) / sigma;
-            const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
-            const double t3 = exp_v(maximum(-40.0, t2));
-            const double t4 = exp_v(0.5 * t3);
-            const double t5 = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3)));
-            const double t6 = exp_v(0.5 * t0);
-            const double t7 = minimum(70.0, t2);
-            const double t8 = exp_v(maximum(-40.0, t7));
-            const double t9 = -t8;
-            const double t10 = maximum(-0.5, minimum(0.5, t9));
-            const double t11 = expm1_v(t9);
-            gradient[row] = t5 / sigma - t6 / sigma * t6;
-            hessian[row] = t5 * ((t7 <= -40.0) ? 0.5 * exp_v(t7) : -(((fabs(t8) <= 0.5) ? t10 * t10 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t10 / 20922789888000.0) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) : t11 - minimum(1.2676506002282294e+30, t9)) / t11)) / t12 + t6 / t12 * t6;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 3, inputs, inputs[3], constants, 2, outputs);
+}
+
+void lossforge_aft_extreme_interval_loss_gradient_f64(size_t n, const double *y, const double *ratio, const double *f, const double *weight, double sigma, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, ratio, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient};
+    lossforge_aft_extreme_interval_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double t12 = constants[1];
+    const double *const y = inputs[0];
+    const double *const ratio = inputs[1];
+    const double *const f = inputs[2];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
@@ -473,47 +514,43 @@ void lossforge_aft_extreme_interval_gradient_hessian_f64(size_t n, const double 
         const double t9 = -t8;
         const double t10 = maximum(-0.5, minimum(0.5, t9));
         const double t11 = expm1_v(t9);
-        gradient[row] = w * (t5 / sigma - t6 / sigma * t6);
-        hessian[row] = w * (t5 * ((t7 <= -40.0) ? 0.5 * exp_v(t7) : -(((fabs(t8) <= 0.5) ? t10 * t10 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t10 / 20922789888000.0) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) : t11 - minimum(1.2676506002282294e+30, t9)) / t11)) / t12 + t6 / t12 * t6);
+        gradient[row] = t5 / sigma - t6 / sigma * t6;
+        hessian[row] = t5 * ((t7 <= -40.0) ? 0.5 * exp_v(t7) : -(((fabs(t8) <= 0.5) ? t10 * t10 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t10 / 20922789888000.0) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) : t11 - minimum(1.2676506002282294e+30, t9)) / t11)) / t12 + t6 / t12 * t6;
     }
 }
 
-void lossforge_aft_extreme_interval_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict ratio, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_aft_extreme_interval_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t17 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double ratio_i = ratio[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = log_v(ratio_i) / sigma;
-            const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
-            const double t3 = minimum(0.0, t2);
-            const double t4 = exp_v(maximum(-40.0, t3));
-            const double t5 = -t4;
-            const double t6 = maximum(-0.5, minimum(0.5, t5));
-            const double t7 = expm1_v(t5);
-            const double t8 = exp_v(maximum(-40.0, t2));
-            const double t9 = exp_v(0.5 * t8);
-            const double t10 = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_v(-t8)));
-            const double t11 = exp_v(0.5 * t0);
-            const double t12 = minimum(70.0, t2);
-            const double t13 = exp_v(maximum(-40.0, t12));
-            const double t14 = -t13;
-            const double t15 = maximum(-0.5, minimum(0.5, t14));
-            const double t16 = expm1_v(t14);
-            loss[row] = exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2)))));
-            gradient[row] = t10 / sigma - t11 / sigma * t11;
-            hessian[row] = t10 * ((t12 <= -40.0) ? 0.5 * exp_v(t12) : -(((fabs(t13) <= 0.5) ? t15 * t15 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t15 / 20922789888000.0) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) : t16 - minimum(1.2676506002282294e+30, t14)) / t16)) / t17 + t11 / t17 * t11;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double t12 = sigma * sigma;
+    const double constants[] = {sigma, t12};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 3, inputs, inputs[3], constants, 2, outputs);
+}
+
+void lossforge_aft_extreme_interval_gradient_hessian_f64(size_t n, const double *y, const double *ratio, const double *f, const double *weight, double sigma, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, ratio, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_aft_extreme_interval_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double t17 = constants[1];
+    const double *const y = inputs[0];
+    const double *const ratio = inputs[1];
+    const double *const f = inputs[2];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = log_v(ratio_i) / sigma;
         const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
@@ -531,36 +568,76 @@ void lossforge_aft_extreme_interval_loss_gradient_hessian_f64(size_t n, const do
         const double t14 = -t13;
         const double t15 = maximum(-0.5, minimum(0.5, t14));
         const double t16 = expm1_v(t14);
-        loss[row] = w * (exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2))))));
-        gradient[row] = w * (t10 / sigma - t11 / sigma * t11);
-        hessian[row] = w * (t10 * ((t12 <= -40.0) ? 0.5 * exp_v(t12) : -(((fabs(t13) <= 0.5) ? t15 * t15 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t15 / 20922789888000.0) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) : t16 - minimum(1.2676506002282294e+30, t14)) / t16)) / t17 + t11 / t17 * t11);
+        loss[row] = exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2)))));
+        gradient[row] = t10 / sigma - t11 / sigma * t11;
+        hessian[row] = t10 * ((t12 <= -40.0) ? 0.5 * exp_v(t12) : -(((fabs(t13) <= 0.5) ? t15 * t15 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t15 / 20922789888000.0) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) : t16 - minimum(1.2676506002282294e+30, t14)) / t16)) / t17 + t11 / t17 * t11;
     }
 }
 
-void lossforge_aft_extreme_interval_loss_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss)
+void lossforge_aft_extreme_interval_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float ratio_i = ratio[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = log_vf(ratio_i) / sigma;
-            const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
-            const float t3 = minimumf(0.0f, t2);
-            const float t4 = exp_vf(maximumf(-40.0f, t3));
-            const float t5 = -t4;
-            const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
-            const float t7 = expm1_vf(t5);
-            loss[row] = exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2)))));
+    const double sigma = parameters[0];
+    const double t17 = sigma * sigma;
+    const double constants[] = {sigma, t17};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 3, inputs, inputs[3], constants, 3, outputs);
+}
+
+void lossforge_aft_extreme_interval_loss_gradient_hessian_f64(size_t n, const double *y, const double *ratio, const double *f, const double *weight, double sigma, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, ratio, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_aft_extreme_interval_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 3, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float *const y = inputs[0];
+    const float *const ratio = inputs[1];
+    const float *const f = inputs[2];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
@@ -569,70 +646,77 @@ void lossforge_aft_extreme_interval_loss_f32(size_t n, const float *restrict y, 
         const float t5 = -t4;
         const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
         const float t7 = expm1_vf(t5);
-        loss[row] = w * (exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2))))));
+        loss[row] = exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2)))));
     }
 }
 
-void lossforge_aft_extreme_interval_gradient_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient)
+void lossforge_aft_extreme_interval_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float ratio_i = ratio[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = log_vf(ratio_i) / sigma;
-            const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
-            const float t3 = exp_vf(maximumf(-40.0f, t2));
-            const float t4 = exp_vf(0.5f * t3);
-            const float t5 = exp_vf(0.5f * t0);
-            gradient[row] = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3))) / sigma - t5 / sigma * t5;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float constants[] = {sigma};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 3, inputs, inputs[3], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_interval_loss_f32(size_t n, const float *y, const float *ratio, const float *f, const float *weight, float sigma, float *loss)
+{
+    const void *const inputs[] = {y, ratio, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {loss};
+    lossforge_aft_extreme_interval_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float *const y = inputs[0];
+    const float *const ratio = inputs[1];
+    const float *const f = inputs[2];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
         const float t3 = exp_vf(maximumf(-40.0f, t2));
         const float t4 = exp_vf(0.5f * t3);
         const float t5 = exp_vf(0.5f * t0);
-        gradient[row] = w * (((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3))) / sigma - t5 / sigma * t5);
+        gradient[row] = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3))) / sigma - t5 / sigma * t5;
     }
 }
 
-void lossforge_aft_extreme_interval_hessian_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
+void lossforge_aft_extreme_interval_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t10 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float ratio_i = ratio[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = log_vf(ratio_i) / sigma;
-            const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
-            const float t3 = exp_vf(maximumf(-40.0f, t2));
-            const float t4 = exp_vf(0.5f * t3);
-            const float t5 = minimumf(70.0f, t2);
-            const float t6 = exp_vf(maximumf(-40.0f, t5));
-            const float t7 = -t6;
-            const float t8 = maximumf(-0.5f, minimumf(0.5f, t7));
-            const float t9 = expm1_vf(t7);
-            const float t11 = exp_vf(0.5f * t0);
-            hessian[row] = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3))) * ((t5 <= -40.0f) ? 0.5f * exp_vf(t5) : -(((fabsf(t6) <= 0.5f) ? t8 * t8 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t8 / 2.092279e+13f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimumf(1.2676506e+30f, t7)) / t9)) / t10 + t11 / t10 * t11;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float constants[] = {sigma};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 3, inputs, inputs[3], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_interval_gradient_f32(size_t n, const float *y, const float *ratio, const float *f, const float *weight, float sigma, float *gradient)
+{
+    const void *const inputs[] = {y, ratio, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {gradient};
+    lossforge_aft_extreme_interval_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float t10 = constants[1];
+    const float *const y = inputs[0];
+    const float *const ratio = inputs[1];
+    const float *const f = inputs[2];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
@@ -644,38 +728,40 @@ void lossforge_aft_extreme_interval_hessian_f32(size_t n, const float *restrict 
         const float t8 = maximumf(-0.5f, minimumf(0.5f, t7));
         const float t9 = expm1_vf(t7);
         const float t11 = exp_vf(0.5f * t0);
-        hessian[row] = w * (((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3))) * ((t5 <= -40.0f) ? 0.5f * exp_vf(t5) : -(((fabsf(t6) <= 0.5f) ? t8 * t8 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t8 / 2.092279e+13f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimumf(1.2676506e+30f, t7)) / t9)) / t10 + t11 / t10 * t11);
+        hessian[row] = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3))) * ((t5 <= -40.0f) ? 0.5f * exp_vf(t5) : -(((fabsf(t6) <= 0.5f) ? t8 * t8 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t8 / 2.092279e+13f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimumf(1.2676506e+30f, t7)) / t9)) / t10 + t11 / t10 * t11;
     }
 }
 
-void lossforge_aft_extreme_interval_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient)
+void lossforge_aft_extreme_interval_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float ratio_i = ratio[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = log_vf(ratio_i) / sigma;
-            const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
-            const float t3 = minimumf(0.0f, t2);
-            const float t4 = exp_vf(maximumf(-40.0f, t3));
-            const float t5 = -t4;
-            const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
-            const float t7 = expm1_vf(t5);
-            const float t8 = exp_vf(maximumf(-40.0f, t2));
-            const float t9 = exp_vf(0.5f * t8);
-            const float t10 = exp_vf(0.5f * t0);
-            loss[row] = exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2)))));
-            gradient[row] = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1_vf(-t8))) / sigma - t10 / sigma * t10;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float t10 = sigma * sigma;
+    const float constants[] = {sigma, t10};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 3, inputs, inputs[3], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_interval_hessian_f32(size_t n, const float *y, const float *ratio, const float *f, const float *weight, float sigma, float *hessian)
+{
+    const void *const inputs[] = {y, ratio, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {hessian};
+    lossforge_aft_extreme_interval_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float *const y = inputs[0];
+    const float *const ratio = inputs[1];
+    const float *const f = inputs[2];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
@@ -687,41 +773,41 @@ void lossforge_aft_extreme_interval_loss_gradient_f32(size_t n, const float *res
         const float t8 = exp_vf(maximumf(-40.0f, t2));
         const float t9 = exp_vf(0.5f * t8);
         const float t10 = exp_vf(0.5f * t0);
-        loss[row] = w * (exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2))))));
-        gradient[row] = w * (((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1_vf(-t8))) / sigma - t10 / sigma * t10);
+        loss[row] = exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2)))));
+        gradient[row] = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1_vf(-t8))) / sigma - t10 / sigma * t10;
     }
 }
 
-void lossforge_aft_extreme_interval_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient, float *restrict hessian)
+void lossforge_aft_extreme_interval_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t12 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float ratio_i = ratio[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = log_vf(ratio_i) / sigma;
-            const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
-            const float t3 = exp_vf(maximumf(-40.0f, t2));
-            const float t4 = exp_vf(0.5f * t3);
-            const float t5 = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3)));
-            const float t6 = exp_vf(0.5f * t0);
-            const float t7 = minimumf(70.0f, t2);
-            const float t8 = exp_vf(maximumf(-40.0f, t7));
-            const float t9 = -t8;
-            const float t10 = maximumf(-0.5f, minimumf(0.5f, t9));
-            const float t11 = expm1_vf(t9);
-            gradient[row] = t5 / sigma - t6 / sigma * t6;
-            hessian[row] = t5 * ((t7 <= -40.0f) ? 0.5f * exp_vf(t7) : -(((fabsf(t8) <= 0.5f) ? t10 * t10 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t10 / 2.092279e+13f) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) : t11 - minimumf(1.2676506e+30f, t9)) / t11)) / t12 + t6 / t12 * t6;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float constants[] = {sigma};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 3, inputs, inputs[3], constants, 2, outputs);
+}
+
+void lossforge_aft_extreme_interval_loss_gradient_f32(size_t n, const float *y, const float *ratio, const float *f, const float *weight, float sigma, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, ratio, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient};
+    lossforge_aft_extreme_interval_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float t12 = constants[1];
+    const float *const y = inputs[0];
+    const float *const ratio = inputs[1];
+    const float *const f = inputs[2];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
@@ -734,47 +820,43 @@ void lossforge_aft_extreme_interval_gradient_hessian_f32(size_t n, const float *
         const float t9 = -t8;
         const float t10 = maximumf(-0.5f, minimumf(0.5f, t9));
         const float t11 = expm1_vf(t9);
-        gradient[row] = w * (t5 / sigma - t6 / sigma * t6);
-        hessian[row] = w * (t5 * ((t7 <= -40.0f) ? 0.5f * exp_vf(t7) : -(((fabsf(t8) <= 0.5f) ? t10 * t10 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t10 / 2.092279e+13f) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) : t11 - minimumf(1.2676506e+30f, t9)) / t11)) / t12 + t6 / t12 * t6);
+        gradient[row] = t5 / sigma - t6 / sigma * t6;
+        hessian[row] = t5 * ((t7 <= -40.0f) ? 0.5f * exp_vf(t7) : -(((fabsf(t8) <= 0.5f) ? t10 * t10 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t10 / 2.092279e+13f) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) : t11 - minimumf(1.2676506e+30f, t9)) / t11)) / t12 + t6 / t12 * t6;
     }
 }
 
-void lossforge_aft_extreme_interval_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict ratio, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_aft_extreme_interval_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t17 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float ratio_i = ratio[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = log_vf(ratio_i) / sigma;
-            const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
-            const float t3 = minimumf(0.0f, t2);
-            const float t4 = exp_vf(maximumf(-40.0f, t3));
-            const float t5 = -t4;
-            const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
-            const float t7 = expm1_vf(t5);
-            const float t8 = exp_vf(maximumf(-40.0f, t2));
-            const float t9 = exp_vf(0.5f * t8);
-            const float t10 = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1_vf(-t8)));
-            const float t11 = exp_vf(0.5f * t0);
-            const float t12 = minimumf(70.0f, t2);
-            const float t13 = exp_vf(maximumf(-40.0f, t12));
-            const float t14 = -t13;
-            const float t15 = maximumf(-0.5f, minimumf(0.5f, t14));
-            const float t16 = expm1_vf(t14);
-            loss[row] = exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2)))));
-            gradient[row] = t10 / sigma - t11 / sigma * t11;
-            hessian[row] = t10 * ((t12 <= -40.0f) ? 0.5f * exp_vf(t12) : -(((fabsf(t13) <= 0.5f) ? t15 * t15 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t15 / 2.092279e+13f) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) : t16 - minimumf(1.2676506e+30f, t14)) / t16)) / t17 + t11 / t17 * t11;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float t12 = sigma * sigma;
+    const float constants[] = {sigma, t12};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 3, inputs, inputs[3], constants, 2, outputs);
+}
+
+void lossforge_aft_extreme_interval_gradient_hessian_f32(size_t n, const float *y, const float *ratio, const float *f, const float *weight, float sigma, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, ratio, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_aft_extreme_interval_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float t17 = constants[1];
+    const float *const y = inputs[0];
+    const float *const ratio = inputs[1];
+    const float *const f = inputs[2];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float ratio_i = ratio[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = log_vf(ratio_i) / sigma;
         const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
@@ -792,8 +874,25 @@ void lossforge_aft_extreme_interval_loss_gradient_hessian_f32(size_t n, const fl
         const float t14 = -t13;
         const float t15 = maximumf(-0.5f, minimumf(0.5f, t14));
         const float t16 = expm1_vf(t14);
-        loss[row] = w * (exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2))))));
-        gradient[row] = w * (t10 / sigma - t11 / sigma * t11);
-        hessian[row] = w * (t10 * ((t12 <= -40.0f) ? 0.5f * exp_vf(t12) : -(((fabsf(t13) <= 0.5f) ? t15 * t15 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t15 / 2.092279e+13f) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) : t16 - minimumf(1.2676506e+30f, t14)) / t16)) / t17 + t11 / t17 * t11);
+        loss[row] = exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2)))));
+        gradient[row] = t10 / sigma - t11 / sigma * t11;
+        hessian[row] = t10 * ((t12 <= -40.0f) ? 0.5f * exp_vf(t12) : -(((fabsf(t13) <= 0.5f) ? t15 * t15 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t15 / 2.092279e+13f) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) : t16 - minimumf(1.2676506e+30f, t14)) / t16)) / t17 + t11 / t17 * t11;
     }
+}
+
+void lossforge_aft_extreme_interval_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float sigma = parameters[0];
+    const float t17 = sigma * sigma;
+    const float constants[] = {sigma, t17};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 3, inputs, inputs[3], constants, 3, outputs);
+}
+
+void lossforge_aft_extreme_interval_loss_gradient_hessian_f32(size_t n, const float *y, const float *ratio, const float *f, const float *weight, float sigma, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, ratio, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_aft_extreme_interval_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -276,83 +285,121 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_aft_extreme_left_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = minimum(0.0, t0);
-            const double t2 = exp_v(maximum(-40.0, t1));
-            const double t3 = -t2;
-            const double t4 = maximum(-0.5, minimum(0.5, t3));
-            const double t5 = expm1_v(t3);
-            loss[row] = -((t0 <= 0.0) ? t0 - log1p_v(((t1 <= -40.0) ? 0.5 * exp_v(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t0)))));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = minimum(0.0, t0);
         const double t2 = exp_v(maximum(-40.0, t1));
         const double t3 = -t2;
         const double t4 = maximum(-0.5, minimum(0.5, t3));
         const double t5 = expm1_v(t3);
-        loss[row] = w * -((t0 <= 0.0) ? t0 - log1p_v(((t1 <= -40.0) ? 0.5 * exp_v(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t0)))));
+        loss[row] = -((t0 <= 0.0) ? t0 - log1p_v(((t1 <= -40.0) ? 0.5 * exp_v(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t0)))));
     }
 }
 
-void lossforge_aft_extreme_left_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient)
+void lossforge_aft_extreme_left_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = exp_v(maximum(-40.0, t0));
-            const double t2 = exp_v(0.5 * t1);
-            gradient[row] = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_v(-t1))) / sigma;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_left_loss_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {loss};
+    lossforge_aft_extreme_left_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = exp_v(maximum(-40.0, t0));
         const double t2 = exp_v(0.5 * t1);
-        gradient[row] = w * (((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_v(-t1))) / sigma);
+        gradient[row] = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_v(-t1))) / sigma;
     }
 }
 
-void lossforge_aft_extreme_left_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
+void lossforge_aft_extreme_left_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = exp_v(maximum(-40.0, t0));
-            const double t2 = exp_v(0.5 * t1);
-            const double t3 = minimum(70.0, t0);
-            const double t4 = exp_v(maximum(-40.0, t3));
-            const double t5 = -t4;
-            const double t6 = maximum(-0.5, minimum(0.5, t5));
-            const double t7 = expm1_v(t5);
-            hessian[row] = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_v(-t1))) * ((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7)) / c0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_left_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {gradient};
+    lossforge_aft_extreme_left_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = exp_v(maximum(-40.0, t0));
         const double t2 = exp_v(0.5 * t1);
@@ -361,33 +408,38 @@ void lossforge_aft_extreme_left_hessian_f64(size_t n, const double *restrict y, 
         const double t5 = -t4;
         const double t6 = maximum(-0.5, minimum(0.5, t5));
         const double t7 = expm1_v(t5);
-        hessian[row] = w * (((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_v(-t1))) * ((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7)) / c0);
+        hessian[row] = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_v(-t1))) * ((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7)) / c0;
     }
 }
 
-void lossforge_aft_extreme_left_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient)
+void lossforge_aft_extreme_left_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = minimum(0.0, t0);
-            const double t2 = exp_v(maximum(-40.0, t1));
-            const double t3 = -t2;
-            const double t4 = maximum(-0.5, minimum(0.5, t3));
-            const double t5 = expm1_v(t3);
-            const double t6 = exp_v(maximum(-40.0, t0));
-            const double t7 = exp_v(0.5 * t6);
-            loss[row] = -((t0 <= 0.0) ? t0 - log1p_v(((t1 <= -40.0) ? 0.5 * exp_v(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t0)))));
-            gradient[row] = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t6) / t7 / t7 / expm1_v(-t6))) / sigma;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_left_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {hessian};
+    lossforge_aft_extreme_left_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = minimum(0.0, t0);
         const double t2 = exp_v(maximum(-40.0, t1));
@@ -396,36 +448,39 @@ void lossforge_aft_extreme_left_loss_gradient_f64(size_t n, const double *restri
         const double t5 = expm1_v(t3);
         const double t6 = exp_v(maximum(-40.0, t0));
         const double t7 = exp_v(0.5 * t6);
-        loss[row] = w * -((t0 <= 0.0) ? t0 - log1p_v(((t1 <= -40.0) ? 0.5 * exp_v(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t0)))));
-        gradient[row] = w * (((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t6) / t7 / t7 / expm1_v(-t6))) / sigma);
+        loss[row] = -((t0 <= 0.0) ? t0 - log1p_v(((t1 <= -40.0) ? 0.5 * exp_v(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t0)))));
+        gradient[row] = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t6) / t7 / t7 / expm1_v(-t6))) / sigma;
     }
 }
 
-void lossforge_aft_extreme_left_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient, double *restrict hessian)
+void lossforge_aft_extreme_left_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = exp_v(maximum(-40.0, t0));
-            const double t2 = exp_v(0.5 * t1);
-            const double t3 = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_v(-t1)));
-            const double t4 = minimum(70.0, t0);
-            const double t5 = exp_v(maximum(-40.0, t4));
-            const double t6 = -t5;
-            const double t7 = maximum(-0.5, minimum(0.5, t6));
-            const double t8 = expm1_v(t6);
-            gradient[row] = t3 / sigma;
-            hessian[row] = t3 * ((t4 <= -40.0) ? 0.5 * exp_v(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8)) / c0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_aft_extreme_left_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient};
+    lossforge_aft_extreme_left_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = exp_v(maximum(-40.0, t0));
         const double t2 = exp_v(0.5 * t1);
@@ -435,42 +490,41 @@ void lossforge_aft_extreme_left_gradient_hessian_f64(size_t n, const double *res
         const double t6 = -t5;
         const double t7 = maximum(-0.5, minimum(0.5, t6));
         const double t8 = expm1_v(t6);
-        gradient[row] = w * (t3 / sigma);
-        hessian[row] = w * (t3 * ((t4 <= -40.0) ? 0.5 * exp_v(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8)) / c0);
+        gradient[row] = t3 / sigma;
+        hessian[row] = t3 * ((t4 <= -40.0) ? 0.5 * exp_v(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8)) / c0;
     }
 }
 
-void lossforge_aft_extreme_left_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_aft_extreme_left_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double sigma = parameters[0];
     const double c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = minimum(0.0, t0);
-            const double t2 = exp_v(maximum(-40.0, t1));
-            const double t3 = -t2;
-            const double t4 = maximum(-0.5, minimum(0.5, t3));
-            const double t5 = expm1_v(t3);
-            const double t6 = exp_v(maximum(-40.0, t0));
-            const double t7 = exp_v(0.5 * t6);
-            const double t8 = ((t0 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t6) / t7 / t7 / expm1_v(-t6)));
-            const double t9 = minimum(70.0, t0);
-            const double t10 = exp_v(maximum(-40.0, t9));
-            const double t11 = -t10;
-            const double t12 = maximum(-0.5, minimum(0.5, t11));
-            const double t13 = expm1_v(t11);
-            loss[row] = -((t0 <= 0.0) ? t0 - log1p_v(((t1 <= -40.0) ? 0.5 * exp_v(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t0)))));
-            gradient[row] = t8 / sigma;
-            hessian[row] = t8 * ((t9 <= -40.0) ? 0.5 * exp_v(t9) : -(((fabs(t10) <= 0.5) ? t12 * t12 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t12 / 20922789888000.0) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) : t13 - minimum(1.2676506002282294e+30, t11)) / t13)) / c0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_aft_extreme_left_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_aft_extreme_left_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = minimum(0.0, t0);
         const double t2 = exp_v(maximum(-40.0, t1));
@@ -485,89 +539,144 @@ void lossforge_aft_extreme_left_loss_gradient_hessian_f64(size_t n, const double
         const double t11 = -t10;
         const double t12 = maximum(-0.5, minimum(0.5, t11));
         const double t13 = expm1_v(t11);
-        loss[row] = w * -((t0 <= 0.0) ? t0 - log1p_v(((t1 <= -40.0) ? 0.5 * exp_v(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t0)))));
-        gradient[row] = w * (t8 / sigma);
-        hessian[row] = w * (t8 * ((t9 <= -40.0) ? 0.5 * exp_v(t9) : -(((fabs(t10) <= 0.5) ? t12 * t12 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t12 / 20922789888000.0) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) : t13 - minimum(1.2676506002282294e+30, t11)) / t13)) / c0);
+        loss[row] = -((t0 <= 0.0) ? t0 - log1p_v(((t1 <= -40.0) ? 0.5 * exp_v(t1) : -(((fabs(t2) <= 0.5) ? t4 * t4 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t4 / 20922789888000.0) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimum(1.2676506002282294e+30, t3)) / t5))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t0)))));
+        gradient[row] = t8 / sigma;
+        hessian[row] = t8 * ((t9 <= -40.0) ? 0.5 * exp_v(t9) : -(((fabs(t10) <= 0.5) ? t12 * t12 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t12 / 20922789888000.0) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) : t13 - minimum(1.2676506002282294e+30, t11)) / t13)) / c0;
     }
 }
 
-void lossforge_aft_extreme_left_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss)
+void lossforge_aft_extreme_left_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = minimumf(0.0f, t0);
-            const float t2 = exp_vf(maximumf(-40.0f, t1));
-            const float t3 = -t2;
-            const float t4 = maximumf(-0.5f, minimumf(0.5f, t3));
-            const float t5 = expm1_vf(t3);
-            loss[row] = -((t0 <= 0.0f) ? t0 - log1p_vf(((t1 <= -40.0f) ? 0.5f * exp_vf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t0)))));
+    const double sigma = parameters[0];
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_aft_extreme_left_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_aft_extreme_left_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = minimumf(0.0f, t0);
         const float t2 = exp_vf(maximumf(-40.0f, t1));
         const float t3 = -t2;
         const float t4 = maximumf(-0.5f, minimumf(0.5f, t3));
         const float t5 = expm1_vf(t3);
-        loss[row] = w * -((t0 <= 0.0f) ? t0 - log1p_vf(((t1 <= -40.0f) ? 0.5f * exp_vf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t0)))));
+        loss[row] = -((t0 <= 0.0f) ? t0 - log1p_vf(((t1 <= -40.0f) ? 0.5f * exp_vf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t0)))));
     }
 }
 
-void lossforge_aft_extreme_left_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient)
+void lossforge_aft_extreme_left_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = exp_vf(maximumf(-40.0f, t0));
-            const float t2 = exp_vf(0.5f * t1);
-            gradient[row] = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1_vf(-t1))) / sigma;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float constants[] = {sigma};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_left_loss_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {loss};
+    lossforge_aft_extreme_left_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = exp_vf(maximumf(-40.0f, t0));
         const float t2 = exp_vf(0.5f * t1);
-        gradient[row] = w * (((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1_vf(-t1))) / sigma);
+        gradient[row] = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1_vf(-t1))) / sigma;
     }
 }
 
-void lossforge_aft_extreme_left_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
+void lossforge_aft_extreme_left_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = exp_vf(maximumf(-40.0f, t0));
-            const float t2 = exp_vf(0.5f * t1);
-            const float t3 = minimumf(70.0f, t0);
-            const float t4 = exp_vf(maximumf(-40.0f, t3));
-            const float t5 = -t4;
-            const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
-            const float t7 = expm1_vf(t5);
-            hessian[row] = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1_vf(-t1))) * ((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7)) / c0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float constants[] = {sigma};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_left_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {gradient};
+    lossforge_aft_extreme_left_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = exp_vf(maximumf(-40.0f, t0));
         const float t2 = exp_vf(0.5f * t1);
@@ -576,33 +685,38 @@ void lossforge_aft_extreme_left_hessian_f32(size_t n, const float *restrict y, c
         const float t5 = -t4;
         const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
         const float t7 = expm1_vf(t5);
-        hessian[row] = w * (((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1_vf(-t1))) * ((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7)) / c0);
+        hessian[row] = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1_vf(-t1))) * ((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7)) / c0;
     }
 }
 
-void lossforge_aft_extreme_left_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient)
+void lossforge_aft_extreme_left_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = minimumf(0.0f, t0);
-            const float t2 = exp_vf(maximumf(-40.0f, t1));
-            const float t3 = -t2;
-            const float t4 = maximumf(-0.5f, minimumf(0.5f, t3));
-            const float t5 = expm1_vf(t3);
-            const float t6 = exp_vf(maximumf(-40.0f, t0));
-            const float t7 = exp_vf(0.5f * t6);
-            loss[row] = -((t0 <= 0.0f) ? t0 - log1p_vf(((t1 <= -40.0f) ? 0.5f * exp_vf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t0)))));
-            gradient[row] = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t6) / t7 / t7 / expm1_vf(-t6))) / sigma;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float c0 = sigma * sigma;
+    const float constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_extreme_left_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {hessian};
+    lossforge_aft_extreme_left_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = minimumf(0.0f, t0);
         const float t2 = exp_vf(maximumf(-40.0f, t1));
@@ -611,36 +725,39 @@ void lossforge_aft_extreme_left_loss_gradient_f32(size_t n, const float *restric
         const float t5 = expm1_vf(t3);
         const float t6 = exp_vf(maximumf(-40.0f, t0));
         const float t7 = exp_vf(0.5f * t6);
-        loss[row] = w * -((t0 <= 0.0f) ? t0 - log1p_vf(((t1 <= -40.0f) ? 0.5f * exp_vf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t0)))));
-        gradient[row] = w * (((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t6) / t7 / t7 / expm1_vf(-t6))) / sigma);
+        loss[row] = -((t0 <= 0.0f) ? t0 - log1p_vf(((t1 <= -40.0f) ? 0.5f * exp_vf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t0)))));
+        gradient[row] = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t6) / t7 / t7 / expm1_vf(-t6))) / sigma;
     }
 }
 
-void lossforge_aft_extreme_left_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient, float *restrict hessian)
+void lossforge_aft_extreme_left_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = exp_vf(maximumf(-40.0f, t0));
-            const float t2 = exp_vf(0.5f * t1);
-            const float t3 = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t1) / t2 / t2 / expm1_vf(-t1)));
-            const float t4 = minimumf(70.0f, t0);
-            const float t5 = exp_vf(maximumf(-40.0f, t4));
-            const float t6 = -t5;
-            const float t7 = maximumf(-0.5f, minimumf(0.5f, t6));
-            const float t8 = expm1_vf(t6);
-            gradient[row] = t3 / sigma;
-            hessian[row] = t3 * ((t4 <= -40.0f) ? 0.5f * exp_vf(t4) : -(((fabsf(t5) <= 0.5f) ? t7 * t7 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t7 / 2.092279e+13f) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimumf(1.2676506e+30f, t6)) / t8)) / c0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float constants[] = {sigma};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_aft_extreme_left_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient};
+    lossforge_aft_extreme_left_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = exp_vf(maximumf(-40.0f, t0));
         const float t2 = exp_vf(0.5f * t1);
@@ -650,42 +767,41 @@ void lossforge_aft_extreme_left_gradient_hessian_f32(size_t n, const float *rest
         const float t6 = -t5;
         const float t7 = maximumf(-0.5f, minimumf(0.5f, t6));
         const float t8 = expm1_vf(t6);
-        gradient[row] = w * (t3 / sigma);
-        hessian[row] = w * (t3 * ((t4 <= -40.0f) ? 0.5f * exp_vf(t4) : -(((fabsf(t5) <= 0.5f) ? t7 * t7 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t7 / 2.092279e+13f) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimumf(1.2676506e+30f, t6)) / t8)) / c0);
+        gradient[row] = t3 / sigma;
+        hessian[row] = t3 * ((t4 <= -40.0f) ? 0.5f * exp_vf(t4) : -(((fabsf(t5) <= 0.5f) ? t7 * t7 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t7 / 2.092279e+13f) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimumf(1.2676506e+30f, t6)) / t8)) / c0;
     }
 }
 
-void lossforge_aft_extreme_left_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_aft_extreme_left_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float sigma = parameters[0];
     const float c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = minimumf(0.0f, t0);
-            const float t2 = exp_vf(maximumf(-40.0f, t1));
-            const float t3 = -t2;
-            const float t4 = maximumf(-0.5f, minimumf(0.5f, t3));
-            const float t5 = expm1_vf(t3);
-            const float t6 = exp_vf(maximumf(-40.0f, t0));
-            const float t7 = exp_vf(0.5f * t6);
-            const float t8 = ((t0 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t6) / t7 / t7 / expm1_vf(-t6)));
-            const float t9 = minimumf(70.0f, t0);
-            const float t10 = exp_vf(maximumf(-40.0f, t9));
-            const float t11 = -t10;
-            const float t12 = maximumf(-0.5f, minimumf(0.5f, t11));
-            const float t13 = expm1_vf(t11);
-            loss[row] = -((t0 <= 0.0f) ? t0 - log1p_vf(((t1 <= -40.0f) ? 0.5f * exp_vf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t0)))));
-            gradient[row] = t8 / sigma;
-            hessian[row] = t8 * ((t9 <= -40.0f) ? 0.5f * exp_vf(t9) : -(((fabsf(t10) <= 0.5f) ? t12 * t12 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t12 / 2.092279e+13f) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) : t13 - minimumf(1.2676506e+30f, t11)) / t13)) / c0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_aft_extreme_left_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_aft_extreme_left_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = minimumf(0.0f, t0);
         const float t2 = exp_vf(maximumf(-40.0f, t1));
@@ -700,8 +816,25 @@ void lossforge_aft_extreme_left_loss_gradient_hessian_f32(size_t n, const float 
         const float t11 = -t10;
         const float t12 = maximumf(-0.5f, minimumf(0.5f, t11));
         const float t13 = expm1_vf(t11);
-        loss[row] = w * -((t0 <= 0.0f) ? t0 - log1p_vf(((t1 <= -40.0f) ? 0.5f * exp_vf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t0)))));
-        gradient[row] = w * (t8 / sigma);
-        hessian[row] = w * (t8 * ((t9 <= -40.0f) ? 0.5f * exp_vf(t9) : -(((fabsf(t10) <= 0.5f) ? t12 * t12 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t12 / 2.092279e+13f) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) : t13 - minimumf(1.2676506e+30f, t11)) / t13)) / c0);
+        loss[row] = -((t0 <= 0.0f) ? t0 - log1p_vf(((t1 <= -40.0f) ? 0.5f * exp_vf(t1) : -(((fabsf(t2) <= 0.5f) ? t4 * t4 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t4 / 2.092279e+13f) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) * t4) : t5 - minimumf(1.2676506e+30f, t3)) / t5))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t0)))));
+        gradient[row] = t8 / sigma;
+        hessian[row] = t8 * ((t9 <= -40.0f) ? 0.5f * exp_vf(t9) : -(((fabsf(t10) <= 0.5f) ? t12 * t12 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t12 / 2.092279e+13f) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) * t12) : t13 - minimumf(1.2676506e+30f, t11)) / t13)) / c0;
     }
+}
+
+void lossforge_aft_extreme_left_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float sigma = parameters[0];
+    const float c0 = sigma * sigma;
+    const float constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_aft_extreme_left_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_aft_extreme_left_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -230,28 +239,51 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_aft_normal_left_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = fabs(t0);
-            const double t2 = minimum(1.2676506002282294e+30, t1);
-            const double t3 = (t2 - 4.0) / (4.0 + t2);
-            const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
-            const double t5 = minimum(64.0, t1);
-            const double t6 = rint(16.0 * t5);
-            const double t7 = 0.0625 * t6;
-            loss[row] = -((t0 < 0.0) ? -log_v(2.5066282746310007 * t4) - 0.5 * t0 * t0 : log1p_v(-(0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t7 - t5) * (t7 + t5)) * exp_v(-(0.001953125 * t6 * t6))) / t4)));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.2676506002282294e+30, t1);
@@ -260,33 +292,36 @@ void lossforge_aft_normal_left_loss_f64(size_t n, const double *restrict y, cons
         const double t5 = minimum(64.0, t1);
         const double t6 = rint(16.0 * t5);
         const double t7 = 0.0625 * t6;
-        loss[row] = w * -((t0 < 0.0) ? -log_v(2.5066282746310007 * t4) - 0.5 * t0 * t0 : log1p_v(-(0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t7 - t5) * (t7 + t5)) * exp_v(-(0.001953125 * t6 * t6))) / t4)));
+        loss[row] = -((t0 < 0.0) ? -log_v(2.5066282746310007 * t4) - 0.5 * t0 * t0 : log1p_v(-(0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t7 - t5) * (t7 + t5)) * exp_v(-(0.001953125 * t6 * t6))) / t4)));
     }
 }
 
-void lossforge_aft_normal_left_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient)
+void lossforge_aft_normal_left_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = fabs(t0);
-            const double t2 = minimum(1.2676506002282294e+30, t1);
-            const double t3 = (t2 - 4.0) / (4.0 + t2);
-            const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
-            const double t5 = minimum(64.0, t1);
-            const double t6 = rint(16.0 * t5);
-            const double t7 = 0.0625 * t6;
-            const double t8 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t7 - t5) * (t7 + t5)) * exp_v(-(0.001953125 * t6 * t6)));
-            gradient[row] = ((t0 < 0.0) ? t4 : t8 / (1.0 - t8 / t4)) / sigma;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_normal_left_loss_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {loss};
+    lossforge_aft_normal_left_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.2676506002282294e+30, t1);
@@ -296,38 +331,37 @@ void lossforge_aft_normal_left_gradient_f64(size_t n, const double *restrict y, 
         const double t6 = rint(16.0 * t5);
         const double t7 = 0.0625 * t6;
         const double t8 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t7 - t5) * (t7 + t5)) * exp_v(-(0.001953125 * t6 * t6)));
-        gradient[row] = w * (((t0 < 0.0) ? t4 : t8 / (1.0 - t8 / t4)) / sigma);
+        gradient[row] = ((t0 < 0.0) ? t4 : t8 / (1.0 - t8 / t4)) / sigma;
     }
 }
 
-void lossforge_aft_normal_left_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict hessian)
+void lossforge_aft_normal_left_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
-            const int t2 = (t1 < 0.0);
-            const double t3 = fabs(t1);
-            const double t4 = minimum(1.2676506002282294e+30, t3);
-            const double t5 = (t4 - 4.0) / (4.0 + t4);
-            const double t6 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t5 / 1.25e+29) * t5 - 3.6291570418843135e-08) * t5 - 1.3470044747078458e-07) * t5) * t5) * t5 - 1.7801125236838621e-06) * t5 - 1.1236017736040415e-06) * t5) * t5 - 1.460119195672493e-06) * t5 - 3.179754982440019e-05) * t5) * t5) * t5 - 0.000150332811085615) * t5 - 0.0002893128318825679) * t5) * t5) * t5 - 0.0024857923897225673) * t5 - 0.00037358712267111387) * t5) * t5 - 0.004488589746531045) * t5 - 0.02080045431427855) * t5) * t5) * t5 - 0.1382244914787328) * t5) * t5) * t5 - 1.1822045015192792) * t5) / (4.0 + t3);
-            const double t7 = t6 + t3;
-            const double t8 = minimum(64.0, t3);
-            const double t9 = rint(16.0 * t8);
-            const double t10 = 0.0625 * t9;
-            const double t11 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t10 - t8) * (t10 + t8)) * exp_v(-(0.001953125 * t9 * t9)));
-            const double t12 = (t2 ? t7 : t11 / (1.0 - t11 / t7));
-            hessian[row] = ((t0 < -1.2676506002282294e+30) ? 1.0 : t12 * (t2 ? t6 : t12 + t1)) / c0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_normal_left_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {gradient};
+    lossforge_aft_normal_left_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
         const int t2 = (t1 < 0.0);
@@ -341,36 +375,38 @@ void lossforge_aft_normal_left_hessian_f64(size_t n, const double *restrict y, c
         const double t10 = 0.0625 * t9;
         const double t11 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t10 - t8) * (t10 + t8)) * exp_v(-(0.001953125 * t9 * t9)));
         const double t12 = (t2 ? t7 : t11 / (1.0 - t11 / t7));
-        hessian[row] = w * (((t0 < -1.2676506002282294e+30) ? 1.0 : t12 * (t2 ? t6 : t12 + t1)) / c0);
+        hessian[row] = ((t0 < -1.2676506002282294e+30) ? 1.0 : t12 * (t2 ? t6 : t12 + t1)) / c0;
     }
 }
 
-void lossforge_aft_normal_left_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient)
+void lossforge_aft_normal_left_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const int t1 = (t0 < 0.0);
-            const double t2 = fabs(t0);
-            const double t3 = minimum(1.2676506002282294e+30, t2);
-            const double t4 = (t3 - 4.0) / (4.0 + t3);
-            const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
-            const double t6 = minimum(64.0, t2);
-            const double t7 = rint(16.0 * t6);
-            const double t8 = 0.0625 * t7;
-            const double t9 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t8 - t6) * (t8 + t6)) * exp_v(-(0.001953125 * t7 * t7)));
-            const double t10 = t9 / t5;
-            loss[row] = -(t1 ? -log_v(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_v(-t10));
-            gradient[row] = (t1 ? t5 : t9 / (1.0 - t10)) / sigma;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_normal_left_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {hessian};
+    lossforge_aft_normal_left_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const int t1 = (t0 < 0.0);
         const double t2 = fabs(t0);
@@ -382,49 +418,39 @@ void lossforge_aft_normal_left_loss_gradient_f64(size_t n, const double *restric
         const double t8 = 0.0625 * t7;
         const double t9 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t8 - t6) * (t8 + t6)) * exp_v(-(0.001953125 * t7 * t7)));
         const double t10 = t9 / t5;
-        loss[row] = w * -(t1 ? -log_v(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_v(-t10));
-        gradient[row] = w * ((t1 ? t5 : t9 / (1.0 - t10)) / sigma);
+        loss[row] = -(t1 ? -log_v(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_v(-t10));
+        gradient[row] = (t1 ? t5 : t9 / (1.0 - t10)) / sigma;
     }
 }
 
-void lossforge_aft_normal_left_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict gradient, double *restrict hessian)
+void lossforge_aft_normal_left_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const double t1 = fabs(t0);
-            const double t2 = minimum(1.2676506002282294e+30, t1);
-            const double t3 = (t2 - 4.0) / (4.0 + t2);
-            const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
-            const double t5 = 0.5 * sqrt(0.6366197723675814);
-            const double t6 = minimum(64.0, t1);
-            const double t7 = rint(16.0 * t6);
-            const double t8 = 0.0625 * t7;
-            const double t9 = t5 * (exp_v(0.5 * (t8 - t6) * (t8 + t6)) * exp_v(-(0.001953125 * t7 * t7)));
-            const double t10 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
-            const int t11 = (t10 < 0.0);
-            const double t12 = fabs(t10);
-            const double t13 = minimum(1.2676506002282294e+30, t12);
-            const double t14 = (t13 - 4.0) / (4.0 + t13);
-            const double t15 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t14 / 1.25e+29) * t14 - 3.6291570418843135e-08) * t14 - 1.3470044747078458e-07) * t14) * t14) * t14 - 1.7801125236838621e-06) * t14 - 1.1236017736040415e-06) * t14) * t14 - 1.460119195672493e-06) * t14 - 3.179754982440019e-05) * t14) * t14) * t14 - 0.000150332811085615) * t14 - 0.0002893128318825679) * t14) * t14) * t14 - 0.0024857923897225673) * t14 - 0.00037358712267111387) * t14) * t14 - 0.004488589746531045) * t14 - 0.02080045431427855) * t14) * t14) * t14 - 0.1382244914787328) * t14) * t14) * t14 - 1.1822045015192792) * t14) / (4.0 + t12);
-            const double t16 = t15 + t12;
-            const double t17 = minimum(64.0, t12);
-            const double t18 = rint(16.0 * t17);
-            const double t19 = 0.0625 * t18;
-            const double t20 = t5 * (exp_v(0.5 * (t19 - t17) * (t19 + t17)) * exp_v(-(0.001953125 * t18 * t18)));
-            const double t21 = (t11 ? t16 : t20 / (1.0 - t20 / t16));
-            gradient[row] = ((t0 < 0.0) ? t4 : t9 / (1.0 - t9 / t4)) / sigma;
-            hessian[row] = ((t0 < -1.2676506002282294e+30) ? 1.0 : t21 * (t11 ? t15 : t21 + t10)) / c0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_aft_normal_left_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient};
+    lossforge_aft_normal_left_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.2676506002282294e+30, t1);
@@ -447,52 +473,41 @@ void lossforge_aft_normal_left_gradient_hessian_f64(size_t n, const double *rest
         const double t19 = 0.0625 * t18;
         const double t20 = t5 * (exp_v(0.5 * (t19 - t17) * (t19 + t17)) * exp_v(-(0.001953125 * t18 * t18)));
         const double t21 = (t11 ? t16 : t20 / (1.0 - t20 / t16));
-        gradient[row] = w * (((t0 < 0.0) ? t4 : t9 / (1.0 - t9 / t4)) / sigma);
-        hessian[row] = w * (((t0 < -1.2676506002282294e+30) ? 1.0 : t21 * (t11 ? t15 : t21 + t10)) / c0);
+        gradient[row] = ((t0 < 0.0) ? t4 : t9 / (1.0 - t9 / t4)) / sigma;
+        hessian[row] = ((t0 < -1.2676506002282294e+30) ? 1.0 : t21 * (t11 ? t15 : t21 + t10)) / c0;
     }
 }
 
-void lossforge_aft_normal_left_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double sigma, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_aft_normal_left_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double sigma = parameters[0];
     const double c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = (log_v(y_i) - f_i) / sigma;
-            const int t1 = (t0 < 0.0);
-            const double t2 = fabs(t0);
-            const double t3 = minimum(1.2676506002282294e+30, t2);
-            const double t4 = (t3 - 4.0) / (4.0 + t3);
-            const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
-            const double t6 = 0.5 * sqrt(0.6366197723675814);
-            const double t7 = minimum(64.0, t2);
-            const double t8 = rint(16.0 * t7);
-            const double t9 = 0.0625 * t8;
-            const double t10 = t6 * (exp_v(0.5 * (t9 - t7) * (t9 + t7)) * exp_v(-(0.001953125 * t8 * t8)));
-            const double t11 = t10 / t5;
-            const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
-            const int t13 = (t12 < 0.0);
-            const double t14 = fabs(t12);
-            const double t15 = minimum(1.2676506002282294e+30, t14);
-            const double t16 = (t15 - 4.0) / (4.0 + t15);
-            const double t17 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t16 / 1.25e+29) * t16 - 3.6291570418843135e-08) * t16 - 1.3470044747078458e-07) * t16) * t16) * t16 - 1.7801125236838621e-06) * t16 - 1.1236017736040415e-06) * t16) * t16 - 1.460119195672493e-06) * t16 - 3.179754982440019e-05) * t16) * t16) * t16 - 0.000150332811085615) * t16 - 0.0002893128318825679) * t16) * t16) * t16 - 0.0024857923897225673) * t16 - 0.00037358712267111387) * t16) * t16 - 0.004488589746531045) * t16 - 0.02080045431427855) * t16) * t16) * t16 - 0.1382244914787328) * t16) * t16) * t16 - 1.1822045015192792) * t16) / (4.0 + t14);
-            const double t18 = t17 + t14;
-            const double t19 = minimum(64.0, t14);
-            const double t20 = rint(16.0 * t19);
-            const double t21 = 0.0625 * t20;
-            const double t22 = t6 * (exp_v(0.5 * (t21 - t19) * (t21 + t19)) * exp_v(-(0.001953125 * t20 * t20)));
-            const double t23 = (t13 ? t18 : t22 / (1.0 - t22 / t18));
-            loss[row] = -(t1 ? -log_v(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_v(-t11));
-            gradient[row] = (t1 ? t5 : t10 / (1.0 - t11)) / sigma;
-            hessian[row] = ((t0 < -1.2676506002282294e+30) ? 1.0 : t23 * (t13 ? t17 : t23 + t12)) / c0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_aft_normal_left_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_aft_normal_left_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double sigma = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = (log_v(y_i) - f_i) / sigma;
         const int t1 = (t0 < 0.0);
         const double t2 = fabs(t0);
@@ -517,34 +532,74 @@ void lossforge_aft_normal_left_loss_gradient_hessian_f64(size_t n, const double 
         const double t21 = 0.0625 * t20;
         const double t22 = t6 * (exp_v(0.5 * (t21 - t19) * (t21 + t19)) * exp_v(-(0.001953125 * t20 * t20)));
         const double t23 = (t13 ? t18 : t22 / (1.0 - t22 / t18));
-        loss[row] = w * -(t1 ? -log_v(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_v(-t11));
-        gradient[row] = w * ((t1 ? t5 : t10 / (1.0 - t11)) / sigma);
-        hessian[row] = w * (((t0 < -1.2676506002282294e+30) ? 1.0 : t23 * (t13 ? t17 : t23 + t12)) / c0);
+        loss[row] = -(t1 ? -log_v(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_v(-t11));
+        gradient[row] = (t1 ? t5 : t10 / (1.0 - t11)) / sigma;
+        hessian[row] = ((t0 < -1.2676506002282294e+30) ? 1.0 : t23 * (t13 ? t17 : t23 + t12)) / c0;
     }
 }
 
-void lossforge_aft_normal_left_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss)
+void lossforge_aft_normal_left_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = fabsf(t0);
-            const float t2 = minimumf(1.2676506e+30f, t1);
-            const float t3 = (t2 - 4.0f) / (4.0f + t2);
-            const float t4 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t3 / 1.25e+29f) * t3 - 3.629157e-08f) * t3 - 1.3470044e-07f) * t3) * t3) * t3 - 1.7801125e-06f) * t3 - 1.1236018e-06f) * t3) * t3 - 1.4601192e-06f) * t3 - 3.179755e-05f) * t3) * t3) * t3 - 0.00015033281f) * t3 - 0.00028931283f) * t3) * t3) * t3 - 0.0024857924f) * t3 - 0.00037358713f) * t3) * t3 - 0.0044885897f) * t3 - 0.020800455f) * t3) * t3) * t3 - 0.1382245f) * t3) * t3) * t3 - 1.1822045f) * t3) / (4.0f + t1) + t1;
-            const float t5 = minimumf(64.0f, t1);
-            const float t6 = rintf(16.0f * t5);
-            const float t7 = 0.0625f * t6;
-            loss[row] = -((t0 < 0.0f) ? -log_vf(2.5066283f * t4) - 0.5f * t0 * t0 : log1p_vf(-(0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t7 - t5) * (t7 + t5)) * exp_vf(-(0.001953125f * t6 * t6))) / t4)));
+    const double sigma = parameters[0];
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_aft_normal_left_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double sigma, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_aft_normal_left_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(1.2676506e+30f, t1);
@@ -553,33 +608,36 @@ void lossforge_aft_normal_left_loss_f32(size_t n, const float *restrict y, const
         const float t5 = minimumf(64.0f, t1);
         const float t6 = rintf(16.0f * t5);
         const float t7 = 0.0625f * t6;
-        loss[row] = w * -((t0 < 0.0f) ? -log_vf(2.5066283f * t4) - 0.5f * t0 * t0 : log1p_vf(-(0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t7 - t5) * (t7 + t5)) * exp_vf(-(0.001953125f * t6 * t6))) / t4)));
+        loss[row] = -((t0 < 0.0f) ? -log_vf(2.5066283f * t4) - 0.5f * t0 * t0 : log1p_vf(-(0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t7 - t5) * (t7 + t5)) * exp_vf(-(0.001953125f * t6 * t6))) / t4)));
     }
 }
 
-void lossforge_aft_normal_left_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient)
+void lossforge_aft_normal_left_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = fabsf(t0);
-            const float t2 = minimumf(1.2676506e+30f, t1);
-            const float t3 = (t2 - 4.0f) / (4.0f + t2);
-            const float t4 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t3 / 1.25e+29f) * t3 - 3.629157e-08f) * t3 - 1.3470044e-07f) * t3) * t3) * t3 - 1.7801125e-06f) * t3 - 1.1236018e-06f) * t3) * t3 - 1.4601192e-06f) * t3 - 3.179755e-05f) * t3) * t3) * t3 - 0.00015033281f) * t3 - 0.00028931283f) * t3) * t3) * t3 - 0.0024857924f) * t3 - 0.00037358713f) * t3) * t3 - 0.0044885897f) * t3 - 0.020800455f) * t3) * t3) * t3 - 0.1382245f) * t3) * t3) * t3 - 1.1822045f) * t3) / (4.0f + t1) + t1;
-            const float t5 = minimumf(64.0f, t1);
-            const float t6 = rintf(16.0f * t5);
-            const float t7 = 0.0625f * t6;
-            const float t8 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t7 - t5) * (t7 + t5)) * exp_vf(-(0.001953125f * t6 * t6)));
-            gradient[row] = ((t0 < 0.0f) ? t4 : t8 / (1.0f - t8 / t4)) / sigma;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float constants[] = {sigma};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_normal_left_loss_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {loss};
+    lossforge_aft_normal_left_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(1.2676506e+30f, t1);
@@ -589,38 +647,37 @@ void lossforge_aft_normal_left_gradient_f32(size_t n, const float *restrict y, c
         const float t6 = rintf(16.0f * t5);
         const float t7 = 0.0625f * t6;
         const float t8 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t7 - t5) * (t7 + t5)) * exp_vf(-(0.001953125f * t6 * t6)));
-        gradient[row] = w * (((t0 < 0.0f) ? t4 : t8 / (1.0f - t8 / t4)) / sigma);
+        gradient[row] = ((t0 < 0.0f) ? t4 : t8 / (1.0f - t8 / t4)) / sigma;
     }
 }
 
-void lossforge_aft_normal_left_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict hessian)
+void lossforge_aft_normal_left_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
-            const int t2 = (t1 < 0.0f);
-            const float t3 = fabsf(t1);
-            const float t4 = minimumf(1.2676506e+30f, t3);
-            const float t5 = (t4 - 4.0f) / (4.0f + t4);
-            const float t6 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t5 / 1.25e+29f) * t5 - 3.629157e-08f) * t5 - 1.3470044e-07f) * t5) * t5) * t5 - 1.7801125e-06f) * t5 - 1.1236018e-06f) * t5) * t5 - 1.4601192e-06f) * t5 - 3.179755e-05f) * t5) * t5) * t5 - 0.00015033281f) * t5 - 0.00028931283f) * t5) * t5) * t5 - 0.0024857924f) * t5 - 0.00037358713f) * t5) * t5 - 0.0044885897f) * t5 - 0.020800455f) * t5) * t5) * t5 - 0.1382245f) * t5) * t5) * t5 - 1.1822045f) * t5) / (4.0f + t3);
-            const float t7 = t6 + t3;
-            const float t8 = minimumf(64.0f, t3);
-            const float t9 = rintf(16.0f * t8);
-            const float t10 = 0.0625f * t9;
-            const float t11 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t10 - t8) * (t10 + t8)) * exp_vf(-(0.001953125f * t9 * t9)));
-            const float t12 = (t2 ? t7 : t11 / (1.0f - t11 / t7));
-            hessian[row] = ((t0 < -1.2676506e+30f) ? 1.0f : t12 * (t2 ? t6 : t12 + t1)) / c0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float constants[] = {sigma};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_normal_left_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {gradient};
+    lossforge_aft_normal_left_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
         const int t2 = (t1 < 0.0f);
@@ -634,36 +691,38 @@ void lossforge_aft_normal_left_hessian_f32(size_t n, const float *restrict y, co
         const float t10 = 0.0625f * t9;
         const float t11 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t10 - t8) * (t10 + t8)) * exp_vf(-(0.001953125f * t9 * t9)));
         const float t12 = (t2 ? t7 : t11 / (1.0f - t11 / t7));
-        hessian[row] = w * (((t0 < -1.2676506e+30f) ? 1.0f : t12 * (t2 ? t6 : t12 + t1)) / c0);
+        hessian[row] = ((t0 < -1.2676506e+30f) ? 1.0f : t12 * (t2 ? t6 : t12 + t1)) / c0;
     }
 }
 
-void lossforge_aft_normal_left_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient)
+void lossforge_aft_normal_left_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const int t1 = (t0 < 0.0f);
-            const float t2 = fabsf(t0);
-            const float t3 = minimumf(1.2676506e+30f, t2);
-            const float t4 = (t3 - 4.0f) / (4.0f + t3);
-            const float t5 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t4 / 1.25e+29f) * t4 - 3.629157e-08f) * t4 - 1.3470044e-07f) * t4) * t4) * t4 - 1.7801125e-06f) * t4 - 1.1236018e-06f) * t4) * t4 - 1.4601192e-06f) * t4 - 3.179755e-05f) * t4) * t4) * t4 - 0.00015033281f) * t4 - 0.00028931283f) * t4) * t4) * t4 - 0.0024857924f) * t4 - 0.00037358713f) * t4) * t4 - 0.0044885897f) * t4 - 0.020800455f) * t4) * t4) * t4 - 0.1382245f) * t4) * t4) * t4 - 1.1822045f) * t4) / (4.0f + t2) + t2;
-            const float t6 = minimumf(64.0f, t2);
-            const float t7 = rintf(16.0f * t6);
-            const float t8 = 0.0625f * t7;
-            const float t9 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t8 - t6) * (t8 + t6)) * exp_vf(-(0.001953125f * t7 * t7)));
-            const float t10 = t9 / t5;
-            loss[row] = -(t1 ? -log_vf(2.5066283f * t5) - 0.5f * t0 * t0 : log1p_vf(-t10));
-            gradient[row] = (t1 ? t5 : t9 / (1.0f - t10)) / sigma;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float c0 = sigma * sigma;
+    const float constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_aft_normal_left_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {hessian};
+    lossforge_aft_normal_left_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const int t1 = (t0 < 0.0f);
         const float t2 = fabsf(t0);
@@ -675,49 +734,39 @@ void lossforge_aft_normal_left_loss_gradient_f32(size_t n, const float *restrict
         const float t8 = 0.0625f * t7;
         const float t9 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t8 - t6) * (t8 + t6)) * exp_vf(-(0.001953125f * t7 * t7)));
         const float t10 = t9 / t5;
-        loss[row] = w * -(t1 ? -log_vf(2.5066283f * t5) - 0.5f * t0 * t0 : log1p_vf(-t10));
-        gradient[row] = w * ((t1 ? t5 : t9 / (1.0f - t10)) / sigma);
+        loss[row] = -(t1 ? -log_vf(2.5066283f * t5) - 0.5f * t0 * t0 : log1p_vf(-t10));
+        gradient[row] = (t1 ? t5 : t9 / (1.0f - t10)) / sigma;
     }
 }
 
-void lossforge_aft_normal_left_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict gradient, float *restrict hessian)
+void lossforge_aft_normal_left_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const float t1 = fabsf(t0);
-            const float t2 = minimumf(1.2676506e+30f, t1);
-            const float t3 = (t2 - 4.0f) / (4.0f + t2);
-            const float t4 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t3 / 1.25e+29f) * t3 - 3.629157e-08f) * t3 - 1.3470044e-07f) * t3) * t3) * t3 - 1.7801125e-06f) * t3 - 1.1236018e-06f) * t3) * t3 - 1.4601192e-06f) * t3 - 3.179755e-05f) * t3) * t3) * t3 - 0.00015033281f) * t3 - 0.00028931283f) * t3) * t3) * t3 - 0.0024857924f) * t3 - 0.00037358713f) * t3) * t3 - 0.0044885897f) * t3 - 0.020800455f) * t3) * t3) * t3 - 0.1382245f) * t3) * t3) * t3 - 1.1822045f) * t3) / (4.0f + t1) + t1;
-            const float t5 = 0.5f * sqrtf(0.63661975f);
-            const float t6 = minimumf(64.0f, t1);
-            const float t7 = rintf(16.0f * t6);
-            const float t8 = 0.0625f * t7;
-            const float t9 = t5 * (exp_vf(0.5f * (t8 - t6) * (t8 + t6)) * exp_vf(-(0.001953125f * t7 * t7)));
-            const float t10 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
-            const int t11 = (t10 < 0.0f);
-            const float t12 = fabsf(t10);
-            const float t13 = minimumf(1.2676506e+30f, t12);
-            const float t14 = (t13 - 4.0f) / (4.0f + t13);
-            const float t15 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t14 / 1.25e+29f) * t14 - 3.629157e-08f) * t14 - 1.3470044e-07f) * t14) * t14) * t14 - 1.7801125e-06f) * t14 - 1.1236018e-06f) * t14) * t14 - 1.4601192e-06f) * t14 - 3.179755e-05f) * t14) * t14) * t14 - 0.00015033281f) * t14 - 0.00028931283f) * t14) * t14) * t14 - 0.0024857924f) * t14 - 0.00037358713f) * t14) * t14 - 0.0044885897f) * t14 - 0.020800455f) * t14) * t14) * t14 - 0.1382245f) * t14) * t14) * t14 - 1.1822045f) * t14) / (4.0f + t12);
-            const float t16 = t15 + t12;
-            const float t17 = minimumf(64.0f, t12);
-            const float t18 = rintf(16.0f * t17);
-            const float t19 = 0.0625f * t18;
-            const float t20 = t5 * (exp_vf(0.5f * (t19 - t17) * (t19 + t17)) * exp_vf(-(0.001953125f * t18 * t18)));
-            const float t21 = (t11 ? t16 : t20 / (1.0f - t20 / t16));
-            gradient[row] = ((t0 < 0.0f) ? t4 : t9 / (1.0f - t9 / t4)) / sigma;
-            hessian[row] = ((t0 < -1.2676506e+30f) ? 1.0f : t21 * (t11 ? t15 : t21 + t10)) / c0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float sigma = parameters[0];
+    const float constants[] = {sigma};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_aft_normal_left_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient};
+    lossforge_aft_normal_left_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(1.2676506e+30f, t1);
@@ -740,52 +789,41 @@ void lossforge_aft_normal_left_gradient_hessian_f32(size_t n, const float *restr
         const float t19 = 0.0625f * t18;
         const float t20 = t5 * (exp_vf(0.5f * (t19 - t17) * (t19 + t17)) * exp_vf(-(0.001953125f * t18 * t18)));
         const float t21 = (t11 ? t16 : t20 / (1.0f - t20 / t16));
-        gradient[row] = w * (((t0 < 0.0f) ? t4 : t9 / (1.0f - t9 / t4)) / sigma);
-        hessian[row] = w * (((t0 < -1.2676506e+30f) ? 1.0f : t21 * (t11 ? t15 : t21 + t10)) / c0);
+        gradient[row] = ((t0 < 0.0f) ? t4 : t9 / (1.0f - t9 / t4)) / sigma;
+        hessian[row] = ((t0 < -1.2676506e+30f) ? 1.0f : t21 * (t11 ? t15 : t21 + t10)) / c0;
     }
 }
 
-void lossforge_aft_normal_left_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float sigma, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_aft_normal_left_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float sigma = parameters[0];
     const float c0 = sigma * sigma;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = (log_vf(y_i) - f_i) / sigma;
-            const int t1 = (t0 < 0.0f);
-            const float t2 = fabsf(t0);
-            const float t3 = minimumf(1.2676506e+30f, t2);
-            const float t4 = (t3 - 4.0f) / (4.0f + t3);
-            const float t5 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t4 / 1.25e+29f) * t4 - 3.629157e-08f) * t4 - 1.3470044e-07f) * t4) * t4) * t4 - 1.7801125e-06f) * t4 - 1.1236018e-06f) * t4) * t4 - 1.4601192e-06f) * t4 - 3.179755e-05f) * t4) * t4) * t4 - 0.00015033281f) * t4 - 0.00028931283f) * t4) * t4) * t4 - 0.0024857924f) * t4 - 0.00037358713f) * t4) * t4 - 0.0044885897f) * t4 - 0.020800455f) * t4) * t4) * t4 - 0.1382245f) * t4) * t4) * t4 - 1.1822045f) * t4) / (4.0f + t2) + t2;
-            const float t6 = 0.5f * sqrtf(0.63661975f);
-            const float t7 = minimumf(64.0f, t2);
-            const float t8 = rintf(16.0f * t7);
-            const float t9 = 0.0625f * t8;
-            const float t10 = t6 * (exp_vf(0.5f * (t9 - t7) * (t9 + t7)) * exp_vf(-(0.001953125f * t8 * t8)));
-            const float t11 = t10 / t5;
-            const float t12 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
-            const int t13 = (t12 < 0.0f);
-            const float t14 = fabsf(t12);
-            const float t15 = minimumf(1.2676506e+30f, t14);
-            const float t16 = (t15 - 4.0f) / (4.0f + t15);
-            const float t17 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t16 / 1.25e+29f) * t16 - 3.629157e-08f) * t16 - 1.3470044e-07f) * t16) * t16) * t16 - 1.7801125e-06f) * t16 - 1.1236018e-06f) * t16) * t16 - 1.4601192e-06f) * t16 - 3.179755e-05f) * t16) * t16) * t16 - 0.00015033281f) * t16 - 0.00028931283f) * t16) * t16) * t16 - 0.0024857924f) * t16 - 0.00037358713f) * t16) * t16 - 0.0044885897f) * t16 - 0.020800455f) * t16) * t16) * t16 - 0.1382245f) * t16) * t16) * t16 - 1.1822045f) * t16) / (4.0f + t14);
-            const float t18 = t17 + t14;
-            const float t19 = minimumf(64.0f, t14);
-            const float t20 = rintf(16.0f * t19);
-            const float t21 = 0.0625f * t20;
-            const float t22 = t6 * (exp_vf(0.5f * (t21 - t19) * (t21 + t19)) * exp_vf(-(0.001953125f * t20 * t20)));
-            const float t23 = (t13 ? t18 : t22 / (1.0f - t22 / t18));
-            loss[row] = -(t1 ? -log_vf(2.5066283f * t5) - 0.5f * t0 * t0 : log1p_vf(-t11));
-            gradient[row] = (t1 ? t5 : t10 / (1.0f - t11)) / sigma;
-            hessian[row] = ((t0 < -1.2676506e+30f) ? 1.0f : t23 * (t13 ? t17 : t23 + t12)) / c0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_aft_normal_left_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_aft_normal_left_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float sigma = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = (log_vf(y_i) - f_i) / sigma;
         const int t1 = (t0 < 0.0f);
         const float t2 = fabsf(t0);
@@ -810,8 +848,25 @@ void lossforge_aft_normal_left_loss_gradient_hessian_f32(size_t n, const float *
         const float t21 = 0.0625f * t20;
         const float t22 = t6 * (exp_vf(0.5f * (t21 - t19) * (t21 + t19)) * exp_vf(-(0.001953125f * t20 * t20)));
         const float t23 = (t13 ? t18 : t22 / (1.0f - t22 / t18));
-        loss[row] = w * -(t1 ? -log_vf(2.5066283f * t5) - 0.5f * t0 * t0 : log1p_vf(-t11));
-        gradient[row] = w * ((t1 ? t5 : t10 / (1.0f - t11)) / sigma);
-        hessian[row] = w * (((t0 < -1.2676506e+30f) ? 1.0f : t23 * (t13 ? t17 : t23 + t12)) / c0);
+        loss[row] = -(t1 ? -log_vf(2.5066283f * t5) - 0.5f * t0 * t0 : log1p_vf(-t11));
+        gradient[row] = (t1 ? t5 : t10 / (1.0f - t11)) / sigma;
+        hessian[row] = ((t0 < -1.2676506e+30f) ? 1.0f : t23 * (t13 ? t17 : t23 + t12)) / c0;
     }
+}
+
+void lossforge_aft_normal_left_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float sigma = parameters[0];
+    const float c0 = sigma * sigma;
+    const float constants[] = {sigma, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_aft_normal_left_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float sigma, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {sigma};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_aft_normal_left_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

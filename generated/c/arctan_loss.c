@@ -7,10 +7,20 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 static inline double maximum(double a, double b)
@@ -43,50 +53,85 @@ static inline float signf(float x)
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
-void lossforge_arctan_loss_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double c0 = c * (0.5 * c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / c;
-            loss[row] = c0 * atan(t0 * t0);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        const double t0 = r / c;
-        loss[row] = w * (c0 * atan(t0 * t0));
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
 }
 
-void lossforge_arctan_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / c;
-            const double t1 = fabs(t0);
-            const double t2 = minimum(1.0, t1);
-            const double t3 = t2 * t2;
-            const double t4 = maximum(1.0, t1);
-            const double t5 = t4 * t4;
-            gradient[row] = c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        loss[row] = c0 * atan(t0 * t0);
+    }
+}
+
+void lossforge_arctan_loss_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double c = parameters[0];
+    const double c0 = c * (0.5 * c);
+    const double constants[] = {c, c0};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_arctan_loss_loss_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss};
+    lossforge_arctan_loss_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -94,32 +139,36 @@ void lossforge_arctan_loss_gradient_f64(size_t n, const double *restrict y, cons
         const double t3 = t2 * t2;
         const double t4 = maximum(1.0, t1);
         const double t5 = t4 * t4;
-        gradient[row] = w * (c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0)));
+        gradient[row] = c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0));
     }
 }
 
-void lossforge_arctan_loss_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
+void lossforge_arctan_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r / c);
-            const double t1 = minimum(1.0, t0);
-            const double t2 = t1 * t1;
-            const double t3 = maximum(1.0, t0);
-            const double t4 = t3 * t3;
-            const double t5 = t4 * t4;
-            const double t6 = ((t0 <= 1.0) ? 1.0 / (1.0 + t2 * t2) : 1.0 / (t5 * (1.0 + 1.0 / t5)));
-            hessian[row] = (4.0 * t6 - 3.0) * t6;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_arctan_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {gradient};
+    lossforge_arctan_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r / c);
         const double t1 = minimum(1.0, t0);
@@ -128,33 +177,38 @@ void lossforge_arctan_loss_hessian_f64(size_t n, const double *restrict y, const
         const double t4 = t3 * t3;
         const double t5 = t4 * t4;
         const double t6 = ((t0 <= 1.0) ? 1.0 / (1.0 + t2 * t2) : 1.0 / (t5 * (1.0 + 1.0 / t5)));
-        hessian[row] = w * ((4.0 * t6 - 3.0) * t6);
+        hessian[row] = (4.0 * t6 - 3.0) * t6;
     }
 }
 
-void lossforge_arctan_loss_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient)
+void lossforge_arctan_loss_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = c * (0.5 * c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / c;
-            const double t1 = fabs(t0);
-            const double t2 = minimum(1.0, t1);
-            const double t3 = t2 * t2;
-            const double t4 = maximum(1.0, t1);
-            const double t5 = t4 * t4;
-            loss[row] = c0 * atan(t0 * t0);
-            gradient[row] = c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_arctan_loss_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {hessian};
+    lossforge_arctan_loss_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -162,84 +216,39 @@ void lossforge_arctan_loss_loss_gradient_f64(size_t n, const double *restrict y,
         const double t3 = t2 * t2;
         const double t4 = maximum(1.0, t1);
         const double t5 = t4 * t4;
-        loss[row] = w * (c0 * atan(t0 * t0));
-        gradient[row] = w * (c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0)));
+        loss[row] = c0 * atan(t0 * t0);
+        gradient[row] = c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0));
     }
 }
 
-void lossforge_arctan_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
+void lossforge_arctan_loss_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / c;
-            const double t1 = fabs(t0);
-            const int t2 = (t1 <= 1.0);
-            const double t3 = minimum(1.0, t1);
-            const double t4 = t3 * t3;
-            const double t5 = 1.0 + t4 * t4;
-            const double t6 = maximum(1.0, t1);
-            const double t7 = t6 * t6;
-            const double t8 = t7 * t7;
-            const double t9 = 1.0 + 1.0 / t8;
-            const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
-            gradient[row] = c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0));
-            hessian[row] = (4.0 * t10 - 3.0) * t10;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        const double t0 = r / c;
-        const double t1 = fabs(t0);
-        const int t2 = (t1 <= 1.0);
-        const double t3 = minimum(1.0, t1);
-        const double t4 = t3 * t3;
-        const double t5 = 1.0 + t4 * t4;
-        const double t6 = maximum(1.0, t1);
-        const double t7 = t6 * t6;
-        const double t8 = t7 * t7;
-        const double t9 = 1.0 + 1.0 / t8;
-        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
-        gradient[row] = w * (c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0)));
-        hessian[row] = w * ((4.0 * t10 - 3.0) * t10);
-    }
-}
-
-void lossforge_arctan_loss_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
-{
+    const double c = parameters[0];
     const double c0 = c * (0.5 * c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / c;
-            const double t1 = fabs(t0);
-            const int t2 = (t1 <= 1.0);
-            const double t3 = minimum(1.0, t1);
-            const double t4 = t3 * t3;
-            const double t5 = 1.0 + t4 * t4;
-            const double t6 = maximum(1.0, t1);
-            const double t7 = t6 * t6;
-            const double t8 = t7 * t7;
-            const double t9 = 1.0 + 1.0 / t8;
-            const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
-            loss[row] = c0 * atan(t0 * t0);
-            gradient[row] = c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0));
-            hessian[row] = (4.0 * t10 - 3.0) * t10;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {c, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_arctan_loss_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_arctan_loss_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -252,56 +261,154 @@ void lossforge_arctan_loss_loss_gradient_hessian_f64(size_t n, const double *res
         const double t8 = t7 * t7;
         const double t9 = 1.0 + 1.0 / t8;
         const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
-        loss[row] = w * (c0 * atan(t0 * t0));
-        gradient[row] = w * (c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0)));
-        hessian[row] = w * ((4.0 * t10 - 3.0) * t10);
+        gradient[row] = c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0));
+        hessian[row] = (4.0 * t10 - 3.0) * t10;
     }
 }
 
-void lossforge_arctan_loss_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss)
+void lossforge_arctan_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float c0 = c * (0.5f * c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / c;
-            loss[row] = c0 * atanf(t0 * t0);
-        }
-        return;
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_arctan_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_arctan_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        const double t1 = fabs(t0);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = t3 * t3;
+        const double t5 = 1.0 + t4 * t4;
+        const double t6 = maximum(1.0, t1);
+        const double t7 = t6 * t6;
+        const double t8 = t7 * t7;
+        const double t9 = 1.0 + 1.0 / t8;
+        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
+        loss[row] = c0 * atan(t0 * t0);
+        gradient[row] = c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0));
+        hessian[row] = (4.0 * t10 - 3.0) * t10;
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+void lossforge_arctan_loss_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double c = parameters[0];
+    const double c0 = c * (0.5 * c);
+    const double constants[] = {c, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_arctan_loss_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_arctan_loss_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
+        }
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
+    }
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
-        loss[row] = w * (c0 * atanf(t0 * t0));
+        loss[row] = c0 * atanf(t0 * t0);
     }
 }
 
-void lossforge_arctan_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
+void lossforge_arctan_loss_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / c;
-            const float t1 = fabsf(t0);
-            const float t2 = minimumf(1.0f, t1);
-            const float t3 = t2 * t2;
-            const float t4 = maximumf(1.0f, t1);
-            const float t5 = t4 * t4;
-            gradient[row] = c * (((t1 <= 1.0f) ? t2 / (1.0f + t3 * t3) : 1.0f / (t5 * t4 * (1.0f + 1.0f / (t5 * t5)))) * signf(t0));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float c0 = c * (0.5f * c);
+    const float constants[] = {c, c0};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_arctan_loss_loss_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss};
+    lossforge_arctan_loss_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -309,32 +416,36 @@ void lossforge_arctan_loss_gradient_f32(size_t n, const float *restrict y, const
         const float t3 = t2 * t2;
         const float t4 = maximumf(1.0f, t1);
         const float t5 = t4 * t4;
-        gradient[row] = w * (c * (((t1 <= 1.0f) ? t2 / (1.0f + t3 * t3) : 1.0f / (t5 * t4 * (1.0f + 1.0f / (t5 * t5)))) * signf(t0)));
+        gradient[row] = c * (((t1 <= 1.0f) ? t2 / (1.0f + t3 * t3) : 1.0f / (t5 * t4 * (1.0f + 1.0f / (t5 * t5)))) * signf(t0));
     }
 }
 
-void lossforge_arctan_loss_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
+void lossforge_arctan_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r / c);
-            const float t1 = minimumf(1.0f, t0);
-            const float t2 = t1 * t1;
-            const float t3 = maximumf(1.0f, t0);
-            const float t4 = t3 * t3;
-            const float t5 = t4 * t4;
-            const float t6 = ((t0 <= 1.0f) ? 1.0f / (1.0f + t2 * t2) : 1.0f / (t5 * (1.0f + 1.0f / t5)));
-            hessian[row] = (4.0f * t6 - 3.0f) * t6;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_arctan_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {gradient};
+    lossforge_arctan_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r / c);
         const float t1 = minimumf(1.0f, t0);
@@ -343,33 +454,38 @@ void lossforge_arctan_loss_hessian_f32(size_t n, const float *restrict y, const 
         const float t4 = t3 * t3;
         const float t5 = t4 * t4;
         const float t6 = ((t0 <= 1.0f) ? 1.0f / (1.0f + t2 * t2) : 1.0f / (t5 * (1.0f + 1.0f / t5)));
-        hessian[row] = w * ((4.0f * t6 - 3.0f) * t6);
+        hessian[row] = (4.0f * t6 - 3.0f) * t6;
     }
 }
 
-void lossforge_arctan_loss_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient)
+void lossforge_arctan_loss_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = c * (0.5f * c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / c;
-            const float t1 = fabsf(t0);
-            const float t2 = minimumf(1.0f, t1);
-            const float t3 = t2 * t2;
-            const float t4 = maximumf(1.0f, t1);
-            const float t5 = t4 * t4;
-            loss[row] = c0 * atanf(t0 * t0);
-            gradient[row] = c * (((t1 <= 1.0f) ? t2 / (1.0f + t3 * t3) : 1.0f / (t5 * t4 * (1.0f + 1.0f / (t5 * t5)))) * signf(t0));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_arctan_loss_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {hessian};
+    lossforge_arctan_loss_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -377,84 +493,39 @@ void lossforge_arctan_loss_loss_gradient_f32(size_t n, const float *restrict y, 
         const float t3 = t2 * t2;
         const float t4 = maximumf(1.0f, t1);
         const float t5 = t4 * t4;
-        loss[row] = w * (c0 * atanf(t0 * t0));
-        gradient[row] = w * (c * (((t1 <= 1.0f) ? t2 / (1.0f + t3 * t3) : 1.0f / (t5 * t4 * (1.0f + 1.0f / (t5 * t5)))) * signf(t0)));
+        loss[row] = c0 * atanf(t0 * t0);
+        gradient[row] = c * (((t1 <= 1.0f) ? t2 / (1.0f + t3 * t3) : 1.0f / (t5 * t4 * (1.0f + 1.0f / (t5 * t5)))) * signf(t0));
     }
 }
 
-void lossforge_arctan_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
+void lossforge_arctan_loss_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / c;
-            const float t1 = fabsf(t0);
-            const int t2 = (t1 <= 1.0f);
-            const float t3 = minimumf(1.0f, t1);
-            const float t4 = t3 * t3;
-            const float t5 = 1.0f + t4 * t4;
-            const float t6 = maximumf(1.0f, t1);
-            const float t7 = t6 * t6;
-            const float t8 = t7 * t7;
-            const float t9 = 1.0f + 1.0f / t8;
-            const float t10 = (t2 ? 1.0f / t5 : 1.0f / (t8 * t9));
-            gradient[row] = c * ((t2 ? t3 / t5 : 1.0f / (t7 * t6 * t9)) * signf(t0));
-            hessian[row] = (4.0f * t10 - 3.0f) * t10;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float r = f_i - y_i;
-        const float t0 = r / c;
-        const float t1 = fabsf(t0);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = t3 * t3;
-        const float t5 = 1.0f + t4 * t4;
-        const float t6 = maximumf(1.0f, t1);
-        const float t7 = t6 * t6;
-        const float t8 = t7 * t7;
-        const float t9 = 1.0f + 1.0f / t8;
-        const float t10 = (t2 ? 1.0f / t5 : 1.0f / (t8 * t9));
-        gradient[row] = w * (c * ((t2 ? t3 / t5 : 1.0f / (t7 * t6 * t9)) * signf(t0)));
-        hessian[row] = w * ((4.0f * t10 - 3.0f) * t10);
-    }
-}
-
-void lossforge_arctan_loss_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
-{
+    const float c = parameters[0];
     const float c0 = c * (0.5f * c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / c;
-            const float t1 = fabsf(t0);
-            const int t2 = (t1 <= 1.0f);
-            const float t3 = minimumf(1.0f, t1);
-            const float t4 = t3 * t3;
-            const float t5 = 1.0f + t4 * t4;
-            const float t6 = maximumf(1.0f, t1);
-            const float t7 = t6 * t6;
-            const float t8 = t7 * t7;
-            const float t9 = 1.0f + 1.0f / t8;
-            const float t10 = (t2 ? 1.0f / t5 : 1.0f / (t8 * t9));
-            loss[row] = c0 * atanf(t0 * t0);
-            gradient[row] = c * ((t2 ? t3 / t5 : 1.0f / (t7 * t6 * t9)) * signf(t0));
-            hessian[row] = (4.0f * t10 - 3.0f) * t10;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {c, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_arctan_loss_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_arctan_loss_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -467,8 +538,71 @@ void lossforge_arctan_loss_loss_gradient_hessian_f32(size_t n, const float *rest
         const float t8 = t7 * t7;
         const float t9 = 1.0f + 1.0f / t8;
         const float t10 = (t2 ? 1.0f / t5 : 1.0f / (t8 * t9));
-        loss[row] = w * (c0 * atanf(t0 * t0));
-        gradient[row] = w * (c * ((t2 ? t3 / t5 : 1.0f / (t7 * t6 * t9)) * signf(t0)));
-        hessian[row] = w * ((4.0f * t10 - 3.0f) * t10);
+        gradient[row] = c * ((t2 ? t3 / t5 : 1.0f / (t7 * t6 * t9)) * signf(t0));
+        hessian[row] = (4.0f * t10 - 3.0f) * t10;
     }
+}
+
+void lossforge_arctan_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_arctan_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_arctan_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = r / c;
+        const float t1 = fabsf(t0);
+        const int t2 = (t1 <= 1.0f);
+        const float t3 = minimumf(1.0f, t1);
+        const float t4 = t3 * t3;
+        const float t5 = 1.0f + t4 * t4;
+        const float t6 = maximumf(1.0f, t1);
+        const float t7 = t6 * t6;
+        const float t8 = t7 * t7;
+        const float t9 = 1.0f + 1.0f / t8;
+        const float t10 = (t2 ? 1.0f / t5 : 1.0f / (t8 * t9));
+        loss[row] = c0 * atanf(t0 * t0);
+        gradient[row] = c * ((t2 ? t3 / t5 : 1.0f / (t7 * t6 * t9)) * signf(t0));
+        hessian[row] = (4.0f * t10 - 3.0f) * t10;
+    }
+}
+
+void lossforge_arctan_loss_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float c = parameters[0];
+    const float c0 = c * (0.5f * c);
+    const float constants[] = {c, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_arctan_loss_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_arctan_loss_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -266,30 +275,55 @@ static inline float maximumf(float a, float b)
     return a > b ? a : b;
 }
 
-void lossforge_asymmetric_focal_loss_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_pos, double gamma_neg, double shift, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double t6 = 1.0 - shift;
-    const double c2 = shift - 1.0;
-    const double t7 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t6) : log_v(shift / t6));
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t0 = -z_i;
-            const double t1 = exp_v(-fabs(z_i));
-            const double t2 = 1.0 + t1;
-            const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
-            const double t4 = log1p_v(t1);
-            const double t5 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-            const double t8 = ((t7 <= z_i) ? c2 * expm1_v(t7 - z_i) * t5 : shift * expm1_v(z_i - t7) * t3);
-            loss[row] = y_i * pow(t3, gamma_pos) * (t4 + maximum(0.0, t0)) - (1.0 - y_i) * ((shift <= 0.0) ? -((t4 + maximum(0.0, z_i)) * pow(t5, gamma_neg)) : ((z_i <= t7) ? 0.0 : ((-0.5 <= shift - t5) ? log1p_v(-t8) : log_v(shift + t3)) * pow(t8, gamma_neg)));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const double c2 = constants[3];
+    const double t7 = constants[4];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t0 = -z_i;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
@@ -297,42 +331,48 @@ void lossforge_asymmetric_focal_loss_f64(size_t n, const double *restrict y, con
         const double t4 = log1p_v(t1);
         const double t5 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
         const double t8 = ((t7 <= z_i) ? c2 * expm1_v(t7 - z_i) * t5 : shift * expm1_v(z_i - t7) * t3);
-        loss[row] = w * (y_i * pow(t3, gamma_pos) * (t4 + maximum(0.0, t0)) - (1.0 - y_i) * ((shift <= 0.0) ? -((t4 + maximum(0.0, z_i)) * pow(t5, gamma_neg)) : ((z_i <= t7) ? 0.0 : ((-0.5 <= shift - t5) ? log1p_v(-t8) : log_v(shift + t3)) * pow(t8, gamma_neg))));
+        loss[row] = y_i * pow(t3, gamma_pos) * (t4 + maximum(0.0, t0)) - (1.0 - y_i) * ((shift <= 0.0) ? -((t4 + maximum(0.0, z_i)) * pow(t5, gamma_neg)) : ((z_i <= t7) ? 0.0 : ((-0.5 <= shift - t5) ? log1p_v(-t8) : log_v(shift + t3)) * pow(t8, gamma_neg)));
     }
 }
 
-void lossforge_asymmetric_focal_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_pos, double gamma_neg, double shift, double *restrict gradient)
+void lossforge_asymmetric_focal_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t7 = 1.0 - shift;
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const double t6 = 1.0 - shift;
     const double c2 = shift - 1.0;
-    const double c6 = gamma_neg - 1.0;
-    const double t8 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t7) : log_v(shift / t7));
-    const double t11 = exp_v(-fabs(t8));
-    const double t12 = 1.0 + t11;
-    const double t13 = ((0.0 <= -t8) ? 1.0 : t11) / t12;
-    const double c7 = 0.5 * pow(0.0, gamma_neg) * t13 * (((0.0 <= t8) ? 1.0 : t11) / t12);
-    const double c8 = shift + t13;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t0 = y_i - 1.0;
-            const double t1 = exp_v(-fabs(z_i));
-            const double t2 = 1.0 + t1;
-            const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-            const double t4 = -z_i;
-            const double t5 = ((0.0 <= t4) ? 1.0 : t1) / t2;
-            const double t6 = log1p_v(t1);
-            const double t9 = ((t8 <= z_i) ? c2 * expm1_v(t8 - z_i) * t3 : shift * expm1_v(z_i - t8) * t5);
-            const double t10 = shift + t5;
-            gradient[row] = ((shift <= 0.0) ? -(t0 * pow(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximum(0.0, z_i)) + t3)) : ((z_i < t8) ? 0.0 : ((t8 < z_i) ? (gamma_neg * pow(t9, c6) * ((-0.5 <= shift - t3) ? log1p_v(-t9) : log_v(t10)) - pow(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0 - y_i) / c8))) - y_i * pow(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximum(0.0, t4)) + t5);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double t7 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t6) : log_v(shift / t6));
+    const double constants[] = {gamma_pos, gamma_neg, shift, c2, t7};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_asymmetric_focal_loss_f64(size_t n, const double *y, const double *z, const double *weight, double gamma_pos, double gamma_neg, double shift, double *loss)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {gamma_pos, gamma_neg, shift};
+    void *const outputs[] = {loss};
+    lossforge_asymmetric_focal_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const double c2 = constants[3];
+    const double c6 = constants[4];
+    const double t8 = constants[5];
+    const double c7 = constants[6];
+    const double c8 = constants[7];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t0 = y_i - 1.0;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
@@ -342,47 +382,56 @@ void lossforge_asymmetric_focal_gradient_f64(size_t n, const double *restrict y,
         const double t6 = log1p_v(t1);
         const double t9 = ((t8 <= z_i) ? c2 * expm1_v(t8 - z_i) * t3 : shift * expm1_v(z_i - t8) * t5);
         const double t10 = shift + t5;
-        gradient[row] = w * (((shift <= 0.0) ? -(t0 * pow(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximum(0.0, z_i)) + t3)) : ((z_i < t8) ? 0.0 : ((t8 < z_i) ? (gamma_neg * pow(t9, c6) * ((-0.5 <= shift - t3) ? log1p_v(-t9) : log_v(t10)) - pow(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0 - y_i) / c8))) - y_i * pow(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximum(0.0, t4)) + t5));
+        gradient[row] = ((shift <= 0.0) ? -(t0 * pow(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximum(0.0, z_i)) + t3)) : ((z_i < t8) ? 0.0 : ((t8 < z_i) ? (gamma_neg * pow(t9, c6) * ((-0.5 <= shift - t3) ? log1p_v(-t9) : log_v(t10)) - pow(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0 - y_i) / c8))) - y_i * pow(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximum(0.0, t4)) + t5);
     }
 }
 
-void lossforge_asymmetric_focal_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_pos, double gamma_neg, double shift, double *restrict hessian)
+void lossforge_asymmetric_focal_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t9 = 1.0 - shift;
-    const double t11 = gamma_neg - 1.0;
-    const double c3 = shift - 1.0;
-    const double c4 = 1.0 + gamma_neg;
-    const double c7 = 2.0 * gamma_neg;
-    const double t10 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t9) : log_v(shift / t9));
-    const double c5 = gamma_neg * t11;
-    const double c6 = ((t11 == 0.0) ? 0.0 : gamma_neg - 2.0);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t0 = -z_i;
-            const double t1 = exp_v(-fabs(z_i));
-            const double t2 = 1.0 + t1;
-            const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
-            const double t4 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-            const double t5 = log1p_v(t1);
-            const double t6 = t5 + maximum(0.0, t0);
-            const double t7 = y_i - 1.0;
-            const double t8 = t5 + maximum(0.0, z_i);
-            const double t12 = ((t10 <= z_i) ? c3 * expm1_v(t10 - z_i) * t4 : shift * expm1_v(z_i - t10) * t3);
-            const double t13 = shift + t3;
-            const double t14 = ((-0.5 <= shift - t4) ? log1p_v(-t12) : log_v(t13));
-            const double t15 = pow(t12, gamma_neg) / t13;
-            const double t16 = pow(t12, t11);
-            const double t17 = gamma_neg * t16 * t14 - t15;
-            hessian[row] = y_i * pow(t3, gamma_pos) * ((t4 == 0.0) ? 0.0 : gamma_pos * (gamma_pos * t4 * t6 + t3) - (gamma_pos * t6 - 1.0 - gamma_pos) * t3) * t4 + ((shift <= 0.0) ? -(t7 * pow(t4, gamma_neg) * ((t3 == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * t4 + gamma_neg * (gamma_neg * t3 * t8 + t4)) * t3) : ((z_i <= t10) ? 0.0 : ((c5 * (t14 * pow(t12, c6)) - t15 / t13 - c7 * t16 / t13) * t4 * t3 + t17 * t3 - t17 * t4) * t7 * t4 * t3));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const double t7 = 1.0 - shift;
+    const double c2 = shift - 1.0;
+    const double c6 = gamma_neg - 1.0;
+    const double t8 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t7) : log_v(shift / t7));
+    const double t11 = exp_v(-fabs(t8));
+    const double t12 = 1.0 + t11;
+    const double t13 = ((0.0 <= -t8) ? 1.0 : t11) / t12;
+    const double c7 = 0.5 * pow(0.0, gamma_neg) * t13 * (((0.0 <= t8) ? 1.0 : t11) / t12);
+    const double c8 = shift + t13;
+    const double constants[] = {gamma_pos, gamma_neg, shift, c2, c6, t8, c7, c8};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_asymmetric_focal_gradient_f64(size_t n, const double *y, const double *z, const double *weight, double gamma_pos, double gamma_neg, double shift, double *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {gamma_pos, gamma_neg, shift};
+    void *const outputs[] = {gradient};
+    lossforge_asymmetric_focal_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const double t11 = constants[3];
+    const double c3 = constants[4];
+    const double c4 = constants[5];
+    const double c7 = constants[6];
+    const double t10 = constants[7];
+    const double c5 = constants[8];
+    const double c6 = constants[9];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t0 = -z_i;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
@@ -398,51 +447,55 @@ void lossforge_asymmetric_focal_hessian_f64(size_t n, const double *restrict y, 
         const double t15 = pow(t12, gamma_neg) / t13;
         const double t16 = pow(t12, t11);
         const double t17 = gamma_neg * t16 * t14 - t15;
-        hessian[row] = w * (y_i * pow(t3, gamma_pos) * ((t4 == 0.0) ? 0.0 : gamma_pos * (gamma_pos * t4 * t6 + t3) - (gamma_pos * t6 - 1.0 - gamma_pos) * t3) * t4 + ((shift <= 0.0) ? -(t7 * pow(t4, gamma_neg) * ((t3 == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * t4 + gamma_neg * (gamma_neg * t3 * t8 + t4)) * t3) : ((z_i <= t10) ? 0.0 : ((c5 * (t14 * pow(t12, c6)) - t15 / t13 - c7 * t16 / t13) * t4 * t3 + t17 * t3 - t17 * t4) * t7 * t4 * t3)));
+        hessian[row] = y_i * pow(t3, gamma_pos) * ((t4 == 0.0) ? 0.0 : gamma_pos * (gamma_pos * t4 * t6 + t3) - (gamma_pos * t6 - 1.0 - gamma_pos) * t3) * t4 + ((shift <= 0.0) ? -(t7 * pow(t4, gamma_neg) * ((t3 == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * t4 + gamma_neg * (gamma_neg * t3 * t8 + t4)) * t3) : ((z_i <= t10) ? 0.0 : ((c5 * (t14 * pow(t12, c6)) - t15 / t13 - c7 * t16 / t13) * t4 * t3 + t17 * t3 - t17 * t4) * t7 * t4 * t3));
     }
 }
 
-void lossforge_asymmetric_focal_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_pos, double gamma_neg, double shift, double *restrict loss, double *restrict gradient)
+void lossforge_asymmetric_focal_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const int t8 = (shift <= 0.0);
-    const double t12 = 1.0 - shift;
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const double t9 = 1.0 - shift;
+    const double t11 = gamma_neg - 1.0;
     const double c3 = shift - 1.0;
-    const double c7 = gamma_neg - 1.0;
-    const double t13 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t12) : log_v(shift / t12));
-    const double t19 = exp_v(-fabs(t13));
-    const double t20 = 1.0 + t19;
-    const double t21 = ((0.0 <= -t13) ? 1.0 : t19) / t20;
-    const double c8 = 0.5 * pow(0.0, gamma_neg) * t21 * (((0.0 <= t13) ? 1.0 : t19) / t20);
-    const double c9 = shift + t21;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t0 = -z_i;
-            const double t1 = exp_v(-fabs(z_i));
-            const double t2 = 1.0 + t1;
-            const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
-            const double t4 = y_i * pow(t3, gamma_pos);
-            const double t5 = log1p_v(t1);
-            const double t6 = t5 + maximum(0.0, t0);
-            const double t7 = 1.0 - y_i;
-            const double t9 = t5 + maximum(0.0, z_i);
-            const double t10 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-            const double t11 = pow(t10, gamma_neg);
-            const double t14 = ((t13 <= z_i) ? c3 * expm1_v(t13 - z_i) * t10 : shift * expm1_v(z_i - t13) * t3);
-            const double t15 = shift + t3;
-            const double t16 = ((-0.5 <= shift - t10) ? log1p_v(-t14) : log_v(t15));
-            const double t17 = pow(t14, gamma_neg);
-            const double t18 = y_i - 1.0;
-            loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : ((z_i <= t13) ? 0.0 : t16 * t17));
-            gradient[row] = (t8 ? -(t18 * t11 * (gamma_neg * t3 * t9 + t10)) : ((z_i < t13) ? 0.0 : ((t13 < z_i) ? (gamma_neg * pow(t14, c7) * t16 - t17 / t15) * t18 * t10 * t3 : c8 * t7 / c9))) - t4 * (gamma_pos * t10 * t6 + t3);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c4 = 1.0 + gamma_neg;
+    const double c7 = 2.0 * gamma_neg;
+    const double t10 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t9) : log_v(shift / t9));
+    const double c5 = gamma_neg * t11;
+    const double c6 = ((t11 == 0.0) ? 0.0 : gamma_neg - 2.0);
+    const double constants[] = {gamma_pos, gamma_neg, shift, t11, c3, c4, c7, t10, c5, c6};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_asymmetric_focal_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double gamma_pos, double gamma_neg, double shift, double *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {gamma_pos, gamma_neg, shift};
+    void *const outputs[] = {hessian};
+    lossforge_asymmetric_focal_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const int t8 = constants[3] != 0.0;
+    const double c3 = constants[4];
+    const double c7 = constants[5];
+    const double t13 = constants[6];
+    const double c8 = constants[7];
+    const double c9 = constants[8];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t0 = -z_i;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
@@ -459,59 +512,62 @@ void lossforge_asymmetric_focal_loss_gradient_f64(size_t n, const double *restri
         const double t16 = ((-0.5 <= shift - t10) ? log1p_v(-t14) : log_v(t15));
         const double t17 = pow(t14, gamma_neg);
         const double t18 = y_i - 1.0;
-        loss[row] = w * (t4 * t6 - t7 * (t8 ? -(t9 * t11) : ((z_i <= t13) ? 0.0 : t16 * t17)));
-        gradient[row] = w * ((t8 ? -(t18 * t11 * (gamma_neg * t3 * t9 + t10)) : ((z_i < t13) ? 0.0 : ((t13 < z_i) ? (gamma_neg * pow(t14, c7) * t16 - t17 / t15) * t18 * t10 * t3 : c8 * t7 / c9))) - t4 * (gamma_pos * t10 * t6 + t3));
+        loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : ((z_i <= t13) ? 0.0 : t16 * t17));
+        gradient[row] = (t8 ? -(t18 * t11 * (gamma_neg * t3 * t9 + t10)) : ((z_i < t13) ? 0.0 : ((t13 < z_i) ? (gamma_neg * pow(t14, c7) * t16 - t17 / t15) * t18 * t10 * t3 : c8 * t7 / c9))) - t4 * (gamma_pos * t10 * t6 + t3);
     }
 }
 
-void lossforge_asymmetric_focal_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_pos, double gamma_neg, double shift, double *restrict gradient, double *restrict hessian)
+void lossforge_asymmetric_focal_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const int t0 = (shift <= 0.0);
-    const double t11 = 1.0 - shift;
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const int t8 = (shift <= 0.0);
+    const double t12 = 1.0 - shift;
     const double c3 = shift - 1.0;
-    const double t14 = gamma_neg - 1.0;
-    const double c10 = 1.0 + gamma_neg;
-    const double c13 = 2.0 * gamma_neg;
-    const double t12 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t11) : log_v(shift / t11));
-    const double c11 = gamma_neg * t14;
-    const double c12 = ((t14 == 0.0) ? 0.0 : gamma_neg - 2.0);
-    const double t20 = exp_v(-fabs(t12));
-    const double t21 = 1.0 + t20;
-    const double t22 = ((0.0 <= -t12) ? 1.0 : t20) / t21;
-    const double c8 = 0.5 * pow(0.0, gamma_neg) * t22 * (((0.0 <= t12) ? 1.0 : t20) / t21);
-    const double c9 = shift + t22;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t1 = y_i - 1.0;
-            const double t2 = exp_v(-fabs(z_i));
-            const double t3 = 1.0 + t2;
-            const double t4 = ((0.0 <= z_i) ? 1.0 : t2) / t3;
-            const double t5 = t1 * pow(t4, gamma_neg);
-            const double t6 = -z_i;
-            const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
-            const double t8 = log1p_v(t2);
-            const double t9 = t8 + maximum(0.0, z_i);
-            const double t10 = gamma_neg * t7 * t9 + t4;
-            const double t13 = ((t12 <= z_i) ? c3 * expm1_v(t12 - z_i) * t4 : shift * expm1_v(z_i - t12) * t7);
-            const double t15 = pow(t13, t14);
-            const double t16 = shift + t7;
-            const double t17 = ((-0.5 <= shift - t4) ? log1p_v(-t13) : log_v(t16));
-            const double t18 = pow(t13, gamma_neg) / t16;
-            const double t19 = gamma_neg * t15 * t17 - t18;
-            const double t23 = y_i * pow(t7, gamma_pos);
-            const double t24 = t8 + maximum(0.0, t6);
-            const double t25 = gamma_pos * t4 * t24 + t7;
-            gradient[row] = (t0 ? -(t5 * t10) : ((z_i < t12) ? 0.0 : ((t12 < z_i) ? t19 * t1 * t4 * t7 : c8 * (1.0 - y_i) / c9))) - t23 * t25;
-            hessian[row] = t23 * ((t4 == 0.0) ? 0.0 : gamma_pos * t25 - (gamma_pos * t24 - 1.0 - gamma_pos) * t7) * t4 + (t0 ? -(t5 * ((t7 == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * t4 + gamma_neg * t10) * t7) : ((z_i <= t12) ? 0.0 : ((c11 * (t17 * pow(t13, c12)) - t18 / t16 - c13 * t15 / t16) * t4 * t7 + t19 * t7 - t19 * t4) * t1 * t4 * t7));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c7 = gamma_neg - 1.0;
+    const double t13 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t12) : log_v(shift / t12));
+    const double t19 = exp_v(-fabs(t13));
+    const double t20 = 1.0 + t19;
+    const double t21 = ((0.0 <= -t13) ? 1.0 : t19) / t20;
+    const double c8 = 0.5 * pow(0.0, gamma_neg) * t21 * (((0.0 <= t13) ? 1.0 : t19) / t20);
+    const double c9 = shift + t21;
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8, c3, c7, t13, c8, c9};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_asymmetric_focal_loss_gradient_f64(size_t n, const double *y, const double *z, const double *weight, double gamma_pos, double gamma_neg, double shift, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {gamma_pos, gamma_neg, shift};
+    void *const outputs[] = {loss, gradient};
+    lossforge_asymmetric_focal_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const int t0 = constants[3] != 0.0;
+    const double c3 = constants[4];
+    const double t14 = constants[5];
+    const double c10 = constants[6];
+    const double c13 = constants[7];
+    const double t12 = constants[8];
+    const double c11 = constants[9];
+    const double c12 = constants[10];
+    const double c8 = constants[11];
+    const double c9 = constants[12];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t1 = y_i - 1.0;
         const double t2 = exp_v(-fabs(z_i));
         const double t3 = 1.0 + t2;
@@ -531,64 +587,67 @@ void lossforge_asymmetric_focal_gradient_hessian_f64(size_t n, const double *res
         const double t23 = y_i * pow(t7, gamma_pos);
         const double t24 = t8 + maximum(0.0, t6);
         const double t25 = gamma_pos * t4 * t24 + t7;
-        gradient[row] = w * ((t0 ? -(t5 * t10) : ((z_i < t12) ? 0.0 : ((t12 < z_i) ? t19 * t1 * t4 * t7 : c8 * (1.0 - y_i) / c9))) - t23 * t25);
-        hessian[row] = w * (t23 * ((t4 == 0.0) ? 0.0 : gamma_pos * t25 - (gamma_pos * t24 - 1.0 - gamma_pos) * t7) * t4 + (t0 ? -(t5 * ((t7 == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * t4 + gamma_neg * t10) * t7) : ((z_i <= t12) ? 0.0 : ((c11 * (t17 * pow(t13, c12)) - t18 / t16 - c13 * t15 / t16) * t4 * t7 + t19 * t7 - t19 * t4) * t1 * t4 * t7)));
+        gradient[row] = (t0 ? -(t5 * t10) : ((z_i < t12) ? 0.0 : ((t12 < z_i) ? t19 * t1 * t4 * t7 : c8 * (1.0 - y_i) / c9))) - t23 * t25;
+        hessian[row] = t23 * ((t4 == 0.0) ? 0.0 : gamma_pos * t25 - (gamma_pos * t24 - 1.0 - gamma_pos) * t7) * t4 + (t0 ? -(t5 * ((t7 == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * t4 + gamma_neg * t10) * t7) : ((z_i <= t12) ? 0.0 : ((c11 * (t17 * pow(t13, c12)) - t18 / t16 - c13 * t15 / t16) * t4 * t7 + t19 * t7 - t19 * t4) * t1 * t4 * t7));
     }
 }
 
-void lossforge_asymmetric_focal_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_pos, double gamma_neg, double shift, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_asymmetric_focal_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const int t8 = (shift <= 0.0);
-    const double t12 = 1.0 - shift;
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const int t0 = (shift <= 0.0);
+    const double t11 = 1.0 - shift;
     const double c3 = shift - 1.0;
-    const double t22 = gamma_neg - 1.0;
+    const double t14 = gamma_neg - 1.0;
     const double c10 = 1.0 + gamma_neg;
     const double c13 = 2.0 * gamma_neg;
-    const double t13 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t12) : log_v(shift / t12));
-    const double c11 = gamma_neg * t22;
-    const double c12 = ((t22 == 0.0) ? 0.0 : gamma_neg - 2.0);
-    const double t26 = exp_v(-fabs(t13));
-    const double t27 = 1.0 + t26;
-    const double t28 = ((0.0 <= -t13) ? 1.0 : t26) / t27;
-    const double c8 = 0.5 * pow(0.0, gamma_neg) * t28 * (((0.0 <= t13) ? 1.0 : t26) / t27);
-    const double c9 = shift + t28;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t0 = -z_i;
-            const double t1 = exp_v(-fabs(z_i));
-            const double t2 = 1.0 + t1;
-            const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
-            const double t4 = y_i * pow(t3, gamma_pos);
-            const double t5 = log1p_v(t1);
-            const double t6 = t5 + maximum(0.0, t0);
-            const double t7 = 1.0 - y_i;
-            const double t9 = t5 + maximum(0.0, z_i);
-            const double t10 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-            const double t11 = pow(t10, gamma_neg);
-            const int t14 = (z_i <= t13);
-            const double t15 = ((t13 <= z_i) ? c3 * expm1_v(t13 - z_i) * t10 : shift * expm1_v(z_i - t13) * t3);
-            const double t16 = shift + t3;
-            const double t17 = ((-0.5 <= shift - t10) ? log1p_v(-t15) : log_v(t16));
-            const double t18 = pow(t15, gamma_neg);
-            const double t19 = y_i - 1.0;
-            const double t20 = t19 * t11;
-            const double t21 = gamma_neg * t3 * t9 + t10;
-            const double t23 = pow(t15, t22);
-            const double t24 = t18 / t16;
-            const double t25 = gamma_neg * t23 * t17 - t24;
-            const double t29 = gamma_pos * t10 * t6 + t3;
-            loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0 : t17 * t18));
-            gradient[row] = (t8 ? -(t20 * t21) : ((z_i < t13) ? 0.0 : ((t13 < z_i) ? t25 * t19 * t10 * t3 : c8 * t7 / c9))) - t4 * t29;
-            hessian[row] = t4 * ((t10 == 0.0) ? 0.0 : gamma_pos * t29 - (gamma_pos * t6 - 1.0 - gamma_pos) * t3) * t10 + (t8 ? -(t20 * ((t3 == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * t10 + gamma_neg * t21) * t3) : (t14 ? 0.0 : ((c11 * (t17 * pow(t15, c12)) - t24 / t16 - c13 * t23 / t16) * t10 * t3 + t25 * t3 - t25 * t10) * t19 * t10 * t3));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double t12 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t11) : log_v(shift / t11));
+    const double c11 = gamma_neg * t14;
+    const double c12 = ((t14 == 0.0) ? 0.0 : gamma_neg - 2.0);
+    const double t20 = exp_v(-fabs(t12));
+    const double t21 = 1.0 + t20;
+    const double t22 = ((0.0 <= -t12) ? 1.0 : t20) / t21;
+    const double c8 = 0.5 * pow(0.0, gamma_neg) * t22 * (((0.0 <= t12) ? 1.0 : t20) / t21);
+    const double c9 = shift + t22;
+    const double constants[] = {gamma_pos, gamma_neg, shift, t0, c3, t14, c10, c13, t12, c11, c12, c8, c9};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_asymmetric_focal_gradient_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double gamma_pos, double gamma_neg, double shift, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {gamma_pos, gamma_neg, shift};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_asymmetric_focal_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const int t8 = constants[3] != 0.0;
+    const double c3 = constants[4];
+    const double t22 = constants[5];
+    const double c10 = constants[6];
+    const double c13 = constants[7];
+    const double t13 = constants[8];
+    const double c11 = constants[9];
+    const double c12 = constants[10];
+    const double c8 = constants[11];
+    const double c9 = constants[12];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t0 = -z_i;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
@@ -612,36 +671,93 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64(size_t n, const double
         const double t24 = t18 / t16;
         const double t25 = gamma_neg * t23 * t17 - t24;
         const double t29 = gamma_pos * t10 * t6 + t3;
-        loss[row] = w * (t4 * t6 - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0 : t17 * t18)));
-        gradient[row] = w * ((t8 ? -(t20 * t21) : ((z_i < t13) ? 0.0 : ((t13 < z_i) ? t25 * t19 * t10 * t3 : c8 * t7 / c9))) - t4 * t29);
-        hessian[row] = w * (t4 * ((t10 == 0.0) ? 0.0 : gamma_pos * t29 - (gamma_pos * t6 - 1.0 - gamma_pos) * t3) * t10 + (t8 ? -(t20 * ((t3 == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * t10 + gamma_neg * t21) * t3) : (t14 ? 0.0 : ((c11 * (t17 * pow(t15, c12)) - t24 / t16 - c13 * t23 / t16) * t10 * t3 + t25 * t3 - t25 * t10) * t19 * t10 * t3)));
+        loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0 : t17 * t18));
+        gradient[row] = (t8 ? -(t20 * t21) : ((z_i < t13) ? 0.0 : ((t13 < z_i) ? t25 * t19 * t10 * t3 : c8 * t7 / c9))) - t4 * t29;
+        hessian[row] = t4 * ((t10 == 0.0) ? 0.0 : gamma_pos * t29 - (gamma_pos * t6 - 1.0 - gamma_pos) * t3) * t10 + (t8 ? -(t20 * ((t3 == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * t10 + gamma_neg * t21) * t3) : (t14 ? 0.0 : ((c11 * (t17 * pow(t15, c12)) - t24 / t16 - c13 * t23 / t16) * t10 * t3 + t25 * t3 - t25 * t10) * t19 * t10 * t3));
     }
 }
 
-void lossforge_asymmetric_focal_loss_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_pos, float gamma_neg, float shift, float *restrict loss)
+void lossforge_asymmetric_focal_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float t6 = 1.0f - shift;
-    const float c2 = shift - 1.0f;
-    const float t7 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t6) : log_vf(shift / t6));
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t0 = -z_i;
-            const float t1 = exp_vf(-fabsf(z_i));
-            const float t2 = 1.0f + t1;
-            const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
-            const float t4 = log1p_vf(t1);
-            const float t5 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-            const float t8 = ((t7 <= z_i) ? c2 * expm1_vf(t7 - z_i) * t5 : shift * expm1_vf(z_i - t7) * t3);
-            loss[row] = y_i * powf(t3, gamma_pos) * (t4 + maximumf(0.0f, t0)) - (1.0f - y_i) * ((shift <= 0.0f) ? -((t4 + maximumf(0.0f, z_i)) * powf(t5, gamma_neg)) : ((z_i <= t7) ? 0.0f : ((-0.5f <= shift - t5) ? log1p_vf(-t8) : log_vf(shift + t3)) * powf(t8, gamma_neg)));
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const int t8 = (shift <= 0.0);
+    const double t12 = 1.0 - shift;
+    const double c3 = shift - 1.0;
+    const double t22 = gamma_neg - 1.0;
+    const double c10 = 1.0 + gamma_neg;
+    const double c13 = 2.0 * gamma_neg;
+    const double t13 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t12) : log_v(shift / t12));
+    const double c11 = gamma_neg * t22;
+    const double c12 = ((t22 == 0.0) ? 0.0 : gamma_neg - 2.0);
+    const double t26 = exp_v(-fabs(t13));
+    const double t27 = 1.0 + t26;
+    const double t28 = ((0.0 <= -t13) ? 1.0 : t26) / t27;
+    const double c8 = 0.5 * pow(0.0, gamma_neg) * t28 * (((0.0 <= t13) ? 1.0 : t26) / t27);
+    const double c9 = shift + t28;
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8, c3, t22, c10, c13, t13, c11, c12, c8, c9};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_asymmetric_focal_loss_gradient_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double gamma_pos, double gamma_neg, double shift, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {gamma_pos, gamma_neg, shift};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_asymmetric_focal_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_pos = constants[0];
+    const float gamma_neg = constants[1];
+    const float shift = constants[2];
+    const float c2 = constants[3];
+    const float t7 = constants[4];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t0 = -z_i;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
@@ -649,42 +765,48 @@ void lossforge_asymmetric_focal_loss_f32(size_t n, const float *restrict y, cons
         const float t4 = log1p_vf(t1);
         const float t5 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
         const float t8 = ((t7 <= z_i) ? c2 * expm1_vf(t7 - z_i) * t5 : shift * expm1_vf(z_i - t7) * t3);
-        loss[row] = w * (y_i * powf(t3, gamma_pos) * (t4 + maximumf(0.0f, t0)) - (1.0f - y_i) * ((shift <= 0.0f) ? -((t4 + maximumf(0.0f, z_i)) * powf(t5, gamma_neg)) : ((z_i <= t7) ? 0.0f : ((-0.5f <= shift - t5) ? log1p_vf(-t8) : log_vf(shift + t3)) * powf(t8, gamma_neg))));
+        loss[row] = y_i * powf(t3, gamma_pos) * (t4 + maximumf(0.0f, t0)) - (1.0f - y_i) * ((shift <= 0.0f) ? -((t4 + maximumf(0.0f, z_i)) * powf(t5, gamma_neg)) : ((z_i <= t7) ? 0.0f : ((-0.5f <= shift - t5) ? log1p_vf(-t8) : log_vf(shift + t3)) * powf(t8, gamma_neg)));
     }
 }
 
-void lossforge_asymmetric_focal_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_pos, float gamma_neg, float shift, float *restrict gradient)
+void lossforge_asymmetric_focal_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t7 = 1.0f - shift;
+    const float gamma_pos = parameters[0];
+    const float gamma_neg = parameters[1];
+    const float shift = parameters[2];
+    const float t6 = 1.0f - shift;
     const float c2 = shift - 1.0f;
-    const float c6 = gamma_neg - 1.0f;
-    const float t8 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t7) : log_vf(shift / t7));
-    const float t11 = exp_vf(-fabsf(t8));
-    const float t12 = 1.0f + t11;
-    const float t13 = ((0.0f <= -t8) ? 1.0f : t11) / t12;
-    const float c7 = 0.5f * powf(0.0f, gamma_neg) * t13 * (((0.0f <= t8) ? 1.0f : t11) / t12);
-    const float c8 = shift + t13;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t0 = y_i - 1.0f;
-            const float t1 = exp_vf(-fabsf(z_i));
-            const float t2 = 1.0f + t1;
-            const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-            const float t4 = -z_i;
-            const float t5 = ((0.0f <= t4) ? 1.0f : t1) / t2;
-            const float t6 = log1p_vf(t1);
-            const float t9 = ((t8 <= z_i) ? c2 * expm1_vf(t8 - z_i) * t3 : shift * expm1_vf(z_i - t8) * t5);
-            const float t10 = shift + t5;
-            gradient[row] = ((shift <= 0.0f) ? -(t0 * powf(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximumf(0.0f, z_i)) + t3)) : ((z_i < t8) ? 0.0f : ((t8 < z_i) ? (gamma_neg * powf(t9, c6) * ((-0.5f <= shift - t3) ? log1p_vf(-t9) : log_vf(t10)) - powf(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0f - y_i) / c8))) - y_i * powf(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximumf(0.0f, t4)) + t5);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float t7 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t6) : log_vf(shift / t6));
+    const float constants[] = {gamma_pos, gamma_neg, shift, c2, t7};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_asymmetric_focal_loss_f32(size_t n, const float *y, const float *z, const float *weight, float gamma_pos, float gamma_neg, float shift, float *loss)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {gamma_pos, gamma_neg, shift};
+    void *const outputs[] = {loss};
+    lossforge_asymmetric_focal_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_pos = constants[0];
+    const float gamma_neg = constants[1];
+    const float shift = constants[2];
+    const float c2 = constants[3];
+    const float c6 = constants[4];
+    const float t8 = constants[5];
+    const float c7 = constants[6];
+    const float c8 = constants[7];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t0 = y_i - 1.0f;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
@@ -694,47 +816,56 @@ void lossforge_asymmetric_focal_gradient_f32(size_t n, const float *restrict y, 
         const float t6 = log1p_vf(t1);
         const float t9 = ((t8 <= z_i) ? c2 * expm1_vf(t8 - z_i) * t3 : shift * expm1_vf(z_i - t8) * t5);
         const float t10 = shift + t5;
-        gradient[row] = w * (((shift <= 0.0f) ? -(t0 * powf(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximumf(0.0f, z_i)) + t3)) : ((z_i < t8) ? 0.0f : ((t8 < z_i) ? (gamma_neg * powf(t9, c6) * ((-0.5f <= shift - t3) ? log1p_vf(-t9) : log_vf(t10)) - powf(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0f - y_i) / c8))) - y_i * powf(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximumf(0.0f, t4)) + t5));
+        gradient[row] = ((shift <= 0.0f) ? -(t0 * powf(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximumf(0.0f, z_i)) + t3)) : ((z_i < t8) ? 0.0f : ((t8 < z_i) ? (gamma_neg * powf(t9, c6) * ((-0.5f <= shift - t3) ? log1p_vf(-t9) : log_vf(t10)) - powf(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0f - y_i) / c8))) - y_i * powf(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximumf(0.0f, t4)) + t5);
     }
 }
 
-void lossforge_asymmetric_focal_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_pos, float gamma_neg, float shift, float *restrict hessian)
+void lossforge_asymmetric_focal_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t9 = 1.0f - shift;
-    const float t11 = gamma_neg - 1.0f;
-    const float c3 = shift - 1.0f;
-    const float c4 = 1.0f + gamma_neg;
-    const float c7 = 2.0f * gamma_neg;
-    const float t10 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t9) : log_vf(shift / t9));
-    const float c5 = gamma_neg * t11;
-    const float c6 = ((t11 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t0 = -z_i;
-            const float t1 = exp_vf(-fabsf(z_i));
-            const float t2 = 1.0f + t1;
-            const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
-            const float t4 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-            const float t5 = log1p_vf(t1);
-            const float t6 = t5 + maximumf(0.0f, t0);
-            const float t7 = y_i - 1.0f;
-            const float t8 = t5 + maximumf(0.0f, z_i);
-            const float t12 = ((t10 <= z_i) ? c3 * expm1_vf(t10 - z_i) * t4 : shift * expm1_vf(z_i - t10) * t3);
-            const float t13 = shift + t3;
-            const float t14 = ((-0.5f <= shift - t4) ? log1p_vf(-t12) : log_vf(t13));
-            const float t15 = powf(t12, gamma_neg) / t13;
-            const float t16 = powf(t12, t11);
-            const float t17 = gamma_neg * t16 * t14 - t15;
-            hessian[row] = y_i * powf(t3, gamma_pos) * ((t4 == 0.0f) ? 0.0f : gamma_pos * (gamma_pos * t4 * t6 + t3) - (gamma_pos * t6 - 1.0f - gamma_pos) * t3) * t4 + ((shift <= 0.0f) ? -(t7 * powf(t4, gamma_neg) * ((t3 == 0.0f) ? 0.0f : (c4 - gamma_neg * t8) * t4 + gamma_neg * (gamma_neg * t3 * t8 + t4)) * t3) : ((z_i <= t10) ? 0.0f : ((c5 * (t14 * powf(t12, c6)) - t15 / t13 - c7 * t16 / t13) * t4 * t3 + t17 * t3 - t17 * t4) * t7 * t4 * t3));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float gamma_pos = parameters[0];
+    const float gamma_neg = parameters[1];
+    const float shift = parameters[2];
+    const float t7 = 1.0f - shift;
+    const float c2 = shift - 1.0f;
+    const float c6 = gamma_neg - 1.0f;
+    const float t8 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t7) : log_vf(shift / t7));
+    const float t11 = exp_vf(-fabsf(t8));
+    const float t12 = 1.0f + t11;
+    const float t13 = ((0.0f <= -t8) ? 1.0f : t11) / t12;
+    const float c7 = 0.5f * powf(0.0f, gamma_neg) * t13 * (((0.0f <= t8) ? 1.0f : t11) / t12);
+    const float c8 = shift + t13;
+    const float constants[] = {gamma_pos, gamma_neg, shift, c2, c6, t8, c7, c8};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_asymmetric_focal_gradient_f32(size_t n, const float *y, const float *z, const float *weight, float gamma_pos, float gamma_neg, float shift, float *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {gamma_pos, gamma_neg, shift};
+    void *const outputs[] = {gradient};
+    lossforge_asymmetric_focal_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_pos = constants[0];
+    const float gamma_neg = constants[1];
+    const float shift = constants[2];
+    const float t11 = constants[3];
+    const float c3 = constants[4];
+    const float c4 = constants[5];
+    const float c7 = constants[6];
+    const float t10 = constants[7];
+    const float c5 = constants[8];
+    const float c6 = constants[9];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t0 = -z_i;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
@@ -750,51 +881,55 @@ void lossforge_asymmetric_focal_hessian_f32(size_t n, const float *restrict y, c
         const float t15 = powf(t12, gamma_neg) / t13;
         const float t16 = powf(t12, t11);
         const float t17 = gamma_neg * t16 * t14 - t15;
-        hessian[row] = w * (y_i * powf(t3, gamma_pos) * ((t4 == 0.0f) ? 0.0f : gamma_pos * (gamma_pos * t4 * t6 + t3) - (gamma_pos * t6 - 1.0f - gamma_pos) * t3) * t4 + ((shift <= 0.0f) ? -(t7 * powf(t4, gamma_neg) * ((t3 == 0.0f) ? 0.0f : (c4 - gamma_neg * t8) * t4 + gamma_neg * (gamma_neg * t3 * t8 + t4)) * t3) : ((z_i <= t10) ? 0.0f : ((c5 * (t14 * powf(t12, c6)) - t15 / t13 - c7 * t16 / t13) * t4 * t3 + t17 * t3 - t17 * t4) * t7 * t4 * t3)));
+        hessian[row] = y_i * powf(t3, gamma_pos) * ((t4 == 0.0f) ? 0.0f : gamma_pos * (gamma_pos * t4 * t6 + t3) - (gamma_pos * t6 - 1.0f - gamma_pos) * t3) * t4 + ((shift <= 0.0f) ? -(t7 * powf(t4, gamma_neg) * ((t3 == 0.0f) ? 0.0f : (c4 - gamma_neg * t8) * t4 + gamma_neg * (gamma_neg * t3 * t8 + t4)) * t3) : ((z_i <= t10) ? 0.0f : ((c5 * (t14 * powf(t12, c6)) - t15 / t13 - c7 * t16 / t13) * t4 * t3 + t17 * t3 - t17 * t4) * t7 * t4 * t3));
     }
 }
 
-void lossforge_asymmetric_focal_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_pos, float gamma_neg, float shift, float *restrict loss, float *restrict gradient)
+void lossforge_asymmetric_focal_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const int t8 = (shift <= 0.0f);
-    const float t12 = 1.0f - shift;
+    const float gamma_pos = parameters[0];
+    const float gamma_neg = parameters[1];
+    const float shift = parameters[2];
+    const float t9 = 1.0f - shift;
+    const float t11 = gamma_neg - 1.0f;
     const float c3 = shift - 1.0f;
-    const float c7 = gamma_neg - 1.0f;
-    const float t13 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t12) : log_vf(shift / t12));
-    const float t19 = exp_vf(-fabsf(t13));
-    const float t20 = 1.0f + t19;
-    const float t21 = ((0.0f <= -t13) ? 1.0f : t19) / t20;
-    const float c8 = 0.5f * powf(0.0f, gamma_neg) * t21 * (((0.0f <= t13) ? 1.0f : t19) / t20);
-    const float c9 = shift + t21;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t0 = -z_i;
-            const float t1 = exp_vf(-fabsf(z_i));
-            const float t2 = 1.0f + t1;
-            const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
-            const float t4 = y_i * powf(t3, gamma_pos);
-            const float t5 = log1p_vf(t1);
-            const float t6 = t5 + maximumf(0.0f, t0);
-            const float t7 = 1.0f - y_i;
-            const float t9 = t5 + maximumf(0.0f, z_i);
-            const float t10 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-            const float t11 = powf(t10, gamma_neg);
-            const float t14 = ((t13 <= z_i) ? c3 * expm1_vf(t13 - z_i) * t10 : shift * expm1_vf(z_i - t13) * t3);
-            const float t15 = shift + t3;
-            const float t16 = ((-0.5f <= shift - t10) ? log1p_vf(-t14) : log_vf(t15));
-            const float t17 = powf(t14, gamma_neg);
-            const float t18 = y_i - 1.0f;
-            loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : ((z_i <= t13) ? 0.0f : t16 * t17));
-            gradient[row] = (t8 ? -(t18 * t11 * (gamma_neg * t3 * t9 + t10)) : ((z_i < t13) ? 0.0f : ((t13 < z_i) ? (gamma_neg * powf(t14, c7) * t16 - t17 / t15) * t18 * t10 * t3 : c8 * t7 / c9))) - t4 * (gamma_pos * t10 * t6 + t3);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c4 = 1.0f + gamma_neg;
+    const float c7 = 2.0f * gamma_neg;
+    const float t10 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t9) : log_vf(shift / t9));
+    const float c5 = gamma_neg * t11;
+    const float c6 = ((t11 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
+    const float constants[] = {gamma_pos, gamma_neg, shift, t11, c3, c4, c7, t10, c5, c6};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_asymmetric_focal_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float gamma_pos, float gamma_neg, float shift, float *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {gamma_pos, gamma_neg, shift};
+    void *const outputs[] = {hessian};
+    lossforge_asymmetric_focal_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_pos = constants[0];
+    const float gamma_neg = constants[1];
+    const float shift = constants[2];
+    const int t8 = constants[3] != 0.0f;
+    const float c3 = constants[4];
+    const float c7 = constants[5];
+    const float t13 = constants[6];
+    const float c8 = constants[7];
+    const float c9 = constants[8];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t0 = -z_i;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
@@ -811,59 +946,62 @@ void lossforge_asymmetric_focal_loss_gradient_f32(size_t n, const float *restric
         const float t16 = ((-0.5f <= shift - t10) ? log1p_vf(-t14) : log_vf(t15));
         const float t17 = powf(t14, gamma_neg);
         const float t18 = y_i - 1.0f;
-        loss[row] = w * (t4 * t6 - t7 * (t8 ? -(t9 * t11) : ((z_i <= t13) ? 0.0f : t16 * t17)));
-        gradient[row] = w * ((t8 ? -(t18 * t11 * (gamma_neg * t3 * t9 + t10)) : ((z_i < t13) ? 0.0f : ((t13 < z_i) ? (gamma_neg * powf(t14, c7) * t16 - t17 / t15) * t18 * t10 * t3 : c8 * t7 / c9))) - t4 * (gamma_pos * t10 * t6 + t3));
+        loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : ((z_i <= t13) ? 0.0f : t16 * t17));
+        gradient[row] = (t8 ? -(t18 * t11 * (gamma_neg * t3 * t9 + t10)) : ((z_i < t13) ? 0.0f : ((t13 < z_i) ? (gamma_neg * powf(t14, c7) * t16 - t17 / t15) * t18 * t10 * t3 : c8 * t7 / c9))) - t4 * (gamma_pos * t10 * t6 + t3);
     }
 }
 
-void lossforge_asymmetric_focal_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_pos, float gamma_neg, float shift, float *restrict gradient, float *restrict hessian)
+void lossforge_asymmetric_focal_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const int t0 = (shift <= 0.0f);
-    const float t11 = 1.0f - shift;
+    const float gamma_pos = parameters[0];
+    const float gamma_neg = parameters[1];
+    const float shift = parameters[2];
+    const int t8 = (shift <= 0.0f);
+    const float t12 = 1.0f - shift;
     const float c3 = shift - 1.0f;
-    const float t14 = gamma_neg - 1.0f;
-    const float c10 = 1.0f + gamma_neg;
-    const float c13 = 2.0f * gamma_neg;
-    const float t12 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t11) : log_vf(shift / t11));
-    const float c11 = gamma_neg * t14;
-    const float c12 = ((t14 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
-    const float t20 = exp_vf(-fabsf(t12));
-    const float t21 = 1.0f + t20;
-    const float t22 = ((0.0f <= -t12) ? 1.0f : t20) / t21;
-    const float c8 = 0.5f * powf(0.0f, gamma_neg) * t22 * (((0.0f <= t12) ? 1.0f : t20) / t21);
-    const float c9 = shift + t22;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t1 = y_i - 1.0f;
-            const float t2 = exp_vf(-fabsf(z_i));
-            const float t3 = 1.0f + t2;
-            const float t4 = ((0.0f <= z_i) ? 1.0f : t2) / t3;
-            const float t5 = t1 * powf(t4, gamma_neg);
-            const float t6 = -z_i;
-            const float t7 = ((0.0f <= t6) ? 1.0f : t2) / t3;
-            const float t8 = log1p_vf(t2);
-            const float t9 = t8 + maximumf(0.0f, z_i);
-            const float t10 = gamma_neg * t7 * t9 + t4;
-            const float t13 = ((t12 <= z_i) ? c3 * expm1_vf(t12 - z_i) * t4 : shift * expm1_vf(z_i - t12) * t7);
-            const float t15 = powf(t13, t14);
-            const float t16 = shift + t7;
-            const float t17 = ((-0.5f <= shift - t4) ? log1p_vf(-t13) : log_vf(t16));
-            const float t18 = powf(t13, gamma_neg) / t16;
-            const float t19 = gamma_neg * t15 * t17 - t18;
-            const float t23 = y_i * powf(t7, gamma_pos);
-            const float t24 = t8 + maximumf(0.0f, t6);
-            const float t25 = gamma_pos * t4 * t24 + t7;
-            gradient[row] = (t0 ? -(t5 * t10) : ((z_i < t12) ? 0.0f : ((t12 < z_i) ? t19 * t1 * t4 * t7 : c8 * (1.0f - y_i) / c9))) - t23 * t25;
-            hessian[row] = t23 * ((t4 == 0.0f) ? 0.0f : gamma_pos * t25 - (gamma_pos * t24 - 1.0f - gamma_pos) * t7) * t4 + (t0 ? -(t5 * ((t7 == 0.0f) ? 0.0f : (c10 - gamma_neg * t9) * t4 + gamma_neg * t10) * t7) : ((z_i <= t12) ? 0.0f : ((c11 * (t17 * powf(t13, c12)) - t18 / t16 - c13 * t15 / t16) * t4 * t7 + t19 * t7 - t19 * t4) * t1 * t4 * t7));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c7 = gamma_neg - 1.0f;
+    const float t13 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t12) : log_vf(shift / t12));
+    const float t19 = exp_vf(-fabsf(t13));
+    const float t20 = 1.0f + t19;
+    const float t21 = ((0.0f <= -t13) ? 1.0f : t19) / t20;
+    const float c8 = 0.5f * powf(0.0f, gamma_neg) * t21 * (((0.0f <= t13) ? 1.0f : t19) / t20);
+    const float c9 = shift + t21;
+    const float constants[] = {gamma_pos, gamma_neg, shift, t8, c3, c7, t13, c8, c9};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_asymmetric_focal_loss_gradient_f32(size_t n, const float *y, const float *z, const float *weight, float gamma_pos, float gamma_neg, float shift, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {gamma_pos, gamma_neg, shift};
+    void *const outputs[] = {loss, gradient};
+    lossforge_asymmetric_focal_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_pos = constants[0];
+    const float gamma_neg = constants[1];
+    const float shift = constants[2];
+    const int t0 = constants[3] != 0.0f;
+    const float c3 = constants[4];
+    const float t14 = constants[5];
+    const float c10 = constants[6];
+    const float c13 = constants[7];
+    const float t12 = constants[8];
+    const float c11 = constants[9];
+    const float c12 = constants[10];
+    const float c8 = constants[11];
+    const float c9 = constants[12];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t1 = y_i - 1.0f;
         const float t2 = exp_vf(-fabsf(z_i));
         const float t3 = 1.0f + t2;
@@ -883,64 +1021,67 @@ void lossforge_asymmetric_focal_gradient_hessian_f32(size_t n, const float *rest
         const float t23 = y_i * powf(t7, gamma_pos);
         const float t24 = t8 + maximumf(0.0f, t6);
         const float t25 = gamma_pos * t4 * t24 + t7;
-        gradient[row] = w * ((t0 ? -(t5 * t10) : ((z_i < t12) ? 0.0f : ((t12 < z_i) ? t19 * t1 * t4 * t7 : c8 * (1.0f - y_i) / c9))) - t23 * t25);
-        hessian[row] = w * (t23 * ((t4 == 0.0f) ? 0.0f : gamma_pos * t25 - (gamma_pos * t24 - 1.0f - gamma_pos) * t7) * t4 + (t0 ? -(t5 * ((t7 == 0.0f) ? 0.0f : (c10 - gamma_neg * t9) * t4 + gamma_neg * t10) * t7) : ((z_i <= t12) ? 0.0f : ((c11 * (t17 * powf(t13, c12)) - t18 / t16 - c13 * t15 / t16) * t4 * t7 + t19 * t7 - t19 * t4) * t1 * t4 * t7)));
+        gradient[row] = (t0 ? -(t5 * t10) : ((z_i < t12) ? 0.0f : ((t12 < z_i) ? t19 * t1 * t4 * t7 : c8 * (1.0f - y_i) / c9))) - t23 * t25;
+        hessian[row] = t23 * ((t4 == 0.0f) ? 0.0f : gamma_pos * t25 - (gamma_pos * t24 - 1.0f - gamma_pos) * t7) * t4 + (t0 ? -(t5 * ((t7 == 0.0f) ? 0.0f : (c10 - gamma_neg * t9) * t4 + gamma_neg * t10) * t7) : ((z_i <= t12) ? 0.0f : ((c11 * (t17 * powf(t13, c12)) - t18 / t16 - c13 * t15 / t16) * t4 * t7 + t19 * t7 - t19 * t4) * t1 * t4 * t7));
     }
 }
 
-void lossforge_asymmetric_focal_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_pos, float gamma_neg, float shift, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_asymmetric_focal_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const int t8 = (shift <= 0.0f);
-    const float t12 = 1.0f - shift;
+    const float gamma_pos = parameters[0];
+    const float gamma_neg = parameters[1];
+    const float shift = parameters[2];
+    const int t0 = (shift <= 0.0f);
+    const float t11 = 1.0f - shift;
     const float c3 = shift - 1.0f;
-    const float t22 = gamma_neg - 1.0f;
+    const float t14 = gamma_neg - 1.0f;
     const float c10 = 1.0f + gamma_neg;
     const float c13 = 2.0f * gamma_neg;
-    const float t13 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t12) : log_vf(shift / t12));
-    const float c11 = gamma_neg * t22;
-    const float c12 = ((t22 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
-    const float t26 = exp_vf(-fabsf(t13));
-    const float t27 = 1.0f + t26;
-    const float t28 = ((0.0f <= -t13) ? 1.0f : t26) / t27;
-    const float c8 = 0.5f * powf(0.0f, gamma_neg) * t28 * (((0.0f <= t13) ? 1.0f : t26) / t27);
-    const float c9 = shift + t28;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t0 = -z_i;
-            const float t1 = exp_vf(-fabsf(z_i));
-            const float t2 = 1.0f + t1;
-            const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
-            const float t4 = y_i * powf(t3, gamma_pos);
-            const float t5 = log1p_vf(t1);
-            const float t6 = t5 + maximumf(0.0f, t0);
-            const float t7 = 1.0f - y_i;
-            const float t9 = t5 + maximumf(0.0f, z_i);
-            const float t10 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-            const float t11 = powf(t10, gamma_neg);
-            const int t14 = (z_i <= t13);
-            const float t15 = ((t13 <= z_i) ? c3 * expm1_vf(t13 - z_i) * t10 : shift * expm1_vf(z_i - t13) * t3);
-            const float t16 = shift + t3;
-            const float t17 = ((-0.5f <= shift - t10) ? log1p_vf(-t15) : log_vf(t16));
-            const float t18 = powf(t15, gamma_neg);
-            const float t19 = y_i - 1.0f;
-            const float t20 = t19 * t11;
-            const float t21 = gamma_neg * t3 * t9 + t10;
-            const float t23 = powf(t15, t22);
-            const float t24 = t18 / t16;
-            const float t25 = gamma_neg * t23 * t17 - t24;
-            const float t29 = gamma_pos * t10 * t6 + t3;
-            loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0f : t17 * t18));
-            gradient[row] = (t8 ? -(t20 * t21) : ((z_i < t13) ? 0.0f : ((t13 < z_i) ? t25 * t19 * t10 * t3 : c8 * t7 / c9))) - t4 * t29;
-            hessian[row] = t4 * ((t10 == 0.0f) ? 0.0f : gamma_pos * t29 - (gamma_pos * t6 - 1.0f - gamma_pos) * t3) * t10 + (t8 ? -(t20 * ((t3 == 0.0f) ? 0.0f : (c10 - gamma_neg * t9) * t10 + gamma_neg * t21) * t3) : (t14 ? 0.0f : ((c11 * (t17 * powf(t15, c12)) - t24 / t16 - c13 * t23 / t16) * t10 * t3 + t25 * t3 - t25 * t10) * t19 * t10 * t3));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float t12 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t11) : log_vf(shift / t11));
+    const float c11 = gamma_neg * t14;
+    const float c12 = ((t14 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
+    const float t20 = exp_vf(-fabsf(t12));
+    const float t21 = 1.0f + t20;
+    const float t22 = ((0.0f <= -t12) ? 1.0f : t20) / t21;
+    const float c8 = 0.5f * powf(0.0f, gamma_neg) * t22 * (((0.0f <= t12) ? 1.0f : t20) / t21);
+    const float c9 = shift + t22;
+    const float constants[] = {gamma_pos, gamma_neg, shift, t0, c3, t14, c10, c13, t12, c11, c12, c8, c9};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_asymmetric_focal_gradient_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float gamma_pos, float gamma_neg, float shift, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {gamma_pos, gamma_neg, shift};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_asymmetric_focal_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_pos = constants[0];
+    const float gamma_neg = constants[1];
+    const float shift = constants[2];
+    const int t8 = constants[3] != 0.0f;
+    const float c3 = constants[4];
+    const float t22 = constants[5];
+    const float c10 = constants[6];
+    const float c13 = constants[7];
+    const float t13 = constants[8];
+    const float c11 = constants[9];
+    const float c12 = constants[10];
+    const float c8 = constants[11];
+    const float c9 = constants[12];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t0 = -z_i;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
@@ -964,8 +1105,40 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f32(size_t n, const float 
         const float t24 = t18 / t16;
         const float t25 = gamma_neg * t23 * t17 - t24;
         const float t29 = gamma_pos * t10 * t6 + t3;
-        loss[row] = w * (t4 * t6 - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0f : t17 * t18)));
-        gradient[row] = w * ((t8 ? -(t20 * t21) : ((z_i < t13) ? 0.0f : ((t13 < z_i) ? t25 * t19 * t10 * t3 : c8 * t7 / c9))) - t4 * t29);
-        hessian[row] = w * (t4 * ((t10 == 0.0f) ? 0.0f : gamma_pos * t29 - (gamma_pos * t6 - 1.0f - gamma_pos) * t3) * t10 + (t8 ? -(t20 * ((t3 == 0.0f) ? 0.0f : (c10 - gamma_neg * t9) * t10 + gamma_neg * t21) * t3) : (t14 ? 0.0f : ((c11 * (t17 * powf(t15, c12)) - t24 / t16 - c13 * t23 / t16) * t10 * t3 + t25 * t3 - t25 * t10) * t19 * t10 * t3)));
+        loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0f : t17 * t18));
+        gradient[row] = (t8 ? -(t20 * t21) : ((z_i < t13) ? 0.0f : ((t13 < z_i) ? t25 * t19 * t10 * t3 : c8 * t7 / c9))) - t4 * t29;
+        hessian[row] = t4 * ((t10 == 0.0f) ? 0.0f : gamma_pos * t29 - (gamma_pos * t6 - 1.0f - gamma_pos) * t3) * t10 + (t8 ? -(t20 * ((t3 == 0.0f) ? 0.0f : (c10 - gamma_neg * t9) * t10 + gamma_neg * t21) * t3) : (t14 ? 0.0f : ((c11 * (t17 * powf(t15, c12)) - t24 / t16 - c13 * t23 / t16) * t10 * t3 + t25 * t3 - t25 * t10) * t19 * t10 * t3));
     }
+}
+
+void lossforge_asymmetric_focal_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float gamma_pos = parameters[0];
+    const float gamma_neg = parameters[1];
+    const float shift = parameters[2];
+    const int t8 = (shift <= 0.0f);
+    const float t12 = 1.0f - shift;
+    const float c3 = shift - 1.0f;
+    const float t22 = gamma_neg - 1.0f;
+    const float c10 = 1.0f + gamma_neg;
+    const float c13 = 2.0f * gamma_neg;
+    const float t13 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t12) : log_vf(shift / t12));
+    const float c11 = gamma_neg * t22;
+    const float c12 = ((t22 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
+    const float t26 = exp_vf(-fabsf(t13));
+    const float t27 = 1.0f + t26;
+    const float t28 = ((0.0f <= -t13) ? 1.0f : t26) / t27;
+    const float c8 = 0.5f * powf(0.0f, gamma_neg) * t28 * (((0.0f <= t13) ? 1.0f : t26) / t27);
+    const float c9 = shift + t28;
+    const float constants[] = {gamma_pos, gamma_neg, shift, t8, c3, t22, c10, c13, t13, c11, c12, c8, c9};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_asymmetric_focal_loss_gradient_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float gamma_pos, float gamma_neg, float shift, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {gamma_pos, gamma_neg, shift};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_asymmetric_focal_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -7,151 +7,314 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
-void lossforge_asymmetric_huber_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double delta, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
+        }
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
+    }
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double delta = constants[0];
+    const double t0 = constants[1];
+    const double c2 = constants[2];
+    const double c3 = constants[3];
+    const double c4 = constants[4];
+    const double c5 = constants[5];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = ((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
+    }
+}
+
+void lossforge_asymmetric_huber_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double tau = parameters[0];
+    const double delta = parameters[1];
     const double t0 = 0.5 * delta;
     const double t1 = 1.0 - tau;
     const double c2 = delta * tau;
     const double c3 = 0.5 * tau;
     const double c4 = 0.5 * t1;
     const double c5 = delta * t1;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            loss[row] = ((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {delta, t0, c2, c3, c4, c5};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_asymmetric_huber_loss_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double delta, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {tau, delta};
+    void *const outputs[] = {loss};
+    lossforge_asymmetric_huber_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t0 = constants[2];
+    const double c1 = constants[3];
+    const double c2 = constants[4];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
-        loss[row] = w * ((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
+        gradient[row] = ((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
     }
 }
 
-void lossforge_asymmetric_huber_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double delta, double *restrict gradient)
+void lossforge_asymmetric_huber_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double tau = parameters[0];
+    const double delta = parameters[1];
     const double t0 = 1.0 - tau;
     const double c1 = delta * tau;
     const double c2 = delta * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            gradient[row] = ((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {tau, delta, t0, c1, c2};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_asymmetric_huber_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double delta, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {tau, delta};
+    void *const outputs[] = {gradient};
+    lossforge_asymmetric_huber_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t0 = constants[2];
+    const double t1 = constants[3];
+    const double c2 = constants[4];
+    const double c3 = constants[5];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
-        gradient[row] = w * ((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
+        hessian[row] = ((r == r) ? ((r < t0) ? 0.0 : ((t0 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0 : c3)) : 0.5)) : t1)) : r);
     }
 }
 
-void lossforge_asymmetric_huber_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double delta, double *restrict hessian)
+void lossforge_asymmetric_huber_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double tau = parameters[0];
+    const double delta = parameters[1];
     const double t0 = -delta;
     const double t1 = 0.5 * tau;
     const double c2 = 1.0 - tau;
     const double c3 = 0.5 - t1;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            hessian[row] = ((r == r) ? ((r < t0) ? 0.0 : ((t0 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0 : c3)) : 0.5)) : t1)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {tau, delta, t0, t1, c2, c3};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_asymmetric_huber_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double delta, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {tau, delta};
+    void *const outputs[] = {hessian};
+    lossforge_asymmetric_huber_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t0 = constants[2];
+    const double t1 = constants[3];
+    const double t4 = constants[4];
+    const double c4 = constants[5];
+    const double t5 = constants[6];
+    const double c5 = constants[7];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
-        hessian[row] = w * ((r == r) ? ((r < t0) ? 0.0 : ((t0 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0 : c3)) : 0.5)) : t1)) : r);
+        const int t2 = (r <= 0.0);
+        const int t3 = (r <= delta);
+        loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * c4) : (t3 ? r * (r * c5) : t5 * (r - t1))));
+        gradient[row] = ((r == r) ? ((r < -delta) ? -t0 : (t2 ? r * tau : (t3 ? r * t4 : t5))) : r);
     }
 }
 
-void lossforge_asymmetric_huber_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double delta, double *restrict loss, double *restrict gradient)
+void lossforge_asymmetric_huber_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double tau = parameters[0];
+    const double delta = parameters[1];
     const double t0 = delta * tau;
     const double t1 = 0.5 * delta;
     const double t4 = 1.0 - tau;
     const double c4 = 0.5 * tau;
     const double t5 = delta * t4;
     const double c5 = 0.5 * t4;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t2 = (r <= 0.0);
-            const int t3 = (r <= delta);
-            loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * c4) : (t3 ? r * (r * c5) : t5 * (r - t1))));
-            gradient[row] = ((r == r) ? ((r < -delta) ? -t0 : (t2 ? r * tau : (t3 ? r * t4 : t5))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {tau, delta, t0, t1, t4, c4, t5, c5};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_asymmetric_huber_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double delta, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {tau, delta};
+    void *const outputs[] = {loss, gradient};
+    lossforge_asymmetric_huber_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t1 = constants[2];
+    const double t3 = constants[3];
+    const double t4 = constants[4];
+    const double c3 = constants[5];
+    const double c4 = constants[6];
+    const double c5 = constants[7];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
-        const int t2 = (r <= 0.0);
-        const int t3 = (r <= delta);
-        loss[row] = w * ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * c4) : (t3 ? r * (r * c5) : t5 * (r - t1))));
-        gradient[row] = w * ((r == r) ? ((r < -delta) ? -t0 : (t2 ? r * tau : (t3 ? r * t4 : t5))) : r);
+        const int t0 = (r == r);
+        const int t2 = (r < t1);
+        gradient[row] = (t0 ? (t2 ? -c3 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t3 : c4))) : r);
+        hessian[row] = (t0 ? (t2 ? 0.0 : ((t1 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? t3 : ((delta < r) ? 0.0 : c5)) : 0.5)) : t4)) : r);
     }
 }
 
-void lossforge_asymmetric_huber_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double delta, double *restrict gradient, double *restrict hessian)
+void lossforge_asymmetric_huber_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double tau = parameters[0];
+    const double delta = parameters[1];
     const double t1 = -delta;
     const double t3 = 1.0 - tau;
     const double t4 = 0.5 * tau;
     const double c3 = delta * tau;
     const double c4 = delta * t3;
     const double c5 = 0.5 - t4;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t0 = (r == r);
-            const int t2 = (r < t1);
-            gradient[row] = (t0 ? (t2 ? -c3 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t3 : c4))) : r);
-            hessian[row] = (t0 ? (t2 ? 0.0 : ((t1 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? t3 : ((delta < r) ? 0.0 : c5)) : 0.5)) : t4)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {tau, delta, t1, t3, t4, c3, c4, c5};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_asymmetric_huber_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double delta, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {tau, delta};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_asymmetric_huber_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t0 = constants[2];
+    const double t1 = constants[3];
+    const double t3 = constants[4];
+    const double t5 = constants[5];
+    const double t8 = constants[6];
+    const double t6 = constants[7];
+    const double c6 = constants[8];
+    const double c7 = constants[9];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
-        const int t0 = (r == r);
-        const int t2 = (r < t1);
-        gradient[row] = w * (t0 ? (t2 ? -c3 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t3 : c4))) : r);
-        hessian[row] = w * (t0 ? (t2 ? 0.0 : ((t1 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? t3 : ((delta < r) ? 0.0 : c5)) : 0.5)) : t4)) : r);
+        const int t2 = (r <= 0.0);
+        const int t4 = (r <= delta);
+        const int t7 = (r == r);
+        const int t9 = (r < t8);
+        loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * t3) : (t4 ? r * (r * c6) : t6 * (r - t1))));
+        gradient[row] = (t7 ? (t9 ? -t0 : (t2 ? r * tau : (t4 ? r * t5 : t6))) : r);
+        hessian[row] = (t7 ? (t9 ? 0.0 : ((t8 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? t5 : ((delta < r) ? 0.0 : c7)) : 0.5)) : t3)) : r);
     }
 }
 
-void lossforge_asymmetric_huber_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double delta, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_asymmetric_huber_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double tau = parameters[0];
+    const double delta = parameters[1];
     const double t0 = delta * tau;
     const double t1 = 0.5 * delta;
     const double t3 = 0.5 * tau;
@@ -160,175 +323,311 @@ void lossforge_asymmetric_huber_loss_gradient_hessian_f64(size_t n, const double
     const double t6 = delta * t5;
     const double c6 = 0.5 * t5;
     const double c7 = 0.5 - t3;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t2 = (r <= 0.0);
-            const int t4 = (r <= delta);
-            const int t7 = (r == r);
-            const int t9 = (r < t8);
-            loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * t3) : (t4 ? r * (r * c6) : t6 * (r - t1))));
-            gradient[row] = (t7 ? (t9 ? -t0 : (t2 ? r * tau : (t4 ? r * t5 : t6))) : r);
-            hessian[row] = (t7 ? (t9 ? 0.0 : ((t8 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? t5 : ((delta < r) ? 0.0 : c7)) : 0.5)) : t3)) : r);
+    const double constants[] = {tau, delta, t0, t1, t3, t5, t8, t6, c6, c7};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_asymmetric_huber_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double delta, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {tau, delta};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_asymmetric_huber_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        const int t2 = (r <= 0.0);
-        const int t4 = (r <= delta);
-        const int t7 = (r == r);
-        const int t9 = (r < t8);
-        loss[row] = w * ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * t3) : (t4 ? r * (r * c6) : t6 * (r - t1))));
-        gradient[row] = w * (t7 ? (t9 ? -t0 : (t2 ? r * tau : (t4 ? r * t5 : t6))) : r);
-        hessian[row] = w * (t7 ? (t9 ? 0.0 : ((t8 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? t5 : ((delta < r) ? 0.0 : c7)) : 0.5)) : t3)) : r);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
 }
 
-void lossforge_asymmetric_huber_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float delta, float *restrict loss)
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
 {
+    const float delta = constants[0];
+    const float t0 = constants[1];
+    const float c2 = constants[2];
+    const float c3 = constants[3];
+    const float c4 = constants[4];
+    const float c5 = constants[5];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        loss[row] = ((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0f) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
+    }
+}
+
+void lossforge_asymmetric_huber_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float tau = parameters[0];
+    const float delta = parameters[1];
     const float t0 = 0.5f * delta;
     const float t1 = 1.0f - tau;
     const float c2 = delta * tau;
     const float c3 = 0.5f * tau;
     const float c4 = 0.5f * t1;
     const float c5 = delta * t1;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            loss[row] = ((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0f) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {delta, t0, c2, c3, c4, c5};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_asymmetric_huber_loss_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float delta, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {tau, delta};
+    void *const outputs[] = {loss};
+    lossforge_asymmetric_huber_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float tau = constants[0];
+    const float delta = constants[1];
+    const float t0 = constants[2];
+    const float c1 = constants[3];
+    const float c2 = constants[4];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
-        loss[row] = w * ((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0f) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
+        gradient[row] = ((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0f) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
     }
 }
 
-void lossforge_asymmetric_huber_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float delta, float *restrict gradient)
+void lossforge_asymmetric_huber_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float tau = parameters[0];
+    const float delta = parameters[1];
     const float t0 = 1.0f - tau;
     const float c1 = delta * tau;
     const float c2 = delta * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            gradient[row] = ((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0f) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {tau, delta, t0, c1, c2};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_asymmetric_huber_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float delta, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {tau, delta};
+    void *const outputs[] = {gradient};
+    lossforge_asymmetric_huber_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float tau = constants[0];
+    const float delta = constants[1];
+    const float t0 = constants[2];
+    const float t1 = constants[3];
+    const float c2 = constants[4];
+    const float c3 = constants[5];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
-        gradient[row] = w * ((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0f) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
+        hessian[row] = ((r == r) ? ((r < t0) ? 0.0f : ((t0 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0f : c3)) : 0.5f)) : t1)) : r);
     }
 }
 
-void lossforge_asymmetric_huber_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float delta, float *restrict hessian)
+void lossforge_asymmetric_huber_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float tau = parameters[0];
+    const float delta = parameters[1];
     const float t0 = -delta;
     const float t1 = 0.5f * tau;
     const float c2 = 1.0f - tau;
     const float c3 = 0.5f - t1;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            hessian[row] = ((r == r) ? ((r < t0) ? 0.0f : ((t0 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0f : c3)) : 0.5f)) : t1)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {tau, delta, t0, t1, c2, c3};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_asymmetric_huber_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float delta, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {tau, delta};
+    void *const outputs[] = {hessian};
+    lossforge_asymmetric_huber_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float tau = constants[0];
+    const float delta = constants[1];
+    const float t0 = constants[2];
+    const float t1 = constants[3];
+    const float t4 = constants[4];
+    const float c4 = constants[5];
+    const float t5 = constants[6];
+    const float c5 = constants[7];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
-        hessian[row] = w * ((r == r) ? ((r < t0) ? 0.0f : ((t0 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0f : c3)) : 0.5f)) : t1)) : r);
+        const int t2 = (r <= 0.0f);
+        const int t3 = (r <= delta);
+        loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * c4) : (t3 ? r * (r * c5) : t5 * (r - t1))));
+        gradient[row] = ((r == r) ? ((r < -delta) ? -t0 : (t2 ? r * tau : (t3 ? r * t4 : t5))) : r);
     }
 }
 
-void lossforge_asymmetric_huber_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float delta, float *restrict loss, float *restrict gradient)
+void lossforge_asymmetric_huber_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float tau = parameters[0];
+    const float delta = parameters[1];
     const float t0 = delta * tau;
     const float t1 = 0.5f * delta;
     const float t4 = 1.0f - tau;
     const float c4 = 0.5f * tau;
     const float t5 = delta * t4;
     const float c5 = 0.5f * t4;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t2 = (r <= 0.0f);
-            const int t3 = (r <= delta);
-            loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * c4) : (t3 ? r * (r * c5) : t5 * (r - t1))));
-            gradient[row] = ((r == r) ? ((r < -delta) ? -t0 : (t2 ? r * tau : (t3 ? r * t4 : t5))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {tau, delta, t0, t1, t4, c4, t5, c5};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_asymmetric_huber_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float delta, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {tau, delta};
+    void *const outputs[] = {loss, gradient};
+    lossforge_asymmetric_huber_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float tau = constants[0];
+    const float delta = constants[1];
+    const float t1 = constants[2];
+    const float t3 = constants[3];
+    const float t4 = constants[4];
+    const float c3 = constants[5];
+    const float c4 = constants[6];
+    const float c5 = constants[7];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
-        const int t2 = (r <= 0.0f);
-        const int t3 = (r <= delta);
-        loss[row] = w * ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * c4) : (t3 ? r * (r * c5) : t5 * (r - t1))));
-        gradient[row] = w * ((r == r) ? ((r < -delta) ? -t0 : (t2 ? r * tau : (t3 ? r * t4 : t5))) : r);
+        const int t0 = (r == r);
+        const int t2 = (r < t1);
+        gradient[row] = (t0 ? (t2 ? -c3 : ((r <= 0.0f) ? r * tau : ((r <= delta) ? r * t3 : c4))) : r);
+        hessian[row] = (t0 ? (t2 ? 0.0f : ((t1 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? t3 : ((delta < r) ? 0.0f : c5)) : 0.5f)) : t4)) : r);
     }
 }
 
-void lossforge_asymmetric_huber_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float delta, float *restrict gradient, float *restrict hessian)
+void lossforge_asymmetric_huber_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float tau = parameters[0];
+    const float delta = parameters[1];
     const float t1 = -delta;
     const float t3 = 1.0f - tau;
     const float t4 = 0.5f * tau;
     const float c3 = delta * tau;
     const float c4 = delta * t3;
     const float c5 = 0.5f - t4;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t0 = (r == r);
-            const int t2 = (r < t1);
-            gradient[row] = (t0 ? (t2 ? -c3 : ((r <= 0.0f) ? r * tau : ((r <= delta) ? r * t3 : c4))) : r);
-            hessian[row] = (t0 ? (t2 ? 0.0f : ((t1 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? t3 : ((delta < r) ? 0.0f : c5)) : 0.5f)) : t4)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {tau, delta, t1, t3, t4, c3, c4, c5};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_asymmetric_huber_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float delta, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {tau, delta};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_asymmetric_huber_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float tau = constants[0];
+    const float delta = constants[1];
+    const float t0 = constants[2];
+    const float t1 = constants[3];
+    const float t3 = constants[4];
+    const float t5 = constants[5];
+    const float t8 = constants[6];
+    const float t6 = constants[7];
+    const float c6 = constants[8];
+    const float c7 = constants[9];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
-        const int t0 = (r == r);
-        const int t2 = (r < t1);
-        gradient[row] = w * (t0 ? (t2 ? -c3 : ((r <= 0.0f) ? r * tau : ((r <= delta) ? r * t3 : c4))) : r);
-        hessian[row] = w * (t0 ? (t2 ? 0.0f : ((t1 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? t3 : ((delta < r) ? 0.0f : c5)) : 0.5f)) : t4)) : r);
+        const int t2 = (r <= 0.0f);
+        const int t4 = (r <= delta);
+        const int t7 = (r == r);
+        const int t9 = (r < t8);
+        loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * t3) : (t4 ? r * (r * c6) : t6 * (r - t1))));
+        gradient[row] = (t7 ? (t9 ? -t0 : (t2 ? r * tau : (t4 ? r * t5 : t6))) : r);
+        hessian[row] = (t7 ? (t9 ? 0.0f : ((t8 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? t5 : ((delta < r) ? 0.0f : c7)) : 0.5f)) : t3)) : r);
     }
 }
 
-void lossforge_asymmetric_huber_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float delta, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_asymmetric_huber_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float tau = parameters[0];
+    const float delta = parameters[1];
     const float t0 = delta * tau;
     const float t1 = 0.5f * delta;
     const float t3 = 0.5f * tau;
@@ -337,32 +636,15 @@ void lossforge_asymmetric_huber_loss_gradient_hessian_f32(size_t n, const float 
     const float t6 = delta * t5;
     const float c6 = 0.5f * t5;
     const float c7 = 0.5f - t3;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t2 = (r <= 0.0f);
-            const int t4 = (r <= delta);
-            const int t7 = (r == r);
-            const int t9 = (r < t8);
-            loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * t3) : (t4 ? r * (r * c6) : t6 * (r - t1))));
-            gradient[row] = (t7 ? (t9 ? -t0 : (t2 ? r * tau : (t4 ? r * t5 : t6))) : r);
-            hessian[row] = (t7 ? (t9 ? 0.0f : ((t8 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? t5 : ((delta < r) ? 0.0f : c7)) : 0.5f)) : t3)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float r = f_i - y_i;
-        const int t2 = (r <= 0.0f);
-        const int t4 = (r <= delta);
-        const int t7 = (r == r);
-        const int t9 = (r < t8);
-        loss[row] = w * ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * t3) : (t4 ? r * (r * c6) : t6 * (r - t1))));
-        gradient[row] = w * (t7 ? (t9 ? -t0 : (t2 ? r * tau : (t4 ? r * t5 : t6))) : r);
-        hessian[row] = w * (t7 ? (t9 ? 0.0f : ((t8 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? t5 : ((delta < r) ? 0.0f : c7)) : 0.5f)) : t3)) : r);
-    }
+    const float constants[] = {tau, delta, t0, t1, t3, t5, t8, t6, c6, c7};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_asymmetric_huber_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float delta, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {tau, delta};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_asymmetric_huber_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

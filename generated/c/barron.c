@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -262,48 +271,62 @@ static inline float signf(float x)
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
-void lossforge_barron_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double c, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double t0 = fabs(2.0 - alpha);
-    const int t4 = (alpha == 0.0);
-    const double c6 = fabs(alpha);
-    const double c7 = 0.5 * alpha;
-    const double t14 = fabs(1.4142135623730951 * c);
-    const double t1 = c * sqrt(t0);
-    const double c9 = 1.2676506002282294e+30 * t14;
-    const double c10 = log_v(t14);
-    const double c2 = 1.2676506002282294e+30 * t1;
-    const double c4 = log_v(t1);
-    const double c5 = pow(t1, alpha);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t2 = fabs(r);
-            const int t3 = (c2 < t2);
-            const double t5 = (t3 ? t2 : 1.0);
-            const double t6 = log_v(t5) - c4;
-            const double t7 = alpha * t6;
-            const double t8 = r / t1;
-            const double t9 = fabs(t8);
-            const double t10 = minimum(1.0, t9);
-            const double t11 = maximum(1.0, t9);
-            const double t12 = ((t9 <= 1.0) ? log1p_v(t10 * t10) : 2.0 * log_v(t11) + log1p_v(1.0 / (t11 * t11)));
-            const double t13 = (t3 ? (t4 ? t6 : ((fabs(t7) < 1.0) ? expm1_v(t7) / alpha : (pow(t5, alpha) / c5 - 1.0) / alpha)) : (t4 ? 0.5 * t12 : ((t12 * c6 <= 2.0) ? expm1_v(c7 * t12) / alpha : (pow(hypot(1.0, t8), alpha) - 1.0) / alpha))) * t0;
-            const int t15 = (c9 < t2);
-            const double t16 = fabs(0.7071067811865476 * r / c);
-            const double t17 = minimum(1.0, t16);
-            const double t18 = maximum(1.0, t16);
-            const double t19 = r / c;
-            loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_v((t15 ? t2 : 1.0)) - c10) : ((t16 <= 1.0) ? log1p_v(t17 * t17) : 2.0 * log_v(t18) + log1p_v(1.0 / (t18 * t18)))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const double t0 = constants[2];
+    const int t4 = constants[3] != 0.0;
+    const double c6 = constants[4];
+    const double c7 = constants[5];
+    const double t1 = constants[6];
+    const double c9 = constants[7];
+    const double c10 = constants[8];
+    const double c2 = constants[9];
+    const double c4 = constants[10];
+    const double c5 = constants[11];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
         const int t3 = (c2 < t2);
@@ -321,41 +344,55 @@ void lossforge_barron_loss_f64(size_t n, const double *restrict y, const double 
         const double t17 = minimum(1.0, t16);
         const double t18 = maximum(1.0, t16);
         const double t19 = r / c;
-        loss[row] = w * ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_v((t15 ? t2 : 1.0)) - c10) : ((t16 <= 1.0) ? log1p_v(t17 * t17) : 2.0 * log_v(t18) + log1p_v(1.0 / (t18 * t18)))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
+        loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_v((t15 ? t2 : 1.0)) - c10) : ((t16 <= 1.0) ? log1p_v(t17 * t17) : 2.0 * log_v(t18) + log1p_v(1.0 / (t18 * t18)))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
     }
 }
 
-void lossforge_barron_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double c, double *restrict gradient)
+void lossforge_barron_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = sqrt(fabs(2.0 - alpha));
-    const double t7 = alpha - 1.0;
-    const double c5 = c * c;
-    const double t1 = c * t0;
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const double t0 = fabs(2.0 - alpha);
+    const int t4 = (alpha == 0.0);
+    const double c6 = fabs(alpha);
+    const double c7 = 0.5 * alpha;
+    const double t14 = fabs(1.4142135623730951 * c);
+    const double t1 = c * sqrt(t0);
+    const double c9 = 1.2676506002282294e+30 * t14;
+    const double c10 = log_v(t14);
     const double c2 = 1.2676506002282294e+30 * t1;
-    const double c4 = pow(t1, t7);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t2 = r / t1;
-            const double t3 = fabs(t2);
-            const double t4 = minimum(1.0, t3);
-            const double t5 = fabs(r);
-            const int t6 = (c2 < t5);
-            const double t8 = ((t3 <= 1.0) ? t4 / hypot(1.0, t4) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t3))) * sign(t2) * (t6 ? pow((t6 ? t5 : 1.0), t7) / c4 : pow(hypot(1.0, t2), t7)) * t0 / c;
-            const double t9 = 0.7071067811865476 * r / c;
-            const double t10 = fabs(t9);
-            const double t11 = minimum(1.0, t10);
-            const double t12 = maximum(1.0, t10);
-            gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((t10 <= 1.0) ? t11 / (1.0 + t11 * t11) : 1.0 / ((1.0 + 1.0 / (t12 * t12)) * t12)) * sign(t9)) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c4 = log_v(t1);
+    const double c5 = pow(t1, alpha);
+    const double constants[] = {alpha, c, t0, t4, c6, c7, t1, c9, c10, c2, c4, c5};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_barron_loss_f64(size_t n, const double *y, const double *f, const double *weight, double alpha, double c, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {alpha, c};
+    void *const outputs[] = {loss};
+    lossforge_barron_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const double t0 = constants[2];
+    const double t7 = constants[3];
+    const double c5 = constants[4];
+    const double t1 = constants[5];
+    const double c2 = constants[6];
+    const double c4 = constants[7];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t2 = r / t1;
         const double t3 = fabs(t2);
@@ -367,49 +404,51 @@ void lossforge_barron_gradient_f64(size_t n, const double *restrict y, const dou
         const double t10 = fabs(t9);
         const double t11 = minimum(1.0, t10);
         const double t12 = maximum(1.0, t10);
-        gradient[row] = w * ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((t10 <= 1.0) ? t11 / (1.0 + t11 * t11) : 1.0 / ((1.0 + 1.0 / (t12 * t12)) * t12)) * sign(t9)) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
+        gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((t10 <= 1.0) ? t11 / (1.0 + t11 * t11) : 1.0 / ((1.0 + 1.0 / (t12 * t12)) * t12)) * sign(t9)) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
     }
 }
 
-void lossforge_barron_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double c, double *restrict hessian)
+void lossforge_barron_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = c * sqrt(fabs(2.0 - alpha));
-    const double t12 = alpha - 2.0;
-    const double t13 = c * c;
-    const double c4 = alpha - 1.0;
-    const double c1 = 1.2676506002282294e+30 * t0;
-    const double c5 = pow(t0, t12);
-    const double c6 = 1.0 / t13;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t1 = r / t0;
-            const double t2 = fabs(t1);
-            const int t3 = (t2 <= 1.0);
-            const double t4 = minimum(1.0, t2);
-            const double t5 = t4 * t4;
-            const double t6 = 1.0 + t5;
-            const double t7 = maximum(1.0, t2);
-            const double t8 = minimum(1.0, 1.0 / t7);
-            const double t9 = t8 * t8;
-            const double t10 = fabs(r);
-            const int t11 = (c1 < t10);
-            const double t14 = (c4 * (t3 ? t5 / t6 : 1.0 / (1.0 + 1.0 / (t7 * t7))) + (t3 ? 1.0 / t6 : t9 / (1.0 + t9))) * (t11 ? pow((t11 ? t10 : 1.0), t12) / c5 : pow(hypot(1.0, t1), t12)) / t13;
-            const double t15 = fabs(0.7071067811865476 * r / c);
-            const double t16 = minimum(1.0, t15);
-            const double t17 = minimum(1.0, 1.0 / maximum(1.0, t15));
-            const double t18 = t17 * t17;
-            const double t19 = ((t15 <= 1.0) ? 1.0 / (1.0 + t16 * t16) : t18 / (1.0 + t18));
-            hessian[row] = ((r == r) ? ((alpha < 0.0) ? t14 : ((alpha <= 0.0) ? (2.0 * t19 - 1.0) * t19 / t13 : ((alpha < 2.0) ? t14 : ((alpha <= 2.0) ? c6 : t14)))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const double t0 = sqrt(fabs(2.0 - alpha));
+    const double t7 = alpha - 1.0;
+    const double c5 = c * c;
+    const double t1 = c * t0;
+    const double c2 = 1.2676506002282294e+30 * t1;
+    const double c4 = pow(t1, t7);
+    const double constants[] = {alpha, c, t0, t7, c5, t1, c2, c4};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_barron_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double alpha, double c, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {alpha, c};
+    void *const outputs[] = {gradient};
+    lossforge_barron_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const double t0 = constants[2];
+    const double t12 = constants[3];
+    const double t13 = constants[4];
+    const double c4 = constants[5];
+    const double c1 = constants[6];
+    const double c5 = constants[7];
+    const double c6 = constants[8];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = r / t0;
         const double t2 = fabs(t1);
@@ -428,69 +467,64 @@ void lossforge_barron_hessian_f64(size_t n, const double *restrict y, const doub
         const double t17 = minimum(1.0, 1.0 / maximum(1.0, t15));
         const double t18 = t17 * t17;
         const double t19 = ((t15 <= 1.0) ? 1.0 / (1.0 + t16 * t16) : t18 / (1.0 + t18));
-        hessian[row] = w * ((r == r) ? ((alpha < 0.0) ? t14 : ((alpha <= 0.0) ? (2.0 * t19 - 1.0) * t19 / t13 : ((alpha < 2.0) ? t14 : ((alpha <= 2.0) ? c6 : t14)))) : r);
+        hessian[row] = ((r == r) ? ((alpha < 0.0) ? t14 : ((alpha <= 0.0) ? (2.0 * t19 - 1.0) * t19 / t13 : ((alpha < 2.0) ? t14 : ((alpha <= 2.0) ? c6 : t14)))) : r);
     }
 }
 
-void lossforge_barron_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double c, double *restrict loss, double *restrict gradient)
+void lossforge_barron_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const int t1 = (alpha < 0.0);
-    const double t2 = fabs(2.0 - alpha);
-    const int t7 = (alpha == 0.0);
-    const double c8 = fabs(alpha);
-    const double c9 = 0.5 * alpha;
-    const int t19 = (alpha <= 0.0);
-    const double t20 = fabs(1.4142135623730951 * c);
-    const int t29 = (alpha < 2.0);
-    const int t30 = (alpha <= 2.0);
-    const double t32 = alpha - 1.0;
-    const double c18 = c * c;
-    const double t3 = sqrt(t2);
-    const double c12 = 1.2676506002282294e+30 * t20;
-    const double c17 = log_v(t20);
-    const double t4 = c * t3;
-    const double c4 = 1.2676506002282294e+30 * t4;
-    const double c6 = log_v(t4);
-    const double c7 = pow(t4, alpha);
-    const double c16 = pow(t4, t32);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t0 = (r == r);
-            const double t5 = fabs(r);
-            const int t6 = (c4 < t5);
-            const double t8 = (t6 ? t5 : 1.0);
-            const double t9 = log_v(t8) - c6;
-            const double t10 = alpha * t9;
-            const double t11 = r / t4;
-            const double t12 = fabs(t11);
-            const int t13 = (t12 <= 1.0);
-            const double t14 = minimum(1.0, t12);
-            const double t15 = maximum(1.0, t12);
-            const double t16 = (t13 ? log1p_v(t14 * t14) : 2.0 * log_v(t15) + log1p_v(1.0 / (t15 * t15)));
-            const double t17 = hypot(1.0, t11);
-            const double t18 = (t6 ? (t7 ? t9 : ((fabs(t10) < 1.0) ? expm1_v(t10) / alpha : (pow(t8, alpha) / c7 - 1.0) / alpha)) : (t7 ? 0.5 * t16 : ((t16 * c8 <= 2.0) ? expm1_v(c9 * t16) / alpha : (pow(t17, alpha) - 1.0) / alpha))) * t2;
-            const int t21 = (c12 < t5);
-            const double t22 = 0.7071067811865476 * r / c;
-            const double t23 = fabs(t22);
-            const int t24 = (t23 <= 1.0);
-            const double t25 = minimum(1.0, t23);
-            const double t26 = t25 * t25;
-            const double t27 = maximum(1.0, t23);
-            const double t28 = 1.0 / (t27 * t27);
-            const double t31 = r / c;
-            const double t33 = (t13 ? t14 / hypot(1.0, t14) : 1.0 / hypot(1.0, 1.0 / t15)) * sign(t11) * (t6 ? pow(t8, t32) / c16 : pow(t17, t32)) * t3 / c;
-            loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_v((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_v(t26) : 2.0 * log_v(t27) + log1p_v(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
-            gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? t25 / (1.0 + t26) : 1.0 / ((1.0 + t28) * t27)) * sign(t22)) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const double t0 = c * sqrt(fabs(2.0 - alpha));
+    const double t12 = alpha - 2.0;
+    const double t13 = c * c;
+    const double c4 = alpha - 1.0;
+    const double c1 = 1.2676506002282294e+30 * t0;
+    const double c5 = pow(t0, t12);
+    const double c6 = 1.0 / t13;
+    const double constants[] = {alpha, c, t0, t12, t13, c4, c1, c5, c6};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_barron_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double alpha, double c, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {alpha, c};
+    void *const outputs[] = {hessian};
+    lossforge_barron_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const int t1 = constants[2] != 0.0;
+    const double t2 = constants[3];
+    const int t7 = constants[4] != 0.0;
+    const double c8 = constants[5];
+    const double c9 = constants[6];
+    const int t19 = constants[7] != 0.0;
+    const int t29 = constants[8] != 0.0;
+    const int t30 = constants[9] != 0.0;
+    const double t32 = constants[10];
+    const double c18 = constants[11];
+    const double t3 = constants[12];
+    const double c12 = constants[13];
+    const double c17 = constants[14];
+    const double t4 = constants[15];
+    const double c4 = constants[16];
+    const double c6 = constants[17];
+    const double c7 = constants[18];
+    const double c16 = constants[19];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t5 = fabs(r);
@@ -516,66 +550,71 @@ void lossforge_barron_loss_gradient_f64(size_t n, const double *restrict y, cons
         const double t28 = 1.0 / (t27 * t27);
         const double t31 = r / c;
         const double t33 = (t13 ? t14 / hypot(1.0, t14) : 1.0 / hypot(1.0, 1.0 / t15)) * sign(t11) * (t6 ? pow(t8, t32) / c16 : pow(t17, t32)) * t3 / c;
-        loss[row] = w * (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_v((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_v(t26) : 2.0 * log_v(t27) + log1p_v(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
-        gradient[row] = w * (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? t25 / (1.0 + t26) : 1.0 / ((1.0 + t28) * t27)) * sign(t22)) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
+        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_v((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_v(t26) : 2.0 * log_v(t27) + log1p_v(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
+        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? t25 / (1.0 + t26) : 1.0 / ((1.0 + t28) * t27)) * sign(t22)) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
 }
 
-void lossforge_barron_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double c, double *restrict gradient, double *restrict hessian)
+void lossforge_barron_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double alpha = parameters[0];
+    const double c = parameters[1];
     const int t1 = (alpha < 0.0);
-    const double t2 = sqrt(fabs(2.0 - alpha));
-    const double t13 = alpha - 1.0;
-    const int t16 = (alpha <= 0.0);
-    const int t23 = (alpha < 2.0);
-    const int t24 = (alpha <= 2.0);
-    const double t25 = c * c;
-    const double t30 = alpha - 2.0;
-    const double t3 = c * t2;
-    const double c12 = 1.0 / t25;
-    const double c3 = 1.2676506002282294e+30 * t3;
-    const double c5 = pow(t3, t13);
-    const double c11 = pow(t3, t30);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t0 = (r == r);
-            const double t4 = r / t3;
-            const double t5 = fabs(t4);
-            const int t6 = (t5 <= 1.0);
-            const double t7 = minimum(1.0, t5);
-            const double t8 = maximum(1.0, t5);
-            const double t9 = 1.0 / t8;
-            const double t10 = fabs(r);
-            const int t11 = (c3 < t10);
-            const double t12 = (t11 ? t10 : 1.0);
-            const double t14 = hypot(1.0, t4);
-            const double t15 = (t6 ? t7 / hypot(1.0, t7) : 1.0 / hypot(1.0, t9)) * sign(t4) * (t11 ? pow(t12, t13) / c5 : pow(t14, t13)) * t2 / c;
-            const double t17 = 0.7071067811865476 * r / c;
-            const double t18 = fabs(t17);
-            const int t19 = (t18 <= 1.0);
-            const double t20 = minimum(1.0, t18);
-            const double t21 = 1.0 + t20 * t20;
-            const double t22 = maximum(1.0, t18);
-            const double t26 = t7 * t7;
-            const double t27 = 1.0 + t26;
-            const double t28 = minimum(1.0, t9);
-            const double t29 = t28 * t28;
-            const double t31 = (t13 * (t6 ? t26 / t27 : 1.0 / (1.0 + 1.0 / (t8 * t8))) + (t6 ? 1.0 / t27 : t29 / (1.0 + t29))) * (t11 ? pow(t12, t30) / c11 : pow(t14, t30)) / t25;
-            const double t32 = minimum(1.0, 1.0 / t22);
-            const double t33 = t32 * t32;
-            const double t34 = (t19 ? 1.0 / t21 : t33 / (1.0 + t33));
-            gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? t20 / t21 : 1.0 / ((1.0 + 1.0 / (t22 * t22)) * t22)) * sign(t17)) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
-            hessian[row] = (t0 ? (t1 ? t31 : (t16 ? (2.0 * t34 - 1.0) * t34 / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double t2 = fabs(2.0 - alpha);
+    const int t7 = (alpha == 0.0);
+    const double c8 = fabs(alpha);
+    const double c9 = 0.5 * alpha;
+    const int t19 = (alpha <= 0.0);
+    const double t20 = fabs(1.4142135623730951 * c);
+    const int t29 = (alpha < 2.0);
+    const int t30 = (alpha <= 2.0);
+    const double t32 = alpha - 1.0;
+    const double c18 = c * c;
+    const double t3 = sqrt(t2);
+    const double c12 = 1.2676506002282294e+30 * t20;
+    const double c17 = log_v(t20);
+    const double t4 = c * t3;
+    const double c4 = 1.2676506002282294e+30 * t4;
+    const double c6 = log_v(t4);
+    const double c7 = pow(t4, alpha);
+    const double c16 = pow(t4, t32);
+    const double constants[] = {alpha, c, t1, t2, t7, c8, c9, t19, t29, t30, t32, c18, t3, c12, c17, t4, c4, c6, c7, c16};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_barron_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double alpha, double c, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {alpha, c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_barron_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const int t1 = constants[1] != 0.0;
+    const double t2 = constants[2];
+    const double t13 = constants[3];
+    const int t16 = constants[4] != 0.0;
+    const int t23 = constants[5] != 0.0;
+    const int t24 = constants[6] != 0.0;
+    const double t25 = constants[7];
+    const double t30 = constants[8];
+    const double t3 = constants[9];
+    const double c12 = constants[10];
+    const double c3 = constants[11];
+    const double c5 = constants[12];
+    const double c11 = constants[13];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t4 = r / t3;
@@ -603,85 +642,75 @@ void lossforge_barron_gradient_hessian_f64(size_t n, const double *restrict y, c
         const double t32 = minimum(1.0, 1.0 / t22);
         const double t33 = t32 * t32;
         const double t34 = (t19 ? 1.0 / t21 : t33 / (1.0 + t33));
-        gradient[row] = w * (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? t20 / t21 : 1.0 / ((1.0 + 1.0 / (t22 * t22)) * t22)) * sign(t17)) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
-        hessian[row] = w * (t0 ? (t1 ? t31 : (t16 ? (2.0 * t34 - 1.0) * t34 / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
+        gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? t20 / t21 : 1.0 / ((1.0 + 1.0 / (t22 * t22)) * t22)) * sign(t17)) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
+        hessian[row] = (t0 ? (t1 ? t31 : (t16 ? (2.0 * t34 - 1.0) * t34 / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
     }
 }
 
-void lossforge_barron_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_barron_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double alpha = parameters[0];
+    const double c = parameters[1];
     const int t1 = (alpha < 0.0);
-    const double t2 = fabs(2.0 - alpha);
-    const int t7 = (alpha == 0.0);
-    const double c8 = fabs(alpha);
-    const double c9 = 0.5 * alpha;
-    const int t21 = (alpha <= 0.0);
-    const double t22 = fabs(1.4142135623730951 * c);
-    const int t31 = (alpha < 2.0);
-    const int t32 = (alpha <= 2.0);
-    const double t35 = alpha - 1.0;
-    const double t38 = c * c;
-    const double t42 = alpha - 2.0;
-    const double t3 = sqrt(t2);
-    const double c12 = 1.2676506002282294e+30 * t22;
-    const double c20 = log_v(t22);
-    const double c21 = 1.0 / t38;
-    const double t4 = c * t3;
-    const double c4 = 1.2676506002282294e+30 * t4;
-    const double c6 = log_v(t4);
-    const double c7 = pow(t4, alpha);
-    const double c16 = pow(t4, t35);
-    const double c19 = pow(t4, t42);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t0 = (r == r);
-            const double t5 = fabs(r);
-            const int t6 = (c4 < t5);
-            const double t8 = (t6 ? t5 : 1.0);
-            const double t9 = log_v(t8) - c6;
-            const double t10 = alpha * t9;
-            const double t11 = r / t4;
-            const double t12 = fabs(t11);
-            const int t13 = (t12 <= 1.0);
-            const double t14 = minimum(1.0, t12);
-            const double t15 = t14 * t14;
-            const double t16 = maximum(1.0, t12);
-            const double t17 = 1.0 / (t16 * t16);
-            const double t18 = (t13 ? log1p_v(t15) : 2.0 * log_v(t16) + log1p_v(t17));
-            const double t19 = hypot(1.0, t11);
-            const double t20 = (t6 ? (t7 ? t9 : ((fabs(t10) < 1.0) ? expm1_v(t10) / alpha : (pow(t8, alpha) / c7 - 1.0) / alpha)) : (t7 ? 0.5 * t18 : ((t18 * c8 <= 2.0) ? expm1_v(c9 * t18) / alpha : (pow(t19, alpha) - 1.0) / alpha))) * t2;
-            const int t23 = (c12 < t5);
-            const double t24 = 0.7071067811865476 * r / c;
-            const double t25 = fabs(t24);
-            const int t26 = (t25 <= 1.0);
-            const double t27 = minimum(1.0, t25);
-            const double t28 = t27 * t27;
-            const double t29 = maximum(1.0, t25);
-            const double t30 = 1.0 / (t29 * t29);
-            const double t33 = r / c;
-            const double t34 = 1.0 / t16;
-            const double t36 = (t13 ? t14 / hypot(1.0, t14) : 1.0 / hypot(1.0, t34)) * sign(t11) * (t6 ? pow(t8, t35) / c16 : pow(t19, t35)) * t3 / c;
-            const double t37 = 1.0 + t28;
-            const double t39 = 1.0 + t15;
-            const double t40 = minimum(1.0, t34);
-            const double t41 = t40 * t40;
-            const double t43 = (t35 * (t13 ? t15 / t39 : 1.0 / (1.0 + t17)) + (t13 ? 1.0 / t39 : t41 / (1.0 + t41))) * (t6 ? pow(t8, t42) / c19 : pow(t19, t42)) / t38;
-            const double t44 = minimum(1.0, 1.0 / t29);
-            const double t45 = t44 * t44;
-            const double t46 = (t26 ? 1.0 / t37 : t45 / (1.0 + t45));
-            loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_v((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_v(t28) : 2.0 * log_v(t29) + log1p_v(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
-            gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? t27 / t37 : 1.0 / ((1.0 + t30) * t29)) * sign(t24)) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
-            hessian[row] = (t0 ? (t1 ? t43 : (t21 ? (2.0 * t46 - 1.0) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double t2 = sqrt(fabs(2.0 - alpha));
+    const double t13 = alpha - 1.0;
+    const int t16 = (alpha <= 0.0);
+    const int t23 = (alpha < 2.0);
+    const int t24 = (alpha <= 2.0);
+    const double t25 = c * c;
+    const double t30 = alpha - 2.0;
+    const double t3 = c * t2;
+    const double c12 = 1.0 / t25;
+    const double c3 = 1.2676506002282294e+30 * t3;
+    const double c5 = pow(t3, t13);
+    const double c11 = pow(t3, t30);
+    const double constants[] = {c, t1, t2, t13, t16, t23, t24, t25, t30, t3, c12, c3, c5, c11};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_barron_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double alpha, double c, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {alpha, c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_barron_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const int t1 = constants[2] != 0.0;
+    const double t2 = constants[3];
+    const int t7 = constants[4] != 0.0;
+    const double c8 = constants[5];
+    const double c9 = constants[6];
+    const int t21 = constants[7] != 0.0;
+    const int t31 = constants[8] != 0.0;
+    const int t32 = constants[9] != 0.0;
+    const double t35 = constants[10];
+    const double t38 = constants[11];
+    const double t42 = constants[12];
+    const double t3 = constants[13];
+    const double c12 = constants[14];
+    const double c20 = constants[15];
+    const double c21 = constants[16];
+    const double t4 = constants[17];
+    const double c4 = constants[18];
+    const double c6 = constants[19];
+    const double c7 = constants[20];
+    const double c16 = constants[21];
+    const double c19 = constants[22];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t5 = fabs(r);
@@ -718,54 +747,107 @@ void lossforge_barron_loss_gradient_hessian_f64(size_t n, const double *restrict
         const double t44 = minimum(1.0, 1.0 / t29);
         const double t45 = t44 * t44;
         const double t46 = (t26 ? 1.0 / t37 : t45 / (1.0 + t45));
-        loss[row] = w * (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_v((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_v(t28) : 2.0 * log_v(t29) + log1p_v(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
-        gradient[row] = w * (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? t27 / t37 : 1.0 / ((1.0 + t30) * t29)) * sign(t24)) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
-        hessian[row] = w * (t0 ? (t1 ? t43 : (t21 ? (2.0 * t46 - 1.0) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
+        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_v((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_v(t28) : 2.0 * log_v(t29) + log1p_v(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
+        gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? t27 / t37 : 1.0 / ((1.0 + t30) * t29)) * sign(t24)) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
+        hessian[row] = (t0 ? (t1 ? t43 : (t21 ? (2.0 * t46 - 1.0) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
     }
 }
 
-void lossforge_barron_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float c, float *restrict loss)
+void lossforge_barron_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float t0 = fabsf(2.0f - alpha);
-    const int t4 = (alpha == 0.0f);
-    const float c6 = fabsf(alpha);
-    const float c7 = 0.5f * alpha;
-    const float t14 = fabsf(1.4142135f * c);
-    const float t1 = c * sqrtf(t0);
-    const float c9 = 1.2676506e+30f * t14;
-    const float c10 = log_vf(t14);
-    const float c2 = 1.2676506e+30f * t1;
-    const float c4 = log_vf(t1);
-    const float c5 = powf(t1, alpha);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t2 = fabsf(r);
-            const int t3 = (c2 < t2);
-            const float t5 = (t3 ? t2 : 1.0f);
-            const float t6 = log_vf(t5) - c4;
-            const float t7 = alpha * t6;
-            const float t8 = r / t1;
-            const float t9 = fabsf(t8);
-            const float t10 = minimumf(1.0f, t9);
-            const float t11 = maximumf(1.0f, t9);
-            const float t12 = ((t9 <= 1.0f) ? log1p_vf(t10 * t10) : 2.0f * log_vf(t11) + log1p_vf(1.0f / (t11 * t11)));
-            const float t13 = (t3 ? (t4 ? t6 : ((fabsf(t7) < 1.0f) ? expm1_vf(t7) / alpha : (powf(t5, alpha) / c5 - 1.0f) / alpha)) : (t4 ? 0.5f * t12 : ((t12 * c6 <= 2.0f) ? expm1_vf(c7 * t12) / alpha : (powf(hypotf(1.0f, t8), alpha) - 1.0f) / alpha))) * t0;
-            const int t15 = (c9 < t2);
-            const float t16 = fabsf(0.70710677f * r / c);
-            const float t17 = minimumf(1.0f, t16);
-            const float t18 = maximumf(1.0f, t16);
-            const float t19 = r / c;
-            loss[row] = ((r == r) ? ((alpha < 0.0f) ? t13 : ((alpha <= 0.0f) ? (t15 ? 2.0f * (log_vf((t15 ? t2 : 1.0f)) - c10) : ((t16 <= 1.0f) ? log1p_vf(t17 * t17) : 2.0f * log_vf(t18) + log1p_vf(1.0f / (t18 * t18)))) : ((alpha < 2.0f) ? t13 : ((alpha <= 2.0f) ? 0.5f * t19 * t19 : t13)))) : r);
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const int t1 = (alpha < 0.0);
+    const double t2 = fabs(2.0 - alpha);
+    const int t7 = (alpha == 0.0);
+    const double c8 = fabs(alpha);
+    const double c9 = 0.5 * alpha;
+    const int t21 = (alpha <= 0.0);
+    const double t22 = fabs(1.4142135623730951 * c);
+    const int t31 = (alpha < 2.0);
+    const int t32 = (alpha <= 2.0);
+    const double t35 = alpha - 1.0;
+    const double t38 = c * c;
+    const double t42 = alpha - 2.0;
+    const double t3 = sqrt(t2);
+    const double c12 = 1.2676506002282294e+30 * t22;
+    const double c20 = log_v(t22);
+    const double c21 = 1.0 / t38;
+    const double t4 = c * t3;
+    const double c4 = 1.2676506002282294e+30 * t4;
+    const double c6 = log_v(t4);
+    const double c7 = pow(t4, alpha);
+    const double c16 = pow(t4, t35);
+    const double c19 = pow(t4, t42);
+    const double constants[] = {alpha, c, t1, t2, t7, c8, c9, t21, t31, t32, t35, t38, t42, t3, c12, c20, c21, t4, c4, c6, c7, c16, c19};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_barron_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double alpha, double c, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {alpha, c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_barron_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float alpha = constants[0];
+    const float c = constants[1];
+    const float t0 = constants[2];
+    const int t4 = constants[3] != 0.0f;
+    const float c6 = constants[4];
+    const float c7 = constants[5];
+    const float t1 = constants[6];
+    const float c9 = constants[7];
+    const float c10 = constants[8];
+    const float c2 = constants[9];
+    const float c4 = constants[10];
+    const float c5 = constants[11];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t2 = fabsf(r);
         const int t3 = (c2 < t2);
@@ -783,41 +865,55 @@ void lossforge_barron_loss_f32(size_t n, const float *restrict y, const float *r
         const float t17 = minimumf(1.0f, t16);
         const float t18 = maximumf(1.0f, t16);
         const float t19 = r / c;
-        loss[row] = w * ((r == r) ? ((alpha < 0.0f) ? t13 : ((alpha <= 0.0f) ? (t15 ? 2.0f * (log_vf((t15 ? t2 : 1.0f)) - c10) : ((t16 <= 1.0f) ? log1p_vf(t17 * t17) : 2.0f * log_vf(t18) + log1p_vf(1.0f / (t18 * t18)))) : ((alpha < 2.0f) ? t13 : ((alpha <= 2.0f) ? 0.5f * t19 * t19 : t13)))) : r);
+        loss[row] = ((r == r) ? ((alpha < 0.0f) ? t13 : ((alpha <= 0.0f) ? (t15 ? 2.0f * (log_vf((t15 ? t2 : 1.0f)) - c10) : ((t16 <= 1.0f) ? log1p_vf(t17 * t17) : 2.0f * log_vf(t18) + log1p_vf(1.0f / (t18 * t18)))) : ((alpha < 2.0f) ? t13 : ((alpha <= 2.0f) ? 0.5f * t19 * t19 : t13)))) : r);
     }
 }
 
-void lossforge_barron_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float c, float *restrict gradient)
+void lossforge_barron_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = sqrtf(fabsf(2.0f - alpha));
-    const float t7 = alpha - 1.0f;
-    const float c5 = c * c;
-    const float t1 = c * t0;
+    const float alpha = parameters[0];
+    const float c = parameters[1];
+    const float t0 = fabsf(2.0f - alpha);
+    const int t4 = (alpha == 0.0f);
+    const float c6 = fabsf(alpha);
+    const float c7 = 0.5f * alpha;
+    const float t14 = fabsf(1.4142135f * c);
+    const float t1 = c * sqrtf(t0);
+    const float c9 = 1.2676506e+30f * t14;
+    const float c10 = log_vf(t14);
     const float c2 = 1.2676506e+30f * t1;
-    const float c4 = powf(t1, t7);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t2 = r / t1;
-            const float t3 = fabsf(t2);
-            const float t4 = minimumf(1.0f, t3);
-            const float t5 = fabsf(r);
-            const int t6 = (c2 < t5);
-            const float t8 = ((t3 <= 1.0f) ? t4 / hypotf(1.0f, t4) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t3))) * signf(t2) * (t6 ? powf((t6 ? t5 : 1.0f), t7) / c4 : powf(hypotf(1.0f, t2), t7)) * t0 / c;
-            const float t9 = 0.70710677f * r / c;
-            const float t10 = fabsf(t9);
-            const float t11 = minimumf(1.0f, t10);
-            const float t12 = maximumf(1.0f, t10);
-            gradient[row] = ((r == r) ? ((alpha < 0.0f) ? t8 : ((alpha <= 0.0f) ? 1.4142135f * (((t10 <= 1.0f) ? t11 / (1.0f + t11 * t11) : 1.0f / ((1.0f + 1.0f / (t12 * t12)) * t12)) * signf(t9)) / c : ((alpha < 2.0f) ? t8 : ((alpha <= 2.0f) ? r / c5 : t8)))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c4 = log_vf(t1);
+    const float c5 = powf(t1, alpha);
+    const float constants[] = {alpha, c, t0, t4, c6, c7, t1, c9, c10, c2, c4, c5};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_barron_loss_f32(size_t n, const float *y, const float *f, const float *weight, float alpha, float c, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {alpha, c};
+    void *const outputs[] = {loss};
+    lossforge_barron_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float alpha = constants[0];
+    const float c = constants[1];
+    const float t0 = constants[2];
+    const float t7 = constants[3];
+    const float c5 = constants[4];
+    const float t1 = constants[5];
+    const float c2 = constants[6];
+    const float c4 = constants[7];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t2 = r / t1;
         const float t3 = fabsf(t2);
@@ -829,49 +925,51 @@ void lossforge_barron_gradient_f32(size_t n, const float *restrict y, const floa
         const float t10 = fabsf(t9);
         const float t11 = minimumf(1.0f, t10);
         const float t12 = maximumf(1.0f, t10);
-        gradient[row] = w * ((r == r) ? ((alpha < 0.0f) ? t8 : ((alpha <= 0.0f) ? 1.4142135f * (((t10 <= 1.0f) ? t11 / (1.0f + t11 * t11) : 1.0f / ((1.0f + 1.0f / (t12 * t12)) * t12)) * signf(t9)) / c : ((alpha < 2.0f) ? t8 : ((alpha <= 2.0f) ? r / c5 : t8)))) : r);
+        gradient[row] = ((r == r) ? ((alpha < 0.0f) ? t8 : ((alpha <= 0.0f) ? 1.4142135f * (((t10 <= 1.0f) ? t11 / (1.0f + t11 * t11) : 1.0f / ((1.0f + 1.0f / (t12 * t12)) * t12)) * signf(t9)) / c : ((alpha < 2.0f) ? t8 : ((alpha <= 2.0f) ? r / c5 : t8)))) : r);
     }
 }
 
-void lossforge_barron_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float c, float *restrict hessian)
+void lossforge_barron_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = c * sqrtf(fabsf(2.0f - alpha));
-    const float t12 = alpha - 2.0f;
-    const float t13 = c * c;
-    const float c4 = alpha - 1.0f;
-    const float c1 = 1.2676506e+30f * t0;
-    const float c5 = powf(t0, t12);
-    const float c6 = 1.0f / t13;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t1 = r / t0;
-            const float t2 = fabsf(t1);
-            const int t3 = (t2 <= 1.0f);
-            const float t4 = minimumf(1.0f, t2);
-            const float t5 = t4 * t4;
-            const float t6 = 1.0f + t5;
-            const float t7 = maximumf(1.0f, t2);
-            const float t8 = minimumf(1.0f, 1.0f / t7);
-            const float t9 = t8 * t8;
-            const float t10 = fabsf(r);
-            const int t11 = (c1 < t10);
-            const float t14 = (c4 * (t3 ? t5 / t6 : 1.0f / (1.0f + 1.0f / (t7 * t7))) + (t3 ? 1.0f / t6 : t9 / (1.0f + t9))) * (t11 ? powf((t11 ? t10 : 1.0f), t12) / c5 : powf(hypotf(1.0f, t1), t12)) / t13;
-            const float t15 = fabsf(0.70710677f * r / c);
-            const float t16 = minimumf(1.0f, t15);
-            const float t17 = minimumf(1.0f, 1.0f / maximumf(1.0f, t15));
-            const float t18 = t17 * t17;
-            const float t19 = ((t15 <= 1.0f) ? 1.0f / (1.0f + t16 * t16) : t18 / (1.0f + t18));
-            hessian[row] = ((r == r) ? ((alpha < 0.0f) ? t14 : ((alpha <= 0.0f) ? (2.0f * t19 - 1.0f) * t19 / t13 : ((alpha < 2.0f) ? t14 : ((alpha <= 2.0f) ? c6 : t14)))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float alpha = parameters[0];
+    const float c = parameters[1];
+    const float t0 = sqrtf(fabsf(2.0f - alpha));
+    const float t7 = alpha - 1.0f;
+    const float c5 = c * c;
+    const float t1 = c * t0;
+    const float c2 = 1.2676506e+30f * t1;
+    const float c4 = powf(t1, t7);
+    const float constants[] = {alpha, c, t0, t7, c5, t1, c2, c4};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_barron_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float alpha, float c, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {alpha, c};
+    void *const outputs[] = {gradient};
+    lossforge_barron_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float alpha = constants[0];
+    const float c = constants[1];
+    const float t0 = constants[2];
+    const float t12 = constants[3];
+    const float t13 = constants[4];
+    const float c4 = constants[5];
+    const float c1 = constants[6];
+    const float c5 = constants[7];
+    const float c6 = constants[8];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = r / t0;
         const float t2 = fabsf(t1);
@@ -890,69 +988,64 @@ void lossforge_barron_hessian_f32(size_t n, const float *restrict y, const float
         const float t17 = minimumf(1.0f, 1.0f / maximumf(1.0f, t15));
         const float t18 = t17 * t17;
         const float t19 = ((t15 <= 1.0f) ? 1.0f / (1.0f + t16 * t16) : t18 / (1.0f + t18));
-        hessian[row] = w * ((r == r) ? ((alpha < 0.0f) ? t14 : ((alpha <= 0.0f) ? (2.0f * t19 - 1.0f) * t19 / t13 : ((alpha < 2.0f) ? t14 : ((alpha <= 2.0f) ? c6 : t14)))) : r);
+        hessian[row] = ((r == r) ? ((alpha < 0.0f) ? t14 : ((alpha <= 0.0f) ? (2.0f * t19 - 1.0f) * t19 / t13 : ((alpha < 2.0f) ? t14 : ((alpha <= 2.0f) ? c6 : t14)))) : r);
     }
 }
 
-void lossforge_barron_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float c, float *restrict loss, float *restrict gradient)
+void lossforge_barron_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const int t1 = (alpha < 0.0f);
-    const float t2 = fabsf(2.0f - alpha);
-    const int t7 = (alpha == 0.0f);
-    const float c8 = fabsf(alpha);
-    const float c9 = 0.5f * alpha;
-    const int t19 = (alpha <= 0.0f);
-    const float t20 = fabsf(1.4142135f * c);
-    const int t29 = (alpha < 2.0f);
-    const int t30 = (alpha <= 2.0f);
-    const float t32 = alpha - 1.0f;
-    const float c18 = c * c;
-    const float t3 = sqrtf(t2);
-    const float c12 = 1.2676506e+30f * t20;
-    const float c17 = log_vf(t20);
-    const float t4 = c * t3;
-    const float c4 = 1.2676506e+30f * t4;
-    const float c6 = log_vf(t4);
-    const float c7 = powf(t4, alpha);
-    const float c16 = powf(t4, t32);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t0 = (r == r);
-            const float t5 = fabsf(r);
-            const int t6 = (c4 < t5);
-            const float t8 = (t6 ? t5 : 1.0f);
-            const float t9 = log_vf(t8) - c6;
-            const float t10 = alpha * t9;
-            const float t11 = r / t4;
-            const float t12 = fabsf(t11);
-            const int t13 = (t12 <= 1.0f);
-            const float t14 = minimumf(1.0f, t12);
-            const float t15 = maximumf(1.0f, t12);
-            const float t16 = (t13 ? log1p_vf(t14 * t14) : 2.0f * log_vf(t15) + log1p_vf(1.0f / (t15 * t15)));
-            const float t17 = hypotf(1.0f, t11);
-            const float t18 = (t6 ? (t7 ? t9 : ((fabsf(t10) < 1.0f) ? expm1_vf(t10) / alpha : (powf(t8, alpha) / c7 - 1.0f) / alpha)) : (t7 ? 0.5f * t16 : ((t16 * c8 <= 2.0f) ? expm1_vf(c9 * t16) / alpha : (powf(t17, alpha) - 1.0f) / alpha))) * t2;
-            const int t21 = (c12 < t5);
-            const float t22 = 0.70710677f * r / c;
-            const float t23 = fabsf(t22);
-            const int t24 = (t23 <= 1.0f);
-            const float t25 = minimumf(1.0f, t23);
-            const float t26 = t25 * t25;
-            const float t27 = maximumf(1.0f, t23);
-            const float t28 = 1.0f / (t27 * t27);
-            const float t31 = r / c;
-            const float t33 = (t13 ? t14 / hypotf(1.0f, t14) : 1.0f / hypotf(1.0f, 1.0f / t15)) * signf(t11) * (t6 ? powf(t8, t32) / c16 : powf(t17, t32)) * t3 / c;
-            loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0f * (log_vf((t21 ? t5 : 1.0f)) - c17) : (t24 ? log1p_vf(t26) : 2.0f * log_vf(t27) + log1p_vf(t28))) : (t29 ? t18 : (t30 ? 0.5f * t31 * t31 : t18)))) : r);
-            gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135f * ((t24 ? t25 / (1.0f + t26) : 1.0f / ((1.0f + t28) * t27)) * signf(t22)) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float alpha = parameters[0];
+    const float c = parameters[1];
+    const float t0 = c * sqrtf(fabsf(2.0f - alpha));
+    const float t12 = alpha - 2.0f;
+    const float t13 = c * c;
+    const float c4 = alpha - 1.0f;
+    const float c1 = 1.2676506e+30f * t0;
+    const float c5 = powf(t0, t12);
+    const float c6 = 1.0f / t13;
+    const float constants[] = {alpha, c, t0, t12, t13, c4, c1, c5, c6};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_barron_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float alpha, float c, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {alpha, c};
+    void *const outputs[] = {hessian};
+    lossforge_barron_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float alpha = constants[0];
+    const float c = constants[1];
+    const int t1 = constants[2] != 0.0f;
+    const float t2 = constants[3];
+    const int t7 = constants[4] != 0.0f;
+    const float c8 = constants[5];
+    const float c9 = constants[6];
+    const int t19 = constants[7] != 0.0f;
+    const int t29 = constants[8] != 0.0f;
+    const int t30 = constants[9] != 0.0f;
+    const float t32 = constants[10];
+    const float c18 = constants[11];
+    const float t3 = constants[12];
+    const float c12 = constants[13];
+    const float c17 = constants[14];
+    const float t4 = constants[15];
+    const float c4 = constants[16];
+    const float c6 = constants[17];
+    const float c7 = constants[18];
+    const float c16 = constants[19];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t5 = fabsf(r);
@@ -978,66 +1071,71 @@ void lossforge_barron_loss_gradient_f32(size_t n, const float *restrict y, const
         const float t28 = 1.0f / (t27 * t27);
         const float t31 = r / c;
         const float t33 = (t13 ? t14 / hypotf(1.0f, t14) : 1.0f / hypotf(1.0f, 1.0f / t15)) * signf(t11) * (t6 ? powf(t8, t32) / c16 : powf(t17, t32)) * t3 / c;
-        loss[row] = w * (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0f * (log_vf((t21 ? t5 : 1.0f)) - c17) : (t24 ? log1p_vf(t26) : 2.0f * log_vf(t27) + log1p_vf(t28))) : (t29 ? t18 : (t30 ? 0.5f * t31 * t31 : t18)))) : r);
-        gradient[row] = w * (t0 ? (t1 ? t33 : (t19 ? 1.4142135f * ((t24 ? t25 / (1.0f + t26) : 1.0f / ((1.0f + t28) * t27)) * signf(t22)) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
+        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0f * (log_vf((t21 ? t5 : 1.0f)) - c17) : (t24 ? log1p_vf(t26) : 2.0f * log_vf(t27) + log1p_vf(t28))) : (t29 ? t18 : (t30 ? 0.5f * t31 * t31 : t18)))) : r);
+        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135f * ((t24 ? t25 / (1.0f + t26) : 1.0f / ((1.0f + t28) * t27)) * signf(t22)) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
 }
 
-void lossforge_barron_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float c, float *restrict gradient, float *restrict hessian)
+void lossforge_barron_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float alpha = parameters[0];
+    const float c = parameters[1];
     const int t1 = (alpha < 0.0f);
-    const float t2 = sqrtf(fabsf(2.0f - alpha));
-    const float t13 = alpha - 1.0f;
-    const int t16 = (alpha <= 0.0f);
-    const int t23 = (alpha < 2.0f);
-    const int t24 = (alpha <= 2.0f);
-    const float t25 = c * c;
-    const float t30 = alpha - 2.0f;
-    const float t3 = c * t2;
-    const float c12 = 1.0f / t25;
-    const float c3 = 1.2676506e+30f * t3;
-    const float c5 = powf(t3, t13);
-    const float c11 = powf(t3, t30);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t0 = (r == r);
-            const float t4 = r / t3;
-            const float t5 = fabsf(t4);
-            const int t6 = (t5 <= 1.0f);
-            const float t7 = minimumf(1.0f, t5);
-            const float t8 = maximumf(1.0f, t5);
-            const float t9 = 1.0f / t8;
-            const float t10 = fabsf(r);
-            const int t11 = (c3 < t10);
-            const float t12 = (t11 ? t10 : 1.0f);
-            const float t14 = hypotf(1.0f, t4);
-            const float t15 = (t6 ? t7 / hypotf(1.0f, t7) : 1.0f / hypotf(1.0f, t9)) * signf(t4) * (t11 ? powf(t12, t13) / c5 : powf(t14, t13)) * t2 / c;
-            const float t17 = 0.70710677f * r / c;
-            const float t18 = fabsf(t17);
-            const int t19 = (t18 <= 1.0f);
-            const float t20 = minimumf(1.0f, t18);
-            const float t21 = 1.0f + t20 * t20;
-            const float t22 = maximumf(1.0f, t18);
-            const float t26 = t7 * t7;
-            const float t27 = 1.0f + t26;
-            const float t28 = minimumf(1.0f, t9);
-            const float t29 = t28 * t28;
-            const float t31 = (t13 * (t6 ? t26 / t27 : 1.0f / (1.0f + 1.0f / (t8 * t8))) + (t6 ? 1.0f / t27 : t29 / (1.0f + t29))) * (t11 ? powf(t12, t30) / c11 : powf(t14, t30)) / t25;
-            const float t32 = minimumf(1.0f, 1.0f / t22);
-            const float t33 = t32 * t32;
-            const float t34 = (t19 ? 1.0f / t21 : t33 / (1.0f + t33));
-            gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135f * ((t19 ? t20 / t21 : 1.0f / ((1.0f + 1.0f / (t22 * t22)) * t22)) * signf(t17)) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
-            hessian[row] = (t0 ? (t1 ? t31 : (t16 ? (2.0f * t34 - 1.0f) * t34 / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float t2 = fabsf(2.0f - alpha);
+    const int t7 = (alpha == 0.0f);
+    const float c8 = fabsf(alpha);
+    const float c9 = 0.5f * alpha;
+    const int t19 = (alpha <= 0.0f);
+    const float t20 = fabsf(1.4142135f * c);
+    const int t29 = (alpha < 2.0f);
+    const int t30 = (alpha <= 2.0f);
+    const float t32 = alpha - 1.0f;
+    const float c18 = c * c;
+    const float t3 = sqrtf(t2);
+    const float c12 = 1.2676506e+30f * t20;
+    const float c17 = log_vf(t20);
+    const float t4 = c * t3;
+    const float c4 = 1.2676506e+30f * t4;
+    const float c6 = log_vf(t4);
+    const float c7 = powf(t4, alpha);
+    const float c16 = powf(t4, t32);
+    const float constants[] = {alpha, c, t1, t2, t7, c8, c9, t19, t29, t30, t32, c18, t3, c12, c17, t4, c4, c6, c7, c16};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_barron_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float alpha, float c, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {alpha, c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_barron_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const int t1 = constants[1] != 0.0f;
+    const float t2 = constants[2];
+    const float t13 = constants[3];
+    const int t16 = constants[4] != 0.0f;
+    const int t23 = constants[5] != 0.0f;
+    const int t24 = constants[6] != 0.0f;
+    const float t25 = constants[7];
+    const float t30 = constants[8];
+    const float t3 = constants[9];
+    const float c12 = constants[10];
+    const float c3 = constants[11];
+    const float c5 = constants[12];
+    const float c11 = constants[13];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t4 = r / t3;
@@ -1065,85 +1163,75 @@ void lossforge_barron_gradient_hessian_f32(size_t n, const float *restrict y, co
         const float t32 = minimumf(1.0f, 1.0f / t22);
         const float t33 = t32 * t32;
         const float t34 = (t19 ? 1.0f / t21 : t33 / (1.0f + t33));
-        gradient[row] = w * (t0 ? (t1 ? t15 : (t16 ? 1.4142135f * ((t19 ? t20 / t21 : 1.0f / ((1.0f + 1.0f / (t22 * t22)) * t22)) * signf(t17)) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
-        hessian[row] = w * (t0 ? (t1 ? t31 : (t16 ? (2.0f * t34 - 1.0f) * t34 / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
+        gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135f * ((t19 ? t20 / t21 : 1.0f / ((1.0f + 1.0f / (t22 * t22)) * t22)) * signf(t17)) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
+        hessian[row] = (t0 ? (t1 ? t31 : (t16 ? (2.0f * t34 - 1.0f) * t34 / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
     }
 }
 
-void lossforge_barron_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_barron_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float alpha = parameters[0];
+    const float c = parameters[1];
     const int t1 = (alpha < 0.0f);
-    const float t2 = fabsf(2.0f - alpha);
-    const int t7 = (alpha == 0.0f);
-    const float c8 = fabsf(alpha);
-    const float c9 = 0.5f * alpha;
-    const int t21 = (alpha <= 0.0f);
-    const float t22 = fabsf(1.4142135f * c);
-    const int t31 = (alpha < 2.0f);
-    const int t32 = (alpha <= 2.0f);
-    const float t35 = alpha - 1.0f;
-    const float t38 = c * c;
-    const float t42 = alpha - 2.0f;
-    const float t3 = sqrtf(t2);
-    const float c12 = 1.2676506e+30f * t22;
-    const float c20 = log_vf(t22);
-    const float c21 = 1.0f / t38;
-    const float t4 = c * t3;
-    const float c4 = 1.2676506e+30f * t4;
-    const float c6 = log_vf(t4);
-    const float c7 = powf(t4, alpha);
-    const float c16 = powf(t4, t35);
-    const float c19 = powf(t4, t42);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t0 = (r == r);
-            const float t5 = fabsf(r);
-            const int t6 = (c4 < t5);
-            const float t8 = (t6 ? t5 : 1.0f);
-            const float t9 = log_vf(t8) - c6;
-            const float t10 = alpha * t9;
-            const float t11 = r / t4;
-            const float t12 = fabsf(t11);
-            const int t13 = (t12 <= 1.0f);
-            const float t14 = minimumf(1.0f, t12);
-            const float t15 = t14 * t14;
-            const float t16 = maximumf(1.0f, t12);
-            const float t17 = 1.0f / (t16 * t16);
-            const float t18 = (t13 ? log1p_vf(t15) : 2.0f * log_vf(t16) + log1p_vf(t17));
-            const float t19 = hypotf(1.0f, t11);
-            const float t20 = (t6 ? (t7 ? t9 : ((fabsf(t10) < 1.0f) ? expm1_vf(t10) / alpha : (powf(t8, alpha) / c7 - 1.0f) / alpha)) : (t7 ? 0.5f * t18 : ((t18 * c8 <= 2.0f) ? expm1_vf(c9 * t18) / alpha : (powf(t19, alpha) - 1.0f) / alpha))) * t2;
-            const int t23 = (c12 < t5);
-            const float t24 = 0.70710677f * r / c;
-            const float t25 = fabsf(t24);
-            const int t26 = (t25 <= 1.0f);
-            const float t27 = minimumf(1.0f, t25);
-            const float t28 = t27 * t27;
-            const float t29 = maximumf(1.0f, t25);
-            const float t30 = 1.0f / (t29 * t29);
-            const float t33 = r / c;
-            const float t34 = 1.0f / t16;
-            const float t36 = (t13 ? t14 / hypotf(1.0f, t14) : 1.0f / hypotf(1.0f, t34)) * signf(t11) * (t6 ? powf(t8, t35) / c16 : powf(t19, t35)) * t3 / c;
-            const float t37 = 1.0f + t28;
-            const float t39 = 1.0f + t15;
-            const float t40 = minimumf(1.0f, t34);
-            const float t41 = t40 * t40;
-            const float t43 = (t35 * (t13 ? t15 / t39 : 1.0f / (1.0f + t17)) + (t13 ? 1.0f / t39 : t41 / (1.0f + t41))) * (t6 ? powf(t8, t42) / c19 : powf(t19, t42)) / t38;
-            const float t44 = minimumf(1.0f, 1.0f / t29);
-            const float t45 = t44 * t44;
-            const float t46 = (t26 ? 1.0f / t37 : t45 / (1.0f + t45));
-            loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0f * (log_vf((t23 ? t5 : 1.0f)) - c20) : (t26 ? log1p_vf(t28) : 2.0f * log_vf(t29) + log1p_vf(t30))) : (t31 ? t20 : (t32 ? 0.5f * t33 * t33 : t20)))) : r);
-            gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135f * ((t26 ? t27 / t37 : 1.0f / ((1.0f + t30) * t29)) * signf(t24)) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
-            hessian[row] = (t0 ? (t1 ? t43 : (t21 ? (2.0f * t46 - 1.0f) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float t2 = sqrtf(fabsf(2.0f - alpha));
+    const float t13 = alpha - 1.0f;
+    const int t16 = (alpha <= 0.0f);
+    const int t23 = (alpha < 2.0f);
+    const int t24 = (alpha <= 2.0f);
+    const float t25 = c * c;
+    const float t30 = alpha - 2.0f;
+    const float t3 = c * t2;
+    const float c12 = 1.0f / t25;
+    const float c3 = 1.2676506e+30f * t3;
+    const float c5 = powf(t3, t13);
+    const float c11 = powf(t3, t30);
+    const float constants[] = {c, t1, t2, t13, t16, t23, t24, t25, t30, t3, c12, c3, c5, c11};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_barron_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float alpha, float c, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {alpha, c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_barron_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float alpha = constants[0];
+    const float c = constants[1];
+    const int t1 = constants[2] != 0.0f;
+    const float t2 = constants[3];
+    const int t7 = constants[4] != 0.0f;
+    const float c8 = constants[5];
+    const float c9 = constants[6];
+    const int t21 = constants[7] != 0.0f;
+    const int t31 = constants[8] != 0.0f;
+    const int t32 = constants[9] != 0.0f;
+    const float t35 = constants[10];
+    const float t38 = constants[11];
+    const float t42 = constants[12];
+    const float t3 = constants[13];
+    const float c12 = constants[14];
+    const float c20 = constants[15];
+    const float c21 = constants[16];
+    const float t4 = constants[17];
+    const float c4 = constants[18];
+    const float c6 = constants[19];
+    const float c7 = constants[20];
+    const float c16 = constants[21];
+    const float c19 = constants[22];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t5 = fabsf(r);
@@ -1180,8 +1268,47 @@ void lossforge_barron_loss_gradient_hessian_f32(size_t n, const float *restrict 
         const float t44 = minimumf(1.0f, 1.0f / t29);
         const float t45 = t44 * t44;
         const float t46 = (t26 ? 1.0f / t37 : t45 / (1.0f + t45));
-        loss[row] = w * (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0f * (log_vf((t23 ? t5 : 1.0f)) - c20) : (t26 ? log1p_vf(t28) : 2.0f * log_vf(t29) + log1p_vf(t30))) : (t31 ? t20 : (t32 ? 0.5f * t33 * t33 : t20)))) : r);
-        gradient[row] = w * (t0 ? (t1 ? t36 : (t21 ? 1.4142135f * ((t26 ? t27 / t37 : 1.0f / ((1.0f + t30) * t29)) * signf(t24)) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
-        hessian[row] = w * (t0 ? (t1 ? t43 : (t21 ? (2.0f * t46 - 1.0f) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
+        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0f * (log_vf((t23 ? t5 : 1.0f)) - c20) : (t26 ? log1p_vf(t28) : 2.0f * log_vf(t29) + log1p_vf(t30))) : (t31 ? t20 : (t32 ? 0.5f * t33 * t33 : t20)))) : r);
+        gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135f * ((t26 ? t27 / t37 : 1.0f / ((1.0f + t30) * t29)) * signf(t24)) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
+        hessian[row] = (t0 ? (t1 ? t43 : (t21 ? (2.0f * t46 - 1.0f) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
     }
+}
+
+void lossforge_barron_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float alpha = parameters[0];
+    const float c = parameters[1];
+    const int t1 = (alpha < 0.0f);
+    const float t2 = fabsf(2.0f - alpha);
+    const int t7 = (alpha == 0.0f);
+    const float c8 = fabsf(alpha);
+    const float c9 = 0.5f * alpha;
+    const int t21 = (alpha <= 0.0f);
+    const float t22 = fabsf(1.4142135f * c);
+    const int t31 = (alpha < 2.0f);
+    const int t32 = (alpha <= 2.0f);
+    const float t35 = alpha - 1.0f;
+    const float t38 = c * c;
+    const float t42 = alpha - 2.0f;
+    const float t3 = sqrtf(t2);
+    const float c12 = 1.2676506e+30f * t22;
+    const float c20 = log_vf(t22);
+    const float c21 = 1.0f / t38;
+    const float t4 = c * t3;
+    const float c4 = 1.2676506e+30f * t4;
+    const float c6 = log_vf(t4);
+    const float c7 = powf(t4, alpha);
+    const float c16 = powf(t4, t35);
+    const float c19 = powf(t4, t42);
+    const float constants[] = {alpha, c, t1, t2, t7, c8, c9, t21, t31, t32, t35, t38, t42, t3, c12, c20, c21, t4, c4, c6, c7, c16, c19};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_barron_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float alpha, float c, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {alpha, c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_barron_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

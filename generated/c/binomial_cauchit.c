@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -184,54 +193,82 @@ static inline float signf(float x)
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
-void lossforge_binomial_cauchit_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = -f_i;
-            const double t1 = minimum(0.0, f_i);
-            const double t2 = minimum(0.0, t0);
-            loss[row] = -(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? atan(1.0 / maximum(1.0, f_i)) : 1.5707963267948966 + atan(t0)) / 3.141592653589793)) : log_v(((t1 < -1.0) ? atan(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_v(-(((1.0 < t0) ? atan(1.0 / maximum(1.0, t0)) : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t2 < -1.0) ? atan(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan(t2)) / 3.141592653589793));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double t0 = -f_i;
-        const double t1 = minimum(0.0, f_i);
-        const double t2 = minimum(0.0, t0);
-        loss[row] = w * (-(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? atan(1.0 / maximum(1.0, f_i)) : 1.5707963267948966 + atan(t0)) / 3.141592653589793)) : log_v(((t1 < -1.0) ? atan(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_v(-(((1.0 < t0) ? atan(1.0 / maximum(1.0, t0)) : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t2 < -1.0) ? atan(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan(t2)) / 3.141592653589793)));
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
 }
 
-void lossforge_binomial_cauchit_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = -f_i;
-            const double t1 = maximum(1.0, f_i);
-            const double t2 = 1.0 / t1;
-            const double t3 = fabs(f_i);
-            const double t4 = minimum(1.0, t3);
-            const double t5 = minimum(1.0, 1.0 / maximum(1.0, t3));
-            const double t6 = t5 * t5;
-            const double t7 = ((t3 <= 1.0) ? 1.0 / (1.0 + t4 * t4) : t6 / (1.0 + t6));
-            const double t8 = maximum(1.0, t0);
-            const double t9 = 1.0 / t8;
-            gradient[row] = (1.0 - y_i) * ((t0 < -1.0) ? t2 / atan(t2) / ((1.0 + 1.0 / (t1 * t1)) * t1) : t7 / (1.5707963267948966 + atan(maximum(-1.0, t0)))) - y_i * ((f_i < -1.0) ? t9 / atan(t9) / ((1.0 + 1.0 / (t8 * t8)) * t8) : t7 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
+        const double t0 = -f_i;
+        const double t1 = minimum(0.0, f_i);
+        const double t2 = minimum(0.0, t0);
+        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? atan(1.0 / maximum(1.0, f_i)) : 1.5707963267948966 + atan(t0)) / 3.141592653589793)) : log_v(((t1 < -1.0) ? atan(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_v(-(((1.0 < t0) ? atan(1.0 / maximum(1.0, t0)) : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t2 < -1.0) ? atan(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan(t2)) / 3.141592653589793));
+    }
+}
+
+void lossforge_binomial_cauchit_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_cauchit_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_binomial_cauchit_loss_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
         const double t0 = -f_i;
         const double t1 = maximum(1.0, f_i);
         const double t2 = 1.0 / t1;
@@ -242,40 +279,34 @@ void lossforge_binomial_cauchit_gradient_f64(size_t n, const double *restrict y,
         const double t7 = ((t3 <= 1.0) ? 1.0 / (1.0 + t4 * t4) : t6 / (1.0 + t6));
         const double t8 = maximum(1.0, t0);
         const double t9 = 1.0 / t8;
-        gradient[row] = w * ((1.0 - y_i) * ((t0 < -1.0) ? t2 / atan(t2) / ((1.0 + 1.0 / (t1 * t1)) * t1) : t7 / (1.5707963267948966 + atan(maximum(-1.0, t0)))) - y_i * ((f_i < -1.0) ? t9 / atan(t9) / ((1.0 + 1.0 / (t8 * t8)) * t8) : t7 / (1.5707963267948966 + atan(maximum(-1.0, f_i)))));
+        gradient[row] = (1.0 - y_i) * ((t0 < -1.0) ? t2 / atan(t2) / ((1.0 + 1.0 / (t1 * t1)) * t1) : t7 / (1.5707963267948966 + atan(maximum(-1.0, t0)))) - y_i * ((f_i < -1.0) ? t9 / atan(t9) / ((1.0 + 1.0 / (t8 * t8)) * t8) : t7 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
     }
 }
 
-void lossforge_binomial_cauchit_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
+void lossforge_binomial_cauchit_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = fabs(f_i);
-            const int t1 = (t0 <= 1.0);
-            const double t2 = minimum(1.0, t0);
-            const double t3 = 1.0 + t2 * t2;
-            const double t4 = maximum(1.0, t0);
-            const double t5 = (t1 ? t2 / t3 : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4));
-            const double t6 = -f_i;
-            const double t7 = maximum(1.0, f_i);
-            const double t8 = 1.0 / t7;
-            const double t9 = minimum(1.0, 1.0 / t4);
-            const double t10 = t9 * t9;
-            const double t11 = (t1 ? 1.0 / t3 : t10 / (1.0 + t10));
-            const double t12 = ((t6 < -1.0) ? t8 / atan(t8) / ((1.0 + 1.0 / (t7 * t7)) * t7) : t11 / (1.5707963267948966 + atan(maximum(-1.0, t6))));
-            const double t13 = maximum(1.0, t6);
-            const double t14 = 1.0 / t13;
-            const double t15 = ((f_i < -1.0) ? t14 / atan(t14) / ((1.0 + 1.0 / (t13 * t13)) * t13) : t11 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
-            hessian[row] = (2.0 * (t5 * sign(t6)) + t12) * (1.0 - y_i) * t12 + y_i * (2.0 * (t5 * sign(f_i)) + t15) * t15;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_cauchit_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_binomial_cauchit_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = fabs(f_i);
         const int t1 = (t0 <= 1.0);
         const double t2 = minimum(1.0, t0);
@@ -292,40 +323,35 @@ void lossforge_binomial_cauchit_hessian_f64(size_t n, const double *restrict y, 
         const double t13 = maximum(1.0, t6);
         const double t14 = 1.0 / t13;
         const double t15 = ((f_i < -1.0) ? t14 / atan(t14) / ((1.0 + 1.0 / (t13 * t13)) * t13) : t11 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
-        hessian[row] = w * ((2.0 * (t5 * sign(t6)) + t12) * (1.0 - y_i) * t12 + y_i * (2.0 * (t5 * sign(f_i)) + t15) * t15);
+        hessian[row] = (2.0 * (t5 * sign(t6)) + t12) * (1.0 - y_i) * t12 + y_i * (2.0 * (t5 * sign(f_i)) + t15) * t15;
     }
 }
 
-void lossforge_binomial_cauchit_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
+void lossforge_binomial_cauchit_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = maximum(1.0, f_i);
-            const double t1 = 1.0 / t0;
-            const double t2 = atan(t1);
-            const double t3 = -f_i;
-            const double t4 = minimum(0.0, f_i);
-            const double t5 = 1.0 - y_i;
-            const double t6 = maximum(1.0, t3);
-            const double t7 = 1.0 / t6;
-            const double t8 = atan(t7);
-            const double t9 = minimum(0.0, t3);
-            const double t10 = fabs(f_i);
-            const double t11 = minimum(1.0, t10);
-            const double t12 = minimum(1.0, 1.0 / maximum(1.0, t10));
-            const double t13 = t12 * t12;
-            const double t14 = ((t10 <= 1.0) ? 1.0 / (1.0 + t11 * t11) : t13 / (1.0 + t13));
-            loss[row] = -(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan(t3)) / 3.141592653589793)) : log_v(((t4 < -1.0) ? atan(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_v(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t9 < -1.0) ? atan(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan(t9)) / 3.141592653589793));
-            gradient[row] = t5 * ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t14 / (1.5707963267948966 + atan(maximum(-1.0, t3)))) - y_i * ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t14 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_cauchit_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_binomial_cauchit_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = maximum(1.0, f_i);
         const double t1 = 1.0 / t0;
         const double t2 = atan(t1);
@@ -341,43 +367,36 @@ void lossforge_binomial_cauchit_loss_gradient_f64(size_t n, const double *restri
         const double t12 = minimum(1.0, 1.0 / maximum(1.0, t10));
         const double t13 = t12 * t12;
         const double t14 = ((t10 <= 1.0) ? 1.0 / (1.0 + t11 * t11) : t13 / (1.0 + t13));
-        loss[row] = w * (-(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan(t3)) / 3.141592653589793)) : log_v(((t4 < -1.0) ? atan(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_v(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t9 < -1.0) ? atan(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan(t9)) / 3.141592653589793)));
-        gradient[row] = w * (t5 * ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t14 / (1.5707963267948966 + atan(maximum(-1.0, t3)))) - y_i * ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t14 / (1.5707963267948966 + atan(maximum(-1.0, f_i)))));
+        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan(t3)) / 3.141592653589793)) : log_v(((t4 < -1.0) ? atan(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_v(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t9 < -1.0) ? atan(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan(t9)) / 3.141592653589793));
+        gradient[row] = t5 * ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t14 / (1.5707963267948966 + atan(maximum(-1.0, t3)))) - y_i * ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t14 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
     }
 }
 
-void lossforge_binomial_cauchit_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
+void lossforge_binomial_cauchit_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = 1.0 - y_i;
-            const double t1 = -f_i;
-            const double t2 = maximum(1.0, f_i);
-            const double t3 = 1.0 / t2;
-            const double t4 = fabs(f_i);
-            const int t5 = (t4 <= 1.0);
-            const double t6 = minimum(1.0, t4);
-            const double t7 = 1.0 + t6 * t6;
-            const double t8 = maximum(1.0, t4);
-            const double t9 = minimum(1.0, 1.0 / t8);
-            const double t10 = t9 * t9;
-            const double t11 = (t5 ? 1.0 / t7 : t10 / (1.0 + t10));
-            const double t12 = ((t1 < -1.0) ? t3 / atan(t3) / ((1.0 + 1.0 / (t2 * t2)) * t2) : t11 / (1.5707963267948966 + atan(maximum(-1.0, t1))));
-            const double t13 = maximum(1.0, t1);
-            const double t14 = 1.0 / t13;
-            const double t15 = ((f_i < -1.0) ? t14 / atan(t14) / ((1.0 + 1.0 / (t13 * t13)) * t13) : t11 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
-            const double t16 = (t5 ? t6 / t7 : 1.0 / ((1.0 + 1.0 / (t8 * t8)) * t8));
-            gradient[row] = t0 * t12 - y_i * t15;
-            hessian[row] = (2.0 * (t16 * sign(t1)) + t12) * t0 * t12 + y_i * (2.0 * (t16 * sign(f_i)) + t15) * t15;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_binomial_cauchit_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_binomial_cauchit_loss_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = -f_i;
         const double t2 = maximum(1.0, f_i);
@@ -395,48 +414,37 @@ void lossforge_binomial_cauchit_gradient_hessian_f64(size_t n, const double *res
         const double t14 = 1.0 / t13;
         const double t15 = ((f_i < -1.0) ? t14 / atan(t14) / ((1.0 + 1.0 / (t13 * t13)) * t13) : t11 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
         const double t16 = (t5 ? t6 / t7 : 1.0 / ((1.0 + 1.0 / (t8 * t8)) * t8));
-        gradient[row] = w * (t0 * t12 - y_i * t15);
-        hessian[row] = w * ((2.0 * (t16 * sign(t1)) + t12) * t0 * t12 + y_i * (2.0 * (t16 * sign(f_i)) + t15) * t15);
+        gradient[row] = t0 * t12 - y_i * t15;
+        hessian[row] = (2.0 * (t16 * sign(t1)) + t12) * t0 * t12 + y_i * (2.0 * (t16 * sign(f_i)) + t15) * t15;
     }
 }
 
-void lossforge_binomial_cauchit_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_binomial_cauchit_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = maximum(1.0, f_i);
-            const double t1 = 1.0 / t0;
-            const double t2 = atan(t1);
-            const double t3 = -f_i;
-            const double t4 = minimum(0.0, f_i);
-            const double t5 = 1.0 - y_i;
-            const double t6 = maximum(1.0, t3);
-            const double t7 = 1.0 / t6;
-            const double t8 = atan(t7);
-            const double t9 = minimum(0.0, t3);
-            const double t10 = fabs(f_i);
-            const int t11 = (t10 <= 1.0);
-            const double t12 = minimum(1.0, t10);
-            const double t13 = 1.0 + t12 * t12;
-            const double t14 = maximum(1.0, t10);
-            const double t15 = minimum(1.0, 1.0 / t14);
-            const double t16 = t15 * t15;
-            const double t17 = (t11 ? 1.0 / t13 : t16 / (1.0 + t16));
-            const double t18 = ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t17 / (1.5707963267948966 + atan(maximum(-1.0, t3))));
-            const double t19 = ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t17 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
-            const double t20 = (t11 ? t12 / t13 : 1.0 / ((1.0 + 1.0 / (t14 * t14)) * t14));
-            loss[row] = -(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan(t3)) / 3.141592653589793)) : log_v(((t4 < -1.0) ? atan(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_v(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t9 < -1.0) ? atan(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan(t9)) / 3.141592653589793));
-            gradient[row] = t5 * t18 - y_i * t19;
-            hessian[row] = (2.0 * (t20 * sign(t3)) + t18) * t5 * t18 + y_i * (2.0 * (t20 * sign(f_i)) + t19) * t19;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_binomial_cauchit_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_binomial_cauchit_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = maximum(1.0, f_i);
         const double t1 = 1.0 / t0;
         const double t2 = atan(t1);
@@ -458,68 +466,128 @@ void lossforge_binomial_cauchit_loss_gradient_hessian_f64(size_t n, const double
         const double t18 = ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t17 / (1.5707963267948966 + atan(maximum(-1.0, t3))));
         const double t19 = ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t17 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
         const double t20 = (t11 ? t12 / t13 : 1.0 / ((1.0 + 1.0 / (t14 * t14)) * t14));
-        loss[row] = w * (-(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan(t3)) / 3.141592653589793)) : log_v(((t4 < -1.0) ? atan(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_v(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t9 < -1.0) ? atan(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan(t9)) / 3.141592653589793)));
-        gradient[row] = w * (t5 * t18 - y_i * t19);
-        hessian[row] = w * ((2.0 * (t20 * sign(t3)) + t18) * t5 * t18 + y_i * (2.0 * (t20 * sign(f_i)) + t19) * t19);
+        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan(t3)) / 3.141592653589793)) : log_v(((t4 < -1.0) ? atan(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_v(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t9 < -1.0) ? atan(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan(t9)) / 3.141592653589793));
+        gradient[row] = t5 * t18 - y_i * t19;
+        hessian[row] = (2.0 * (t20 * sign(t3)) + t18) * t5 * t18 + y_i * (2.0 * (t20 * sign(f_i)) + t19) * t19;
     }
 }
 
-void lossforge_binomial_cauchit_inverse_link_f64(size_t n, const double *restrict f, double *restrict mean)
+void lossforge_binomial_cauchit_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_binomial_cauchit_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_binomial_cauchit_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void inverse_link_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const f = inputs[0];
+    double *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         mean[row] = 0.5 + atan(f_i) / 3.141592653589793;
     }
 }
 
-void lossforge_binomial_cauchit_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
+void lossforge_binomial_cauchit_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = -f_i;
-            const float t1 = minimumf(0.0f, f_i);
-            const float t2 = minimumf(0.0f, t0);
-            loss[row] = -(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? atanf(1.0f / maximumf(1.0f, f_i)) : 1.5707964f + atanf(t0)) / 3.1415927f)) : log_vf(((t1 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t1)) : 1.5707964f + atanf(t1)) / 3.1415927f))) - (1.0f - y_i) * ((0.0f < t0) ? log1p_vf(-(((1.0f < t0) ? atanf(1.0f / maximumf(1.0f, t0)) : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t2 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t2)) : 1.5707964f + atanf(t2)) / 3.1415927f));
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_binomial_cauchit_inverse_link_f64(size_t n, const double *f, double *mean)
+{
+    const void *const inputs[] = {f};
+    void *const outputs[] = {mean};
+    lossforge_binomial_cauchit_inverse_link_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float t0 = -f_i;
-        const float t1 = minimumf(0.0f, f_i);
-        const float t2 = minimumf(0.0f, t0);
-        loss[row] = w * (-(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? atanf(1.0f / maximumf(1.0f, f_i)) : 1.5707964f + atanf(t0)) / 3.1415927f)) : log_vf(((t1 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t1)) : 1.5707964f + atanf(t1)) / 3.1415927f))) - (1.0f - y_i) * ((0.0f < t0) ? log1p_vf(-(((1.0f < t0) ? atanf(1.0f / maximumf(1.0f, t0)) : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t2 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t2)) : 1.5707964f + atanf(t2)) / 3.1415927f)));
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
 }
 
-void lossforge_binomial_cauchit_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = -f_i;
-            const float t1 = maximumf(1.0f, f_i);
-            const float t2 = 1.0f / t1;
-            const float t3 = fabsf(f_i);
-            const float t4 = minimumf(1.0f, t3);
-            const float t5 = minimumf(1.0f, 1.0f / maximumf(1.0f, t3));
-            const float t6 = t5 * t5;
-            const float t7 = ((t3 <= 1.0f) ? 1.0f / (1.0f + t4 * t4) : t6 / (1.0f + t6));
-            const float t8 = maximumf(1.0f, t0);
-            const float t9 = 1.0f / t8;
-            gradient[row] = (1.0f - y_i) * ((t0 < -1.0f) ? t2 / atanf(t2) / ((1.0f + 1.0f / (t1 * t1)) * t1) : t7 / (1.5707964f + atanf(maximumf(-1.0f, t0)))) - y_i * ((f_i < -1.0f) ? t9 / atanf(t9) / ((1.0f + 1.0f / (t8 * t8)) * t8) : t7 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
+        const float t0 = -f_i;
+        const float t1 = minimumf(0.0f, f_i);
+        const float t2 = minimumf(0.0f, t0);
+        loss[row] = -(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? atanf(1.0f / maximumf(1.0f, f_i)) : 1.5707964f + atanf(t0)) / 3.1415927f)) : log_vf(((t1 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t1)) : 1.5707964f + atanf(t1)) / 3.1415927f))) - (1.0f - y_i) * ((0.0f < t0) ? log1p_vf(-(((1.0f < t0) ? atanf(1.0f / maximumf(1.0f, t0)) : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t2 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t2)) : 1.5707964f + atanf(t2)) / 3.1415927f));
+    }
+}
+
+void lossforge_binomial_cauchit_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_cauchit_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_binomial_cauchit_loss_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
         const float t0 = -f_i;
         const float t1 = maximumf(1.0f, f_i);
         const float t2 = 1.0f / t1;
@@ -530,40 +598,34 @@ void lossforge_binomial_cauchit_gradient_f32(size_t n, const float *restrict y, 
         const float t7 = ((t3 <= 1.0f) ? 1.0f / (1.0f + t4 * t4) : t6 / (1.0f + t6));
         const float t8 = maximumf(1.0f, t0);
         const float t9 = 1.0f / t8;
-        gradient[row] = w * ((1.0f - y_i) * ((t0 < -1.0f) ? t2 / atanf(t2) / ((1.0f + 1.0f / (t1 * t1)) * t1) : t7 / (1.5707964f + atanf(maximumf(-1.0f, t0)))) - y_i * ((f_i < -1.0f) ? t9 / atanf(t9) / ((1.0f + 1.0f / (t8 * t8)) * t8) : t7 / (1.5707964f + atanf(maximumf(-1.0f, f_i)))));
+        gradient[row] = (1.0f - y_i) * ((t0 < -1.0f) ? t2 / atanf(t2) / ((1.0f + 1.0f / (t1 * t1)) * t1) : t7 / (1.5707964f + atanf(maximumf(-1.0f, t0)))) - y_i * ((f_i < -1.0f) ? t9 / atanf(t9) / ((1.0f + 1.0f / (t8 * t8)) * t8) : t7 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
     }
 }
 
-void lossforge_binomial_cauchit_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
+void lossforge_binomial_cauchit_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = fabsf(f_i);
-            const int t1 = (t0 <= 1.0f);
-            const float t2 = minimumf(1.0f, t0);
-            const float t3 = 1.0f + t2 * t2;
-            const float t4 = maximumf(1.0f, t0);
-            const float t5 = (t1 ? t2 / t3 : 1.0f / ((1.0f + 1.0f / (t4 * t4)) * t4));
-            const float t6 = -f_i;
-            const float t7 = maximumf(1.0f, f_i);
-            const float t8 = 1.0f / t7;
-            const float t9 = minimumf(1.0f, 1.0f / t4);
-            const float t10 = t9 * t9;
-            const float t11 = (t1 ? 1.0f / t3 : t10 / (1.0f + t10));
-            const float t12 = ((t6 < -1.0f) ? t8 / atanf(t8) / ((1.0f + 1.0f / (t7 * t7)) * t7) : t11 / (1.5707964f + atanf(maximumf(-1.0f, t6))));
-            const float t13 = maximumf(1.0f, t6);
-            const float t14 = 1.0f / t13;
-            const float t15 = ((f_i < -1.0f) ? t14 / atanf(t14) / ((1.0f + 1.0f / (t13 * t13)) * t13) : t11 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
-            hessian[row] = (2.0f * (t5 * signf(t6)) + t12) * (1.0f - y_i) * t12 + y_i * (2.0f * (t5 * signf(f_i)) + t15) * t15;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_cauchit_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_binomial_cauchit_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = fabsf(f_i);
         const int t1 = (t0 <= 1.0f);
         const float t2 = minimumf(1.0f, t0);
@@ -580,40 +642,35 @@ void lossforge_binomial_cauchit_hessian_f32(size_t n, const float *restrict y, c
         const float t13 = maximumf(1.0f, t6);
         const float t14 = 1.0f / t13;
         const float t15 = ((f_i < -1.0f) ? t14 / atanf(t14) / ((1.0f + 1.0f / (t13 * t13)) * t13) : t11 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
-        hessian[row] = w * ((2.0f * (t5 * signf(t6)) + t12) * (1.0f - y_i) * t12 + y_i * (2.0f * (t5 * signf(f_i)) + t15) * t15);
+        hessian[row] = (2.0f * (t5 * signf(t6)) + t12) * (1.0f - y_i) * t12 + y_i * (2.0f * (t5 * signf(f_i)) + t15) * t15;
     }
 }
 
-void lossforge_binomial_cauchit_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
+void lossforge_binomial_cauchit_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = maximumf(1.0f, f_i);
-            const float t1 = 1.0f / t0;
-            const float t2 = atanf(t1);
-            const float t3 = -f_i;
-            const float t4 = minimumf(0.0f, f_i);
-            const float t5 = 1.0f - y_i;
-            const float t6 = maximumf(1.0f, t3);
-            const float t7 = 1.0f / t6;
-            const float t8 = atanf(t7);
-            const float t9 = minimumf(0.0f, t3);
-            const float t10 = fabsf(f_i);
-            const float t11 = minimumf(1.0f, t10);
-            const float t12 = minimumf(1.0f, 1.0f / maximumf(1.0f, t10));
-            const float t13 = t12 * t12;
-            const float t14 = ((t10 <= 1.0f) ? 1.0f / (1.0f + t11 * t11) : t13 / (1.0f + t13));
-            loss[row] = -(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? t2 : 1.5707964f + atanf(t3)) / 3.1415927f)) : log_vf(((t4 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t4)) : 1.5707964f + atanf(t4)) / 3.1415927f))) - t5 * ((0.0f < t3) ? log1p_vf(-(((1.0f < t3) ? t8 : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t9 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t9)) : 1.5707964f + atanf(t9)) / 3.1415927f));
-            gradient[row] = t5 * ((t3 < -1.0f) ? t1 / t2 / ((1.0f + 1.0f / (t0 * t0)) * t0) : t14 / (1.5707964f + atanf(maximumf(-1.0f, t3)))) - y_i * ((f_i < -1.0f) ? t7 / t8 / ((1.0f + 1.0f / (t6 * t6)) * t6) : t14 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_cauchit_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_binomial_cauchit_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = maximumf(1.0f, f_i);
         const float t1 = 1.0f / t0;
         const float t2 = atanf(t1);
@@ -629,43 +686,36 @@ void lossforge_binomial_cauchit_loss_gradient_f32(size_t n, const float *restric
         const float t12 = minimumf(1.0f, 1.0f / maximumf(1.0f, t10));
         const float t13 = t12 * t12;
         const float t14 = ((t10 <= 1.0f) ? 1.0f / (1.0f + t11 * t11) : t13 / (1.0f + t13));
-        loss[row] = w * (-(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? t2 : 1.5707964f + atanf(t3)) / 3.1415927f)) : log_vf(((t4 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t4)) : 1.5707964f + atanf(t4)) / 3.1415927f))) - t5 * ((0.0f < t3) ? log1p_vf(-(((1.0f < t3) ? t8 : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t9 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t9)) : 1.5707964f + atanf(t9)) / 3.1415927f)));
-        gradient[row] = w * (t5 * ((t3 < -1.0f) ? t1 / t2 / ((1.0f + 1.0f / (t0 * t0)) * t0) : t14 / (1.5707964f + atanf(maximumf(-1.0f, t3)))) - y_i * ((f_i < -1.0f) ? t7 / t8 / ((1.0f + 1.0f / (t6 * t6)) * t6) : t14 / (1.5707964f + atanf(maximumf(-1.0f, f_i)))));
+        loss[row] = -(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? t2 : 1.5707964f + atanf(t3)) / 3.1415927f)) : log_vf(((t4 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t4)) : 1.5707964f + atanf(t4)) / 3.1415927f))) - t5 * ((0.0f < t3) ? log1p_vf(-(((1.0f < t3) ? t8 : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t9 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t9)) : 1.5707964f + atanf(t9)) / 3.1415927f));
+        gradient[row] = t5 * ((t3 < -1.0f) ? t1 / t2 / ((1.0f + 1.0f / (t0 * t0)) * t0) : t14 / (1.5707964f + atanf(maximumf(-1.0f, t3)))) - y_i * ((f_i < -1.0f) ? t7 / t8 / ((1.0f + 1.0f / (t6 * t6)) * t6) : t14 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
     }
 }
 
-void lossforge_binomial_cauchit_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
+void lossforge_binomial_cauchit_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = 1.0f - y_i;
-            const float t1 = -f_i;
-            const float t2 = maximumf(1.0f, f_i);
-            const float t3 = 1.0f / t2;
-            const float t4 = fabsf(f_i);
-            const int t5 = (t4 <= 1.0f);
-            const float t6 = minimumf(1.0f, t4);
-            const float t7 = 1.0f + t6 * t6;
-            const float t8 = maximumf(1.0f, t4);
-            const float t9 = minimumf(1.0f, 1.0f / t8);
-            const float t10 = t9 * t9;
-            const float t11 = (t5 ? 1.0f / t7 : t10 / (1.0f + t10));
-            const float t12 = ((t1 < -1.0f) ? t3 / atanf(t3) / ((1.0f + 1.0f / (t2 * t2)) * t2) : t11 / (1.5707964f + atanf(maximumf(-1.0f, t1))));
-            const float t13 = maximumf(1.0f, t1);
-            const float t14 = 1.0f / t13;
-            const float t15 = ((f_i < -1.0f) ? t14 / atanf(t14) / ((1.0f + 1.0f / (t13 * t13)) * t13) : t11 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
-            const float t16 = (t5 ? t6 / t7 : 1.0f / ((1.0f + 1.0f / (t8 * t8)) * t8));
-            gradient[row] = t0 * t12 - y_i * t15;
-            hessian[row] = (2.0f * (t16 * signf(t1)) + t12) * t0 * t12 + y_i * (2.0f * (t16 * signf(f_i)) + t15) * t15;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_binomial_cauchit_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_binomial_cauchit_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = -f_i;
         const float t2 = maximumf(1.0f, f_i);
@@ -683,48 +733,37 @@ void lossforge_binomial_cauchit_gradient_hessian_f32(size_t n, const float *rest
         const float t14 = 1.0f / t13;
         const float t15 = ((f_i < -1.0f) ? t14 / atanf(t14) / ((1.0f + 1.0f / (t13 * t13)) * t13) : t11 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
         const float t16 = (t5 ? t6 / t7 : 1.0f / ((1.0f + 1.0f / (t8 * t8)) * t8));
-        gradient[row] = w * (t0 * t12 - y_i * t15);
-        hessian[row] = w * ((2.0f * (t16 * signf(t1)) + t12) * t0 * t12 + y_i * (2.0f * (t16 * signf(f_i)) + t15) * t15);
+        gradient[row] = t0 * t12 - y_i * t15;
+        hessian[row] = (2.0f * (t16 * signf(t1)) + t12) * t0 * t12 + y_i * (2.0f * (t16 * signf(f_i)) + t15) * t15;
     }
 }
 
-void lossforge_binomial_cauchit_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_binomial_cauchit_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = maximumf(1.0f, f_i);
-            const float t1 = 1.0f / t0;
-            const float t2 = atanf(t1);
-            const float t3 = -f_i;
-            const float t4 = minimumf(0.0f, f_i);
-            const float t5 = 1.0f - y_i;
-            const float t6 = maximumf(1.0f, t3);
-            const float t7 = 1.0f / t6;
-            const float t8 = atanf(t7);
-            const float t9 = minimumf(0.0f, t3);
-            const float t10 = fabsf(f_i);
-            const int t11 = (t10 <= 1.0f);
-            const float t12 = minimumf(1.0f, t10);
-            const float t13 = 1.0f + t12 * t12;
-            const float t14 = maximumf(1.0f, t10);
-            const float t15 = minimumf(1.0f, 1.0f / t14);
-            const float t16 = t15 * t15;
-            const float t17 = (t11 ? 1.0f / t13 : t16 / (1.0f + t16));
-            const float t18 = ((t3 < -1.0f) ? t1 / t2 / ((1.0f + 1.0f / (t0 * t0)) * t0) : t17 / (1.5707964f + atanf(maximumf(-1.0f, t3))));
-            const float t19 = ((f_i < -1.0f) ? t7 / t8 / ((1.0f + 1.0f / (t6 * t6)) * t6) : t17 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
-            const float t20 = (t11 ? t12 / t13 : 1.0f / ((1.0f + 1.0f / (t14 * t14)) * t14));
-            loss[row] = -(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? t2 : 1.5707964f + atanf(t3)) / 3.1415927f)) : log_vf(((t4 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t4)) : 1.5707964f + atanf(t4)) / 3.1415927f))) - t5 * ((0.0f < t3) ? log1p_vf(-(((1.0f < t3) ? t8 : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t9 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t9)) : 1.5707964f + atanf(t9)) / 3.1415927f));
-            gradient[row] = t5 * t18 - y_i * t19;
-            hessian[row] = (2.0f * (t20 * signf(t3)) + t18) * t5 * t18 + y_i * (2.0f * (t20 * signf(f_i)) + t19) * t19;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_binomial_cauchit_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_binomial_cauchit_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = maximumf(1.0f, f_i);
         const float t1 = 1.0f / t0;
         const float t2 = atanf(t1);
@@ -746,16 +785,48 @@ void lossforge_binomial_cauchit_loss_gradient_hessian_f32(size_t n, const float 
         const float t18 = ((t3 < -1.0f) ? t1 / t2 / ((1.0f + 1.0f / (t0 * t0)) * t0) : t17 / (1.5707964f + atanf(maximumf(-1.0f, t3))));
         const float t19 = ((f_i < -1.0f) ? t7 / t8 / ((1.0f + 1.0f / (t6 * t6)) * t6) : t17 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
         const float t20 = (t11 ? t12 / t13 : 1.0f / ((1.0f + 1.0f / (t14 * t14)) * t14));
-        loss[row] = w * (-(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? t2 : 1.5707964f + atanf(t3)) / 3.1415927f)) : log_vf(((t4 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t4)) : 1.5707964f + atanf(t4)) / 3.1415927f))) - t5 * ((0.0f < t3) ? log1p_vf(-(((1.0f < t3) ? t8 : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t9 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t9)) : 1.5707964f + atanf(t9)) / 3.1415927f)));
-        gradient[row] = w * (t5 * t18 - y_i * t19);
-        hessian[row] = w * ((2.0f * (t20 * signf(t3)) + t18) * t5 * t18 + y_i * (2.0f * (t20 * signf(f_i)) + t19) * t19);
+        loss[row] = -(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? t2 : 1.5707964f + atanf(t3)) / 3.1415927f)) : log_vf(((t4 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t4)) : 1.5707964f + atanf(t4)) / 3.1415927f))) - t5 * ((0.0f < t3) ? log1p_vf(-(((1.0f < t3) ? t8 : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t9 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t9)) : 1.5707964f + atanf(t9)) / 3.1415927f));
+        gradient[row] = t5 * t18 - y_i * t19;
+        hessian[row] = (2.0f * (t20 * signf(t3)) + t18) * t5 * t18 + y_i * (2.0f * (t20 * signf(f_i)) + t19) * t19;
     }
 }
 
-void lossforge_binomial_cauchit_inverse_link_f32(size_t n, const float *restrict f, float *restrict mean)
+void lossforge_binomial_cauchit_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_binomial_cauchit_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_binomial_cauchit_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void inverse_link_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const f = inputs[0];
+    float *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
         mean[row] = 0.5f + atanf(f_i) / 3.1415927f;
     }
+}
+
+void lossforge_binomial_cauchit_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_binomial_cauchit_inverse_link_f32(size_t n, const float *f, float *mean)
+{
+    const void *const inputs[] = {f};
+    void *const outputs[] = {mean};
+    lossforge_binomial_cauchit_inverse_link_f32_at(n, 1, inputs, NULL, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -260,27 +269,51 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_binomial_cloglog_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = 1.0 - y_i;
-            const double t1 = ((t0 == 0.0) ? 0.0 : exp_v(0.5 * f_i));
-            const double t2 = minimum(0.0, f_i);
-            const double t3 = exp_v(maximum(-40.0, t2));
-            const double t4 = -t3;
-            const double t5 = maximum(-0.5, minimum(0.5, t4));
-            const double t6 = expm1_v(t4);
-            loss[row] = t0 * t1 * t1 - y_i * ((f_i <= 0.0) ? f_i - log1p_v(((t2 <= -40.0) ? 0.5 * exp_v(t2) : -(((fabs(t3) <= 0.5) ? t5 * t5 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t5 / 20922789888000.0) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) : t6 - minimum(1.2676506002282294e+30, t4)) / t6))) : log1p_v(-exp_v(-exp_v(maximum(0.0, f_i)))));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = ((t0 == 0.0) ? 0.0 : exp_v(0.5 * f_i));
         const double t2 = minimum(0.0, f_i);
@@ -288,59 +321,66 @@ void lossforge_binomial_cloglog_loss_f64(size_t n, const double *restrict y, con
         const double t4 = -t3;
         const double t5 = maximum(-0.5, minimum(0.5, t4));
         const double t6 = expm1_v(t4);
-        loss[row] = w * (t0 * t1 * t1 - y_i * ((f_i <= 0.0) ? f_i - log1p_v(((t2 <= -40.0) ? 0.5 * exp_v(t2) : -(((fabs(t3) <= 0.5) ? t5 * t5 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t5 / 20922789888000.0) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) : t6 - minimum(1.2676506002282294e+30, t4)) / t6))) : log1p_v(-exp_v(-exp_v(maximum(0.0, f_i))))));
+        loss[row] = t0 * t1 * t1 - y_i * ((f_i <= 0.0) ? f_i - log1p_v(((t2 <= -40.0) ? 0.5 * exp_v(t2) : -(((fabs(t3) <= 0.5) ? t5 * t5 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t5 / 20922789888000.0) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) : t6 - minimum(1.2676506002282294e+30, t4)) / t6))) : log1p_v(-exp_v(-exp_v(maximum(0.0, f_i)))));
     }
 }
 
-void lossforge_binomial_cloglog_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
+void lossforge_binomial_cloglog_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = 1.0 - y_i;
-            const double t1 = ((t0 == 0.0) ? 0.0 : exp_v(0.5 * f_i));
-            const double t2 = exp_v(maximum(-40.0, f_i));
-            const double t3 = exp_v(0.5 * t2);
-            gradient[row] = t0 * t1 * t1 - y_i * ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t2) / t3 / t3 / expm1_v(-t2)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_cloglog_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_binomial_cloglog_loss_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = ((t0 == 0.0) ? 0.0 : exp_v(0.5 * f_i));
         const double t2 = exp_v(maximum(-40.0, f_i));
         const double t3 = exp_v(0.5 * t2);
-        gradient[row] = w * (t0 * t1 * t1 - y_i * ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t2) / t3 / t3 / expm1_v(-t2))));
+        gradient[row] = t0 * t1 * t1 - y_i * ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t2) / t3 / t3 / expm1_v(-t2)));
     }
 }
 
-void lossforge_binomial_cloglog_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
+void lossforge_binomial_cloglog_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = 1.0 - y_i;
-            const double t1 = ((t0 == 0.0) ? 0.0 : exp_v(0.5 * f_i));
-            const double t2 = exp_v(maximum(-40.0, f_i));
-            const double t3 = exp_v(0.5 * t2);
-            const double t4 = minimum(70.0, f_i);
-            const double t5 = exp_v(maximum(-40.0, t4));
-            const double t6 = -t5;
-            const double t7 = maximum(-0.5, minimum(0.5, t6));
-            const double t8 = expm1_v(t6);
-            hessian[row] = t0 * t1 * t1 + y_i * (((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t2) / t3 / t3 / expm1_v(-t2))) * ((t4 <= -40.0) ? 0.5 * exp_v(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_cloglog_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_binomial_cloglog_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = ((t0 == 0.0) ? 0.0 : exp_v(0.5 * f_i));
         const double t2 = exp_v(maximum(-40.0, f_i));
@@ -350,35 +390,35 @@ void lossforge_binomial_cloglog_hessian_f64(size_t n, const double *restrict y, 
         const double t6 = -t5;
         const double t7 = maximum(-0.5, minimum(0.5, t6));
         const double t8 = expm1_v(t6);
-        hessian[row] = w * (t0 * t1 * t1 + y_i * (((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t2) / t3 / t3 / expm1_v(-t2))) * ((t4 <= -40.0) ? 0.5 * exp_v(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8))));
+        hessian[row] = t0 * t1 * t1 + y_i * (((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t2) / t3 / t3 / expm1_v(-t2))) * ((t4 <= -40.0) ? 0.5 * exp_v(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8)));
     }
 }
 
-void lossforge_binomial_cloglog_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
+void lossforge_binomial_cloglog_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = 1.0 - y_i;
-            const double t1 = ((t0 == 0.0) ? 0.0 : exp_v(0.5 * f_i));
-            const double t2 = t0 * t1 * t1;
-            const double t3 = minimum(0.0, f_i);
-            const double t4 = exp_v(maximum(-40.0, t3));
-            const double t5 = -t4;
-            const double t6 = maximum(-0.5, minimum(0.5, t5));
-            const double t7 = expm1_v(t5);
-            const double t8 = exp_v(maximum(-40.0, f_i));
-            const double t9 = exp_v(0.5 * t8);
-            loss[row] = t2 - y_i * ((f_i <= 0.0) ? f_i - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, f_i)))));
-            gradient[row] = t2 - y_i * ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_v(-t8)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_cloglog_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_binomial_cloglog_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = ((t0 == 0.0) ? 0.0 : exp_v(0.5 * f_i));
         const double t2 = t0 * t1 * t1;
@@ -389,37 +429,36 @@ void lossforge_binomial_cloglog_loss_gradient_f64(size_t n, const double *restri
         const double t7 = expm1_v(t5);
         const double t8 = exp_v(maximum(-40.0, f_i));
         const double t9 = exp_v(0.5 * t8);
-        loss[row] = w * (t2 - y_i * ((f_i <= 0.0) ? f_i - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, f_i))))));
-        gradient[row] = w * (t2 - y_i * ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_v(-t8))));
+        loss[row] = t2 - y_i * ((f_i <= 0.0) ? f_i - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, f_i)))));
+        gradient[row] = t2 - y_i * ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_v(-t8)));
     }
 }
 
-void lossforge_binomial_cloglog_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
+void lossforge_binomial_cloglog_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = 1.0 - y_i;
-            const double t1 = ((t0 == 0.0) ? 0.0 : exp_v(0.5 * f_i));
-            const double t2 = t0 * t1 * t1;
-            const double t3 = exp_v(maximum(-40.0, f_i));
-            const double t4 = exp_v(0.5 * t3);
-            const double t5 = ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3)));
-            const double t6 = minimum(70.0, f_i);
-            const double t7 = exp_v(maximum(-40.0, t6));
-            const double t8 = -t7;
-            const double t9 = maximum(-0.5, minimum(0.5, t8));
-            const double t10 = expm1_v(t8);
-            gradient[row] = t2 - y_i * t5;
-            hessian[row] = t2 + y_i * (t5 * ((t6 <= -40.0) ? 0.5 * exp_v(t6) : -(((fabs(t7) <= 0.5) ? t9 * t9 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t9 / 20922789888000.0) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) : t10 - minimum(1.2676506002282294e+30, t8)) / t10)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_binomial_cloglog_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_binomial_cloglog_loss_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = ((t0 == 0.0) ? 0.0 : exp_v(0.5 * f_i));
         const double t2 = t0 * t1 * t1;
@@ -431,43 +470,37 @@ void lossforge_binomial_cloglog_gradient_hessian_f64(size_t n, const double *res
         const double t8 = -t7;
         const double t9 = maximum(-0.5, minimum(0.5, t8));
         const double t10 = expm1_v(t8);
-        gradient[row] = w * (t2 - y_i * t5);
-        hessian[row] = w * (t2 + y_i * (t5 * ((t6 <= -40.0) ? 0.5 * exp_v(t6) : -(((fabs(t7) <= 0.5) ? t9 * t9 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t9 / 20922789888000.0) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) : t10 - minimum(1.2676506002282294e+30, t8)) / t10))));
+        gradient[row] = t2 - y_i * t5;
+        hessian[row] = t2 + y_i * (t5 * ((t6 <= -40.0) ? 0.5 * exp_v(t6) : -(((fabs(t7) <= 0.5) ? t9 * t9 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t9 / 20922789888000.0) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) : t10 - minimum(1.2676506002282294e+30, t8)) / t10)));
     }
 }
 
-void lossforge_binomial_cloglog_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_binomial_cloglog_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = 1.0 - y_i;
-            const double t1 = ((t0 == 0.0) ? 0.0 : exp_v(0.5 * f_i));
-            const double t2 = t0 * t1 * t1;
-            const double t3 = minimum(0.0, f_i);
-            const double t4 = exp_v(maximum(-40.0, t3));
-            const double t5 = -t4;
-            const double t6 = maximum(-0.5, minimum(0.5, t5));
-            const double t7 = expm1_v(t5);
-            const double t8 = exp_v(maximum(-40.0, f_i));
-            const double t9 = exp_v(0.5 * t8);
-            const double t10 = ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_v(-t8)));
-            const double t11 = minimum(70.0, f_i);
-            const double t12 = exp_v(maximum(-40.0, t11));
-            const double t13 = -t12;
-            const double t14 = maximum(-0.5, minimum(0.5, t13));
-            const double t15 = expm1_v(t13);
-            loss[row] = t2 - y_i * ((f_i <= 0.0) ? f_i - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, f_i)))));
-            gradient[row] = t2 - y_i * t10;
-            hessian[row] = t2 + y_i * (t10 * ((t11 <= -40.0) ? 0.5 * exp_v(t11) : -(((fabs(t12) <= 0.5) ? t14 * t14 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t14 / 20922789888000.0) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) : t15 - minimum(1.2676506002282294e+30, t13)) / t15)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_binomial_cloglog_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_binomial_cloglog_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = ((t0 == 0.0) ? 0.0 : exp_v(0.5 * f_i));
         const double t2 = t0 * t1 * t1;
@@ -484,41 +517,97 @@ void lossforge_binomial_cloglog_loss_gradient_hessian_f64(size_t n, const double
         const double t13 = -t12;
         const double t14 = maximum(-0.5, minimum(0.5, t13));
         const double t15 = expm1_v(t13);
-        loss[row] = w * (t2 - y_i * ((f_i <= 0.0) ? f_i - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, f_i))))));
-        gradient[row] = w * (t2 - y_i * t10);
-        hessian[row] = w * (t2 + y_i * (t10 * ((t11 <= -40.0) ? 0.5 * exp_v(t11) : -(((fabs(t12) <= 0.5) ? t14 * t14 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t14 / 20922789888000.0) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) : t15 - minimum(1.2676506002282294e+30, t13)) / t15))));
+        loss[row] = t2 - y_i * ((f_i <= 0.0) ? f_i - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, f_i)))));
+        gradient[row] = t2 - y_i * t10;
+        hessian[row] = t2 + y_i * (t10 * ((t11 <= -40.0) ? 0.5 * exp_v(t11) : -(((fabs(t12) <= 0.5) ? t14 * t14 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t14 / 20922789888000.0) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) : t15 - minimum(1.2676506002282294e+30, t13)) / t15)));
     }
 }
 
-void lossforge_binomial_cloglog_inverse_link_f64(size_t n, const double *restrict f, double *restrict mean)
+void lossforge_binomial_cloglog_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_binomial_cloglog_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_binomial_cloglog_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void inverse_link_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const f = inputs[0];
+    double *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         mean[row] = -expm1_v(-exp_v(f_i));
     }
 }
 
-void lossforge_binomial_cloglog_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
+void lossforge_binomial_cloglog_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = 1.0f - y_i;
-            const float t1 = ((t0 == 0.0f) ? 0.0f : exp_vf(0.5f * f_i));
-            const float t2 = minimumf(0.0f, f_i);
-            const float t3 = exp_vf(maximumf(-40.0f, t2));
-            const float t4 = -t3;
-            const float t5 = maximumf(-0.5f, minimumf(0.5f, t4));
-            const float t6 = expm1_vf(t4);
-            loss[row] = t0 * t1 * t1 - y_i * ((f_i <= 0.0f) ? f_i - log1p_vf(((t2 <= -40.0f) ? 0.5f * exp_vf(t2) : -(((fabsf(t3) <= 0.5f) ? t5 * t5 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t5 / 2.092279e+13f) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) : t6 - minimumf(1.2676506e+30f, t4)) / t6))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, f_i)))));
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_binomial_cloglog_inverse_link_f64(size_t n, const double *f, double *mean)
+{
+    const void *const inputs[] = {f};
+    void *const outputs[] = {mean};
+    lossforge_binomial_cloglog_inverse_link_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = ((t0 == 0.0f) ? 0.0f : exp_vf(0.5f * f_i));
         const float t2 = minimumf(0.0f, f_i);
@@ -526,59 +615,66 @@ void lossforge_binomial_cloglog_loss_f32(size_t n, const float *restrict y, cons
         const float t4 = -t3;
         const float t5 = maximumf(-0.5f, minimumf(0.5f, t4));
         const float t6 = expm1_vf(t4);
-        loss[row] = w * (t0 * t1 * t1 - y_i * ((f_i <= 0.0f) ? f_i - log1p_vf(((t2 <= -40.0f) ? 0.5f * exp_vf(t2) : -(((fabsf(t3) <= 0.5f) ? t5 * t5 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t5 / 2.092279e+13f) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) : t6 - minimumf(1.2676506e+30f, t4)) / t6))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, f_i))))));
+        loss[row] = t0 * t1 * t1 - y_i * ((f_i <= 0.0f) ? f_i - log1p_vf(((t2 <= -40.0f) ? 0.5f * exp_vf(t2) : -(((fabsf(t3) <= 0.5f) ? t5 * t5 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t5 / 2.092279e+13f) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) : t6 - minimumf(1.2676506e+30f, t4)) / t6))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, f_i)))));
     }
 }
 
-void lossforge_binomial_cloglog_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
+void lossforge_binomial_cloglog_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = 1.0f - y_i;
-            const float t1 = ((t0 == 0.0f) ? 0.0f : exp_vf(0.5f * f_i));
-            const float t2 = exp_vf(maximumf(-40.0f, f_i));
-            const float t3 = exp_vf(0.5f * t2);
-            gradient[row] = t0 * t1 * t1 - y_i * ((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t2) / t3 / t3 / expm1_vf(-t2)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_cloglog_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_binomial_cloglog_loss_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = ((t0 == 0.0f) ? 0.0f : exp_vf(0.5f * f_i));
         const float t2 = exp_vf(maximumf(-40.0f, f_i));
         const float t3 = exp_vf(0.5f * t2);
-        gradient[row] = w * (t0 * t1 * t1 - y_i * ((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t2) / t3 / t3 / expm1_vf(-t2))));
+        gradient[row] = t0 * t1 * t1 - y_i * ((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t2) / t3 / t3 / expm1_vf(-t2)));
     }
 }
 
-void lossforge_binomial_cloglog_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
+void lossforge_binomial_cloglog_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = 1.0f - y_i;
-            const float t1 = ((t0 == 0.0f) ? 0.0f : exp_vf(0.5f * f_i));
-            const float t2 = exp_vf(maximumf(-40.0f, f_i));
-            const float t3 = exp_vf(0.5f * t2);
-            const float t4 = minimumf(70.0f, f_i);
-            const float t5 = exp_vf(maximumf(-40.0f, t4));
-            const float t6 = -t5;
-            const float t7 = maximumf(-0.5f, minimumf(0.5f, t6));
-            const float t8 = expm1_vf(t6);
-            hessian[row] = t0 * t1 * t1 + y_i * (((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t2) / t3 / t3 / expm1_vf(-t2))) * ((t4 <= -40.0f) ? 0.5f * exp_vf(t4) : -(((fabsf(t5) <= 0.5f) ? t7 * t7 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t7 / 2.092279e+13f) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimumf(1.2676506e+30f, t6)) / t8)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_cloglog_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_binomial_cloglog_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = ((t0 == 0.0f) ? 0.0f : exp_vf(0.5f * f_i));
         const float t2 = exp_vf(maximumf(-40.0f, f_i));
@@ -588,35 +684,35 @@ void lossforge_binomial_cloglog_hessian_f32(size_t n, const float *restrict y, c
         const float t6 = -t5;
         const float t7 = maximumf(-0.5f, minimumf(0.5f, t6));
         const float t8 = expm1_vf(t6);
-        hessian[row] = w * (t0 * t1 * t1 + y_i * (((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t2) / t3 / t3 / expm1_vf(-t2))) * ((t4 <= -40.0f) ? 0.5f * exp_vf(t4) : -(((fabsf(t5) <= 0.5f) ? t7 * t7 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t7 / 2.092279e+13f) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimumf(1.2676506e+30f, t6)) / t8))));
+        hessian[row] = t0 * t1 * t1 + y_i * (((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t2) / t3 / t3 / expm1_vf(-t2))) * ((t4 <= -40.0f) ? 0.5f * exp_vf(t4) : -(((fabsf(t5) <= 0.5f) ? t7 * t7 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t7 / 2.092279e+13f) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimumf(1.2676506e+30f, t6)) / t8)));
     }
 }
 
-void lossforge_binomial_cloglog_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
+void lossforge_binomial_cloglog_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = 1.0f - y_i;
-            const float t1 = ((t0 == 0.0f) ? 0.0f : exp_vf(0.5f * f_i));
-            const float t2 = t0 * t1 * t1;
-            const float t3 = minimumf(0.0f, f_i);
-            const float t4 = exp_vf(maximumf(-40.0f, t3));
-            const float t5 = -t4;
-            const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
-            const float t7 = expm1_vf(t5);
-            const float t8 = exp_vf(maximumf(-40.0f, f_i));
-            const float t9 = exp_vf(0.5f * t8);
-            loss[row] = t2 - y_i * ((f_i <= 0.0f) ? f_i - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, f_i)))));
-            gradient[row] = t2 - y_i * ((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1_vf(-t8)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_cloglog_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_binomial_cloglog_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = ((t0 == 0.0f) ? 0.0f : exp_vf(0.5f * f_i));
         const float t2 = t0 * t1 * t1;
@@ -627,37 +723,36 @@ void lossforge_binomial_cloglog_loss_gradient_f32(size_t n, const float *restric
         const float t7 = expm1_vf(t5);
         const float t8 = exp_vf(maximumf(-40.0f, f_i));
         const float t9 = exp_vf(0.5f * t8);
-        loss[row] = w * (t2 - y_i * ((f_i <= 0.0f) ? f_i - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, f_i))))));
-        gradient[row] = w * (t2 - y_i * ((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1_vf(-t8))));
+        loss[row] = t2 - y_i * ((f_i <= 0.0f) ? f_i - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, f_i)))));
+        gradient[row] = t2 - y_i * ((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1_vf(-t8)));
     }
 }
 
-void lossforge_binomial_cloglog_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
+void lossforge_binomial_cloglog_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = 1.0f - y_i;
-            const float t1 = ((t0 == 0.0f) ? 0.0f : exp_vf(0.5f * f_i));
-            const float t2 = t0 * t1 * t1;
-            const float t3 = exp_vf(maximumf(-40.0f, f_i));
-            const float t4 = exp_vf(0.5f * t3);
-            const float t5 = ((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3)));
-            const float t6 = minimumf(70.0f, f_i);
-            const float t7 = exp_vf(maximumf(-40.0f, t6));
-            const float t8 = -t7;
-            const float t9 = maximumf(-0.5f, minimumf(0.5f, t8));
-            const float t10 = expm1_vf(t8);
-            gradient[row] = t2 - y_i * t5;
-            hessian[row] = t2 + y_i * (t5 * ((t6 <= -40.0f) ? 0.5f * exp_vf(t6) : -(((fabsf(t7) <= 0.5f) ? t9 * t9 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t9 / 2.092279e+13f) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) : t10 - minimumf(1.2676506e+30f, t8)) / t10)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_binomial_cloglog_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_binomial_cloglog_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = ((t0 == 0.0f) ? 0.0f : exp_vf(0.5f * f_i));
         const float t2 = t0 * t1 * t1;
@@ -669,43 +764,37 @@ void lossforge_binomial_cloglog_gradient_hessian_f32(size_t n, const float *rest
         const float t8 = -t7;
         const float t9 = maximumf(-0.5f, minimumf(0.5f, t8));
         const float t10 = expm1_vf(t8);
-        gradient[row] = w * (t2 - y_i * t5);
-        hessian[row] = w * (t2 + y_i * (t5 * ((t6 <= -40.0f) ? 0.5f * exp_vf(t6) : -(((fabsf(t7) <= 0.5f) ? t9 * t9 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t9 / 2.092279e+13f) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) : t10 - minimumf(1.2676506e+30f, t8)) / t10))));
+        gradient[row] = t2 - y_i * t5;
+        hessian[row] = t2 + y_i * (t5 * ((t6 <= -40.0f) ? 0.5f * exp_vf(t6) : -(((fabsf(t7) <= 0.5f) ? t9 * t9 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t9 / 2.092279e+13f) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) : t10 - minimumf(1.2676506e+30f, t8)) / t10)));
     }
 }
 
-void lossforge_binomial_cloglog_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_binomial_cloglog_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = 1.0f - y_i;
-            const float t1 = ((t0 == 0.0f) ? 0.0f : exp_vf(0.5f * f_i));
-            const float t2 = t0 * t1 * t1;
-            const float t3 = minimumf(0.0f, f_i);
-            const float t4 = exp_vf(maximumf(-40.0f, t3));
-            const float t5 = -t4;
-            const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
-            const float t7 = expm1_vf(t5);
-            const float t8 = exp_vf(maximumf(-40.0f, f_i));
-            const float t9 = exp_vf(0.5f * t8);
-            const float t10 = ((f_i <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1_vf(-t8)));
-            const float t11 = minimumf(70.0f, f_i);
-            const float t12 = exp_vf(maximumf(-40.0f, t11));
-            const float t13 = -t12;
-            const float t14 = maximumf(-0.5f, minimumf(0.5f, t13));
-            const float t15 = expm1_vf(t13);
-            loss[row] = t2 - y_i * ((f_i <= 0.0f) ? f_i - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, f_i)))));
-            gradient[row] = t2 - y_i * t10;
-            hessian[row] = t2 + y_i * (t10 * ((t11 <= -40.0f) ? 0.5f * exp_vf(t11) : -(((fabsf(t12) <= 0.5f) ? t14 * t14 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t14 / 2.092279e+13f) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) : t15 - minimumf(1.2676506e+30f, t13)) / t15)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_binomial_cloglog_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_binomial_cloglog_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = ((t0 == 0.0f) ? 0.0f : exp_vf(0.5f * f_i));
         const float t2 = t0 * t1 * t1;
@@ -722,16 +811,48 @@ void lossforge_binomial_cloglog_loss_gradient_hessian_f32(size_t n, const float 
         const float t13 = -t12;
         const float t14 = maximumf(-0.5f, minimumf(0.5f, t13));
         const float t15 = expm1_vf(t13);
-        loss[row] = w * (t2 - y_i * ((f_i <= 0.0f) ? f_i - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, f_i))))));
-        gradient[row] = w * (t2 - y_i * t10);
-        hessian[row] = w * (t2 + y_i * (t10 * ((t11 <= -40.0f) ? 0.5f * exp_vf(t11) : -(((fabsf(t12) <= 0.5f) ? t14 * t14 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t14 / 2.092279e+13f) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) : t15 - minimumf(1.2676506e+30f, t13)) / t15))));
+        loss[row] = t2 - y_i * ((f_i <= 0.0f) ? f_i - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, f_i)))));
+        gradient[row] = t2 - y_i * t10;
+        hessian[row] = t2 + y_i * (t10 * ((t11 <= -40.0f) ? 0.5f * exp_vf(t11) : -(((fabsf(t12) <= 0.5f) ? t14 * t14 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t14 / 2.092279e+13f) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) : t15 - minimumf(1.2676506e+30f, t13)) / t15)));
     }
 }
 
-void lossforge_binomial_cloglog_inverse_link_f32(size_t n, const float *restrict f, float *restrict mean)
+void lossforge_binomial_cloglog_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_binomial_cloglog_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_binomial_cloglog_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void inverse_link_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const f = inputs[0];
+    float *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
         mean[row] = -expm1_vf(-exp_vf(f_i));
     }
+}
+
+void lossforge_binomial_cloglog_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_binomial_cloglog_inverse_link_f32(size_t n, const float *f, float *mean)
+{
+    const void *const inputs[] = {f};
+    void *const outputs[] = {mean};
+    lossforge_binomial_cloglog_inverse_link_f32_at(n, 1, inputs, NULL, outputs);
 }

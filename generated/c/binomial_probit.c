@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -230,33 +239,51 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_binomial_probit_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (f_i < -1099511627776.0);
-            const double t1 = fabs(f_i);
-            const double t2 = minimum(1.2676506002282294e+30, t1);
-            const double t3 = (t2 - 4.0) / (4.0 + t2);
-            const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
-            const double t5 = -log_v(2.5066282746310007 * t4) - f_i * (0.5 * f_i);
-            const double t6 = minimum(64.0, t1);
-            const double t7 = rint(16.0 * t6);
-            const double t8 = 0.0625 * t7;
-            const double t9 = log1p_v(-(0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t8 - t6) * (t8 + t6)) * exp_v(-(0.001953125 * t7 * t7))) / t4));
-            const double t10 = -0.5 * f_i;
-            const double t11 = -f_i;
-            const int t12 = (t11 < -1099511627776.0);
-            loss[row] = -(y_i * (t0 ? f_i : ((f_i < 0.0) ? t5 : t9)) * (t0 ? t10 : 1.0)) - (1.0 - y_i) * (t12 ? t11 : ((t11 < 0.0) ? t5 : t9)) * (t12 ? -t10 : 1.0);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (f_i < -1099511627776.0);
         const double t1 = fabs(f_i);
         const double t2 = minimum(1.2676506002282294e+30, t1);
@@ -270,33 +297,34 @@ void lossforge_binomial_probit_loss_f64(size_t n, const double *restrict y, cons
         const double t10 = -0.5 * f_i;
         const double t11 = -f_i;
         const int t12 = (t11 < -1099511627776.0);
-        loss[row] = w * (-(y_i * (t0 ? f_i : ((f_i < 0.0) ? t5 : t9)) * (t0 ? t10 : 1.0)) - (1.0 - y_i) * (t12 ? t11 : ((t11 < 0.0) ? t5 : t9)) * (t12 ? -t10 : 1.0));
+        loss[row] = -(y_i * (t0 ? f_i : ((f_i < 0.0) ? t5 : t9)) * (t0 ? t10 : 1.0)) - (1.0 - y_i) * (t12 ? t11 : ((t11 < 0.0) ? t5 : t9)) * (t12 ? -t10 : 1.0);
     }
 }
 
-void lossforge_binomial_probit_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
+void lossforge_binomial_probit_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = fabs(f_i);
-            const double t1 = minimum(1.2676506002282294e+30, t0);
-            const double t2 = (t1 - 4.0) / (4.0 + t1);
-            const double t3 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t2 / 1.25e+29) * t2 - 3.6291570418843135e-08) * t2 - 1.3470044747078458e-07) * t2) * t2) * t2 - 1.7801125236838621e-06) * t2 - 1.1236017736040415e-06) * t2) * t2 - 1.460119195672493e-06) * t2 - 3.179754982440019e-05) * t2) * t2) * t2 - 0.000150332811085615) * t2 - 0.0002893128318825679) * t2) * t2) * t2 - 0.0024857923897225673) * t2 - 0.00037358712267111387) * t2) * t2 - 0.004488589746531045) * t2 - 0.02080045431427855) * t2) * t2) * t2 - 0.1382244914787328) * t2) * t2) * t2 - 1.1822045015192792) * t2) / (4.0 + t0) + t0;
-            const double t4 = minimum(64.0, t0);
-            const double t5 = rint(16.0 * t4);
-            const double t6 = 0.0625 * t5;
-            const double t7 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t6 - t4) * (t6 + t4)) * exp_v(-(0.001953125 * t5 * t5)));
-            const double t8 = t7 / (1.0 - t7 / t3);
-            gradient[row] = (1.0 - y_i) * ((-f_i < 0.0) ? t3 : t8) - y_i * ((f_i < 0.0) ? t3 : t8);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_probit_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_binomial_probit_loss_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = fabs(f_i);
         const double t1 = minimum(1.2676506002282294e+30, t0);
         const double t2 = (t1 - 4.0) / (4.0 + t1);
@@ -306,50 +334,34 @@ void lossforge_binomial_probit_gradient_f64(size_t n, const double *restrict y, 
         const double t6 = 0.0625 * t5;
         const double t7 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t6 - t4) * (t6 + t4)) * exp_v(-(0.001953125 * t5 * t5)));
         const double t8 = t7 / (1.0 - t7 / t3);
-        gradient[row] = w * ((1.0 - y_i) * ((-f_i < 0.0) ? t3 : t8) - y_i * ((f_i < 0.0) ? t3 : t8));
+        gradient[row] = (1.0 - y_i) * ((-f_i < 0.0) ? t3 : t8) - y_i * ((f_i < 0.0) ? t3 : t8);
     }
 }
 
-void lossforge_binomial_probit_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
+void lossforge_binomial_probit_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = -f_i;
-            const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
-            const int t2 = (t1 < 0.0);
-            const double t3 = fabs(t1);
-            const double t4 = minimum(1.2676506002282294e+30, t3);
-            const double t5 = (t4 - 4.0) / (4.0 + t4);
-            const double t6 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t5 / 1.25e+29) * t5 - 3.6291570418843135e-08) * t5 - 1.3470044747078458e-07) * t5) * t5) * t5 - 1.7801125236838621e-06) * t5 - 1.1236017736040415e-06) * t5) * t5 - 1.460119195672493e-06) * t5 - 3.179754982440019e-05) * t5) * t5) * t5 - 0.000150332811085615) * t5 - 0.0002893128318825679) * t5) * t5) * t5 - 0.0024857923897225673) * t5 - 0.00037358712267111387) * t5) * t5 - 0.004488589746531045) * t5 - 0.02080045431427855) * t5) * t5) * t5 - 0.1382244914787328) * t5) * t5) * t5 - 1.1822045015192792) * t5) / (4.0 + t3);
-            const double t7 = t6 + t3;
-            const double t8 = 0.5 * sqrt(0.6366197723675814);
-            const double t9 = minimum(64.0, t3);
-            const double t10 = rint(16.0 * t9);
-            const double t11 = 0.0625 * t10;
-            const double t12 = t8 * (exp_v(0.5 * (t11 - t9) * (t11 + t9)) * exp_v(-(0.001953125 * t10 * t10)));
-            const double t13 = (t2 ? t7 : t12 / (1.0 - t12 / t7));
-            const double t14 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
-            const int t15 = (t14 < 0.0);
-            const double t16 = fabs(t14);
-            const double t17 = minimum(1.2676506002282294e+30, t16);
-            const double t18 = (t17 - 4.0) / (4.0 + t17);
-            const double t19 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t18 / 1.25e+29) * t18 - 3.6291570418843135e-08) * t18 - 1.3470044747078458e-07) * t18) * t18) * t18 - 1.7801125236838621e-06) * t18 - 1.1236017736040415e-06) * t18) * t18 - 1.460119195672493e-06) * t18 - 3.179754982440019e-05) * t18) * t18) * t18 - 0.000150332811085615) * t18 - 0.0002893128318825679) * t18) * t18) * t18 - 0.0024857923897225673) * t18 - 0.00037358712267111387) * t18) * t18 - 0.004488589746531045) * t18 - 0.02080045431427855) * t18) * t18) * t18 - 0.1382244914787328) * t18) * t18) * t18 - 1.1822045015192792) * t18) / (4.0 + t16);
-            const double t20 = t19 + t16;
-            const double t21 = minimum(64.0, t16);
-            const double t22 = rint(16.0 * t21);
-            const double t23 = 0.0625 * t22;
-            const double t24 = t8 * (exp_v(0.5 * (t23 - t21) * (t23 + t21)) * exp_v(-(0.001953125 * t22 * t22)));
-            const double t25 = (t15 ? t20 : t24 / (1.0 - t24 / t20));
-            hessian[row] = (1.0 - y_i) * ((t0 < -1.2676506002282294e+30) ? 1.0 : t13 * (t2 ? t6 : t13 + t1)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t25 * (t15 ? t19 : t25 + t14));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_probit_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_binomial_probit_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = -f_i;
         const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
         const int t2 = (t1 < 0.0);
@@ -376,44 +388,35 @@ void lossforge_binomial_probit_hessian_f64(size_t n, const double *restrict y, c
         const double t23 = 0.0625 * t22;
         const double t24 = t8 * (exp_v(0.5 * (t23 - t21) * (t23 + t21)) * exp_v(-(0.001953125 * t22 * t22)));
         const double t25 = (t15 ? t20 : t24 / (1.0 - t24 / t20));
-        hessian[row] = w * ((1.0 - y_i) * ((t0 < -1.2676506002282294e+30) ? 1.0 : t13 * (t2 ? t6 : t13 + t1)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t25 * (t15 ? t19 : t25 + t14)));
+        hessian[row] = (1.0 - y_i) * ((t0 < -1.2676506002282294e+30) ? 1.0 : t13 * (t2 ? t6 : t13 + t1)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t25 * (t15 ? t19 : t25 + t14));
     }
 }
 
-void lossforge_binomial_probit_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
+void lossforge_binomial_probit_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (f_i < -1099511627776.0);
-            const int t1 = (f_i < 0.0);
-            const double t2 = fabs(f_i);
-            const double t3 = minimum(1.2676506002282294e+30, t2);
-            const double t4 = (t3 - 4.0) / (4.0 + t3);
-            const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
-            const double t6 = -log_v(2.5066282746310007 * t5) - f_i * (0.5 * f_i);
-            const double t7 = minimum(64.0, t2);
-            const double t8 = rint(16.0 * t7);
-            const double t9 = 0.0625 * t8;
-            const double t10 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t9 - t7) * (t9 + t7)) * exp_v(-(0.001953125 * t8 * t8)));
-            const double t11 = t10 / t5;
-            const double t12 = log1p_v(-t11);
-            const double t13 = -0.5 * f_i;
-            const double t14 = 1.0 - y_i;
-            const double t15 = -f_i;
-            const int t16 = (t15 < -1099511627776.0);
-            const int t17 = (t15 < 0.0);
-            const double t18 = t10 / (1.0 - t11);
-            loss[row] = -(y_i * (t0 ? f_i : (t1 ? t6 : t12)) * (t0 ? t13 : 1.0)) - t14 * (t16 ? t15 : (t17 ? t6 : t12)) * (t16 ? -t13 : 1.0);
-            gradient[row] = t14 * (t17 ? t5 : t18) - y_i * (t1 ? t5 : t18);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_probit_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_binomial_probit_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (f_i < -1099511627776.0);
         const int t1 = (f_i < 0.0);
         const double t2 = fabs(f_i);
@@ -433,62 +436,36 @@ void lossforge_binomial_probit_loss_gradient_f64(size_t n, const double *restric
         const int t16 = (t15 < -1099511627776.0);
         const int t17 = (t15 < 0.0);
         const double t18 = t10 / (1.0 - t11);
-        loss[row] = w * (-(y_i * (t0 ? f_i : (t1 ? t6 : t12)) * (t0 ? t13 : 1.0)) - t14 * (t16 ? t15 : (t17 ? t6 : t12)) * (t16 ? -t13 : 1.0));
-        gradient[row] = w * (t14 * (t17 ? t5 : t18) - y_i * (t1 ? t5 : t18));
+        loss[row] = -(y_i * (t0 ? f_i : (t1 ? t6 : t12)) * (t0 ? t13 : 1.0)) - t14 * (t16 ? t15 : (t17 ? t6 : t12)) * (t16 ? -t13 : 1.0);
+        gradient[row] = t14 * (t17 ? t5 : t18) - y_i * (t1 ? t5 : t18);
     }
 }
 
-void lossforge_binomial_probit_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
+void lossforge_binomial_probit_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = 1.0 - y_i;
-            const double t1 = -f_i;
-            const double t2 = fabs(f_i);
-            const double t3 = minimum(1.2676506002282294e+30, t2);
-            const double t4 = (t3 - 4.0) / (4.0 + t3);
-            const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
-            const double t6 = 0.5 * sqrt(0.6366197723675814);
-            const double t7 = minimum(64.0, t2);
-            const double t8 = rint(16.0 * t7);
-            const double t9 = 0.0625 * t8;
-            const double t10 = t6 * (exp_v(0.5 * (t9 - t7) * (t9 + t7)) * exp_v(-(0.001953125 * t8 * t8)));
-            const double t11 = t10 / (1.0 - t10 / t5);
-            const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t1));
-            const int t13 = (t12 < 0.0);
-            const double t14 = fabs(t12);
-            const double t15 = minimum(1.2676506002282294e+30, t14);
-            const double t16 = (t15 - 4.0) / (4.0 + t15);
-            const double t17 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t16 / 1.25e+29) * t16 - 3.6291570418843135e-08) * t16 - 1.3470044747078458e-07) * t16) * t16) * t16 - 1.7801125236838621e-06) * t16 - 1.1236017736040415e-06) * t16) * t16 - 1.460119195672493e-06) * t16 - 3.179754982440019e-05) * t16) * t16) * t16 - 0.000150332811085615) * t16 - 0.0002893128318825679) * t16) * t16) * t16 - 0.0024857923897225673) * t16 - 0.00037358712267111387) * t16) * t16 - 0.004488589746531045) * t16 - 0.02080045431427855) * t16) * t16) * t16 - 0.1382244914787328) * t16) * t16) * t16 - 1.1822045015192792) * t16) / (4.0 + t14);
-            const double t18 = t17 + t14;
-            const double t19 = minimum(64.0, t14);
-            const double t20 = rint(16.0 * t19);
-            const double t21 = 0.0625 * t20;
-            const double t22 = t6 * (exp_v(0.5 * (t21 - t19) * (t21 + t19)) * exp_v(-(0.001953125 * t20 * t20)));
-            const double t23 = (t13 ? t18 : t22 / (1.0 - t22 / t18));
-            const double t24 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
-            const int t25 = (t24 < 0.0);
-            const double t26 = fabs(t24);
-            const double t27 = minimum(1.2676506002282294e+30, t26);
-            const double t28 = (t27 - 4.0) / (4.0 + t27);
-            const double t29 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t28 / 1.25e+29) * t28 - 3.6291570418843135e-08) * t28 - 1.3470044747078458e-07) * t28) * t28) * t28 - 1.7801125236838621e-06) * t28 - 1.1236017736040415e-06) * t28) * t28 - 1.460119195672493e-06) * t28 - 3.179754982440019e-05) * t28) * t28) * t28 - 0.000150332811085615) * t28 - 0.0002893128318825679) * t28) * t28) * t28 - 0.0024857923897225673) * t28 - 0.00037358712267111387) * t28) * t28 - 0.004488589746531045) * t28 - 0.02080045431427855) * t28) * t28) * t28 - 0.1382244914787328) * t28) * t28) * t28 - 1.1822045015192792) * t28) / (4.0 + t26);
-            const double t30 = t29 + t26;
-            const double t31 = minimum(64.0, t26);
-            const double t32 = rint(16.0 * t31);
-            const double t33 = 0.0625 * t32;
-            const double t34 = t6 * (exp_v(0.5 * (t33 - t31) * (t33 + t31)) * exp_v(-(0.001953125 * t32 * t32)));
-            const double t35 = (t25 ? t30 : t34 / (1.0 - t34 / t30));
-            gradient[row] = t0 * ((t1 < 0.0) ? t5 : t11) - y_i * ((f_i < 0.0) ? t5 : t11);
-            hessian[row] = t0 * ((t1 < -1.2676506002282294e+30) ? 1.0 : t23 * (t13 ? t17 : t23 + t12)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t35 * (t25 ? t29 : t35 + t24));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_binomial_probit_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_binomial_probit_loss_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = -f_i;
         const double t2 = fabs(f_i);
@@ -525,71 +502,37 @@ void lossforge_binomial_probit_gradient_hessian_f64(size_t n, const double *rest
         const double t33 = 0.0625 * t32;
         const double t34 = t6 * (exp_v(0.5 * (t33 - t31) * (t33 + t31)) * exp_v(-(0.001953125 * t32 * t32)));
         const double t35 = (t25 ? t30 : t34 / (1.0 - t34 / t30));
-        gradient[row] = w * (t0 * ((t1 < 0.0) ? t5 : t11) - y_i * ((f_i < 0.0) ? t5 : t11));
-        hessian[row] = w * (t0 * ((t1 < -1.2676506002282294e+30) ? 1.0 : t23 * (t13 ? t17 : t23 + t12)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t35 * (t25 ? t29 : t35 + t24)));
+        gradient[row] = t0 * ((t1 < 0.0) ? t5 : t11) - y_i * ((f_i < 0.0) ? t5 : t11);
+        hessian[row] = t0 * ((t1 < -1.2676506002282294e+30) ? 1.0 : t23 * (t13 ? t17 : t23 + t12)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t35 * (t25 ? t29 : t35 + t24));
     }
 }
 
-void lossforge_binomial_probit_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_binomial_probit_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (f_i < -1099511627776.0);
-            const int t1 = (f_i < 0.0);
-            const double t2 = fabs(f_i);
-            const double t3 = minimum(1.2676506002282294e+30, t2);
-            const double t4 = (t3 - 4.0) / (4.0 + t3);
-            const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
-            const double t6 = -log_v(2.5066282746310007 * t5) - f_i * (0.5 * f_i);
-            const double t7 = 0.5 * sqrt(0.6366197723675814);
-            const double t8 = minimum(64.0, t2);
-            const double t9 = rint(16.0 * t8);
-            const double t10 = 0.0625 * t9;
-            const double t11 = t7 * (exp_v(0.5 * (t10 - t8) * (t10 + t8)) * exp_v(-(0.001953125 * t9 * t9)));
-            const double t12 = t11 / t5;
-            const double t13 = log1p_v(-t12);
-            const double t14 = -0.5 * f_i;
-            const double t15 = 1.0 - y_i;
-            const double t16 = -f_i;
-            const int t17 = (t16 < -1099511627776.0);
-            const int t18 = (t16 < 0.0);
-            const double t19 = t11 / (1.0 - t12);
-            const double t20 = maximum(-1.2676506002282294e+30, minimum(64.0, t16));
-            const int t21 = (t20 < 0.0);
-            const double t22 = fabs(t20);
-            const double t23 = minimum(1.2676506002282294e+30, t22);
-            const double t24 = (t23 - 4.0) / (4.0 + t23);
-            const double t25 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t24 / 1.25e+29) * t24 - 3.6291570418843135e-08) * t24 - 1.3470044747078458e-07) * t24) * t24) * t24 - 1.7801125236838621e-06) * t24 - 1.1236017736040415e-06) * t24) * t24 - 1.460119195672493e-06) * t24 - 3.179754982440019e-05) * t24) * t24) * t24 - 0.000150332811085615) * t24 - 0.0002893128318825679) * t24) * t24) * t24 - 0.0024857923897225673) * t24 - 0.00037358712267111387) * t24) * t24 - 0.004488589746531045) * t24 - 0.02080045431427855) * t24) * t24) * t24 - 0.1382244914787328) * t24) * t24) * t24 - 1.1822045015192792) * t24) / (4.0 + t22);
-            const double t26 = t25 + t22;
-            const double t27 = minimum(64.0, t22);
-            const double t28 = rint(16.0 * t27);
-            const double t29 = 0.0625 * t28;
-            const double t30 = t7 * (exp_v(0.5 * (t29 - t27) * (t29 + t27)) * exp_v(-(0.001953125 * t28 * t28)));
-            const double t31 = (t21 ? t26 : t30 / (1.0 - t30 / t26));
-            const double t32 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
-            const int t33 = (t32 < 0.0);
-            const double t34 = fabs(t32);
-            const double t35 = minimum(1.2676506002282294e+30, t34);
-            const double t36 = (t35 - 4.0) / (4.0 + t35);
-            const double t37 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t36 / 1.25e+29) * t36 - 3.6291570418843135e-08) * t36 - 1.3470044747078458e-07) * t36) * t36) * t36 - 1.7801125236838621e-06) * t36 - 1.1236017736040415e-06) * t36) * t36 - 1.460119195672493e-06) * t36 - 3.179754982440019e-05) * t36) * t36) * t36 - 0.000150332811085615) * t36 - 0.0002893128318825679) * t36) * t36) * t36 - 0.0024857923897225673) * t36 - 0.00037358712267111387) * t36) * t36 - 0.004488589746531045) * t36 - 0.02080045431427855) * t36) * t36) * t36 - 0.1382244914787328) * t36) * t36) * t36 - 1.1822045015192792) * t36) / (4.0 + t34);
-            const double t38 = t37 + t34;
-            const double t39 = minimum(64.0, t34);
-            const double t40 = rint(16.0 * t39);
-            const double t41 = 0.0625 * t40;
-            const double t42 = t7 * (exp_v(0.5 * (t41 - t39) * (t41 + t39)) * exp_v(-(0.001953125 * t40 * t40)));
-            const double t43 = (t33 ? t38 : t42 / (1.0 - t42 / t38));
-            loss[row] = -(y_i * (t0 ? f_i : (t1 ? t6 : t13)) * (t0 ? t14 : 1.0)) - t15 * (t17 ? t16 : (t18 ? t6 : t13)) * (t17 ? -t14 : 1.0);
-            gradient[row] = t15 * (t18 ? t5 : t19) - y_i * (t1 ? t5 : t19);
-            hessian[row] = t15 * ((t16 < -1.2676506002282294e+30) ? 1.0 : t31 * (t21 ? t25 : t31 + t20)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t43 * (t33 ? t37 : t43 + t32));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_binomial_probit_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_binomial_probit_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (f_i < -1099511627776.0);
         const int t1 = (f_i < 0.0);
         const double t2 = fabs(f_i);
@@ -634,15 +577,33 @@ void lossforge_binomial_probit_loss_gradient_hessian_f64(size_t n, const double 
         const double t41 = 0.0625 * t40;
         const double t42 = t7 * (exp_v(0.5 * (t41 - t39) * (t41 + t39)) * exp_v(-(0.001953125 * t40 * t40)));
         const double t43 = (t33 ? t38 : t42 / (1.0 - t42 / t38));
-        loss[row] = w * (-(y_i * (t0 ? f_i : (t1 ? t6 : t13)) * (t0 ? t14 : 1.0)) - t15 * (t17 ? t16 : (t18 ? t6 : t13)) * (t17 ? -t14 : 1.0));
-        gradient[row] = w * (t15 * (t18 ? t5 : t19) - y_i * (t1 ? t5 : t19));
-        hessian[row] = w * (t15 * ((t16 < -1.2676506002282294e+30) ? 1.0 : t31 * (t21 ? t25 : t31 + t20)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t43 * (t33 ? t37 : t43 + t32)));
+        loss[row] = -(y_i * (t0 ? f_i : (t1 ? t6 : t13)) * (t0 ? t14 : 1.0)) - t15 * (t17 ? t16 : (t18 ? t6 : t13)) * (t17 ? -t14 : 1.0);
+        gradient[row] = t15 * (t18 ? t5 : t19) - y_i * (t1 ? t5 : t19);
+        hessian[row] = t15 * ((t16 < -1.2676506002282294e+30) ? 1.0 : t31 * (t21 ? t25 : t31 + t20)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t43 * (t33 ? t37 : t43 + t32));
     }
 }
 
-void lossforge_binomial_probit_inverse_link_f64(size_t n, const double *restrict f, double *restrict mean)
+void lossforge_binomial_probit_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_binomial_probit_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_binomial_probit_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void inverse_link_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const f = inputs[0];
+    double *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = fabs(f_i);
         const double t1 = minimum(64.0, t0);
@@ -655,33 +616,65 @@ void lossforge_binomial_probit_inverse_link_f64(size_t n, const double *restrict
     }
 }
 
-void lossforge_binomial_probit_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
+void lossforge_binomial_probit_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (f_i < -1.0995116e+12f);
-            const float t1 = fabsf(f_i);
-            const float t2 = minimumf(1.2676506e+30f, t1);
-            const float t3 = (t2 - 4.0f) / (4.0f + t2);
-            const float t4 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t3 / 1.25e+29f) * t3 - 3.629157e-08f) * t3 - 1.3470044e-07f) * t3) * t3) * t3 - 1.7801125e-06f) * t3 - 1.1236018e-06f) * t3) * t3 - 1.4601192e-06f) * t3 - 3.179755e-05f) * t3) * t3) * t3 - 0.00015033281f) * t3 - 0.00028931283f) * t3) * t3) * t3 - 0.0024857924f) * t3 - 0.00037358713f) * t3) * t3 - 0.0044885897f) * t3 - 0.020800455f) * t3) * t3) * t3 - 0.1382245f) * t3) * t3) * t3 - 1.1822045f) * t3) / (4.0f + t1) + t1;
-            const float t5 = -log_vf(2.5066283f * t4) - f_i * (0.5f * f_i);
-            const float t6 = minimumf(64.0f, t1);
-            const float t7 = rintf(16.0f * t6);
-            const float t8 = 0.0625f * t7;
-            const float t9 = log1p_vf(-(0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t8 - t6) * (t8 + t6)) * exp_vf(-(0.001953125f * t7 * t7))) / t4));
-            const float t10 = -0.5f * f_i;
-            const float t11 = -f_i;
-            const int t12 = (t11 < -1.0995116e+12f);
-            loss[row] = -(y_i * (t0 ? f_i : ((f_i < 0.0f) ? t5 : t9)) * (t0 ? t10 : 1.0f)) - (1.0f - y_i) * (t12 ? t11 : ((t11 < 0.0f) ? t5 : t9)) * (t12 ? -t10 : 1.0f);
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_binomial_probit_inverse_link_f64(size_t n, const double *f, double *mean)
+{
+    const void *const inputs[] = {f};
+    void *const outputs[] = {mean};
+    lossforge_binomial_probit_inverse_link_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (f_i < -1.0995116e+12f);
         const float t1 = fabsf(f_i);
         const float t2 = minimumf(1.2676506e+30f, t1);
@@ -695,33 +688,34 @@ void lossforge_binomial_probit_loss_f32(size_t n, const float *restrict y, const
         const float t10 = -0.5f * f_i;
         const float t11 = -f_i;
         const int t12 = (t11 < -1.0995116e+12f);
-        loss[row] = w * (-(y_i * (t0 ? f_i : ((f_i < 0.0f) ? t5 : t9)) * (t0 ? t10 : 1.0f)) - (1.0f - y_i) * (t12 ? t11 : ((t11 < 0.0f) ? t5 : t9)) * (t12 ? -t10 : 1.0f));
+        loss[row] = -(y_i * (t0 ? f_i : ((f_i < 0.0f) ? t5 : t9)) * (t0 ? t10 : 1.0f)) - (1.0f - y_i) * (t12 ? t11 : ((t11 < 0.0f) ? t5 : t9)) * (t12 ? -t10 : 1.0f);
     }
 }
 
-void lossforge_binomial_probit_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
+void lossforge_binomial_probit_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = fabsf(f_i);
-            const float t1 = minimumf(1.2676506e+30f, t0);
-            const float t2 = (t1 - 4.0f) / (4.0f + t1);
-            const float t3 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t2 / 1.25e+29f) * t2 - 3.629157e-08f) * t2 - 1.3470044e-07f) * t2) * t2) * t2 - 1.7801125e-06f) * t2 - 1.1236018e-06f) * t2) * t2 - 1.4601192e-06f) * t2 - 3.179755e-05f) * t2) * t2) * t2 - 0.00015033281f) * t2 - 0.00028931283f) * t2) * t2) * t2 - 0.0024857924f) * t2 - 0.00037358713f) * t2) * t2 - 0.0044885897f) * t2 - 0.020800455f) * t2) * t2) * t2 - 0.1382245f) * t2) * t2) * t2 - 1.1822045f) * t2) / (4.0f + t0) + t0;
-            const float t4 = minimumf(64.0f, t0);
-            const float t5 = rintf(16.0f * t4);
-            const float t6 = 0.0625f * t5;
-            const float t7 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t6 - t4) * (t6 + t4)) * exp_vf(-(0.001953125f * t5 * t5)));
-            const float t8 = t7 / (1.0f - t7 / t3);
-            gradient[row] = (1.0f - y_i) * ((-f_i < 0.0f) ? t3 : t8) - y_i * ((f_i < 0.0f) ? t3 : t8);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_probit_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_binomial_probit_loss_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = fabsf(f_i);
         const float t1 = minimumf(1.2676506e+30f, t0);
         const float t2 = (t1 - 4.0f) / (4.0f + t1);
@@ -731,50 +725,34 @@ void lossforge_binomial_probit_gradient_f32(size_t n, const float *restrict y, c
         const float t6 = 0.0625f * t5;
         const float t7 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t6 - t4) * (t6 + t4)) * exp_vf(-(0.001953125f * t5 * t5)));
         const float t8 = t7 / (1.0f - t7 / t3);
-        gradient[row] = w * ((1.0f - y_i) * ((-f_i < 0.0f) ? t3 : t8) - y_i * ((f_i < 0.0f) ? t3 : t8));
+        gradient[row] = (1.0f - y_i) * ((-f_i < 0.0f) ? t3 : t8) - y_i * ((f_i < 0.0f) ? t3 : t8);
     }
 }
 
-void lossforge_binomial_probit_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
+void lossforge_binomial_probit_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = -f_i;
-            const float t1 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
-            const int t2 = (t1 < 0.0f);
-            const float t3 = fabsf(t1);
-            const float t4 = minimumf(1.2676506e+30f, t3);
-            const float t5 = (t4 - 4.0f) / (4.0f + t4);
-            const float t6 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t5 / 1.25e+29f) * t5 - 3.629157e-08f) * t5 - 1.3470044e-07f) * t5) * t5) * t5 - 1.7801125e-06f) * t5 - 1.1236018e-06f) * t5) * t5 - 1.4601192e-06f) * t5 - 3.179755e-05f) * t5) * t5) * t5 - 0.00015033281f) * t5 - 0.00028931283f) * t5) * t5) * t5 - 0.0024857924f) * t5 - 0.00037358713f) * t5) * t5 - 0.0044885897f) * t5 - 0.020800455f) * t5) * t5) * t5 - 0.1382245f) * t5) * t5) * t5 - 1.1822045f) * t5) / (4.0f + t3);
-            const float t7 = t6 + t3;
-            const float t8 = 0.5f * sqrtf(0.63661975f);
-            const float t9 = minimumf(64.0f, t3);
-            const float t10 = rintf(16.0f * t9);
-            const float t11 = 0.0625f * t10;
-            const float t12 = t8 * (exp_vf(0.5f * (t11 - t9) * (t11 + t9)) * exp_vf(-(0.001953125f * t10 * t10)));
-            const float t13 = (t2 ? t7 : t12 / (1.0f - t12 / t7));
-            const float t14 = maximumf(-1.2676506e+30f, minimumf(64.0f, f_i));
-            const int t15 = (t14 < 0.0f);
-            const float t16 = fabsf(t14);
-            const float t17 = minimumf(1.2676506e+30f, t16);
-            const float t18 = (t17 - 4.0f) / (4.0f + t17);
-            const float t19 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t18 / 1.25e+29f) * t18 - 3.629157e-08f) * t18 - 1.3470044e-07f) * t18) * t18) * t18 - 1.7801125e-06f) * t18 - 1.1236018e-06f) * t18) * t18 - 1.4601192e-06f) * t18 - 3.179755e-05f) * t18) * t18) * t18 - 0.00015033281f) * t18 - 0.00028931283f) * t18) * t18) * t18 - 0.0024857924f) * t18 - 0.00037358713f) * t18) * t18 - 0.0044885897f) * t18 - 0.020800455f) * t18) * t18) * t18 - 0.1382245f) * t18) * t18) * t18 - 1.1822045f) * t18) / (4.0f + t16);
-            const float t20 = t19 + t16;
-            const float t21 = minimumf(64.0f, t16);
-            const float t22 = rintf(16.0f * t21);
-            const float t23 = 0.0625f * t22;
-            const float t24 = t8 * (exp_vf(0.5f * (t23 - t21) * (t23 + t21)) * exp_vf(-(0.001953125f * t22 * t22)));
-            const float t25 = (t15 ? t20 : t24 / (1.0f - t24 / t20));
-            hessian[row] = (1.0f - y_i) * ((t0 < -1.2676506e+30f) ? 1.0f : t13 * (t2 ? t6 : t13 + t1)) + y_i * ((f_i < -1.2676506e+30f) ? 1.0f : t25 * (t15 ? t19 : t25 + t14));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_probit_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_binomial_probit_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = -f_i;
         const float t1 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
         const int t2 = (t1 < 0.0f);
@@ -801,44 +779,35 @@ void lossforge_binomial_probit_hessian_f32(size_t n, const float *restrict y, co
         const float t23 = 0.0625f * t22;
         const float t24 = t8 * (exp_vf(0.5f * (t23 - t21) * (t23 + t21)) * exp_vf(-(0.001953125f * t22 * t22)));
         const float t25 = (t15 ? t20 : t24 / (1.0f - t24 / t20));
-        hessian[row] = w * ((1.0f - y_i) * ((t0 < -1.2676506e+30f) ? 1.0f : t13 * (t2 ? t6 : t13 + t1)) + y_i * ((f_i < -1.2676506e+30f) ? 1.0f : t25 * (t15 ? t19 : t25 + t14)));
+        hessian[row] = (1.0f - y_i) * ((t0 < -1.2676506e+30f) ? 1.0f : t13 * (t2 ? t6 : t13 + t1)) + y_i * ((f_i < -1.2676506e+30f) ? 1.0f : t25 * (t15 ? t19 : t25 + t14));
     }
 }
 
-void lossforge_binomial_probit_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
+void lossforge_binomial_probit_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (f_i < -1.0995116e+12f);
-            const int t1 = (f_i < 0.0f);
-            const float t2 = fabsf(f_i);
-            const float t3 = minimumf(1.2676506e+30f, t2);
-            const float t4 = (t3 - 4.0f) / (4.0f + t3);
-            const float t5 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t4 / 1.25e+29f) * t4 - 3.629157e-08f) * t4 - 1.3470044e-07f) * t4) * t4) * t4 - 1.7801125e-06f) * t4 - 1.1236018e-06f) * t4) * t4 - 1.4601192e-06f) * t4 - 3.179755e-05f) * t4) * t4) * t4 - 0.00015033281f) * t4 - 0.00028931283f) * t4) * t4) * t4 - 0.0024857924f) * t4 - 0.00037358713f) * t4) * t4 - 0.0044885897f) * t4 - 0.020800455f) * t4) * t4) * t4 - 0.1382245f) * t4) * t4) * t4 - 1.1822045f) * t4) / (4.0f + t2) + t2;
-            const float t6 = -log_vf(2.5066283f * t5) - f_i * (0.5f * f_i);
-            const float t7 = minimumf(64.0f, t2);
-            const float t8 = rintf(16.0f * t7);
-            const float t9 = 0.0625f * t8;
-            const float t10 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t9 - t7) * (t9 + t7)) * exp_vf(-(0.001953125f * t8 * t8)));
-            const float t11 = t10 / t5;
-            const float t12 = log1p_vf(-t11);
-            const float t13 = -0.5f * f_i;
-            const float t14 = 1.0f - y_i;
-            const float t15 = -f_i;
-            const int t16 = (t15 < -1.0995116e+12f);
-            const int t17 = (t15 < 0.0f);
-            const float t18 = t10 / (1.0f - t11);
-            loss[row] = -(y_i * (t0 ? f_i : (t1 ? t6 : t12)) * (t0 ? t13 : 1.0f)) - t14 * (t16 ? t15 : (t17 ? t6 : t12)) * (t16 ? -t13 : 1.0f);
-            gradient[row] = t14 * (t17 ? t5 : t18) - y_i * (t1 ? t5 : t18);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_binomial_probit_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_binomial_probit_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (f_i < -1.0995116e+12f);
         const int t1 = (f_i < 0.0f);
         const float t2 = fabsf(f_i);
@@ -858,62 +827,36 @@ void lossforge_binomial_probit_loss_gradient_f32(size_t n, const float *restrict
         const int t16 = (t15 < -1.0995116e+12f);
         const int t17 = (t15 < 0.0f);
         const float t18 = t10 / (1.0f - t11);
-        loss[row] = w * (-(y_i * (t0 ? f_i : (t1 ? t6 : t12)) * (t0 ? t13 : 1.0f)) - t14 * (t16 ? t15 : (t17 ? t6 : t12)) * (t16 ? -t13 : 1.0f));
-        gradient[row] = w * (t14 * (t17 ? t5 : t18) - y_i * (t1 ? t5 : t18));
+        loss[row] = -(y_i * (t0 ? f_i : (t1 ? t6 : t12)) * (t0 ? t13 : 1.0f)) - t14 * (t16 ? t15 : (t17 ? t6 : t12)) * (t16 ? -t13 : 1.0f);
+        gradient[row] = t14 * (t17 ? t5 : t18) - y_i * (t1 ? t5 : t18);
     }
 }
 
-void lossforge_binomial_probit_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
+void lossforge_binomial_probit_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = 1.0f - y_i;
-            const float t1 = -f_i;
-            const float t2 = fabsf(f_i);
-            const float t3 = minimumf(1.2676506e+30f, t2);
-            const float t4 = (t3 - 4.0f) / (4.0f + t3);
-            const float t5 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t4 / 1.25e+29f) * t4 - 3.629157e-08f) * t4 - 1.3470044e-07f) * t4) * t4) * t4 - 1.7801125e-06f) * t4 - 1.1236018e-06f) * t4) * t4 - 1.4601192e-06f) * t4 - 3.179755e-05f) * t4) * t4) * t4 - 0.00015033281f) * t4 - 0.00028931283f) * t4) * t4) * t4 - 0.0024857924f) * t4 - 0.00037358713f) * t4) * t4 - 0.0044885897f) * t4 - 0.020800455f) * t4) * t4) * t4 - 0.1382245f) * t4) * t4) * t4 - 1.1822045f) * t4) / (4.0f + t2) + t2;
-            const float t6 = 0.5f * sqrtf(0.63661975f);
-            const float t7 = minimumf(64.0f, t2);
-            const float t8 = rintf(16.0f * t7);
-            const float t9 = 0.0625f * t8;
-            const float t10 = t6 * (exp_vf(0.5f * (t9 - t7) * (t9 + t7)) * exp_vf(-(0.001953125f * t8 * t8)));
-            const float t11 = t10 / (1.0f - t10 / t5);
-            const float t12 = maximumf(-1.2676506e+30f, minimumf(64.0f, t1));
-            const int t13 = (t12 < 0.0f);
-            const float t14 = fabsf(t12);
-            const float t15 = minimumf(1.2676506e+30f, t14);
-            const float t16 = (t15 - 4.0f) / (4.0f + t15);
-            const float t17 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t16 / 1.25e+29f) * t16 - 3.629157e-08f) * t16 - 1.3470044e-07f) * t16) * t16) * t16 - 1.7801125e-06f) * t16 - 1.1236018e-06f) * t16) * t16 - 1.4601192e-06f) * t16 - 3.179755e-05f) * t16) * t16) * t16 - 0.00015033281f) * t16 - 0.00028931283f) * t16) * t16) * t16 - 0.0024857924f) * t16 - 0.00037358713f) * t16) * t16 - 0.0044885897f) * t16 - 0.020800455f) * t16) * t16) * t16 - 0.1382245f) * t16) * t16) * t16 - 1.1822045f) * t16) / (4.0f + t14);
-            const float t18 = t17 + t14;
-            const float t19 = minimumf(64.0f, t14);
-            const float t20 = rintf(16.0f * t19);
-            const float t21 = 0.0625f * t20;
-            const float t22 = t6 * (exp_vf(0.5f * (t21 - t19) * (t21 + t19)) * exp_vf(-(0.001953125f * t20 * t20)));
-            const float t23 = (t13 ? t18 : t22 / (1.0f - t22 / t18));
-            const float t24 = maximumf(-1.2676506e+30f, minimumf(64.0f, f_i));
-            const int t25 = (t24 < 0.0f);
-            const float t26 = fabsf(t24);
-            const float t27 = minimumf(1.2676506e+30f, t26);
-            const float t28 = (t27 - 4.0f) / (4.0f + t27);
-            const float t29 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t28 / 1.25e+29f) * t28 - 3.629157e-08f) * t28 - 1.3470044e-07f) * t28) * t28) * t28 - 1.7801125e-06f) * t28 - 1.1236018e-06f) * t28) * t28 - 1.4601192e-06f) * t28 - 3.179755e-05f) * t28) * t28) * t28 - 0.00015033281f) * t28 - 0.00028931283f) * t28) * t28) * t28 - 0.0024857924f) * t28 - 0.00037358713f) * t28) * t28 - 0.0044885897f) * t28 - 0.020800455f) * t28) * t28) * t28 - 0.1382245f) * t28) * t28) * t28 - 1.1822045f) * t28) / (4.0f + t26);
-            const float t30 = t29 + t26;
-            const float t31 = minimumf(64.0f, t26);
-            const float t32 = rintf(16.0f * t31);
-            const float t33 = 0.0625f * t32;
-            const float t34 = t6 * (exp_vf(0.5f * (t33 - t31) * (t33 + t31)) * exp_vf(-(0.001953125f * t32 * t32)));
-            const float t35 = (t25 ? t30 : t34 / (1.0f - t34 / t30));
-            gradient[row] = t0 * ((t1 < 0.0f) ? t5 : t11) - y_i * ((f_i < 0.0f) ? t5 : t11);
-            hessian[row] = t0 * ((t1 < -1.2676506e+30f) ? 1.0f : t23 * (t13 ? t17 : t23 + t12)) + y_i * ((f_i < -1.2676506e+30f) ? 1.0f : t35 * (t25 ? t29 : t35 + t24));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_binomial_probit_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_binomial_probit_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = -f_i;
         const float t2 = fabsf(f_i);
@@ -950,71 +893,37 @@ void lossforge_binomial_probit_gradient_hessian_f32(size_t n, const float *restr
         const float t33 = 0.0625f * t32;
         const float t34 = t6 * (exp_vf(0.5f * (t33 - t31) * (t33 + t31)) * exp_vf(-(0.001953125f * t32 * t32)));
         const float t35 = (t25 ? t30 : t34 / (1.0f - t34 / t30));
-        gradient[row] = w * (t0 * ((t1 < 0.0f) ? t5 : t11) - y_i * ((f_i < 0.0f) ? t5 : t11));
-        hessian[row] = w * (t0 * ((t1 < -1.2676506e+30f) ? 1.0f : t23 * (t13 ? t17 : t23 + t12)) + y_i * ((f_i < -1.2676506e+30f) ? 1.0f : t35 * (t25 ? t29 : t35 + t24)));
+        gradient[row] = t0 * ((t1 < 0.0f) ? t5 : t11) - y_i * ((f_i < 0.0f) ? t5 : t11);
+        hessian[row] = t0 * ((t1 < -1.2676506e+30f) ? 1.0f : t23 * (t13 ? t17 : t23 + t12)) + y_i * ((f_i < -1.2676506e+30f) ? 1.0f : t35 * (t25 ? t29 : t35 + t24));
     }
 }
 
-void lossforge_binomial_probit_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_binomial_probit_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (f_i < -1.0995116e+12f);
-            const int t1 = (f_i < 0.0f);
-            const float t2 = fabsf(f_i);
-            const float t3 = minimumf(1.2676506e+30f, t2);
-            const float t4 = (t3 - 4.0f) / (4.0f + t3);
-            const float t5 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t4 / 1.25e+29f) * t4 - 3.629157e-08f) * t4 - 1.3470044e-07f) * t4) * t4) * t4 - 1.7801125e-06f) * t4 - 1.1236018e-06f) * t4) * t4 - 1.4601192e-06f) * t4 - 3.179755e-05f) * t4) * t4) * t4 - 0.00015033281f) * t4 - 0.00028931283f) * t4) * t4) * t4 - 0.0024857924f) * t4 - 0.00037358713f) * t4) * t4 - 0.0044885897f) * t4 - 0.020800455f) * t4) * t4) * t4 - 0.1382245f) * t4) * t4) * t4 - 1.1822045f) * t4) / (4.0f + t2) + t2;
-            const float t6 = -log_vf(2.5066283f * t5) - f_i * (0.5f * f_i);
-            const float t7 = 0.5f * sqrtf(0.63661975f);
-            const float t8 = minimumf(64.0f, t2);
-            const float t9 = rintf(16.0f * t8);
-            const float t10 = 0.0625f * t9;
-            const float t11 = t7 * (exp_vf(0.5f * (t10 - t8) * (t10 + t8)) * exp_vf(-(0.001953125f * t9 * t9)));
-            const float t12 = t11 / t5;
-            const float t13 = log1p_vf(-t12);
-            const float t14 = -0.5f * f_i;
-            const float t15 = 1.0f - y_i;
-            const float t16 = -f_i;
-            const int t17 = (t16 < -1.0995116e+12f);
-            const int t18 = (t16 < 0.0f);
-            const float t19 = t11 / (1.0f - t12);
-            const float t20 = maximumf(-1.2676506e+30f, minimumf(64.0f, t16));
-            const int t21 = (t20 < 0.0f);
-            const float t22 = fabsf(t20);
-            const float t23 = minimumf(1.2676506e+30f, t22);
-            const float t24 = (t23 - 4.0f) / (4.0f + t23);
-            const float t25 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t24 / 1.25e+29f) * t24 - 3.629157e-08f) * t24 - 1.3470044e-07f) * t24) * t24) * t24 - 1.7801125e-06f) * t24 - 1.1236018e-06f) * t24) * t24 - 1.4601192e-06f) * t24 - 3.179755e-05f) * t24) * t24) * t24 - 0.00015033281f) * t24 - 0.00028931283f) * t24) * t24) * t24 - 0.0024857924f) * t24 - 0.00037358713f) * t24) * t24 - 0.0044885897f) * t24 - 0.020800455f) * t24) * t24) * t24 - 0.1382245f) * t24) * t24) * t24 - 1.1822045f) * t24) / (4.0f + t22);
-            const float t26 = t25 + t22;
-            const float t27 = minimumf(64.0f, t22);
-            const float t28 = rintf(16.0f * t27);
-            const float t29 = 0.0625f * t28;
-            const float t30 = t7 * (exp_vf(0.5f * (t29 - t27) * (t29 + t27)) * exp_vf(-(0.001953125f * t28 * t28)));
-            const float t31 = (t21 ? t26 : t30 / (1.0f - t30 / t26));
-            const float t32 = maximumf(-1.2676506e+30f, minimumf(64.0f, f_i));
-            const int t33 = (t32 < 0.0f);
-            const float t34 = fabsf(t32);
-            const float t35 = minimumf(1.2676506e+30f, t34);
-            const float t36 = (t35 - 4.0f) / (4.0f + t35);
-            const float t37 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t36 / 1.25e+29f) * t36 - 3.629157e-08f) * t36 - 1.3470044e-07f) * t36) * t36) * t36 - 1.7801125e-06f) * t36 - 1.1236018e-06f) * t36) * t36 - 1.4601192e-06f) * t36 - 3.179755e-05f) * t36) * t36) * t36 - 0.00015033281f) * t36 - 0.00028931283f) * t36) * t36) * t36 - 0.0024857924f) * t36 - 0.00037358713f) * t36) * t36 - 0.0044885897f) * t36 - 0.020800455f) * t36) * t36) * t36 - 0.1382245f) * t36) * t36) * t36 - 1.1822045f) * t36) / (4.0f + t34);
-            const float t38 = t37 + t34;
-            const float t39 = minimumf(64.0f, t34);
-            const float t40 = rintf(16.0f * t39);
-            const float t41 = 0.0625f * t40;
-            const float t42 = t7 * (exp_vf(0.5f * (t41 - t39) * (t41 + t39)) * exp_vf(-(0.001953125f * t40 * t40)));
-            const float t43 = (t33 ? t38 : t42 / (1.0f - t42 / t38));
-            loss[row] = -(y_i * (t0 ? f_i : (t1 ? t6 : t13)) * (t0 ? t14 : 1.0f)) - t15 * (t17 ? t16 : (t18 ? t6 : t13)) * (t17 ? -t14 : 1.0f);
-            gradient[row] = t15 * (t18 ? t5 : t19) - y_i * (t1 ? t5 : t19);
-            hessian[row] = t15 * ((t16 < -1.2676506e+30f) ? 1.0f : t31 * (t21 ? t25 : t31 + t20)) + y_i * ((f_i < -1.2676506e+30f) ? 1.0f : t43 * (t33 ? t37 : t43 + t32));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_binomial_probit_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_binomial_probit_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (f_i < -1.0995116e+12f);
         const int t1 = (f_i < 0.0f);
         const float t2 = fabsf(f_i);
@@ -1059,15 +968,33 @@ void lossforge_binomial_probit_loss_gradient_hessian_f32(size_t n, const float *
         const float t41 = 0.0625f * t40;
         const float t42 = t7 * (exp_vf(0.5f * (t41 - t39) * (t41 + t39)) * exp_vf(-(0.001953125f * t40 * t40)));
         const float t43 = (t33 ? t38 : t42 / (1.0f - t42 / t38));
-        loss[row] = w * (-(y_i * (t0 ? f_i : (t1 ? t6 : t13)) * (t0 ? t14 : 1.0f)) - t15 * (t17 ? t16 : (t18 ? t6 : t13)) * (t17 ? -t14 : 1.0f));
-        gradient[row] = w * (t15 * (t18 ? t5 : t19) - y_i * (t1 ? t5 : t19));
-        hessian[row] = w * (t15 * ((t16 < -1.2676506e+30f) ? 1.0f : t31 * (t21 ? t25 : t31 + t20)) + y_i * ((f_i < -1.2676506e+30f) ? 1.0f : t43 * (t33 ? t37 : t43 + t32)));
+        loss[row] = -(y_i * (t0 ? f_i : (t1 ? t6 : t13)) * (t0 ? t14 : 1.0f)) - t15 * (t17 ? t16 : (t18 ? t6 : t13)) * (t17 ? -t14 : 1.0f);
+        gradient[row] = t15 * (t18 ? t5 : t19) - y_i * (t1 ? t5 : t19);
+        hessian[row] = t15 * ((t16 < -1.2676506e+30f) ? 1.0f : t31 * (t21 ? t25 : t31 + t20)) + y_i * ((f_i < -1.2676506e+30f) ? 1.0f : t43 * (t33 ? t37 : t43 + t32));
     }
 }
 
-void lossforge_binomial_probit_inverse_link_f32(size_t n, const float *restrict f, float *restrict mean)
+void lossforge_binomial_probit_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_binomial_probit_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_binomial_probit_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void inverse_link_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const f = inputs[0];
+    float *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
         const float t0 = fabsf(f_i);
         const float t1 = minimumf(64.0f, t0);
@@ -1078,4 +1005,18 @@ void lossforge_binomial_probit_inverse_link_f32(size_t n, const float *restrict 
         const float t6 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t3 - t1) * (t3 + t1)) * exp_vf(-(0.001953125f * t2 * t2))) / ((1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t5 / 1.25e+29f) * t5 - 3.629157e-08f) * t5 - 1.3470044e-07f) * t5) * t5) * t5 - 1.7801125e-06f) * t5 - 1.1236018e-06f) * t5) * t5 - 1.4601192e-06f) * t5 - 3.179755e-05f) * t5) * t5) * t5 - 0.00015033281f) * t5 - 0.00028931283f) * t5) * t5) * t5 - 0.0024857924f) * t5 - 0.00037358713f) * t5) * t5 - 0.0044885897f) * t5 - 0.020800455f) * t5) * t5) * t5 - 0.1382245f) * t5) * t5) * t5 - 1.1822045f) * t5) / (4.0f + t0) + t0);
         mean[row] = ((f_i < 0.0f) ? t6 : 1.0f - t6);
     }
+}
+
+void lossforge_binomial_probit_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_binomial_probit_inverse_link_f32(size_t n, const float *f, float *mean)
+{
+    const void *const inputs[] = {f};
+    void *const outputs[] = {mean};
+    lossforge_binomial_probit_inverse_link_f32_at(n, 1, inputs, NULL, outputs);
 }

@@ -7,11 +7,21 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -130,362 +140,688 @@ static inline float log_vf(float x)
     return x < HUGE_VALF ? positive : x;
 }
 
-void lossforge_categorical_cross_entropy_loss_f64(size_t n, size_t K, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss)
+enum { ROWS_f64 = 8, INPUTS_f64 = 2, OUTPUTS_f64 = 3, SMALL_f64 = 4096 };
+
+/* A class number, as wide as a real number. */
+typedef int64_t label_f64;
+
+/* A kernel takes a block of rows, turned: for each class, the rows side by side. */
+typedef void kernel_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs);
+
+/* What in_blocks has to know of a kernel: how many arrays of classes it reads and needs, and the axes of its outputs. */
+typedef struct {
+    kernel_f64 *kernel;
+    int labelled, weighted;
+    size_t vectors, scratch, made;
+    int axes[OUTPUTS_f64];
+} shape_f64;
+
+ONCE static void turned_f64(size_t rows, size_t K, const double *restrict whole, double *restrict block)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double *y_i = y + row * K;
-            const double *p_i = p + row * K;
-            double t0 = 0.0;
-            for (size_t i_2 = 0; i_2 < K; i_2++) {
-                t0 += ((y_i[i_2] == 0.0) ? 0.0 : log_v(p_i[i_2]) * y_i[i_2]);
+    for (size_t c = 0; c < K; c++)
+        for (size_t row = 0; row < ROWS_f64; row++)
+            block[c * ROWS_f64 + row] = whole[(row < rows ? row : 0) * K + c];
+}
+
+ONCE static void turned_back_f64(size_t rows, size_t K, const double *restrict block, double *restrict whole)
+{
+    for (size_t row = 0; row < rows; row++)
+        for (size_t c = 0; c < K; c++)
+            whole[row * K + c] = block[c * ROWS_f64 + row];
+}
+
+ONCE static void weigh_f64(size_t rows, size_t K, const double *weights, int axes, double *block)
+{
+    const size_t each = axes == 2 ? K * K : axes == 1 ? K : 1;
+    const size_t row_step = axes == 2 ? each : 1, step = axes == 2 ? 1 : ROWS_f64;
+    for (size_t at = 0; at < each; at++)
+        for (size_t row = 0; row < rows; row++)
+            block[row * row_step + at * step] *= weights[row];
+}
+
+/* Runs a kernel block by block. Where there is no memory for a block of many classes, the results are NaN. */
+ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const void *const *inputs, const double *constants, void *const *outputs)
+{
+    double small[SMALL_f64], single[OUTPUTS_f64][ROWS_f64];
+    label_f64 labels[ROWS_f64];
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64];
+    const size_t size = K * ROWS_f64, needed = shape->vectors + shape->scratch + shape->made;
+    double *const memory = size <= SMALL_f64 / needed ? small : malloc(needed * size * sizeof(double));
+    const int64_t *const all_labels = shape->labelled ? inputs[0] : NULL;
+    const void *const *const vectors = inputs + shape->labelled;
+    const double *const weights = shape->weighted ? vectors[shape->vectors] : NULL;
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        double *block = memory;
+        if (memory == NULL) {
+            for (size_t i = 0; i < shape->made; i++) {
+                const size_t each = shape->axes[i] == 0 ? 1 : shape->axes[i] == 1 ? K : K * K;
+                for (size_t at = start * each; at < (start + rows) * each; at++)
+                    ((double *)outputs[i])[at] = NAN;
             }
-            loss[row] = -t0;
+            continue;
         }
-        return;
+        for (size_t i = 0; i < shape->vectors; i++, block += size) {
+            turned_f64(rows, K, (const double *)vectors[i] + start * K, block);
+            in[i] = block;
+        }
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            const size_t at = start + (row < rows ? row : 0);
+            labels[row] = all_labels == NULL ? 0 : (label_f64)all_labels[at];
+        }
+        double *const scratch = block;
+        block += shape->scratch * size;
+        for (size_t i = 0; i < shape->made; i++) {
+            out[i] = shape->axes[i] == 0 ? single[i] : shape->axes[i] == 1 ? block : (double *)outputs[i] + start * K * K;
+            block += shape->axes[i] == 1 ? size : 0;
+        }
+        shape->kernel(rows, K, in, labels, constants, scratch, out);
+        for (size_t i = 0; i < shape->made; i++) {
+            if (weights != NULL)
+                weigh_f64(rows, K, weights + start, shape->axes[i], out[i]);
+            if (shape->axes[i] == 0)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+            else if (shape->axes[i] == 1)
+                turned_back_f64(rows, K, out[i], (double *)outputs[i] + start * K);
+        }
     }
-    for (size_t row = 0; row < n; row++) {
-        const double *y_i = y + row * K;
-        const double *p_i = p + row * K;
-        const double w = weight[row];
-        double t0 = 0.0;
-        for (size_t i_2 = 0; i_2 < K; i_2++) {
-            t0 += ((y_i[i_2] == 0.0) ? 0.0 : log_v(p_i[i_2]) * y_i[i_2]);
+    if (memory != small)
+        free(memory);
+}
+
+static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const loss = outputs[0];
+    (void)rows, (void)labels, (void)constants, (void)scratch;
+    double t0[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] += ((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_v(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]);
         }
-        loss[row] = w * -t0;
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        loss[row] = -t0[row];
     }
 }
 
-void lossforge_categorical_cross_entropy_gradient_f64(size_t n, size_t K, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict gradient)
+void lossforge_categorical_cross_entropy_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double *y_i = y + row * K;
-            const double *p_i = p + row * K;
-            for (size_t j = 0; j < K; j++) {
-                gradient[row * K + j] = -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
-            }
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double *y_i = y + row * K;
-        const double *p_i = p + row * K;
-        const double w = weight[row];
-        for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
+    (void)parameters;
+    static const shape_f64 shape = {loss_rows_f64, 0, 1, 2, 0, 1, {0}};
+    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+}
+
+void lossforge_categorical_cross_entropy_loss_f64(size_t n, size_t K, const double *y, const double *p, const double *weight, double *loss)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {loss};
+    lossforge_categorical_cross_entropy_loss_f64_at(n, K, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const gradient = outputs[0];
+    (void)rows, (void)labels, (void)constants, (void)scratch;
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = -((y[j * ROWS_f64 + row] == 0.0) ? 0.0 : y[j * ROWS_f64 + row] / p[j * ROWS_f64 + row]);
         }
     }
 }
 
-void lossforge_categorical_cross_entropy_hessian_f64(size_t n, size_t K, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict hessian)
+void lossforge_categorical_cross_entropy_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double *y_i = y + row * K;
-            const double *p_i = p + row * K;
-            for (size_t j = 0; j < K; j++) {
-                for (size_t k_2 = 0; k_2 < K; k_2++) {
-                    hessian[(row * K + j) * K + k_2] = ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
-                }
-            }
+    (void)parameters;
+    static const shape_f64 shape = {gradient_rows_f64, 0, 1, 2, 0, 1, {1}};
+    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+}
+
+void lossforge_categorical_cross_entropy_gradient_f64(size_t n, size_t K, const double *y, const double *p, const double *weight, double *gradient)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {gradient};
+    lossforge_categorical_cross_entropy_gradient_f64_at(n, K, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const hessian = outputs[0];
+    double *const t0 = scratch + 0 * K * ROWS_f64;
+    double *const t1 = scratch + 1 * K * ROWS_f64;
+    (void)rows, (void)labels, (void)constants, (void)scratch;
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[c * ROWS_f64 + row] = y[c * ROWS_f64 + row] / p[c * ROWS_f64 + row];
+            t1[c * ROWS_f64 + row] = ((y[c * ROWS_f64 + row] == 0.0) ? 0.0 : t0[c * ROWS_f64 + row]) / p[c * ROWS_f64 + row];
         }
-        return;
     }
-    for (size_t row = 0; row < n; row++) {
-        const double *y_i = y + row * K;
-        const double *p_i = p + row * K;
-        const double w = weight[row];
+    for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
+                hessian[(row * K + j) * K + k_2] = (((label_f64)j == (label_f64)k_2) ? ((((y[j * ROWS_f64 + row] == 0.0) ? 0.0 : t0[j * ROWS_f64 + row]) == 0.0) ? 0.0 : t1[j * ROWS_f64 + row]) : 0.0);
             }
         }
     }
 }
 
-void lossforge_categorical_cross_entropy_loss_gradient_f64(size_t n, size_t K, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss, double *restrict gradient)
+void lossforge_categorical_cross_entropy_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double *y_i = y + row * K;
-            const double *p_i = p + row * K;
-            double t0 = 0.0;
-            for (size_t i_2 = 0; i_2 < K; i_2++) {
-                t0 += ((y_i[i_2] == 0.0) ? 0.0 : log_v(p_i[i_2]) * y_i[i_2]);
-            }
-            loss[row] = -t0;
-            for (size_t j = 0; j < K; j++) {
-                gradient[row * K + j] = -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
-            }
-        }
-        return;
+    (void)parameters;
+    static const shape_f64 shape = {hessian_rows_f64, 0, 1, 2, 2, 1, {2}};
+    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+}
+
+void lossforge_categorical_cross_entropy_hessian_f64(size_t n, size_t K, const double *y, const double *p, const double *weight, double *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {hessian};
+    lossforge_categorical_cross_entropy_hessian_f64_at(n, K, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    (void)rows, (void)labels, (void)constants, (void)scratch;
+    double t0[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0.0;
     }
-    for (size_t row = 0; row < n; row++) {
-        const double *y_i = y + row * K;
-        const double *p_i = p + row * K;
-        const double w = weight[row];
-        double t0 = 0.0;
-        for (size_t i_2 = 0; i_2 < K; i_2++) {
-            t0 += ((y_i[i_2] == 0.0) ? 0.0 : log_v(p_i[i_2]) * y_i[i_2]);
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] += ((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_v(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]);
         }
-        loss[row] = w * -t0;
-        for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        loss[row] = -t0[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = -((y[j * ROWS_f64 + row] == 0.0) ? 0.0 : y[j * ROWS_f64 + row] / p[j * ROWS_f64 + row]);
         }
     }
 }
 
-void lossforge_categorical_cross_entropy_gradient_hessian_f64(size_t n, size_t K, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict gradient, double *restrict hessian)
+void lossforge_categorical_cross_entropy_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double *y_i = y + row * K;
-            const double *p_i = p + row * K;
-            for (size_t j = 0; j < K; j++) {
-                gradient[row * K + j] = -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
-            }
-            for (size_t j = 0; j < K; j++) {
-                for (size_t k_2 = 0; k_2 < K; k_2++) {
-                    hessian[(row * K + j) * K + k_2] = ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
-                }
-            }
+    (void)parameters;
+    static const shape_f64 shape = {loss_gradient_rows_f64, 0, 1, 2, 0, 2, {0, 1}};
+    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+}
+
+void lossforge_categorical_cross_entropy_loss_gradient_f64(size_t n, size_t K, const double *y, const double *p, const double *weight, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_categorical_cross_entropy_loss_gradient_f64_at(n, K, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    double *const t0 = scratch + 0 * K * ROWS_f64;
+    double *const t1 = scratch + 1 * K * ROWS_f64;
+    (void)rows, (void)labels, (void)constants, (void)scratch;
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[c * ROWS_f64 + row] = y[c * ROWS_f64 + row] / p[c * ROWS_f64 + row];
+            t1[c * ROWS_f64 + row] = ((y[c * ROWS_f64 + row] == 0.0) ? 0.0 : t0[c * ROWS_f64 + row]) / p[c * ROWS_f64 + row];
         }
-        return;
     }
-    for (size_t row = 0; row < n; row++) {
-        const double *y_i = y + row * K;
-        const double *p_i = p + row * K;
-        const double w = weight[row];
-        for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = -((y[j * ROWS_f64 + row] == 0.0) ? 0.0 : t0[j * ROWS_f64 + row]);
         }
+    }
+    for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
+                hessian[(row * K + j) * K + k_2] = (((label_f64)j == (label_f64)k_2) ? ((((y[j * ROWS_f64 + row] == 0.0) ? 0.0 : t0[j * ROWS_f64 + row]) == 0.0) ? 0.0 : t1[j * ROWS_f64 + row]) : 0.0);
             }
         }
     }
 }
 
-void lossforge_categorical_cross_entropy_loss_gradient_hessian_f64(size_t n, size_t K, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_categorical_cross_entropy_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double *y_i = y + row * K;
-            const double *p_i = p + row * K;
-            double t0 = 0.0;
-            for (size_t i_2 = 0; i_2 < K; i_2++) {
-                t0 += ((y_i[i_2] == 0.0) ? 0.0 : log_v(p_i[i_2]) * y_i[i_2]);
-            }
-            loss[row] = -t0;
-            for (size_t j = 0; j < K; j++) {
-                gradient[row * K + j] = -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
-            }
-            for (size_t j = 0; j < K; j++) {
-                for (size_t k_2 = 0; k_2 < K; k_2++) {
-                    hessian[(row * K + j) * K + k_2] = ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
-                }
-            }
-        }
-        return;
+    (void)parameters;
+    static const shape_f64 shape = {gradient_hessian_rows_f64, 0, 1, 2, 2, 2, {1, 2}};
+    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+}
+
+void lossforge_categorical_cross_entropy_gradient_hessian_f64(size_t n, size_t K, const double *y, const double *p, const double *weight, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_categorical_cross_entropy_gradient_hessian_f64_at(n, K, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    double *const t1 = scratch + 0 * K * ROWS_f64;
+    double *const t2 = scratch + 1 * K * ROWS_f64;
+    (void)rows, (void)labels, (void)constants, (void)scratch;
+    double t0[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0.0;
     }
-    for (size_t row = 0; row < n; row++) {
-        const double *y_i = y + row * K;
-        const double *p_i = p + row * K;
-        const double w = weight[row];
-        double t0 = 0.0;
-        for (size_t i_2 = 0; i_2 < K; i_2++) {
-            t0 += ((y_i[i_2] == 0.0) ? 0.0 : log_v(p_i[i_2]) * y_i[i_2]);
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] += ((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_v(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]);
         }
-        loss[row] = w * -t0;
-        for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * -((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]);
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t1[c * ROWS_f64 + row] = y[c * ROWS_f64 + row] / p[c * ROWS_f64 + row];
+            t2[c * ROWS_f64 + row] = ((y[c * ROWS_f64 + row] == 0.0) ? 0.0 : t1[c * ROWS_f64 + row]) / p[c * ROWS_f64 + row];
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        loss[row] = -t0[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = -((y[j * ROWS_f64 + row] == 0.0) ? 0.0 : t1[j * ROWS_f64 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) == 0.0) ? 0.0 : ((y_i[j] == 0.0) ? 0.0 : y_i[j] / p_i[j]) / p_i[j]) : 0.0);
+                hessian[(row * K + j) * K + k_2] = (((label_f64)j == (label_f64)k_2) ? ((((y[j * ROWS_f64 + row] == 0.0) ? 0.0 : t1[j * ROWS_f64 + row]) == 0.0) ? 0.0 : t2[j * ROWS_f64 + row]) : 0.0);
             }
         }
     }
 }
 
-void lossforge_categorical_cross_entropy_loss_f32(size_t n, size_t K, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss)
+void lossforge_categorical_cross_entropy_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float *y_i = y + row * K;
-            const float *p_i = p + row * K;
-            float t0 = 0.0f;
-            for (size_t i_2 = 0; i_2 < K; i_2++) {
-                t0 += ((y_i[i_2] == 0.0f) ? 0.0f : log_vf(p_i[i_2]) * y_i[i_2]);
+    (void)parameters;
+    static const shape_f64 shape = {loss_gradient_hessian_rows_f64, 0, 1, 2, 2, 3, {0, 1, 2}};
+    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+}
+
+void lossforge_categorical_cross_entropy_loss_gradient_hessian_f64(size_t n, size_t K, const double *y, const double *p, const double *weight, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_categorical_cross_entropy_loss_gradient_hessian_f64_at(n, K, inputs, NULL, outputs);
+}
+
+enum { ROWS_f32 = 16, INPUTS_f32 = 2, OUTPUTS_f32 = 3, SMALL_f32 = 8192 };
+
+/* A class number, as wide as a real number. */
+typedef int32_t label_f32;
+
+/* A kernel takes a block of rows, turned: for each class, the rows side by side. */
+typedef void kernel_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs);
+
+/* What in_blocks has to know of a kernel: how many arrays of classes it reads and needs, and the axes of its outputs. */
+typedef struct {
+    kernel_f32 *kernel;
+    int labelled, weighted;
+    size_t vectors, scratch, made;
+    int axes[OUTPUTS_f32];
+} shape_f32;
+
+ONCE static void turned_f32(size_t rows, size_t K, const float *restrict whole, float *restrict block)
+{
+    for (size_t c = 0; c < K; c++)
+        for (size_t row = 0; row < ROWS_f32; row++)
+            block[c * ROWS_f32 + row] = whole[(row < rows ? row : 0) * K + c];
+}
+
+ONCE static void turned_back_f32(size_t rows, size_t K, const float *restrict block, float *restrict whole)
+{
+    for (size_t row = 0; row < rows; row++)
+        for (size_t c = 0; c < K; c++)
+            whole[row * K + c] = block[c * ROWS_f32 + row];
+}
+
+ONCE static void weigh_f32(size_t rows, size_t K, const float *weights, int axes, float *block)
+{
+    const size_t each = axes == 2 ? K * K : axes == 1 ? K : 1;
+    const size_t row_step = axes == 2 ? each : 1, step = axes == 2 ? 1 : ROWS_f32;
+    for (size_t at = 0; at < each; at++)
+        for (size_t row = 0; row < rows; row++)
+            block[row * row_step + at * step] *= weights[row];
+}
+
+/* Runs a kernel block by block. Where there is no memory for a block of many classes, the results are NaN. */
+ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const void *const *inputs, const float *constants, void *const *outputs)
+{
+    float small[SMALL_f32], single[OUTPUTS_f32][ROWS_f32];
+    label_f32 labels[ROWS_f32];
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32];
+    const size_t size = K * ROWS_f32, needed = shape->vectors + shape->scratch + shape->made;
+    float *const memory = size <= SMALL_f32 / needed ? small : malloc(needed * size * sizeof(float));
+    const int64_t *const all_labels = shape->labelled ? inputs[0] : NULL;
+    const void *const *const vectors = inputs + shape->labelled;
+    const float *const weights = shape->weighted ? vectors[shape->vectors] : NULL;
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        float *block = memory;
+        if (memory == NULL) {
+            for (size_t i = 0; i < shape->made; i++) {
+                const size_t each = shape->axes[i] == 0 ? 1 : shape->axes[i] == 1 ? K : K * K;
+                for (size_t at = start * each; at < (start + rows) * each; at++)
+                    ((float *)outputs[i])[at] = NAN;
             }
-            loss[row] = -t0;
+            continue;
         }
-        return;
+        for (size_t i = 0; i < shape->vectors; i++, block += size) {
+            turned_f32(rows, K, (const float *)vectors[i] + start * K, block);
+            in[i] = block;
+        }
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            const size_t at = start + (row < rows ? row : 0);
+            labels[row] = all_labels == NULL ? 0 : (label_f32)all_labels[at];
+        }
+        float *const scratch = block;
+        block += shape->scratch * size;
+        for (size_t i = 0; i < shape->made; i++) {
+            out[i] = shape->axes[i] == 0 ? single[i] : shape->axes[i] == 1 ? block : (float *)outputs[i] + start * K * K;
+            block += shape->axes[i] == 1 ? size : 0;
+        }
+        shape->kernel(rows, K, in, labels, constants, scratch, out);
+        for (size_t i = 0; i < shape->made; i++) {
+            if (weights != NULL)
+                weigh_f32(rows, K, weights + start, shape->axes[i], out[i]);
+            if (shape->axes[i] == 0)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+            else if (shape->axes[i] == 1)
+                turned_back_f32(rows, K, out[i], (float *)outputs[i] + start * K);
+        }
     }
-    for (size_t row = 0; row < n; row++) {
-        const float *y_i = y + row * K;
-        const float *p_i = p + row * K;
-        const float w = weight[row];
-        float t0 = 0.0f;
-        for (size_t i_2 = 0; i_2 < K; i_2++) {
-            t0 += ((y_i[i_2] == 0.0f) ? 0.0f : log_vf(p_i[i_2]) * y_i[i_2]);
+    if (memory != small)
+        free(memory);
+}
+
+static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const loss = outputs[0];
+    (void)rows, (void)labels, (void)constants, (void)scratch;
+    float t0[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0.0f;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_vf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
         }
-        loss[row] = w * -t0;
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        loss[row] = -t0[row];
     }
 }
 
-void lossforge_categorical_cross_entropy_gradient_f32(size_t n, size_t K, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict gradient)
+void lossforge_categorical_cross_entropy_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float *y_i = y + row * K;
-            const float *p_i = p + row * K;
-            for (size_t j = 0; j < K; j++) {
-                gradient[row * K + j] = -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
-            }
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float *y_i = y + row * K;
-        const float *p_i = p + row * K;
-        const float w = weight[row];
-        for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
+    (void)parameters;
+    static const shape_f32 shape = {loss_rows_f32, 0, 1, 2, 0, 1, {0}};
+    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+}
+
+void lossforge_categorical_cross_entropy_loss_f32(size_t n, size_t K, const float *y, const float *p, const float *weight, float *loss)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {loss};
+    lossforge_categorical_cross_entropy_loss_f32_at(n, K, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const gradient = outputs[0];
+    (void)rows, (void)labels, (void)constants, (void)scratch;
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = -((y[j * ROWS_f32 + row] == 0.0f) ? 0.0f : y[j * ROWS_f32 + row] / p[j * ROWS_f32 + row]);
         }
     }
 }
 
-void lossforge_categorical_cross_entropy_hessian_f32(size_t n, size_t K, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict hessian)
+void lossforge_categorical_cross_entropy_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float *y_i = y + row * K;
-            const float *p_i = p + row * K;
-            for (size_t j = 0; j < K; j++) {
-                for (size_t k_2 = 0; k_2 < K; k_2++) {
-                    hessian[(row * K + j) * K + k_2] = ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
-                }
-            }
+    (void)parameters;
+    static const shape_f32 shape = {gradient_rows_f32, 0, 1, 2, 0, 1, {1}};
+    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+}
+
+void lossforge_categorical_cross_entropy_gradient_f32(size_t n, size_t K, const float *y, const float *p, const float *weight, float *gradient)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {gradient};
+    lossforge_categorical_cross_entropy_gradient_f32_at(n, K, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const hessian = outputs[0];
+    float *const t0 = scratch + 0 * K * ROWS_f32;
+    float *const t1 = scratch + 1 * K * ROWS_f32;
+    (void)rows, (void)labels, (void)constants, (void)scratch;
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[c * ROWS_f32 + row] = y[c * ROWS_f32 + row] / p[c * ROWS_f32 + row];
+            t1[c * ROWS_f32 + row] = ((y[c * ROWS_f32 + row] == 0.0f) ? 0.0f : t0[c * ROWS_f32 + row]) / p[c * ROWS_f32 + row];
         }
-        return;
     }
-    for (size_t row = 0; row < n; row++) {
-        const float *y_i = y + row * K;
-        const float *p_i = p + row * K;
-        const float w = weight[row];
+    for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
+                hessian[(row * K + j) * K + k_2] = (((label_f32)j == (label_f32)k_2) ? ((((y[j * ROWS_f32 + row] == 0.0f) ? 0.0f : t0[j * ROWS_f32 + row]) == 0.0f) ? 0.0f : t1[j * ROWS_f32 + row]) : 0.0f);
             }
         }
     }
 }
 
-void lossforge_categorical_cross_entropy_loss_gradient_f32(size_t n, size_t K, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss, float *restrict gradient)
+void lossforge_categorical_cross_entropy_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float *y_i = y + row * K;
-            const float *p_i = p + row * K;
-            float t0 = 0.0f;
-            for (size_t i_2 = 0; i_2 < K; i_2++) {
-                t0 += ((y_i[i_2] == 0.0f) ? 0.0f : log_vf(p_i[i_2]) * y_i[i_2]);
-            }
-            loss[row] = -t0;
-            for (size_t j = 0; j < K; j++) {
-                gradient[row * K + j] = -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
-            }
-        }
-        return;
+    (void)parameters;
+    static const shape_f32 shape = {hessian_rows_f32, 0, 1, 2, 2, 1, {2}};
+    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+}
+
+void lossforge_categorical_cross_entropy_hessian_f32(size_t n, size_t K, const float *y, const float *p, const float *weight, float *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {hessian};
+    lossforge_categorical_cross_entropy_hessian_f32_at(n, K, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    (void)rows, (void)labels, (void)constants, (void)scratch;
+    float t0[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0.0f;
     }
-    for (size_t row = 0; row < n; row++) {
-        const float *y_i = y + row * K;
-        const float *p_i = p + row * K;
-        const float w = weight[row];
-        float t0 = 0.0f;
-        for (size_t i_2 = 0; i_2 < K; i_2++) {
-            t0 += ((y_i[i_2] == 0.0f) ? 0.0f : log_vf(p_i[i_2]) * y_i[i_2]);
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_vf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
         }
-        loss[row] = w * -t0;
-        for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        loss[row] = -t0[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = -((y[j * ROWS_f32 + row] == 0.0f) ? 0.0f : y[j * ROWS_f32 + row] / p[j * ROWS_f32 + row]);
         }
     }
 }
 
-void lossforge_categorical_cross_entropy_gradient_hessian_f32(size_t n, size_t K, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict gradient, float *restrict hessian)
+void lossforge_categorical_cross_entropy_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float *y_i = y + row * K;
-            const float *p_i = p + row * K;
-            for (size_t j = 0; j < K; j++) {
-                gradient[row * K + j] = -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
-            }
-            for (size_t j = 0; j < K; j++) {
-                for (size_t k_2 = 0; k_2 < K; k_2++) {
-                    hessian[(row * K + j) * K + k_2] = ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
-                }
-            }
+    (void)parameters;
+    static const shape_f32 shape = {loss_gradient_rows_f32, 0, 1, 2, 0, 2, {0, 1}};
+    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+}
+
+void lossforge_categorical_cross_entropy_loss_gradient_f32(size_t n, size_t K, const float *y, const float *p, const float *weight, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_categorical_cross_entropy_loss_gradient_f32_at(n, K, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    float *const t0 = scratch + 0 * K * ROWS_f32;
+    float *const t1 = scratch + 1 * K * ROWS_f32;
+    (void)rows, (void)labels, (void)constants, (void)scratch;
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[c * ROWS_f32 + row] = y[c * ROWS_f32 + row] / p[c * ROWS_f32 + row];
+            t1[c * ROWS_f32 + row] = ((y[c * ROWS_f32 + row] == 0.0f) ? 0.0f : t0[c * ROWS_f32 + row]) / p[c * ROWS_f32 + row];
         }
-        return;
     }
-    for (size_t row = 0; row < n; row++) {
-        const float *y_i = y + row * K;
-        const float *p_i = p + row * K;
-        const float w = weight[row];
-        for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = -((y[j * ROWS_f32 + row] == 0.0f) ? 0.0f : t0[j * ROWS_f32 + row]);
         }
+    }
+    for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
+                hessian[(row * K + j) * K + k_2] = (((label_f32)j == (label_f32)k_2) ? ((((y[j * ROWS_f32 + row] == 0.0f) ? 0.0f : t0[j * ROWS_f32 + row]) == 0.0f) ? 0.0f : t1[j * ROWS_f32 + row]) : 0.0f);
             }
         }
     }
 }
 
-void lossforge_categorical_cross_entropy_loss_gradient_hessian_f32(size_t n, size_t K, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_categorical_cross_entropy_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float *y_i = y + row * K;
-            const float *p_i = p + row * K;
-            float t0 = 0.0f;
-            for (size_t i_2 = 0; i_2 < K; i_2++) {
-                t0 += ((y_i[i_2] == 0.0f) ? 0.0f : log_vf(p_i[i_2]) * y_i[i_2]);
-            }
-            loss[row] = -t0;
-            for (size_t j = 0; j < K; j++) {
-                gradient[row * K + j] = -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
-            }
-            for (size_t j = 0; j < K; j++) {
-                for (size_t k_2 = 0; k_2 < K; k_2++) {
-                    hessian[(row * K + j) * K + k_2] = ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
-                }
-            }
-        }
-        return;
+    (void)parameters;
+    static const shape_f32 shape = {gradient_hessian_rows_f32, 0, 1, 2, 2, 2, {1, 2}};
+    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+}
+
+void lossforge_categorical_cross_entropy_gradient_hessian_f32(size_t n, size_t K, const float *y, const float *p, const float *weight, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_categorical_cross_entropy_gradient_hessian_f32_at(n, K, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    float *const t1 = scratch + 0 * K * ROWS_f32;
+    float *const t2 = scratch + 1 * K * ROWS_f32;
+    (void)rows, (void)labels, (void)constants, (void)scratch;
+    float t0[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0.0f;
     }
-    for (size_t row = 0; row < n; row++) {
-        const float *y_i = y + row * K;
-        const float *p_i = p + row * K;
-        const float w = weight[row];
-        float t0 = 0.0f;
-        for (size_t i_2 = 0; i_2 < K; i_2++) {
-            t0 += ((y_i[i_2] == 0.0f) ? 0.0f : log_vf(p_i[i_2]) * y_i[i_2]);
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_vf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
         }
-        loss[row] = w * -t0;
-        for (size_t j = 0; j < K; j++) {
-            gradient[row * K + j] = w * -((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]);
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t1[c * ROWS_f32 + row] = y[c * ROWS_f32 + row] / p[c * ROWS_f32 + row];
+            t2[c * ROWS_f32 + row] = ((y[c * ROWS_f32 + row] == 0.0f) ? 0.0f : t1[c * ROWS_f32 + row]) / p[c * ROWS_f32 + row];
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        loss[row] = -t0[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = -((y[j * ROWS_f32 + row] == 0.0f) ? 0.0f : t1[j * ROWS_f32 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = w * ((j == k_2) ? ((((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) == 0.0f) ? 0.0f : ((y_i[j] == 0.0f) ? 0.0f : y_i[j] / p_i[j]) / p_i[j]) : 0.0f);
+                hessian[(row * K + j) * K + k_2] = (((label_f32)j == (label_f32)k_2) ? ((((y[j * ROWS_f32 + row] == 0.0f) ? 0.0f : t1[j * ROWS_f32 + row]) == 0.0f) ? 0.0f : t2[j * ROWS_f32 + row]) : 0.0f);
             }
         }
     }
+}
+
+void lossforge_categorical_cross_entropy_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    static const shape_f32 shape = {loss_gradient_hessian_rows_f32, 0, 1, 2, 2, 3, {0, 1, 2}};
+    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+}
+
+void lossforge_categorical_cross_entropy_loss_gradient_hessian_f32(size_t n, size_t K, const float *y, const float *p, const float *weight, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_categorical_cross_entropy_loss_gradient_hessian_f32_at(n, K, inputs, NULL, outputs);
 }

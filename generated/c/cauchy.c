@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -184,127 +193,169 @@ static inline float signf(float x)
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
-void lossforge_cauchy_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double t0 = fabs(c);
-    const double c2 = c * (0.5 * c);
-    const double c1 = 1.2676506002282294e+30 * t0;
-    const double c3 = log_v(t0);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t1 = fabs(r);
-            const int t2 = (c1 < t1);
-            const double t3 = fabs(r / c);
-            const double t4 = minimum(1.0, t3);
-            const double t5 = maximum(1.0, t3);
-            loss[row] = c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : ((t3 <= 1.0) ? log1p_v(t4 * t4) : 2.0 * log_v(t5) + log1p_v(1.0 / (t5 * t5))));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double c2 = constants[1];
+    const double c1 = constants[2];
+    const double c3 = constants[3];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
         const int t2 = (c1 < t1);
         const double t3 = fabs(r / c);
         const double t4 = minimum(1.0, t3);
         const double t5 = maximum(1.0, t3);
-        loss[row] = w * (c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : ((t3 <= 1.0) ? log1p_v(t4 * t4) : 2.0 * log_v(t5) + log1p_v(1.0 / (t5 * t5)))));
+        loss[row] = c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : ((t3 <= 1.0) ? log1p_v(t4 * t4) : 2.0 * log_v(t5) + log1p_v(1.0 / (t5 * t5))));
     }
 }
 
-void lossforge_cauchy_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
+void lossforge_cauchy_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / c;
-            const double t1 = fabs(t0);
-            const double t2 = minimum(1.0, t1);
-            const double t3 = maximum(1.0, t1);
-            gradient[row] = c * (((t1 <= 1.0) ? t2 / (1.0 + t2 * t2) : 1.0 / ((1.0 + 1.0 / (t3 * t3)) * t3)) * sign(t0));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double t0 = fabs(c);
+    const double c2 = c * (0.5 * c);
+    const double c1 = 1.2676506002282294e+30 * t0;
+    const double c3 = log_v(t0);
+    const double constants[] = {c, c2, c1, c3};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_cauchy_loss_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss};
+    lossforge_cauchy_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.0, t1);
         const double t3 = maximum(1.0, t1);
-        gradient[row] = w * (c * (((t1 <= 1.0) ? t2 / (1.0 + t2 * t2) : 1.0 / ((1.0 + 1.0 / (t3 * t3)) * t3)) * sign(t0)));
+        gradient[row] = c * (((t1 <= 1.0) ? t2 / (1.0 + t2 * t2) : 1.0 / ((1.0 + 1.0 / (t3 * t3)) * t3)) * sign(t0));
     }
 }
 
-void lossforge_cauchy_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
+void lossforge_cauchy_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r / c);
-            const double t1 = minimum(1.0, t0);
-            const double t2 = minimum(1.0, 1.0 / maximum(1.0, t0));
-            const double t3 = t2 * t2;
-            const double t4 = ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3));
-            hessian[row] = (2.0 * t4 - 1.0) * t4;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_cauchy_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {gradient};
+    lossforge_cauchy_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r / c);
         const double t1 = minimum(1.0, t0);
         const double t2 = minimum(1.0, 1.0 / maximum(1.0, t0));
         const double t3 = t2 * t2;
         const double t4 = ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3));
-        hessian[row] = w * ((2.0 * t4 - 1.0) * t4);
+        hessian[row] = (2.0 * t4 - 1.0) * t4;
     }
 }
 
-void lossforge_cauchy_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient)
+void lossforge_cauchy_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = fabs(c);
-    const double c2 = c * (0.5 * c);
-    const double c1 = 1.2676506002282294e+30 * t0;
-    const double c3 = log_v(t0);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t1 = fabs(r);
-            const int t2 = (c1 < t1);
-            const double t3 = r / c;
-            const double t4 = fabs(t3);
-            const int t5 = (t4 <= 1.0);
-            const double t6 = minimum(1.0, t4);
-            const double t7 = t6 * t6;
-            const double t8 = maximum(1.0, t4);
-            const double t9 = 1.0 / (t8 * t8);
-            loss[row] = c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_v(t7) : 2.0 * log_v(t8) + log1p_v(t9)));
-            gradient[row] = c * ((t5 ? t6 / (1.0 + t7) : 1.0 / ((1.0 + t9) * t8)) * sign(t3));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_cauchy_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {hessian};
+    lossforge_cauchy_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double c2 = constants[1];
+    const double c1 = constants[2];
+    const double c3 = constants[3];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
         const int t2 = (c1 < t1);
@@ -315,36 +366,42 @@ void lossforge_cauchy_loss_gradient_f64(size_t n, const double *restrict y, cons
         const double t7 = t6 * t6;
         const double t8 = maximum(1.0, t4);
         const double t9 = 1.0 / (t8 * t8);
-        loss[row] = w * (c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_v(t7) : 2.0 * log_v(t8) + log1p_v(t9))));
-        gradient[row] = w * (c * ((t5 ? t6 / (1.0 + t7) : 1.0 / ((1.0 + t9) * t8)) * sign(t3)));
+        loss[row] = c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_v(t7) : 2.0 * log_v(t8) + log1p_v(t9)));
+        gradient[row] = c * ((t5 ? t6 / (1.0 + t7) : 1.0 / ((1.0 + t9) * t8)) * sign(t3));
     }
 }
 
-void lossforge_cauchy_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
+void lossforge_cauchy_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / c;
-            const double t1 = fabs(t0);
-            const int t2 = (t1 <= 1.0);
-            const double t3 = minimum(1.0, t1);
-            const double t4 = 1.0 + t3 * t3;
-            const double t5 = maximum(1.0, t1);
-            const double t6 = minimum(1.0, 1.0 / t5);
-            const double t7 = t6 * t6;
-            const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
-            gradient[row] = c * ((t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0));
-            hessian[row] = (2.0 * t8 - 1.0) * t8;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double t0 = fabs(c);
+    const double c2 = c * (0.5 * c);
+    const double c1 = 1.2676506002282294e+30 * t0;
+    const double c3 = log_v(t0);
+    const double constants[] = {c, c2, c1, c3};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_cauchy_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_cauchy_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = fabs(t0);
@@ -355,45 +412,42 @@ void lossforge_cauchy_gradient_hessian_f64(size_t n, const double *restrict y, c
         const double t6 = minimum(1.0, 1.0 / t5);
         const double t7 = t6 * t6;
         const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
-        gradient[row] = w * (c * ((t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0)));
-        hessian[row] = w * ((2.0 * t8 - 1.0) * t8);
+        gradient[row] = c * ((t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0));
+        hessian[row] = (2.0 * t8 - 1.0) * t8;
     }
 }
 
-void lossforge_cauchy_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_cauchy_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = fabs(c);
-    const double c2 = c * (0.5 * c);
-    const double c1 = 1.2676506002282294e+30 * t0;
-    const double c3 = log_v(t0);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t1 = fabs(r);
-            const int t2 = (c1 < t1);
-            const double t3 = r / c;
-            const double t4 = fabs(t3);
-            const int t5 = (t4 <= 1.0);
-            const double t6 = minimum(1.0, t4);
-            const double t7 = t6 * t6;
-            const double t8 = maximum(1.0, t4);
-            const double t9 = 1.0 / (t8 * t8);
-            const double t10 = 1.0 + t7;
-            const double t11 = minimum(1.0, 1.0 / t8);
-            const double t12 = t11 * t11;
-            const double t13 = (t5 ? 1.0 / t10 : t12 / (1.0 + t12));
-            loss[row] = c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_v(t7) : 2.0 * log_v(t8) + log1p_v(t9)));
-            gradient[row] = c * ((t5 ? t6 / t10 : 1.0 / ((1.0 + t9) * t8)) * sign(t3));
-            hessian[row] = (2.0 * t13 - 1.0) * t13;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_cauchy_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_cauchy_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double c2 = constants[1];
+    const double c1 = constants[2];
+    const double c3 = constants[3];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
         const int t2 = (c1 < t1);
@@ -408,133 +462,195 @@ void lossforge_cauchy_loss_gradient_hessian_f64(size_t n, const double *restrict
         const double t11 = minimum(1.0, 1.0 / t8);
         const double t12 = t11 * t11;
         const double t13 = (t5 ? 1.0 / t10 : t12 / (1.0 + t12));
-        loss[row] = w * (c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_v(t7) : 2.0 * log_v(t8) + log1p_v(t9))));
-        gradient[row] = w * (c * ((t5 ? t6 / t10 : 1.0 / ((1.0 + t9) * t8)) * sign(t3)));
-        hessian[row] = w * ((2.0 * t13 - 1.0) * t13);
+        loss[row] = c2 * (t2 ? 2.0 * (log_v((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_v(t7) : 2.0 * log_v(t8) + log1p_v(t9)));
+        gradient[row] = c * ((t5 ? t6 / t10 : 1.0 / ((1.0 + t9) * t8)) * sign(t3));
+        hessian[row] = (2.0 * t13 - 1.0) * t13;
     }
 }
 
-void lossforge_cauchy_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss)
+void lossforge_cauchy_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float t0 = fabsf(c);
-    const float c2 = c * (0.5f * c);
-    const float c1 = 1.2676506e+30f * t0;
-    const float c3 = log_vf(t0);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t1 = fabsf(r);
-            const int t2 = (c1 < t1);
-            const float t3 = fabsf(r / c);
-            const float t4 = minimumf(1.0f, t3);
-            const float t5 = maximumf(1.0f, t3);
-            loss[row] = c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : ((t3 <= 1.0f) ? log1p_vf(t4 * t4) : 2.0f * log_vf(t5) + log1p_vf(1.0f / (t5 * t5))));
+    const double c = parameters[0];
+    const double t0 = fabs(c);
+    const double c2 = c * (0.5 * c);
+    const double c1 = 1.2676506002282294e+30 * t0;
+    const double c3 = log_v(t0);
+    const double constants[] = {c, c2, c1, c3};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_cauchy_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_cauchy_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float c2 = constants[1];
+    const float c1 = constants[2];
+    const float c3 = constants[3];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = fabsf(r);
         const int t2 = (c1 < t1);
         const float t3 = fabsf(r / c);
         const float t4 = minimumf(1.0f, t3);
         const float t5 = maximumf(1.0f, t3);
-        loss[row] = w * (c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : ((t3 <= 1.0f) ? log1p_vf(t4 * t4) : 2.0f * log_vf(t5) + log1p_vf(1.0f / (t5 * t5)))));
+        loss[row] = c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : ((t3 <= 1.0f) ? log1p_vf(t4 * t4) : 2.0f * log_vf(t5) + log1p_vf(1.0f / (t5 * t5))));
     }
 }
 
-void lossforge_cauchy_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
+void lossforge_cauchy_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / c;
-            const float t1 = fabsf(t0);
-            const float t2 = minimumf(1.0f, t1);
-            const float t3 = maximumf(1.0f, t1);
-            gradient[row] = c * (((t1 <= 1.0f) ? t2 / (1.0f + t2 * t2) : 1.0f / ((1.0f + 1.0f / (t3 * t3)) * t3)) * signf(t0));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float t0 = fabsf(c);
+    const float c2 = c * (0.5f * c);
+    const float c1 = 1.2676506e+30f * t0;
+    const float c3 = log_vf(t0);
+    const float constants[] = {c, c2, c1, c3};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_cauchy_loss_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss};
+    lossforge_cauchy_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(1.0f, t1);
         const float t3 = maximumf(1.0f, t1);
-        gradient[row] = w * (c * (((t1 <= 1.0f) ? t2 / (1.0f + t2 * t2) : 1.0f / ((1.0f + 1.0f / (t3 * t3)) * t3)) * signf(t0)));
+        gradient[row] = c * (((t1 <= 1.0f) ? t2 / (1.0f + t2 * t2) : 1.0f / ((1.0f + 1.0f / (t3 * t3)) * t3)) * signf(t0));
     }
 }
 
-void lossforge_cauchy_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
+void lossforge_cauchy_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r / c);
-            const float t1 = minimumf(1.0f, t0);
-            const float t2 = minimumf(1.0f, 1.0f / maximumf(1.0f, t0));
-            const float t3 = t2 * t2;
-            const float t4 = ((t0 <= 1.0f) ? 1.0f / (1.0f + t1 * t1) : t3 / (1.0f + t3));
-            hessian[row] = (2.0f * t4 - 1.0f) * t4;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_cauchy_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {gradient};
+    lossforge_cauchy_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r / c);
         const float t1 = minimumf(1.0f, t0);
         const float t2 = minimumf(1.0f, 1.0f / maximumf(1.0f, t0));
         const float t3 = t2 * t2;
         const float t4 = ((t0 <= 1.0f) ? 1.0f / (1.0f + t1 * t1) : t3 / (1.0f + t3));
-        hessian[row] = w * ((2.0f * t4 - 1.0f) * t4);
+        hessian[row] = (2.0f * t4 - 1.0f) * t4;
     }
 }
 
-void lossforge_cauchy_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient)
+void lossforge_cauchy_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = fabsf(c);
-    const float c2 = c * (0.5f * c);
-    const float c1 = 1.2676506e+30f * t0;
-    const float c3 = log_vf(t0);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t1 = fabsf(r);
-            const int t2 = (c1 < t1);
-            const float t3 = r / c;
-            const float t4 = fabsf(t3);
-            const int t5 = (t4 <= 1.0f);
-            const float t6 = minimumf(1.0f, t4);
-            const float t7 = t6 * t6;
-            const float t8 = maximumf(1.0f, t4);
-            const float t9 = 1.0f / (t8 * t8);
-            loss[row] = c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : (t5 ? log1p_vf(t7) : 2.0f * log_vf(t8) + log1p_vf(t9)));
-            gradient[row] = c * ((t5 ? t6 / (1.0f + t7) : 1.0f / ((1.0f + t9) * t8)) * signf(t3));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_cauchy_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {hessian};
+    lossforge_cauchy_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float c2 = constants[1];
+    const float c1 = constants[2];
+    const float c3 = constants[3];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = fabsf(r);
         const int t2 = (c1 < t1);
@@ -545,36 +661,42 @@ void lossforge_cauchy_loss_gradient_f32(size_t n, const float *restrict y, const
         const float t7 = t6 * t6;
         const float t8 = maximumf(1.0f, t4);
         const float t9 = 1.0f / (t8 * t8);
-        loss[row] = w * (c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : (t5 ? log1p_vf(t7) : 2.0f * log_vf(t8) + log1p_vf(t9))));
-        gradient[row] = w * (c * ((t5 ? t6 / (1.0f + t7) : 1.0f / ((1.0f + t9) * t8)) * signf(t3)));
+        loss[row] = c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : (t5 ? log1p_vf(t7) : 2.0f * log_vf(t8) + log1p_vf(t9)));
+        gradient[row] = c * ((t5 ? t6 / (1.0f + t7) : 1.0f / ((1.0f + t9) * t8)) * signf(t3));
     }
 }
 
-void lossforge_cauchy_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
+void lossforge_cauchy_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / c;
-            const float t1 = fabsf(t0);
-            const int t2 = (t1 <= 1.0f);
-            const float t3 = minimumf(1.0f, t1);
-            const float t4 = 1.0f + t3 * t3;
-            const float t5 = maximumf(1.0f, t1);
-            const float t6 = minimumf(1.0f, 1.0f / t5);
-            const float t7 = t6 * t6;
-            const float t8 = (t2 ? 1.0f / t4 : t7 / (1.0f + t7));
-            gradient[row] = c * ((t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(t0));
-            hessian[row] = (2.0f * t8 - 1.0f) * t8;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float t0 = fabsf(c);
+    const float c2 = c * (0.5f * c);
+    const float c1 = 1.2676506e+30f * t0;
+    const float c3 = log_vf(t0);
+    const float constants[] = {c, c2, c1, c3};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_cauchy_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_cauchy_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = fabsf(t0);
@@ -585,45 +707,42 @@ void lossforge_cauchy_gradient_hessian_f32(size_t n, const float *restrict y, co
         const float t6 = minimumf(1.0f, 1.0f / t5);
         const float t7 = t6 * t6;
         const float t8 = (t2 ? 1.0f / t4 : t7 / (1.0f + t7));
-        gradient[row] = w * (c * ((t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(t0)));
-        hessian[row] = w * ((2.0f * t8 - 1.0f) * t8);
+        gradient[row] = c * ((t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(t0));
+        hessian[row] = (2.0f * t8 - 1.0f) * t8;
     }
 }
 
-void lossforge_cauchy_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_cauchy_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = fabsf(c);
-    const float c2 = c * (0.5f * c);
-    const float c1 = 1.2676506e+30f * t0;
-    const float c3 = log_vf(t0);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t1 = fabsf(r);
-            const int t2 = (c1 < t1);
-            const float t3 = r / c;
-            const float t4 = fabsf(t3);
-            const int t5 = (t4 <= 1.0f);
-            const float t6 = minimumf(1.0f, t4);
-            const float t7 = t6 * t6;
-            const float t8 = maximumf(1.0f, t4);
-            const float t9 = 1.0f / (t8 * t8);
-            const float t10 = 1.0f + t7;
-            const float t11 = minimumf(1.0f, 1.0f / t8);
-            const float t12 = t11 * t11;
-            const float t13 = (t5 ? 1.0f / t10 : t12 / (1.0f + t12));
-            loss[row] = c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : (t5 ? log1p_vf(t7) : 2.0f * log_vf(t8) + log1p_vf(t9)));
-            gradient[row] = c * ((t5 ? t6 / t10 : 1.0f / ((1.0f + t9) * t8)) * signf(t3));
-            hessian[row] = (2.0f * t13 - 1.0f) * t13;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_cauchy_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_cauchy_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float c2 = constants[1];
+    const float c1 = constants[2];
+    const float c3 = constants[3];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = fabsf(r);
         const int t2 = (c1 < t1);
@@ -638,8 +757,28 @@ void lossforge_cauchy_loss_gradient_hessian_f32(size_t n, const float *restrict 
         const float t11 = minimumf(1.0f, 1.0f / t8);
         const float t12 = t11 * t11;
         const float t13 = (t5 ? 1.0f / t10 : t12 / (1.0f + t12));
-        loss[row] = w * (c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : (t5 ? log1p_vf(t7) : 2.0f * log_vf(t8) + log1p_vf(t9))));
-        gradient[row] = w * (c * ((t5 ? t6 / t10 : 1.0f / ((1.0f + t9) * t8)) * signf(t3)));
-        hessian[row] = w * ((2.0f * t13 - 1.0f) * t13);
+        loss[row] = c2 * (t2 ? 2.0f * (log_vf((t2 ? t1 : 1.0f)) - c3) : (t5 ? log1p_vf(t7) : 2.0f * log_vf(t8) + log1p_vf(t9)));
+        gradient[row] = c * ((t5 ? t6 / t10 : 1.0f / ((1.0f + t9) * t8)) * signf(t3));
+        hessian[row] = (2.0f * t13 - 1.0f) * t13;
     }
+}
+
+void lossforge_cauchy_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float c = parameters[0];
+    const float t0 = fabsf(c);
+    const float c2 = c * (0.5f * c);
+    const float c1 = 1.2676506e+30f * t0;
+    const float c3 = log_vf(t0);
+    const float constants[] = {c, c2, c1, c3};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_cauchy_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_cauchy_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

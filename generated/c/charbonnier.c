@@ -7,10 +7,20 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 static inline double maximum(double a, double b)
@@ -43,322 +53,492 @@ static inline float signf(float x)
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
-void lossforge_charbonnier_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            loss[row] = hypot(r, epsilon);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        loss[row] = w * hypot(r, epsilon);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
 }
 
-void lossforge_charbonnier_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict gradient)
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / epsilon;
-            const double t1 = fabs(t0);
-            const double t2 = minimum(1.0, t1);
-            gradient[row] = ((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double epsilon = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
+        const double r = f_i - y_i;
+        loss[row] = hypot(r, epsilon);
+    }
+}
+
+void lossforge_charbonnier_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_charbonnier_loss_f64(size_t n, const double *y, const double *f, const double *weight, double epsilon, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {loss};
+    lossforge_charbonnier_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double epsilon = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / epsilon;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.0, t1);
-        gradient[row] = w * (((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
+        gradient[row] = ((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
     }
 }
 
-void lossforge_charbonnier_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict hessian)
+void lossforge_charbonnier_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = hypot(1.0, r / epsilon);
-            hessian[row] = 1.0 / (t0 * t0 * hypot(r, epsilon));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_charbonnier_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double epsilon, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {gradient};
+    lossforge_charbonnier_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double epsilon = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = hypot(1.0, r / epsilon);
-        hessian[row] = w * (1.0 / (t0 * t0 * hypot(r, epsilon)));
+        hessian[row] = 1.0 / (t0 * t0 * hypot(r, epsilon));
     }
 }
 
-void lossforge_charbonnier_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient)
+void lossforge_charbonnier_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / epsilon;
-            const double t1 = fabs(t0);
-            const double t2 = minimum(1.0, t1);
-            loss[row] = hypot(r, epsilon);
-            gradient[row] = ((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_charbonnier_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double epsilon, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {hessian};
+    lossforge_charbonnier_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double epsilon = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / epsilon;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.0, t1);
-        loss[row] = w * hypot(r, epsilon);
-        gradient[row] = w * (((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
+        loss[row] = hypot(r, epsilon);
+        gradient[row] = ((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
     }
 }
 
-void lossforge_charbonnier_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict gradient, double *restrict hessian)
+void lossforge_charbonnier_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / epsilon;
-            const double t1 = fabs(t0);
-            const double t2 = minimum(1.0, t1);
-            const double t3 = hypot(1.0, t0);
-            gradient[row] = ((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
-            hessian[row] = 1.0 / (t3 * t3 * hypot(r, epsilon));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_charbonnier_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double epsilon, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {loss, gradient};
+    lossforge_charbonnier_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double epsilon = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / epsilon;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.0, t1);
         const double t3 = hypot(1.0, t0);
-        gradient[row] = w * (((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
-        hessian[row] = w * (1.0 / (t3 * t3 * hypot(r, epsilon)));
+        gradient[row] = ((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
+        hessian[row] = 1.0 / (t3 * t3 * hypot(r, epsilon));
     }
 }
 
-void lossforge_charbonnier_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_charbonnier_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = hypot(r, epsilon);
-            const double t1 = r / epsilon;
-            const double t2 = fabs(t1);
-            const double t3 = minimum(1.0, t2);
-            const double t4 = hypot(1.0, t1);
-            loss[row] = t0;
-            gradient[row] = ((t2 <= 1.0) ? t3 / hypot(1.0, t3) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t2))) * sign(t1);
-            hessian[row] = 1.0 / (t4 * t4 * t0);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_charbonnier_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double epsilon, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_charbonnier_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double epsilon = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = hypot(r, epsilon);
         const double t1 = r / epsilon;
         const double t2 = fabs(t1);
         const double t3 = minimum(1.0, t2);
         const double t4 = hypot(1.0, t1);
-        loss[row] = w * t0;
-        gradient[row] = w * (((t2 <= 1.0) ? t3 / hypot(1.0, t3) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t2))) * sign(t1));
-        hessian[row] = w * (1.0 / (t4 * t4 * t0));
+        loss[row] = t0;
+        gradient[row] = ((t2 <= 1.0) ? t3 / hypot(1.0, t3) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t2))) * sign(t1);
+        hessian[row] = 1.0 / (t4 * t4 * t0);
     }
 }
 
-void lossforge_charbonnier_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict loss)
+void lossforge_charbonnier_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            loss[row] = hypotf(r, epsilon);
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_charbonnier_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double epsilon, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_charbonnier_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float epsilon = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
-        loss[row] = w * hypotf(r, epsilon);
+        loss[row] = hypotf(r, epsilon);
     }
 }
 
-void lossforge_charbonnier_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict gradient)
+void lossforge_charbonnier_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / epsilon;
-            const float t1 = fabsf(t0);
-            const float t2 = minimumf(1.0f, t1);
-            gradient[row] = ((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float epsilon = parameters[0];
+    const float constants[] = {epsilon};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_charbonnier_loss_f32(size_t n, const float *y, const float *f, const float *weight, float epsilon, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {loss};
+    lossforge_charbonnier_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float epsilon = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / epsilon;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(1.0f, t1);
-        gradient[row] = w * (((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0));
+        gradient[row] = ((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0);
     }
 }
 
-void lossforge_charbonnier_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict hessian)
+void lossforge_charbonnier_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = hypotf(1.0f, r / epsilon);
-            hessian[row] = 1.0f / (t0 * t0 * hypotf(r, epsilon));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float epsilon = parameters[0];
+    const float constants[] = {epsilon};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_charbonnier_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float epsilon, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {gradient};
+    lossforge_charbonnier_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float epsilon = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = hypotf(1.0f, r / epsilon);
-        hessian[row] = w * (1.0f / (t0 * t0 * hypotf(r, epsilon)));
+        hessian[row] = 1.0f / (t0 * t0 * hypotf(r, epsilon));
     }
 }
 
-void lossforge_charbonnier_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient)
+void lossforge_charbonnier_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / epsilon;
-            const float t1 = fabsf(t0);
-            const float t2 = minimumf(1.0f, t1);
-            loss[row] = hypotf(r, epsilon);
-            gradient[row] = ((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float epsilon = parameters[0];
+    const float constants[] = {epsilon};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_charbonnier_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float epsilon, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {hessian};
+    lossforge_charbonnier_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float epsilon = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / epsilon;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(1.0f, t1);
-        loss[row] = w * hypotf(r, epsilon);
-        gradient[row] = w * (((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0));
+        loss[row] = hypotf(r, epsilon);
+        gradient[row] = ((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0);
     }
 }
 
-void lossforge_charbonnier_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict gradient, float *restrict hessian)
+void lossforge_charbonnier_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / epsilon;
-            const float t1 = fabsf(t0);
-            const float t2 = minimumf(1.0f, t1);
-            const float t3 = hypotf(1.0f, t0);
-            gradient[row] = ((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0);
-            hessian[row] = 1.0f / (t3 * t3 * hypotf(r, epsilon));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float epsilon = parameters[0];
+    const float constants[] = {epsilon};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_charbonnier_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float epsilon, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {loss, gradient};
+    lossforge_charbonnier_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float epsilon = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / epsilon;
         const float t1 = fabsf(t0);
         const float t2 = minimumf(1.0f, t1);
         const float t3 = hypotf(1.0f, t0);
-        gradient[row] = w * (((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0));
-        hessian[row] = w * (1.0f / (t3 * t3 * hypotf(r, epsilon)));
+        gradient[row] = ((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0);
+        hessian[row] = 1.0f / (t3 * t3 * hypotf(r, epsilon));
     }
 }
 
-void lossforge_charbonnier_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_charbonnier_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = hypotf(r, epsilon);
-            const float t1 = r / epsilon;
-            const float t2 = fabsf(t1);
-            const float t3 = minimumf(1.0f, t2);
-            const float t4 = hypotf(1.0f, t1);
-            loss[row] = t0;
-            gradient[row] = ((t2 <= 1.0f) ? t3 / hypotf(1.0f, t3) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t2))) * signf(t1);
-            hessian[row] = 1.0f / (t4 * t4 * t0);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float epsilon = parameters[0];
+    const float constants[] = {epsilon};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_charbonnier_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float epsilon, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_charbonnier_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float epsilon = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = hypotf(r, epsilon);
         const float t1 = r / epsilon;
         const float t2 = fabsf(t1);
         const float t3 = minimumf(1.0f, t2);
         const float t4 = hypotf(1.0f, t1);
-        loss[row] = w * t0;
-        gradient[row] = w * (((t2 <= 1.0f) ? t3 / hypotf(1.0f, t3) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t2))) * signf(t1));
-        hessian[row] = w * (1.0f / (t4 * t4 * t0));
+        loss[row] = t0;
+        gradient[row] = ((t2 <= 1.0f) ? t3 / hypotf(1.0f, t3) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t2))) * signf(t1);
+        hessian[row] = 1.0f / (t4 * t4 * t0);
     }
+}
+
+void lossforge_charbonnier_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float epsilon = parameters[0];
+    const float constants[] = {epsilon};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_charbonnier_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float epsilon, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_charbonnier_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -7,314 +7,510 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
-void lossforge_dead_zone_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double c0 = 0.5 * (c * c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            loss[row] = ((fabs(r) <= c) ? 0.0 : r * (0.5 * r) - c0);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        loss[row] = w * ((fabs(r) <= c) ? 0.0 : r * (0.5 * r) - c0);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
 }
 
-void lossforge_dead_zone_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            gradient[row] = ((t0 < c) ? 0.0 : ((c < t0) ? r : 0.5 * r));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
+        const double r = f_i - y_i;
+        loss[row] = ((fabs(r) <= c) ? 0.0 : r * (0.5 * r) - c0);
+    }
+}
+
+void lossforge_dead_zone_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double c = parameters[0];
+    const double c0 = 0.5 * (c * c);
+    const double constants[] = {c, c0};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_dead_zone_loss_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss};
+    lossforge_dead_zone_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        gradient[row] = w * ((t0 < c) ? 0.0 : ((c < t0) ? r : 0.5 * r));
+        gradient[row] = ((t0 < c) ? 0.0 : ((c < t0) ? r : 0.5 * r));
     }
 }
 
-void lossforge_dead_zone_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
+void lossforge_dead_zone_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            hessian[row] = ((r == r) ? ((t0 < c) ? 0.0 : ((c < t0) ? 1.0 : 0.5)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_dead_zone_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {gradient};
+    lossforge_dead_zone_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        hessian[row] = w * ((r == r) ? ((t0 < c) ? 0.0 : ((c < t0) ? 1.0 : 0.5)) : r);
+        hessian[row] = ((r == r) ? ((t0 < c) ? 0.0 : ((c < t0) ? 1.0 : 0.5)) : r);
     }
 }
 
-void lossforge_dead_zone_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient)
+void lossforge_dead_zone_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = 0.5 * (c * c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            const double t1 = 0.5 * r;
-            loss[row] = ((t0 <= c) ? 0.0 : r * t1 - c0);
-            gradient[row] = ((t0 < c) ? 0.0 : ((c < t0) ? r : t1));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_dead_zone_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {hessian};
+    lossforge_dead_zone_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = 0.5 * r;
-        loss[row] = w * ((t0 <= c) ? 0.0 : r * t1 - c0);
-        gradient[row] = w * ((t0 < c) ? 0.0 : ((c < t0) ? r : t1));
+        loss[row] = ((t0 <= c) ? 0.0 : r * t1 - c0);
+        gradient[row] = ((t0 < c) ? 0.0 : ((c < t0) ? r : t1));
     }
 }
 
-void lossforge_dead_zone_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
+void lossforge_dead_zone_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            const int t1 = (t0 < c);
-            const int t2 = (c < t0);
-            gradient[row] = (t1 ? 0.0 : (t2 ? r : 0.5 * r));
-            hessian[row] = ((r == r) ? (t1 ? 0.0 : (t2 ? 1.0 : 0.5)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double c0 = 0.5 * (c * c);
+    const double constants[] = {c, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_dead_zone_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_dead_zone_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 < c);
         const int t2 = (c < t0);
-        gradient[row] = w * (t1 ? 0.0 : (t2 ? r : 0.5 * r));
-        hessian[row] = w * ((r == r) ? (t1 ? 0.0 : (t2 ? 1.0 : 0.5)) : r);
+        gradient[row] = (t1 ? 0.0 : (t2 ? r : 0.5 * r));
+        hessian[row] = ((r == r) ? (t1 ? 0.0 : (t2 ? 1.0 : 0.5)) : r);
     }
 }
 
-void lossforge_dead_zone_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_dead_zone_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = 0.5 * (c * c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            const double t1 = 0.5 * r;
-            const int t2 = (t0 < c);
-            const int t3 = (c < t0);
-            loss[row] = ((t0 <= c) ? 0.0 : r * t1 - c0);
-            gradient[row] = (t2 ? 0.0 : (t3 ? r : t1));
-            hessian[row] = ((r == r) ? (t2 ? 0.0 : (t3 ? 1.0 : 0.5)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_dead_zone_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_dead_zone_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = 0.5 * r;
         const int t2 = (t0 < c);
         const int t3 = (c < t0);
-        loss[row] = w * ((t0 <= c) ? 0.0 : r * t1 - c0);
-        gradient[row] = w * (t2 ? 0.0 : (t3 ? r : t1));
-        hessian[row] = w * ((r == r) ? (t2 ? 0.0 : (t3 ? 1.0 : 0.5)) : r);
+        loss[row] = ((t0 <= c) ? 0.0 : r * t1 - c0);
+        gradient[row] = (t2 ? 0.0 : (t3 ? r : t1));
+        hessian[row] = ((r == r) ? (t2 ? 0.0 : (t3 ? 1.0 : 0.5)) : r);
     }
 }
 
-void lossforge_dead_zone_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss)
+void lossforge_dead_zone_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float c0 = 0.5f * (c * c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            loss[row] = ((fabsf(r) <= c) ? 0.0f : r * (0.5f * r) - c0);
+    const double c = parameters[0];
+    const double c0 = 0.5 * (c * c);
+    const double constants[] = {c, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_dead_zone_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_dead_zone_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
-        loss[row] = w * ((fabsf(r) <= c) ? 0.0f : r * (0.5f * r) - c0);
+        loss[row] = ((fabsf(r) <= c) ? 0.0f : r * (0.5f * r) - c0);
     }
 }
 
-void lossforge_dead_zone_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
+void lossforge_dead_zone_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            gradient[row] = ((t0 < c) ? 0.0f : ((c < t0) ? r : 0.5f * r));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float c0 = 0.5f * (c * c);
+    const float constants[] = {c, c0};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_dead_zone_loss_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss};
+    lossforge_dead_zone_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
-        gradient[row] = w * ((t0 < c) ? 0.0f : ((c < t0) ? r : 0.5f * r));
+        gradient[row] = ((t0 < c) ? 0.0f : ((c < t0) ? r : 0.5f * r));
     }
 }
 
-void lossforge_dead_zone_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
+void lossforge_dead_zone_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            hessian[row] = ((r == r) ? ((t0 < c) ? 0.0f : ((c < t0) ? 1.0f : 0.5f)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_dead_zone_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {gradient};
+    lossforge_dead_zone_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
-        hessian[row] = w * ((r == r) ? ((t0 < c) ? 0.0f : ((c < t0) ? 1.0f : 0.5f)) : r);
+        hessian[row] = ((r == r) ? ((t0 < c) ? 0.0f : ((c < t0) ? 1.0f : 0.5f)) : r);
     }
 }
 
-void lossforge_dead_zone_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient)
+void lossforge_dead_zone_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = 0.5f * (c * c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            const float t1 = 0.5f * r;
-            loss[row] = ((t0 <= c) ? 0.0f : r * t1 - c0);
-            gradient[row] = ((t0 < c) ? 0.0f : ((c < t0) ? r : t1));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_dead_zone_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {hessian};
+    lossforge_dead_zone_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = 0.5f * r;
-        loss[row] = w * ((t0 <= c) ? 0.0f : r * t1 - c0);
-        gradient[row] = w * ((t0 < c) ? 0.0f : ((c < t0) ? r : t1));
+        loss[row] = ((t0 <= c) ? 0.0f : r * t1 - c0);
+        gradient[row] = ((t0 < c) ? 0.0f : ((c < t0) ? r : t1));
     }
 }
 
-void lossforge_dead_zone_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
+void lossforge_dead_zone_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            const int t1 = (t0 < c);
-            const int t2 = (c < t0);
-            gradient[row] = (t1 ? 0.0f : (t2 ? r : 0.5f * r));
-            hessian[row] = ((r == r) ? (t1 ? 0.0f : (t2 ? 1.0f : 0.5f)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float c0 = 0.5f * (c * c);
+    const float constants[] = {c, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_dead_zone_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_dead_zone_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const int t1 = (t0 < c);
         const int t2 = (c < t0);
-        gradient[row] = w * (t1 ? 0.0f : (t2 ? r : 0.5f * r));
-        hessian[row] = w * ((r == r) ? (t1 ? 0.0f : (t2 ? 1.0f : 0.5f)) : r);
+        gradient[row] = (t1 ? 0.0f : (t2 ? r : 0.5f * r));
+        hessian[row] = ((r == r) ? (t1 ? 0.0f : (t2 ? 1.0f : 0.5f)) : r);
     }
 }
 
-void lossforge_dead_zone_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_dead_zone_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = 0.5f * (c * c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            const float t1 = 0.5f * r;
-            const int t2 = (t0 < c);
-            const int t3 = (c < t0);
-            loss[row] = ((t0 <= c) ? 0.0f : r * t1 - c0);
-            gradient[row] = (t2 ? 0.0f : (t3 ? r : t1));
-            hessian[row] = ((r == r) ? (t2 ? 0.0f : (t3 ? 1.0f : 0.5f)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_dead_zone_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_dead_zone_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = 0.5f * r;
         const int t2 = (t0 < c);
         const int t3 = (c < t0);
-        loss[row] = w * ((t0 <= c) ? 0.0f : r * t1 - c0);
-        gradient[row] = w * (t2 ? 0.0f : (t3 ? r : t1));
-        hessian[row] = w * ((r == r) ? (t2 ? 0.0f : (t3 ? 1.0f : 0.5f)) : r);
+        loss[row] = ((t0 <= c) ? 0.0f : r * t1 - c0);
+        gradient[row] = (t2 ? 0.0f : (t3 ? r : t1));
+        hessian[row] = ((r == r) ? (t2 ? 0.0f : (t3 ? 1.0f : 0.5f)) : r);
     }
+}
+
+void lossforge_dead_zone_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float c = parameters[0];
+    const float c0 = 0.5f * (c * c);
+    const float constants[] = {c, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_dead_zone_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_dead_zone_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -7,316 +7,544 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
-void lossforge_distance_weighted_discrimination_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double t0 = 1.0 + q;
-    const double t1 = q / t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            loss[row] = ((m == m) ? ((m <= t1) ? 1.0 - m : pow(t1 / m, q) / t0) : m);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double m = f_i * y_i;
-        loss[row] = w * ((m == m) ? ((m <= t1) ? 1.0 - m : pow(t1 / m, q) / t0) : m);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
 }
 
-void lossforge_distance_weighted_discrimination_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict gradient)
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double t0 = 1.0 + q;
-    const double t1 = q / t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * pow(t1 / m, q) / (m * t0)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double q = constants[0];
+    const double t0 = constants[1];
+    const double t1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double m = f_i * y_i;
-        gradient[row] = w * ((m <= t1) ? -y_i : -(q * y_i * pow(t1 / m, q) / (m * t0)));
+        loss[row] = ((m == m) ? ((m <= t1) ? 1.0 - m : pow(t1 / m, q) / t0) : m);
     }
 }
 
-void lossforge_distance_weighted_discrimination_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict hessian)
+void lossforge_distance_weighted_discrimination_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double q = parameters[0];
+    const double t0 = 1.0 + q;
+    const double t1 = q / t0;
+    const double constants[] = {q, t0, t1};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_distance_weighted_discrimination_loss_f64(size_t n, const double *y, const double *f, const double *weight, double q, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {q};
+    void *const outputs[] = {loss};
+    lossforge_distance_weighted_discrimination_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double q = constants[0];
+    const double t0 = constants[1];
+    const double t1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * pow(t1 / m, q) / (m * t0)));
+    }
+}
+
+void lossforge_distance_weighted_discrimination_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double q = parameters[0];
+    const double t0 = 1.0 + q;
+    const double t1 = q / t0;
+    const double constants[] = {q, t0, t1};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_distance_weighted_discrimination_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double q, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {q};
+    void *const outputs[] = {gradient};
+    lossforge_distance_weighted_discrimination_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double q = constants[0];
+    const double t0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        hessian[row] = ((m == m) ? ((m < t0) ? 0.0 : ((t0 < m) ? q * pow(t0 / m, q) / (m * m) : c1)) : m);
+    }
+}
+
+void lossforge_distance_weighted_discrimination_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double q = parameters[0];
     const double t0 = q / (1.0 + q);
     const double c1 = 1.0 + 0.5 * q + 0.5 / q;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            hessian[row] = ((m == m) ? ((m < t0) ? 0.0 : ((t0 < m) ? q * pow(t0 / m, q) / (m * m) : c1)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double m = f_i * y_i;
-        hessian[row] = w * ((m == m) ? ((m < t0) ? 0.0 : ((t0 < m) ? q * pow(t0 / m, q) / (m * m) : c1)) : m);
-    }
+    const double constants[] = {q, t0, c1};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_distance_weighted_discrimination_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict loss, double *restrict gradient)
+void lossforge_distance_weighted_discrimination_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double q, double *hessian)
 {
-    const double t0 = 1.0 + q;
-    const double t1 = q / t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            const int t2 = (m <= t1);
-            const double t3 = pow(t1 / m, q);
-            loss[row] = ((m == m) ? (t2 ? 1.0 - m : t3 / t0) : m);
-            gradient[row] = (t2 ? -y_i : -(q * y_i * t3 / (m * t0)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {q};
+    void *const outputs[] = {hessian};
+    lossforge_distance_weighted_discrimination_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double q = constants[0];
+    const double t0 = constants[1];
+    const double t1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double m = f_i * y_i;
         const int t2 = (m <= t1);
         const double t3 = pow(t1 / m, q);
-        loss[row] = w * ((m == m) ? (t2 ? 1.0 - m : t3 / t0) : m);
-        gradient[row] = w * (t2 ? -y_i : -(q * y_i * t3 / (m * t0)));
+        loss[row] = ((m == m) ? (t2 ? 1.0 - m : t3 / t0) : m);
+        gradient[row] = (t2 ? -y_i : -(q * y_i * t3 / (m * t0)));
     }
 }
 
-void lossforge_distance_weighted_discrimination_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict gradient, double *restrict hessian)
+void lossforge_distance_weighted_discrimination_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double q = parameters[0];
+    const double t0 = 1.0 + q;
+    const double t1 = q / t0;
+    const double constants[] = {q, t0, t1};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_distance_weighted_discrimination_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double q, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {q};
+    void *const outputs[] = {loss, gradient};
+    lossforge_distance_weighted_discrimination_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double q = constants[0];
+    const double t0 = constants[1];
+    const double c2 = constants[2];
+    const double t1 = constants[3];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t2 = pow(t1 / m, q);
+        gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
+        hessian[row] = ((m == m) ? ((m < t1) ? 0.0 : ((t1 < m) ? q * t2 / (m * m) : c2)) : m);
+    }
+}
+
+void lossforge_distance_weighted_discrimination_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double q = parameters[0];
     const double t0 = 1.0 + q;
     const double c2 = 1.0 + 0.5 * q + 0.5 / q;
     const double t1 = q / t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            const double t2 = pow(t1 / m, q);
-            gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
-            hessian[row] = ((m == m) ? ((m < t1) ? 0.0 : ((t1 < m) ? q * t2 / (m * m) : c2)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double m = f_i * y_i;
-        const double t2 = pow(t1 / m, q);
-        gradient[row] = w * ((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
-        hessian[row] = w * ((m == m) ? ((m < t1) ? 0.0 : ((t1 < m) ? q * t2 / (m * m) : c2)) : m);
-    }
+    const double constants[] = {q, t0, c2, t1};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
-void lossforge_distance_weighted_discrimination_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_distance_weighted_discrimination_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double q, double *gradient, double *hessian)
 {
-    const double t1 = 1.0 + q;
-    const double c2 = 1.0 + 0.5 * q + 0.5 / q;
-    const double t2 = q / t1;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            const int t0 = (m == m);
-            const int t3 = (m <= t2);
-            const double t4 = pow(t2 / m, q);
-            loss[row] = (t0 ? (t3 ? 1.0 - m : t4 / t1) : m);
-            gradient[row] = (t3 ? -y_i : -(q * y_i * t4 / (m * t1)));
-            hessian[row] = (t0 ? ((m < t2) ? 0.0 : ((t2 < m) ? q * t4 / (m * m) : c2)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {q};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_distance_weighted_discrimination_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double q = constants[0];
+    const double t1 = constants[1];
+    const double c2 = constants[2];
+    const double t2 = constants[3];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (m == m);
         const int t3 = (m <= t2);
         const double t4 = pow(t2 / m, q);
-        loss[row] = w * (t0 ? (t3 ? 1.0 - m : t4 / t1) : m);
-        gradient[row] = w * (t3 ? -y_i : -(q * y_i * t4 / (m * t1)));
-        hessian[row] = w * (t0 ? ((m < t2) ? 0.0 : ((t2 < m) ? q * t4 / (m * m) : c2)) : m);
+        loss[row] = (t0 ? (t3 ? 1.0 - m : t4 / t1) : m);
+        gradient[row] = (t3 ? -y_i : -(q * y_i * t4 / (m * t1)));
+        hessian[row] = (t0 ? ((m < t2) ? 0.0 : ((t2 < m) ? q * t4 / (m * m) : c2)) : m);
     }
 }
 
-void lossforge_distance_weighted_discrimination_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict loss)
+void lossforge_distance_weighted_discrimination_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float t0 = 1.0f + q;
-    const float t1 = q / t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            loss[row] = ((m == m) ? ((m <= t1) ? 1.0f - m : powf(t1 / m, q) / t0) : m);
+    const double q = parameters[0];
+    const double t1 = 1.0 + q;
+    const double c2 = 1.0 + 0.5 * q + 0.5 / q;
+    const double t2 = q / t1;
+    const double constants[] = {q, t1, c2, t2};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_distance_weighted_discrimination_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double q, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {q};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_distance_weighted_discrimination_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float q = constants[0];
+    const float t0 = constants[1];
+    const float t1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float m = f_i * y_i;
-        loss[row] = w * ((m == m) ? ((m <= t1) ? 1.0f - m : powf(t1 / m, q) / t0) : m);
+        loss[row] = ((m == m) ? ((m <= t1) ? 1.0f - m : powf(t1 / m, q) / t0) : m);
     }
 }
 
-void lossforge_distance_weighted_discrimination_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict gradient)
+void lossforge_distance_weighted_discrimination_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float q = parameters[0];
     const float t0 = 1.0f + q;
     const float t1 = q / t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * powf(t1 / m, q) / (m * t0)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {q, t0, t1};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_distance_weighted_discrimination_loss_f32(size_t n, const float *y, const float *f, const float *weight, float q, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {q};
+    void *const outputs[] = {loss};
+    lossforge_distance_weighted_discrimination_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float q = constants[0];
+    const float t0 = constants[1];
+    const float t1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float m = f_i * y_i;
-        gradient[row] = w * ((m <= t1) ? -y_i : -(q * y_i * powf(t1 / m, q) / (m * t0)));
+        gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * powf(t1 / m, q) / (m * t0)));
     }
 }
 
-void lossforge_distance_weighted_discrimination_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict hessian)
+void lossforge_distance_weighted_discrimination_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float q = parameters[0];
+    const float t0 = 1.0f + q;
+    const float t1 = q / t0;
+    const float constants[] = {q, t0, t1};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_distance_weighted_discrimination_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float q, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {q};
+    void *const outputs[] = {gradient};
+    lossforge_distance_weighted_discrimination_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float q = constants[0];
+    const float t0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        hessian[row] = ((m == m) ? ((m < t0) ? 0.0f : ((t0 < m) ? q * powf(t0 / m, q) / (m * m) : c1)) : m);
+    }
+}
+
+void lossforge_distance_weighted_discrimination_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float q = parameters[0];
     const float t0 = q / (1.0f + q);
     const float c1 = 1.0f + 0.5f * q + 0.5f / q;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            hessian[row] = ((m == m) ? ((m < t0) ? 0.0f : ((t0 < m) ? q * powf(t0 / m, q) / (m * m) : c1)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float m = f_i * y_i;
-        hessian[row] = w * ((m == m) ? ((m < t0) ? 0.0f : ((t0 < m) ? q * powf(t0 / m, q) / (m * m) : c1)) : m);
-    }
+    const float constants[] = {q, t0, c1};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_distance_weighted_discrimination_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict loss, float *restrict gradient)
+void lossforge_distance_weighted_discrimination_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float q, float *hessian)
 {
-    const float t0 = 1.0f + q;
-    const float t1 = q / t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            const int t2 = (m <= t1);
-            const float t3 = powf(t1 / m, q);
-            loss[row] = ((m == m) ? (t2 ? 1.0f - m : t3 / t0) : m);
-            gradient[row] = (t2 ? -y_i : -(q * y_i * t3 / (m * t0)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {q};
+    void *const outputs[] = {hessian};
+    lossforge_distance_weighted_discrimination_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float q = constants[0];
+    const float t0 = constants[1];
+    const float t1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float m = f_i * y_i;
         const int t2 = (m <= t1);
         const float t3 = powf(t1 / m, q);
-        loss[row] = w * ((m == m) ? (t2 ? 1.0f - m : t3 / t0) : m);
-        gradient[row] = w * (t2 ? -y_i : -(q * y_i * t3 / (m * t0)));
+        loss[row] = ((m == m) ? (t2 ? 1.0f - m : t3 / t0) : m);
+        gradient[row] = (t2 ? -y_i : -(q * y_i * t3 / (m * t0)));
     }
 }
 
-void lossforge_distance_weighted_discrimination_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict gradient, float *restrict hessian)
+void lossforge_distance_weighted_discrimination_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float q = parameters[0];
+    const float t0 = 1.0f + q;
+    const float t1 = q / t0;
+    const float constants[] = {q, t0, t1};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_distance_weighted_discrimination_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float q, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {q};
+    void *const outputs[] = {loss, gradient};
+    lossforge_distance_weighted_discrimination_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float q = constants[0];
+    const float t0 = constants[1];
+    const float c2 = constants[2];
+    const float t1 = constants[3];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t2 = powf(t1 / m, q);
+        gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
+        hessian[row] = ((m == m) ? ((m < t1) ? 0.0f : ((t1 < m) ? q * t2 / (m * m) : c2)) : m);
+    }
+}
+
+void lossforge_distance_weighted_discrimination_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float q = parameters[0];
     const float t0 = 1.0f + q;
     const float c2 = 1.0f + 0.5f * q + 0.5f / q;
     const float t1 = q / t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            const float t2 = powf(t1 / m, q);
-            gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
-            hessian[row] = ((m == m) ? ((m < t1) ? 0.0f : ((t1 < m) ? q * t2 / (m * m) : c2)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float m = f_i * y_i;
-        const float t2 = powf(t1 / m, q);
-        gradient[row] = w * ((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
-        hessian[row] = w * ((m == m) ? ((m < t1) ? 0.0f : ((t1 < m) ? q * t2 / (m * m) : c2)) : m);
-    }
+    const float constants[] = {q, t0, c2, t1};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
-void lossforge_distance_weighted_discrimination_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_distance_weighted_discrimination_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float q, float *gradient, float *hessian)
 {
-    const float t1 = 1.0f + q;
-    const float c2 = 1.0f + 0.5f * q + 0.5f / q;
-    const float t2 = q / t1;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            const int t0 = (m == m);
-            const int t3 = (m <= t2);
-            const float t4 = powf(t2 / m, q);
-            loss[row] = (t0 ? (t3 ? 1.0f - m : t4 / t1) : m);
-            gradient[row] = (t3 ? -y_i : -(q * y_i * t4 / (m * t1)));
-            hessian[row] = (t0 ? ((m < t2) ? 0.0f : ((t2 < m) ? q * t4 / (m * m) : c2)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {q};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_distance_weighted_discrimination_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float q = constants[0];
+    const float t1 = constants[1];
+    const float c2 = constants[2];
+    const float t2 = constants[3];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (m == m);
         const int t3 = (m <= t2);
         const float t4 = powf(t2 / m, q);
-        loss[row] = w * (t0 ? (t3 ? 1.0f - m : t4 / t1) : m);
-        gradient[row] = w * (t3 ? -y_i : -(q * y_i * t4 / (m * t1)));
-        hessian[row] = w * (t0 ? ((m < t2) ? 0.0f : ((t2 < m) ? q * t4 / (m * m) : c2)) : m);
+        loss[row] = (t0 ? (t3 ? 1.0f - m : t4 / t1) : m);
+        gradient[row] = (t3 ? -y_i : -(q * y_i * t4 / (m * t1)));
+        hessian[row] = (t0 ? ((m < t2) ? 0.0f : ((t2 < m) ? q * t4 / (m * m) : c2)) : m);
     }
+}
+
+void lossforge_distance_weighted_discrimination_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float q = parameters[0];
+    const float t1 = 1.0f + q;
+    const float c2 = 1.0f + 0.5f * q + 0.5f / q;
+    const float t2 = q / t1;
+    const float constants[] = {q, t1, c2, t2};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_distance_weighted_discrimination_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float q, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {q};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_distance_weighted_discrimination_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

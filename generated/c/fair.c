@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -168,29 +177,51 @@ static inline float signf(float x)
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
-void lossforge_fair_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            const double t1 = t0 / c;
-            const int t2 = (t1 <= 0.5);
-            const double t3 = (t2 ? t1 : 0.0);
-            const double t4 = 2.0 + t3;
-            const double t5 = r / c;
-            const double t6 = (t2 ? t5 * t5 : 0.0);
-            const double t7 = minimum(1.2676506002282294e+30, t1);
-            loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7)));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = t0 / c;
@@ -200,81 +231,102 @@ void lossforge_fair_loss_f64(size_t n, const double *restrict y, const double *r
         const double t5 = r / c;
         const double t6 = (t2 ? t5 * t5 : 0.0);
         const double t7 = minimum(1.2676506002282294e+30, t1);
-        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7))));
+        loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7)));
     }
 }
 
-void lossforge_fair_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
+void lossforge_fair_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r) / c;
-            const double t1 = minimum(1.0, t0);
-            gradient[row] = c * ((t0 <= 1.0) ? t1 / (1.0 + t1) : 1.0 / (1.0 + 1.0 / maximum(1.0, t0))) * sign(r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_fair_loss_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss};
+    lossforge_fair_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r) / c;
         const double t1 = minimum(1.0, t0);
-        gradient[row] = w * (c * ((t0 <= 1.0) ? t1 / (1.0 + t1) : 1.0 / (1.0 + 1.0 / maximum(1.0, t0))) * sign(r));
+        gradient[row] = c * ((t0 <= 1.0) ? t1 / (1.0 + t1) : 1.0 / (1.0 + 1.0 / maximum(1.0, t0))) * sign(r);
     }
 }
 
-void lossforge_fair_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
+void lossforge_fair_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = 1.0 + fabs(r) / c;
-            hessian[row] = 1.0 / (t0 * t0);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_fair_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {gradient};
+    lossforge_fair_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = 1.0 + fabs(r) / c;
-        hessian[row] = w * (1.0 / (t0 * t0));
+        hessian[row] = 1.0 / (t0 * t0);
     }
 }
 
-void lossforge_fair_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient)
+void lossforge_fair_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            const double t1 = t0 / c;
-            const int t2 = (t1 <= 0.5);
-            const double t3 = (t2 ? t1 : 0.0);
-            const double t4 = 2.0 + t3;
-            const double t5 = r / c;
-            const double t6 = (t2 ? t5 * t5 : 0.0);
-            const double t7 = minimum(1.2676506002282294e+30, t1);
-            const double t8 = minimum(1.0, t1);
-            loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7)));
-            gradient[row] = c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_fair_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {hessian};
+    lossforge_fair_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = t0 / c;
@@ -285,66 +337,75 @@ void lossforge_fair_loss_gradient_f64(size_t n, const double *restrict y, const 
         const double t6 = (t2 ? t5 * t5 : 0.0);
         const double t7 = minimum(1.2676506002282294e+30, t1);
         const double t8 = minimum(1.0, t1);
-        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7))));
-        gradient[row] = w * (c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
+        loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7)));
+        gradient[row] = c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r);
     }
 }
 
-void lossforge_fair_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
+void lossforge_fair_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r) / c;
-            const double t1 = minimum(1.0, t0);
-            const double t2 = 1.0 + t0;
-            gradient[row] = c * ((t0 <= 1.0) ? t1 / (1.0 + t1) : 1.0 / (1.0 + 1.0 / maximum(1.0, t0))) * sign(r);
-            hessian[row] = 1.0 / (t2 * t2);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_fair_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_fair_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r) / c;
         const double t1 = minimum(1.0, t0);
         const double t2 = 1.0 + t0;
-        gradient[row] = w * (c * ((t0 <= 1.0) ? t1 / (1.0 + t1) : 1.0 / (1.0 + 1.0 / maximum(1.0, t0))) * sign(r));
-        hessian[row] = w * (1.0 / (t2 * t2));
+        gradient[row] = c * ((t0 <= 1.0) ? t1 / (1.0 + t1) : 1.0 / (1.0 + 1.0 / maximum(1.0, t0))) * sign(r);
+        hessian[row] = 1.0 / (t2 * t2);
     }
 }
 
-void lossforge_fair_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_fair_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            const double t1 = t0 / c;
-            const int t2 = (t1 <= 0.5);
-            const double t3 = (t2 ? t1 : 0.0);
-            const double t4 = 2.0 + t3;
-            const double t5 = r / c;
-            const double t6 = (t2 ? t5 * t5 : 0.0);
-            const double t7 = minimum(1.2676506002282294e+30, t1);
-            const double t8 = minimum(1.0, t1);
-            const double t9 = 1.0 + t1;
-            loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7)));
-            gradient[row] = c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r);
-            hessian[row] = 1.0 / (t9 * t9);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_fair_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_fair_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = t0 / c;
@@ -356,35 +417,73 @@ void lossforge_fair_loss_gradient_hessian_f64(size_t n, const double *restrict y
         const double t7 = minimum(1.2676506002282294e+30, t1);
         const double t8 = minimum(1.0, t1);
         const double t9 = 1.0 + t1;
-        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7))));
-        gradient[row] = w * (c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
-        hessian[row] = w * (1.0 / (t9 * t9));
+        loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_v((t2 ? 1.0 : t7)));
+        gradient[row] = c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r);
+        hessian[row] = 1.0 / (t9 * t9);
     }
 }
 
-void lossforge_fair_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss)
+void lossforge_fair_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            const float t1 = t0 / c;
-            const int t2 = (t1 <= 0.5f);
-            const float t3 = (t2 ? t1 : 0.0f);
-            const float t4 = 2.0f + t3;
-            const float t5 = r / c;
-            const float t6 = (t2 ? t5 * t5 : 0.0f);
-            const float t7 = minimumf(1.2676506e+30f, t1);
-            loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7)));
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_fair_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_fair_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = t0 / c;
@@ -394,81 +493,102 @@ void lossforge_fair_loss_f32(size_t n, const float *restrict y, const float *res
         const float t5 = r / c;
         const float t6 = (t2 ? t5 * t5 : 0.0f);
         const float t7 = minimumf(1.2676506e+30f, t1);
-        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7))));
+        loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7)));
     }
 }
 
-void lossforge_fair_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
+void lossforge_fair_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r) / c;
-            const float t1 = minimumf(1.0f, t0);
-            gradient[row] = c * ((t0 <= 1.0f) ? t1 / (1.0f + t1) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t0))) * signf(r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_fair_loss_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss};
+    lossforge_fair_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r) / c;
         const float t1 = minimumf(1.0f, t0);
-        gradient[row] = w * (c * ((t0 <= 1.0f) ? t1 / (1.0f + t1) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t0))) * signf(r));
+        gradient[row] = c * ((t0 <= 1.0f) ? t1 / (1.0f + t1) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t0))) * signf(r);
     }
 }
 
-void lossforge_fair_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
+void lossforge_fair_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = 1.0f + fabsf(r) / c;
-            hessian[row] = 1.0f / (t0 * t0);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_fair_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {gradient};
+    lossforge_fair_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = 1.0f + fabsf(r) / c;
-        hessian[row] = w * (1.0f / (t0 * t0));
+        hessian[row] = 1.0f / (t0 * t0);
     }
 }
 
-void lossforge_fair_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient)
+void lossforge_fair_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            const float t1 = t0 / c;
-            const int t2 = (t1 <= 0.5f);
-            const float t3 = (t2 ? t1 : 0.0f);
-            const float t4 = 2.0f + t3;
-            const float t5 = r / c;
-            const float t6 = (t2 ? t5 * t5 : 0.0f);
-            const float t7 = minimumf(1.2676506e+30f, t1);
-            const float t8 = minimumf(1.0f, t1);
-            loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7)));
-            gradient[row] = c * ((t1 <= 1.0f) ? t8 / (1.0f + t8) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_fair_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {hessian};
+    lossforge_fair_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = t0 / c;
@@ -479,66 +599,75 @@ void lossforge_fair_loss_gradient_f32(size_t n, const float *restrict y, const f
         const float t6 = (t2 ? t5 * t5 : 0.0f);
         const float t7 = minimumf(1.2676506e+30f, t1);
         const float t8 = minimumf(1.0f, t1);
-        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7))));
-        gradient[row] = w * (c * ((t1 <= 1.0f) ? t8 / (1.0f + t8) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r));
+        loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7)));
+        gradient[row] = c * ((t1 <= 1.0f) ? t8 / (1.0f + t8) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r);
     }
 }
 
-void lossforge_fair_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
+void lossforge_fair_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r) / c;
-            const float t1 = minimumf(1.0f, t0);
-            const float t2 = 1.0f + t0;
-            gradient[row] = c * ((t0 <= 1.0f) ? t1 / (1.0f + t1) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t0))) * signf(r);
-            hessian[row] = 1.0f / (t2 * t2);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_fair_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_fair_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r) / c;
         const float t1 = minimumf(1.0f, t0);
         const float t2 = 1.0f + t0;
-        gradient[row] = w * (c * ((t0 <= 1.0f) ? t1 / (1.0f + t1) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t0))) * signf(r));
-        hessian[row] = w * (1.0f / (t2 * t2));
+        gradient[row] = c * ((t0 <= 1.0f) ? t1 / (1.0f + t1) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t0))) * signf(r);
+        hessian[row] = 1.0f / (t2 * t2);
     }
 }
 
-void lossforge_fair_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_fair_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            const float t1 = t0 / c;
-            const int t2 = (t1 <= 0.5f);
-            const float t3 = (t2 ? t1 : 0.0f);
-            const float t4 = 2.0f + t3;
-            const float t5 = r / c;
-            const float t6 = (t2 ? t5 * t5 : 0.0f);
-            const float t7 = minimumf(1.2676506e+30f, t1);
-            const float t8 = minimumf(1.0f, t1);
-            const float t9 = 1.0f + t1;
-            loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7)));
-            gradient[row] = c * ((t1 <= 1.0f) ? t8 / (1.0f + t8) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r);
-            hessian[row] = 1.0f / (t9 * t9);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_fair_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_fair_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t1 = t0 / c;
@@ -550,8 +679,24 @@ void lossforge_fair_loss_gradient_hessian_f32(size_t n, const float *restrict y,
         const float t7 = minimumf(1.2676506e+30f, t1);
         const float t8 = minimumf(1.0f, t1);
         const float t9 = 1.0f + t1;
-        loss[row] = w * (c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7))));
-        gradient[row] = w * (c * ((t1 <= 1.0f) ? t8 / (1.0f + t8) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r));
-        hessian[row] = w * (1.0f / (t9 * t9));
+        loss[row] = c * t0 * (t2 ? t3 / t4 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0f) * t6 / t4 / t4) / 21.0f) * t6 / t4 / t4) / 19.0f) * t6 / t4 / t4) / 17.0f) * t6 / t4 / t4) / 15.0f) * t6 / t4 / t4) / 13.0f) * t6 / t4 / t4) / 11.0f) * t6 / t4 / t4) / 9.0f) * t6 / t4 / t4) / 7.0f) * t6 / t4 / t4) / 5.0f) * t6 / t4 / t4 / t4 / 3.0f : 1.0f - (t2 ? 1.0f : 1.0f / t7) * log1p_vf((t2 ? 1.0f : t7)));
+        gradient[row] = c * ((t1 <= 1.0f) ? t8 / (1.0f + t8) : 1.0f / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r);
+        hessian[row] = 1.0f / (t9 * t9);
     }
+}
+
+void lossforge_fair_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_fair_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_fair_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -204,59 +213,93 @@ static inline float maximumf(float a, float b)
     return a > b ? a : b;
 }
 
-void lossforge_focal_loss_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_2, double alpha, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double c0 = 1.0 - alpha;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t0 = exp_v(-fabs(z_i));
-            const double t1 = 1.0 + t0;
-            const double t2 = log1p_v(t0);
-            const double t3 = -z_i;
-            loss[row] = c0 * pow(((0.0 <= z_i) ? 1.0 : t0) / t1, gamma_2) * (1.0 - y_i) * (t2 + maximum(0.0, z_i)) + alpha * y_i * pow(((0.0 <= t3) ? 1.0 : t0) / t1, gamma_2) * (t2 + maximum(0.0, t3));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double alpha = constants[1];
+    const double c0 = constants[2];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = log1p_v(t0);
         const double t3 = -z_i;
-        loss[row] = w * (c0 * pow(((0.0 <= z_i) ? 1.0 : t0) / t1, gamma_2) * (1.0 - y_i) * (t2 + maximum(0.0, z_i)) + alpha * y_i * pow(((0.0 <= t3) ? 1.0 : t0) / t1, gamma_2) * (t2 + maximum(0.0, t3)));
+        loss[row] = c0 * pow(((0.0 <= z_i) ? 1.0 : t0) / t1, gamma_2) * (1.0 - y_i) * (t2 + maximum(0.0, z_i)) + alpha * y_i * pow(((0.0 <= t3) ? 1.0 : t0) / t1, gamma_2) * (t2 + maximum(0.0, t3));
     }
 }
 
-void lossforge_focal_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_2, double alpha, double *restrict gradient)
+void lossforge_focal_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = 1.0 - alpha;
-    const double c2 = alpha * gamma_2;
-    const double c1 = gamma_2 * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t1 = 1.0 - y_i;
-            const double t2 = exp_v(-fabs(z_i));
-            const double t3 = 1.0 + t2;
-            const double t4 = ((0.0 <= z_i) ? 1.0 : t2) / t3;
-            const double t5 = pow(t4, gamma_2);
-            const double t6 = -z_i;
-            const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
-            const double t8 = log1p_v(t2);
-            const double t9 = pow(t7, gamma_2);
-            gradient[row] = c1 * (t1 * t5 * t7 * (t8 + maximum(0.0, z_i))) + t0 * t5 * t1 * t4 - alpha * y_i * t9 * t7 - c2 * (y_i * t9 * t4 * (t8 + maximum(0.0, t6)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double gamma_2 = parameters[0];
+    const double alpha = parameters[1];
+    const double c0 = 1.0 - alpha;
+    const double constants[] = {gamma_2, alpha, c0};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_focal_loss_f64(size_t n, const double *y, const double *z, const double *weight, double gamma_2, double alpha, double *loss)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {loss};
+    lossforge_focal_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double alpha = constants[1];
+    const double t0 = constants[2];
+    const double c2 = constants[3];
+    const double c1 = constants[4];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t1 = 1.0 - y_i;
         const double t2 = exp_v(-fabs(z_i));
         const double t3 = 1.0 + t2;
@@ -266,44 +309,48 @@ void lossforge_focal_gradient_f64(size_t n, const double *restrict y, const doub
         const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
         const double t8 = log1p_v(t2);
         const double t9 = pow(t7, gamma_2);
-        gradient[row] = w * (c1 * (t1 * t5 * t7 * (t8 + maximum(0.0, z_i))) + t0 * t5 * t1 * t4 - alpha * y_i * t9 * t7 - c2 * (y_i * t9 * t4 * (t8 + maximum(0.0, t6))));
+        gradient[row] = c1 * (t1 * t5 * t7 * (t8 + maximum(0.0, z_i))) + t0 * t5 * t1 * t4 - alpha * y_i * t9 * t7 - c2 * (y_i * t9 * t4 * (t8 + maximum(0.0, t6)));
     }
 }
 
-void lossforge_focal_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_2, double alpha, double *restrict hessian)
+void lossforge_focal_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double gamma_2 = parameters[0];
+    const double alpha = parameters[1];
     const double t0 = 1.0 - alpha;
-    const double t13 = alpha * gamma_2;
-    const double c3 = gamma_2 * (2.0 * alpha);
-    const double c2 = 2.0 * gamma_2 * t0;
-    const double c4 = gamma_2 * gamma_2 * t0;
-    const double c5 = gamma_2 * t13;
-    const double c6 = gamma_2 * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t1 = 1.0 - y_i;
-            const double t2 = exp_v(-fabs(z_i));
-            const double t3 = 1.0 + t2;
-            const double t4 = ((0.0 <= z_i) ? 1.0 : t2) / t3;
-            const double t5 = pow(t4, gamma_2);
-            const double t6 = -z_i;
-            const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
-            const double t8 = t1 * t5 * t4 * t7;
-            const double t9 = pow(t7, gamma_2);
-            const double t10 = y_i * t9 * t4 * t7;
-            const double t11 = log1p_v(t2);
-            const double t12 = t11 + maximum(0.0, z_i);
-            const double t14 = t11 + maximum(0.0, t6);
-            hessian[row] = c2 * t8 + (c3 * t10 + (c4 * (t7 * t5 * t7 * t1 * t12) + (c5 * (y_i * t4 * t4 * t9 * t14) + (t0 * t5 * t1 * t4 * t7 + alpha * y_i * t9 * t4 * t7)))) - t13 * (t10 * t14) - c6 * (t8 * t12);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c2 = alpha * gamma_2;
+    const double c1 = gamma_2 * t0;
+    const double constants[] = {gamma_2, alpha, t0, c2, c1};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_focal_gradient_f64(size_t n, const double *y, const double *z, const double *weight, double gamma_2, double alpha, double *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {gradient};
+    lossforge_focal_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double alpha = constants[1];
+    const double t0 = constants[2];
+    const double t13 = constants[3];
+    const double c3 = constants[4];
+    const double c2 = constants[5];
+    const double c4 = constants[6];
+    const double c5 = constants[7];
+    const double c6 = constants[8];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t1 = 1.0 - y_i;
         const double t2 = exp_v(-fabs(z_i));
         const double t3 = 1.0 + t2;
@@ -317,41 +364,49 @@ void lossforge_focal_hessian_f64(size_t n, const double *restrict y, const doubl
         const double t11 = log1p_v(t2);
         const double t12 = t11 + maximum(0.0, z_i);
         const double t14 = t11 + maximum(0.0, t6);
-        hessian[row] = w * (c2 * t8 + (c3 * t10 + (c4 * (t7 * t5 * t7 * t1 * t12) + (c5 * (y_i * t4 * t4 * t9 * t14) + (t0 * t5 * t1 * t4 * t7 + alpha * y_i * t9 * t4 * t7)))) - t13 * (t10 * t14) - c6 * (t8 * t12));
+        hessian[row] = c2 * t8 + (c3 * t10 + (c4 * (t7 * t5 * t7 * t1 * t12) + (c5 * (y_i * t4 * t4 * t9 * t14) + (t0 * t5 * t1 * t4 * t7 + alpha * y_i * t9 * t4 * t7)))) - t13 * (t10 * t14) - c6 * (t8 * t12);
     }
 }
 
-void lossforge_focal_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_2, double alpha, double *restrict loss, double *restrict gradient)
+void lossforge_focal_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double gamma_2 = parameters[0];
+    const double alpha = parameters[1];
     const double t0 = 1.0 - alpha;
-    const double c2 = alpha * gamma_2;
-    const double c1 = gamma_2 * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t1 = exp_v(-fabs(z_i));
-            const double t2 = 1.0 + t1;
-            const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-            const double t4 = pow(t3, gamma_2);
-            const double t5 = 1.0 - y_i;
-            const double t6 = t0 * t4 * t5;
-            const double t7 = log1p_v(t1);
-            const double t8 = t7 + maximum(0.0, z_i);
-            const double t9 = -z_i;
-            const double t10 = ((0.0 <= t9) ? 1.0 : t1) / t2;
-            const double t11 = pow(t10, gamma_2);
-            const double t12 = alpha * y_i * t11;
-            const double t13 = t7 + maximum(0.0, t9);
-            loss[row] = t6 * t8 + t12 * t13;
-            gradient[row] = c1 * (t5 * t4 * t10 * t8) + t6 * t3 - t12 * t10 - c2 * (y_i * t11 * t3 * t13);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double t13 = alpha * gamma_2;
+    const double c3 = gamma_2 * (2.0 * alpha);
+    const double c2 = 2.0 * gamma_2 * t0;
+    const double c4 = gamma_2 * gamma_2 * t0;
+    const double c5 = gamma_2 * t13;
+    const double c6 = gamma_2 * t0;
+    const double constants[] = {gamma_2, alpha, t0, t13, c3, c2, c4, c5, c6};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_focal_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double gamma_2, double alpha, double *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {hessian};
+    lossforge_focal_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double alpha = constants[1];
+    const double t0 = constants[2];
+    const double c2 = constants[3];
+    const double c1 = constants[4];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
@@ -365,50 +420,50 @@ void lossforge_focal_loss_gradient_f64(size_t n, const double *restrict y, const
         const double t11 = pow(t10, gamma_2);
         const double t12 = alpha * y_i * t11;
         const double t13 = t7 + maximum(0.0, t9);
-        loss[row] = w * (t6 * t8 + t12 * t13);
-        gradient[row] = w * (c1 * (t5 * t4 * t10 * t8) + t6 * t3 - t12 * t10 - c2 * (y_i * t11 * t3 * t13));
+        loss[row] = t6 * t8 + t12 * t13;
+        gradient[row] = c1 * (t5 * t4 * t10 * t8) + t6 * t3 - t12 * t10 - c2 * (y_i * t11 * t3 * t13);
     }
 }
 
-void lossforge_focal_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_2, double alpha, double *restrict gradient, double *restrict hessian)
+void lossforge_focal_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double gamma_2 = parameters[0];
+    const double alpha = parameters[1];
     const double t0 = 1.0 - alpha;
-    const double t15 = alpha * gamma_2;
-    const double c4 = gamma_2 * (2.0 * alpha);
-    const double t1 = gamma_2 * t0;
-    const double c3 = 2.0 * gamma_2 * t0;
-    const double c5 = gamma_2 * gamma_2 * t0;
-    const double c6 = gamma_2 * t15;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t2 = 1.0 - y_i;
-            const double t3 = exp_v(-fabs(z_i));
-            const double t4 = 1.0 + t3;
-            const double t5 = ((0.0 <= z_i) ? 1.0 : t3) / t4;
-            const double t6 = pow(t5, gamma_2);
-            const double t7 = t2 * t6;
-            const double t8 = -z_i;
-            const double t9 = ((0.0 <= t8) ? 1.0 : t3) / t4;
-            const double t10 = log1p_v(t3);
-            const double t11 = t10 + maximum(0.0, z_i);
-            const double t12 = t0 * t6 * t2 * t5;
-            const double t13 = pow(t9, gamma_2);
-            const double t14 = alpha * y_i * t13;
-            const double t16 = y_i * t13 * t5;
-            const double t17 = t10 + maximum(0.0, t8);
-            const double t18 = t7 * t5 * t9;
-            const double t19 = t16 * t9;
-            gradient[row] = t1 * (t7 * t9 * t11) + t12 - t14 * t9 - t15 * (t16 * t17);
-            hessian[row] = c3 * t18 + (c4 * t19 + (c5 * (t9 * t6 * t9 * t2 * t11) + (c6 * (y_i * t5 * t5 * t13 * t17) + (t12 * t9 + t14 * t5 * t9)))) - t15 * (t19 * t17) - t1 * (t18 * t11);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c2 = alpha * gamma_2;
+    const double c1 = gamma_2 * t0;
+    const double constants[] = {gamma_2, alpha, t0, c2, c1};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_focal_loss_gradient_f64(size_t n, const double *y, const double *z, const double *weight, double gamma_2, double alpha, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {loss, gradient};
+    lossforge_focal_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double alpha = constants[1];
+    const double t0 = constants[2];
+    const double t15 = constants[3];
+    const double c4 = constants[4];
+    const double t1 = constants[5];
+    const double c3 = constants[6];
+    const double c5 = constants[7];
+    const double c6 = constants[8];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t2 = 1.0 - y_i;
         const double t3 = exp_v(-fabs(z_i));
         const double t4 = 1.0 + t3;
@@ -426,52 +481,55 @@ void lossforge_focal_gradient_hessian_f64(size_t n, const double *restrict y, co
         const double t17 = t10 + maximum(0.0, t8);
         const double t18 = t7 * t5 * t9;
         const double t19 = t16 * t9;
-        gradient[row] = w * (t1 * (t7 * t9 * t11) + t12 - t14 * t9 - t15 * (t16 * t17));
-        hessian[row] = w * (c3 * t18 + (c4 * t19 + (c5 * (t9 * t6 * t9 * t2 * t11) + (c6 * (y_i * t5 * t5 * t13 * t17) + (t12 * t9 + t14 * t5 * t9)))) - t15 * (t19 * t17) - t1 * (t18 * t11));
+        gradient[row] = t1 * (t7 * t9 * t11) + t12 - t14 * t9 - t15 * (t16 * t17);
+        hessian[row] = c3 * t18 + (c4 * t19 + (c5 * (t9 * t6 * t9 * t2 * t11) + (c6 * (y_i * t5 * t5 * t13 * t17) + (t12 * t9 + t14 * t5 * t9)))) - t15 * (t19 * t17) - t1 * (t18 * t11);
     }
 }
 
-void lossforge_focal_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double gamma_2, double alpha, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_focal_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double gamma_2 = parameters[0];
+    const double alpha = parameters[1];
     const double t0 = 1.0 - alpha;
-    const double t17 = alpha * gamma_2;
+    const double t15 = alpha * gamma_2;
     const double c4 = gamma_2 * (2.0 * alpha);
-    const double t14 = gamma_2 * t0;
+    const double t1 = gamma_2 * t0;
     const double c3 = 2.0 * gamma_2 * t0;
     const double c5 = gamma_2 * gamma_2 * t0;
-    const double c6 = gamma_2 * t17;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t1 = exp_v(-fabs(z_i));
-            const double t2 = 1.0 + t1;
-            const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-            const double t4 = pow(t3, gamma_2);
-            const double t5 = 1.0 - y_i;
-            const double t6 = t0 * t4 * t5;
-            const double t7 = log1p_v(t1);
-            const double t8 = t7 + maximum(0.0, z_i);
-            const double t9 = -z_i;
-            const double t10 = ((0.0 <= t9) ? 1.0 : t1) / t2;
-            const double t11 = pow(t10, gamma_2);
-            const double t12 = alpha * y_i * t11;
-            const double t13 = t7 + maximum(0.0, t9);
-            const double t15 = t5 * t4;
-            const double t16 = t6 * t3;
-            const double t18 = y_i * t11 * t3;
-            const double t19 = t15 * t3 * t10;
-            const double t20 = t18 * t10;
-            loss[row] = t6 * t8 + t12 * t13;
-            gradient[row] = t14 * (t15 * t10 * t8) + t16 - t12 * t10 - t17 * (t18 * t13);
-            hessian[row] = c3 * t19 + (c4 * t20 + (c5 * (t10 * t4 * t10 * t5 * t8) + (c6 * (y_i * t3 * t3 * t11 * t13) + (t16 * t10 + t12 * t3 * t10)))) - t17 * (t20 * t13) - t14 * (t19 * t8);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c6 = gamma_2 * t15;
+    const double constants[] = {gamma_2, alpha, t0, t15, c4, t1, c3, c5, c6};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_focal_gradient_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double gamma_2, double alpha, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_focal_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double alpha = constants[1];
+    const double t0 = constants[2];
+    const double t17 = constants[3];
+    const double c4 = constants[4];
+    const double t14 = constants[5];
+    const double c3 = constants[6];
+    const double c5 = constants[7];
+    const double c6 = constants[8];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
@@ -490,76 +548,151 @@ void lossforge_focal_loss_gradient_hessian_f64(size_t n, const double *restrict 
         const double t18 = y_i * t11 * t3;
         const double t19 = t15 * t3 * t10;
         const double t20 = t18 * t10;
-        loss[row] = w * (t6 * t8 + t12 * t13);
-        gradient[row] = w * (t14 * (t15 * t10 * t8) + t16 - t12 * t10 - t17 * (t18 * t13));
-        hessian[row] = w * (c3 * t19 + (c4 * t20 + (c5 * (t10 * t4 * t10 * t5 * t8) + (c6 * (y_i * t3 * t3 * t11 * t13) + (t16 * t10 + t12 * t3 * t10)))) - t17 * (t20 * t13) - t14 * (t19 * t8));
+        loss[row] = t6 * t8 + t12 * t13;
+        gradient[row] = t14 * (t15 * t10 * t8) + t16 - t12 * t10 - t17 * (t18 * t13);
+        hessian[row] = c3 * t19 + (c4 * t20 + (c5 * (t10 * t4 * t10 * t5 * t8) + (c6 * (y_i * t3 * t3 * t11 * t13) + (t16 * t10 + t12 * t3 * t10)))) - t17 * (t20 * t13) - t14 * (t19 * t8);
     }
 }
 
-void lossforge_focal_inverse_link_f64(size_t n, const double *restrict z, double gamma_2, double alpha, double *restrict mean)
+void lossforge_focal_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)gamma_2;
-    (void)alpha;
-    for (size_t row = 0; row < n; row++) {
+    const double gamma_2 = parameters[0];
+    const double alpha = parameters[1];
+    const double t0 = 1.0 - alpha;
+    const double t17 = alpha * gamma_2;
+    const double c4 = gamma_2 * (2.0 * alpha);
+    const double t14 = gamma_2 * t0;
+    const double c3 = 2.0 * gamma_2 * t0;
+    const double c5 = gamma_2 * gamma_2 * t0;
+    const double c6 = gamma_2 * t17;
+    const double constants[] = {gamma_2, alpha, t0, t17, c4, t14, c3, c5, c6};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_focal_loss_gradient_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double gamma_2, double alpha, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_focal_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void inverse_link_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const z = inputs[0];
+    double *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
         const double t0 = exp_v(-fabs(z_i));
         mean[row] = ((0.0 <= z_i) ? 1.0 : t0) / (1.0 + t0);
     }
 }
 
-void lossforge_focal_loss_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_2, float alpha, float *restrict loss)
+void lossforge_focal_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float c0 = 1.0f - alpha;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t0 = exp_vf(-fabsf(z_i));
-            const float t1 = 1.0f + t0;
-            const float t2 = log1p_vf(t0);
-            const float t3 = -z_i;
-            loss[row] = c0 * powf(((0.0f <= z_i) ? 1.0f : t0) / t1, gamma_2) * (1.0f - y_i) * (t2 + maximumf(0.0f, z_i)) + alpha * y_i * powf(((0.0f <= t3) ? 1.0f : t0) / t1, gamma_2) * (t2 + maximumf(0.0f, t3));
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_focal_inverse_link_f64(size_t n, const double *z, double gamma_2, double alpha, double *mean)
+{
+    const void *const inputs[] = {z};
+    const double parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {mean};
+    lossforge_focal_inverse_link_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float alpha = constants[1];
+    const float c0 = constants[2];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = log1p_vf(t0);
         const float t3 = -z_i;
-        loss[row] = w * (c0 * powf(((0.0f <= z_i) ? 1.0f : t0) / t1, gamma_2) * (1.0f - y_i) * (t2 + maximumf(0.0f, z_i)) + alpha * y_i * powf(((0.0f <= t3) ? 1.0f : t0) / t1, gamma_2) * (t2 + maximumf(0.0f, t3)));
+        loss[row] = c0 * powf(((0.0f <= z_i) ? 1.0f : t0) / t1, gamma_2) * (1.0f - y_i) * (t2 + maximumf(0.0f, z_i)) + alpha * y_i * powf(((0.0f <= t3) ? 1.0f : t0) / t1, gamma_2) * (t2 + maximumf(0.0f, t3));
     }
 }
 
-void lossforge_focal_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_2, float alpha, float *restrict gradient)
+void lossforge_focal_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = 1.0f - alpha;
-    const float c2 = alpha * gamma_2;
-    const float c1 = gamma_2 * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t1 = 1.0f - y_i;
-            const float t2 = exp_vf(-fabsf(z_i));
-            const float t3 = 1.0f + t2;
-            const float t4 = ((0.0f <= z_i) ? 1.0f : t2) / t3;
-            const float t5 = powf(t4, gamma_2);
-            const float t6 = -z_i;
-            const float t7 = ((0.0f <= t6) ? 1.0f : t2) / t3;
-            const float t8 = log1p_vf(t2);
-            const float t9 = powf(t7, gamma_2);
-            gradient[row] = c1 * (t1 * t5 * t7 * (t8 + maximumf(0.0f, z_i))) + t0 * t5 * t1 * t4 - alpha * y_i * t9 * t7 - c2 * (y_i * t9 * t4 * (t8 + maximumf(0.0f, t6)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float gamma_2 = parameters[0];
+    const float alpha = parameters[1];
+    const float c0 = 1.0f - alpha;
+    const float constants[] = {gamma_2, alpha, c0};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_focal_loss_f32(size_t n, const float *y, const float *z, const float *weight, float gamma_2, float alpha, float *loss)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {loss};
+    lossforge_focal_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float alpha = constants[1];
+    const float t0 = constants[2];
+    const float c2 = constants[3];
+    const float c1 = constants[4];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t1 = 1.0f - y_i;
         const float t2 = exp_vf(-fabsf(z_i));
         const float t3 = 1.0f + t2;
@@ -569,44 +702,48 @@ void lossforge_focal_gradient_f32(size_t n, const float *restrict y, const float
         const float t7 = ((0.0f <= t6) ? 1.0f : t2) / t3;
         const float t8 = log1p_vf(t2);
         const float t9 = powf(t7, gamma_2);
-        gradient[row] = w * (c1 * (t1 * t5 * t7 * (t8 + maximumf(0.0f, z_i))) + t0 * t5 * t1 * t4 - alpha * y_i * t9 * t7 - c2 * (y_i * t9 * t4 * (t8 + maximumf(0.0f, t6))));
+        gradient[row] = c1 * (t1 * t5 * t7 * (t8 + maximumf(0.0f, z_i))) + t0 * t5 * t1 * t4 - alpha * y_i * t9 * t7 - c2 * (y_i * t9 * t4 * (t8 + maximumf(0.0f, t6)));
     }
 }
 
-void lossforge_focal_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_2, float alpha, float *restrict hessian)
+void lossforge_focal_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float gamma_2 = parameters[0];
+    const float alpha = parameters[1];
     const float t0 = 1.0f - alpha;
-    const float t13 = alpha * gamma_2;
-    const float c3 = gamma_2 * (2.0f * alpha);
-    const float c2 = 2.0f * gamma_2 * t0;
-    const float c4 = gamma_2 * gamma_2 * t0;
-    const float c5 = gamma_2 * t13;
-    const float c6 = gamma_2 * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t1 = 1.0f - y_i;
-            const float t2 = exp_vf(-fabsf(z_i));
-            const float t3 = 1.0f + t2;
-            const float t4 = ((0.0f <= z_i) ? 1.0f : t2) / t3;
-            const float t5 = powf(t4, gamma_2);
-            const float t6 = -z_i;
-            const float t7 = ((0.0f <= t6) ? 1.0f : t2) / t3;
-            const float t8 = t1 * t5 * t4 * t7;
-            const float t9 = powf(t7, gamma_2);
-            const float t10 = y_i * t9 * t4 * t7;
-            const float t11 = log1p_vf(t2);
-            const float t12 = t11 + maximumf(0.0f, z_i);
-            const float t14 = t11 + maximumf(0.0f, t6);
-            hessian[row] = c2 * t8 + (c3 * t10 + (c4 * (t7 * t5 * t7 * t1 * t12) + (c5 * (y_i * t4 * t4 * t9 * t14) + (t0 * t5 * t1 * t4 * t7 + alpha * y_i * t9 * t4 * t7)))) - t13 * (t10 * t14) - c6 * (t8 * t12);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c2 = alpha * gamma_2;
+    const float c1 = gamma_2 * t0;
+    const float constants[] = {gamma_2, alpha, t0, c2, c1};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_focal_gradient_f32(size_t n, const float *y, const float *z, const float *weight, float gamma_2, float alpha, float *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {gradient};
+    lossforge_focal_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float alpha = constants[1];
+    const float t0 = constants[2];
+    const float t13 = constants[3];
+    const float c3 = constants[4];
+    const float c2 = constants[5];
+    const float c4 = constants[6];
+    const float c5 = constants[7];
+    const float c6 = constants[8];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t1 = 1.0f - y_i;
         const float t2 = exp_vf(-fabsf(z_i));
         const float t3 = 1.0f + t2;
@@ -620,41 +757,49 @@ void lossforge_focal_hessian_f32(size_t n, const float *restrict y, const float 
         const float t11 = log1p_vf(t2);
         const float t12 = t11 + maximumf(0.0f, z_i);
         const float t14 = t11 + maximumf(0.0f, t6);
-        hessian[row] = w * (c2 * t8 + (c3 * t10 + (c4 * (t7 * t5 * t7 * t1 * t12) + (c5 * (y_i * t4 * t4 * t9 * t14) + (t0 * t5 * t1 * t4 * t7 + alpha * y_i * t9 * t4 * t7)))) - t13 * (t10 * t14) - c6 * (t8 * t12));
+        hessian[row] = c2 * t8 + (c3 * t10 + (c4 * (t7 * t5 * t7 * t1 * t12) + (c5 * (y_i * t4 * t4 * t9 * t14) + (t0 * t5 * t1 * t4 * t7 + alpha * y_i * t9 * t4 * t7)))) - t13 * (t10 * t14) - c6 * (t8 * t12);
     }
 }
 
-void lossforge_focal_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_2, float alpha, float *restrict loss, float *restrict gradient)
+void lossforge_focal_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float gamma_2 = parameters[0];
+    const float alpha = parameters[1];
     const float t0 = 1.0f - alpha;
-    const float c2 = alpha * gamma_2;
-    const float c1 = gamma_2 * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t1 = exp_vf(-fabsf(z_i));
-            const float t2 = 1.0f + t1;
-            const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-            const float t4 = powf(t3, gamma_2);
-            const float t5 = 1.0f - y_i;
-            const float t6 = t0 * t4 * t5;
-            const float t7 = log1p_vf(t1);
-            const float t8 = t7 + maximumf(0.0f, z_i);
-            const float t9 = -z_i;
-            const float t10 = ((0.0f <= t9) ? 1.0f : t1) / t2;
-            const float t11 = powf(t10, gamma_2);
-            const float t12 = alpha * y_i * t11;
-            const float t13 = t7 + maximumf(0.0f, t9);
-            loss[row] = t6 * t8 + t12 * t13;
-            gradient[row] = c1 * (t5 * t4 * t10 * t8) + t6 * t3 - t12 * t10 - c2 * (y_i * t11 * t3 * t13);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float t13 = alpha * gamma_2;
+    const float c3 = gamma_2 * (2.0f * alpha);
+    const float c2 = 2.0f * gamma_2 * t0;
+    const float c4 = gamma_2 * gamma_2 * t0;
+    const float c5 = gamma_2 * t13;
+    const float c6 = gamma_2 * t0;
+    const float constants[] = {gamma_2, alpha, t0, t13, c3, c2, c4, c5, c6};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_focal_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float gamma_2, float alpha, float *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {hessian};
+    lossforge_focal_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float alpha = constants[1];
+    const float t0 = constants[2];
+    const float c2 = constants[3];
+    const float c1 = constants[4];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
@@ -668,50 +813,50 @@ void lossforge_focal_loss_gradient_f32(size_t n, const float *restrict y, const 
         const float t11 = powf(t10, gamma_2);
         const float t12 = alpha * y_i * t11;
         const float t13 = t7 + maximumf(0.0f, t9);
-        loss[row] = w * (t6 * t8 + t12 * t13);
-        gradient[row] = w * (c1 * (t5 * t4 * t10 * t8) + t6 * t3 - t12 * t10 - c2 * (y_i * t11 * t3 * t13));
+        loss[row] = t6 * t8 + t12 * t13;
+        gradient[row] = c1 * (t5 * t4 * t10 * t8) + t6 * t3 - t12 * t10 - c2 * (y_i * t11 * t3 * t13);
     }
 }
 
-void lossforge_focal_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_2, float alpha, float *restrict gradient, float *restrict hessian)
+void lossforge_focal_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float gamma_2 = parameters[0];
+    const float alpha = parameters[1];
     const float t0 = 1.0f - alpha;
-    const float t15 = alpha * gamma_2;
-    const float c4 = gamma_2 * (2.0f * alpha);
-    const float t1 = gamma_2 * t0;
-    const float c3 = 2.0f * gamma_2 * t0;
-    const float c5 = gamma_2 * gamma_2 * t0;
-    const float c6 = gamma_2 * t15;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t2 = 1.0f - y_i;
-            const float t3 = exp_vf(-fabsf(z_i));
-            const float t4 = 1.0f + t3;
-            const float t5 = ((0.0f <= z_i) ? 1.0f : t3) / t4;
-            const float t6 = powf(t5, gamma_2);
-            const float t7 = t2 * t6;
-            const float t8 = -z_i;
-            const float t9 = ((0.0f <= t8) ? 1.0f : t3) / t4;
-            const float t10 = log1p_vf(t3);
-            const float t11 = t10 + maximumf(0.0f, z_i);
-            const float t12 = t0 * t6 * t2 * t5;
-            const float t13 = powf(t9, gamma_2);
-            const float t14 = alpha * y_i * t13;
-            const float t16 = y_i * t13 * t5;
-            const float t17 = t10 + maximumf(0.0f, t8);
-            const float t18 = t7 * t5 * t9;
-            const float t19 = t16 * t9;
-            gradient[row] = t1 * (t7 * t9 * t11) + t12 - t14 * t9 - t15 * (t16 * t17);
-            hessian[row] = c3 * t18 + (c4 * t19 + (c5 * (t9 * t6 * t9 * t2 * t11) + (c6 * (y_i * t5 * t5 * t13 * t17) + (t12 * t9 + t14 * t5 * t9)))) - t15 * (t19 * t17) - t1 * (t18 * t11);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c2 = alpha * gamma_2;
+    const float c1 = gamma_2 * t0;
+    const float constants[] = {gamma_2, alpha, t0, c2, c1};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_focal_loss_gradient_f32(size_t n, const float *y, const float *z, const float *weight, float gamma_2, float alpha, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {loss, gradient};
+    lossforge_focal_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float alpha = constants[1];
+    const float t0 = constants[2];
+    const float t15 = constants[3];
+    const float c4 = constants[4];
+    const float t1 = constants[5];
+    const float c3 = constants[6];
+    const float c5 = constants[7];
+    const float c6 = constants[8];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t2 = 1.0f - y_i;
         const float t3 = exp_vf(-fabsf(z_i));
         const float t4 = 1.0f + t3;
@@ -729,52 +874,55 @@ void lossforge_focal_gradient_hessian_f32(size_t n, const float *restrict y, con
         const float t17 = t10 + maximumf(0.0f, t8);
         const float t18 = t7 * t5 * t9;
         const float t19 = t16 * t9;
-        gradient[row] = w * (t1 * (t7 * t9 * t11) + t12 - t14 * t9 - t15 * (t16 * t17));
-        hessian[row] = w * (c3 * t18 + (c4 * t19 + (c5 * (t9 * t6 * t9 * t2 * t11) + (c6 * (y_i * t5 * t5 * t13 * t17) + (t12 * t9 + t14 * t5 * t9)))) - t15 * (t19 * t17) - t1 * (t18 * t11));
+        gradient[row] = t1 * (t7 * t9 * t11) + t12 - t14 * t9 - t15 * (t16 * t17);
+        hessian[row] = c3 * t18 + (c4 * t19 + (c5 * (t9 * t6 * t9 * t2 * t11) + (c6 * (y_i * t5 * t5 * t13 * t17) + (t12 * t9 + t14 * t5 * t9)))) - t15 * (t19 * t17) - t1 * (t18 * t11);
     }
 }
 
-void lossforge_focal_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float gamma_2, float alpha, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_focal_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float gamma_2 = parameters[0];
+    const float alpha = parameters[1];
     const float t0 = 1.0f - alpha;
-    const float t17 = alpha * gamma_2;
+    const float t15 = alpha * gamma_2;
     const float c4 = gamma_2 * (2.0f * alpha);
-    const float t14 = gamma_2 * t0;
+    const float t1 = gamma_2 * t0;
     const float c3 = 2.0f * gamma_2 * t0;
     const float c5 = gamma_2 * gamma_2 * t0;
-    const float c6 = gamma_2 * t17;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t1 = exp_vf(-fabsf(z_i));
-            const float t2 = 1.0f + t1;
-            const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-            const float t4 = powf(t3, gamma_2);
-            const float t5 = 1.0f - y_i;
-            const float t6 = t0 * t4 * t5;
-            const float t7 = log1p_vf(t1);
-            const float t8 = t7 + maximumf(0.0f, z_i);
-            const float t9 = -z_i;
-            const float t10 = ((0.0f <= t9) ? 1.0f : t1) / t2;
-            const float t11 = powf(t10, gamma_2);
-            const float t12 = alpha * y_i * t11;
-            const float t13 = t7 + maximumf(0.0f, t9);
-            const float t15 = t5 * t4;
-            const float t16 = t6 * t3;
-            const float t18 = y_i * t11 * t3;
-            const float t19 = t15 * t3 * t10;
-            const float t20 = t18 * t10;
-            loss[row] = t6 * t8 + t12 * t13;
-            gradient[row] = t14 * (t15 * t10 * t8) + t16 - t12 * t10 - t17 * (t18 * t13);
-            hessian[row] = c3 * t19 + (c4 * t20 + (c5 * (t10 * t4 * t10 * t5 * t8) + (c6 * (y_i * t3 * t3 * t11 * t13) + (t16 * t10 + t12 * t3 * t10)))) - t17 * (t20 * t13) - t14 * (t19 * t8);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c6 = gamma_2 * t15;
+    const float constants[] = {gamma_2, alpha, t0, t15, c4, t1, c3, c5, c6};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_focal_gradient_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float gamma_2, float alpha, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_focal_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float alpha = constants[1];
+    const float t0 = constants[2];
+    const float t17 = constants[3];
+    const float c4 = constants[4];
+    const float t14 = constants[5];
+    const float c3 = constants[6];
+    const float c5 = constants[7];
+    const float c6 = constants[8];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
@@ -793,19 +941,60 @@ void lossforge_focal_loss_gradient_hessian_f32(size_t n, const float *restrict y
         const float t18 = y_i * t11 * t3;
         const float t19 = t15 * t3 * t10;
         const float t20 = t18 * t10;
-        loss[row] = w * (t6 * t8 + t12 * t13);
-        gradient[row] = w * (t14 * (t15 * t10 * t8) + t16 - t12 * t10 - t17 * (t18 * t13));
-        hessian[row] = w * (c3 * t19 + (c4 * t20 + (c5 * (t10 * t4 * t10 * t5 * t8) + (c6 * (y_i * t3 * t3 * t11 * t13) + (t16 * t10 + t12 * t3 * t10)))) - t17 * (t20 * t13) - t14 * (t19 * t8));
+        loss[row] = t6 * t8 + t12 * t13;
+        gradient[row] = t14 * (t15 * t10 * t8) + t16 - t12 * t10 - t17 * (t18 * t13);
+        hessian[row] = c3 * t19 + (c4 * t20 + (c5 * (t10 * t4 * t10 * t5 * t8) + (c6 * (y_i * t3 * t3 * t11 * t13) + (t16 * t10 + t12 * t3 * t10)))) - t17 * (t20 * t13) - t14 * (t19 * t8);
     }
 }
 
-void lossforge_focal_inverse_link_f32(size_t n, const float *restrict z, float gamma_2, float alpha, float *restrict mean)
+void lossforge_focal_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)gamma_2;
-    (void)alpha;
-    for (size_t row = 0; row < n; row++) {
+    const float gamma_2 = parameters[0];
+    const float alpha = parameters[1];
+    const float t0 = 1.0f - alpha;
+    const float t17 = alpha * gamma_2;
+    const float c4 = gamma_2 * (2.0f * alpha);
+    const float t14 = gamma_2 * t0;
+    const float c3 = 2.0f * gamma_2 * t0;
+    const float c5 = gamma_2 * gamma_2 * t0;
+    const float c6 = gamma_2 * t17;
+    const float constants[] = {gamma_2, alpha, t0, t17, c4, t14, c3, c5, c6};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_focal_loss_gradient_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float gamma_2, float alpha, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_focal_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void inverse_link_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const z = inputs[0];
+    float *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float z_i = z[row];
         const float t0 = exp_vf(-fabsf(z_i));
         mean[row] = ((0.0f <= z_i) ? 1.0f : t0) / (1.0f + t0);
     }
+}
+
+void lossforge_focal_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_focal_inverse_link_f32(size_t n, const float *z, float gamma_2, float alpha, float *mean)
+{
+    const void *const inputs[] = {z};
+    const float parameters[] = {gamma_2, alpha};
+    void *const outputs[] = {mean};
+    lossforge_focal_inverse_link_f32_at(n, 1, inputs, parameters, outputs);
 }

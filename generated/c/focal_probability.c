@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -154,106 +163,155 @@ static inline float log1p_vf(float x)
     return x < HUGE_VALF && x != 0.0f ? inside : x;
 }
 
-void lossforge_focal_probability_loss_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double p_i = p[row];
-            const double t0 = 1.0 - y_i;
-            loss[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow(p_i, gamma_2) * log1p_v(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pow(1.0 - p_i, gamma_2) * log_v(p_i))) : p_i);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double p_i = p[row];
-        const double w = weight[row];
-        const double t0 = 1.0 - y_i;
-        loss[row] = w * ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow(p_i, gamma_2) * log1p_v(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pow(1.0 - p_i, gamma_2) * log_v(p_i))) : p_i);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
 }
 
-void lossforge_focal_probability_gradient_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict gradient)
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double p_i = p[row];
-            const int t0 = (p_i == 1.0);
-            const int t1 = (p_i == 0.0);
-            const double t2 = 1.0 - p_i;
-            const double t3 = 1.0 - y_i;
-            gradient[row] = ((p_i == p_i) ? ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * log_v(p_i) / t2)))) * pow(t2, gamma_2)) / p_i)) - ((t3 == 0.0) ? 0.0 : -((1.0 + gamma_2 * (t1 ? 1.0 : (t0 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i))) * pow(p_i, gamma_2) * t3 / t2)) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double gamma_2 = constants[0];
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight[row];
+        const double t0 = 1.0 - y_i;
+        loss[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow(p_i, gamma_2) * log1p_v(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pow(1.0 - p_i, gamma_2) * log_v(p_i))) : p_i);
+    }
+}
+
+void lossforge_focal_probability_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double gamma_2 = parameters[0];
+    const double constants[] = {gamma_2};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_focal_probability_loss_f64(size_t n, const double *y, const double *p, const double *weight, double gamma_2, double *loss)
+{
+    const void *const inputs[] = {y, p, weight};
+    const double parameters[] = {gamma_2};
+    void *const outputs[] = {loss};
+    lossforge_focal_probability_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
         const int t0 = (p_i == 1.0);
         const int t1 = (p_i == 0.0);
         const double t2 = 1.0 - p_i;
         const double t3 = 1.0 - y_i;
-        gradient[row] = w * ((p_i == p_i) ? ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * log_v(p_i) / t2)))) * pow(t2, gamma_2)) / p_i)) - ((t3 == 0.0) ? 0.0 : -((1.0 + gamma_2 * (t1 ? 1.0 : (t0 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i))) * pow(p_i, gamma_2) * t3 / t2)) : p_i);
+        gradient[row] = ((p_i == p_i) ? ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * log_v(p_i) / t2)))) * pow(t2, gamma_2)) / p_i)) - ((t3 == 0.0) ? 0.0 : -((1.0 + gamma_2 * (t1 ? 1.0 : (t0 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i))) * pow(p_i, gamma_2) * t3 / t2)) : p_i);
     }
 }
 
-void lossforge_focal_probability_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict hessian)
+void lossforge_focal_probability_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const int t2 = (gamma_2 == 0.0);
-    const double t3 = gamma_2 - 1.0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double p_i = p[row];
-            const double t0 = 1.0 - y_i;
-            const double t1 = 1.0 - p_i;
-            const int t4 = (p_i == 0.0);
-            const int t5 = (p_i == 1.0);
-            hessian[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : (pow(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t4 ? 1.0 : (t5 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i))) * pow(p_i, t3)) / t1)) * t0) + ((y_i == 0.0) ? 0.0 : y_i * (pow(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * log_v(p_i) / t1)))) * pow(t1, t3)) / p_i))) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double gamma_2 = parameters[0];
+    const double constants[] = {gamma_2};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_focal_probability_gradient_f64(size_t n, const double *y, const double *p, const double *weight, double gamma_2, double *gradient)
+{
+    const void *const inputs[] = {y, p, weight};
+    const double parameters[] = {gamma_2};
+    void *const outputs[] = {gradient};
+    lossforge_focal_probability_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const double t3 = constants[2];
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = 1.0 - p_i;
         const int t4 = (p_i == 0.0);
         const int t5 = (p_i == 1.0);
-        hessian[row] = w * ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : (pow(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t4 ? 1.0 : (t5 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i))) * pow(p_i, t3)) / t1)) * t0) + ((y_i == 0.0) ? 0.0 : y_i * (pow(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * log_v(p_i) / t1)))) * pow(t1, t3)) / p_i))) : p_i);
+        hessian[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : (pow(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t4 ? 1.0 : (t5 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i))) * pow(p_i, t3)) / t1)) * t0) + ((y_i == 0.0) ? 0.0 : y_i * (pow(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * log_v(p_i) / t1)))) * pow(t1, t3)) / p_i))) : p_i);
     }
 }
 
-void lossforge_focal_probability_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict loss, double *restrict gradient)
+void lossforge_focal_probability_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double p_i = p[row];
-            const int t0 = (p_i == p_i);
-            const double t1 = 1.0 - y_i;
-            const int t2 = (t1 == 0.0);
-            const double t3 = pow(p_i, gamma_2);
-            const double t4 = log1p_v(-p_i);
-            const int t5 = (y_i == 0.0);
-            const double t6 = 1.0 - p_i;
-            const double t7 = pow(t6, gamma_2);
-            const double t8 = log_v(p_i);
-            const int t9 = (p_i == 1.0);
-            const int t10 = (p_i == 0.0);
-            loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
-            gradient[row] = (t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)))) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i))) * t3 * t1 / t6)) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double gamma_2 = parameters[0];
+    const int t2 = (gamma_2 == 0.0);
+    const double t3 = gamma_2 - 1.0;
+    const double constants[] = {gamma_2, t2, t3};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_focal_probability_hessian_f64(size_t n, const double *y, const double *p, const double *weight, double gamma_2, double *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    const double parameters[] = {gamma_2};
+    void *const outputs[] = {hessian};
+    lossforge_focal_probability_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
@@ -265,39 +323,40 @@ void lossforge_focal_probability_loss_gradient_f64(size_t n, const double *restr
         const double t8 = log_v(p_i);
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
-        loss[row] = w * (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
-        gradient[row] = w * (t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)))) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i))) * t3 * t1 / t6)) : p_i);
+        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
+        gradient[row] = (t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)))) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i))) * t3 * t1 / t6)) : p_i);
     }
 }
 
-void lossforge_focal_probability_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict gradient, double *restrict hessian)
+void lossforge_focal_probability_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const int t11 = (gamma_2 == 0.0);
-    const double t12 = gamma_2 - 1.0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double p_i = p[row];
-            const int t0 = (p_i == p_i);
-            const int t1 = (y_i == 0.0);
-            const int t2 = (p_i == 1.0);
-            const int t3 = (p_i == 0.0);
-            const double t4 = 1.0 - p_i;
-            const double t5 = (t2 ? 1.0 : (t3 ? 0.0 : -(p_i * log_v(p_i) / t4)));
-            const double t6 = pow(t4, gamma_2);
-            const double t7 = 1.0 - y_i;
-            const int t8 = (t7 == 0.0);
-            const double t9 = (t3 ? 1.0 : (t2 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i));
-            const double t10 = pow(p_i, gamma_2);
-            gradient[row] = (t0 ? (t1 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0 : -((1.0 + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
-            hessian[row] = (t0 ? (t8 ? 0.0 : (t10 / t4 / t4 + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t9) * pow(p_i, t12)) / t4)) * t7) + (t1 ? 0.0 : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t5) * pow(t4, t12)) / p_i))) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double gamma_2 = parameters[0];
+    const double constants[] = {gamma_2};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_focal_probability_loss_gradient_f64(size_t n, const double *y, const double *p, const double *weight, double gamma_2, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, p, weight};
+    const double parameters[] = {gamma_2};
+    void *const outputs[] = {loss, gradient};
+    lossforge_focal_probability_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const int t11 = constants[1] != 0.0;
+    const double t12 = constants[2];
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight[row];
         const int t0 = (p_i == p_i);
         const int t1 = (y_i == 0.0);
         const int t2 = (p_i == 1.0);
@@ -309,42 +368,43 @@ void lossforge_focal_probability_gradient_hessian_f64(size_t n, const double *re
         const int t8 = (t7 == 0.0);
         const double t9 = (t3 ? 1.0 : (t2 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i));
         const double t10 = pow(p_i, gamma_2);
-        gradient[row] = w * (t0 ? (t1 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0 : -((1.0 + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
-        hessian[row] = w * (t0 ? (t8 ? 0.0 : (t10 / t4 / t4 + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t9) * pow(p_i, t12)) / t4)) * t7) + (t1 ? 0.0 : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t5) * pow(t4, t12)) / p_i))) : p_i);
+        gradient[row] = (t0 ? (t1 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0 : -((1.0 + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
+        hessian[row] = (t0 ? (t8 ? 0.0 : (t10 / t4 / t4 + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t9) * pow(p_i, t12)) / t4)) * t7) + (t1 ? 0.0 : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t5) * pow(t4, t12)) / p_i))) : p_i);
     }
 }
 
-void lossforge_focal_probability_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double gamma_2, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_focal_probability_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const int t13 = (gamma_2 == 0.0);
-    const double t14 = gamma_2 - 1.0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double p_i = p[row];
-            const int t0 = (p_i == p_i);
-            const double t1 = 1.0 - y_i;
-            const int t2 = (t1 == 0.0);
-            const double t3 = pow(p_i, gamma_2);
-            const double t4 = log1p_v(-p_i);
-            const int t5 = (y_i == 0.0);
-            const double t6 = 1.0 - p_i;
-            const double t7 = pow(t6, gamma_2);
-            const double t8 = log_v(p_i);
-            const int t9 = (p_i == 1.0);
-            const int t10 = (p_i == 0.0);
-            const double t11 = (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)));
-            const double t12 = (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i));
-            loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
-            gradient[row] = (t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t11) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * t12) * t3 * t1 / t6)) : p_i);
-            hessian[row] = (t0 ? (t2 ? 0.0 : (t3 / t6 / t6 + (t13 ? 0.0 : gamma_2 * ((2.0 + t14 * t12) * pow(p_i, t14)) / t6)) * t1) + (t5 ? 0.0 : y_i * (t7 / (p_i * p_i) + (t13 ? 0.0 : gamma_2 * ((2.0 + t14 * t11) * pow(t6, t14)) / p_i))) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double gamma_2 = parameters[0];
+    const int t11 = (gamma_2 == 0.0);
+    const double t12 = gamma_2 - 1.0;
+    const double constants[] = {gamma_2, t11, t12};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_focal_probability_gradient_hessian_f64(size_t n, const double *y, const double *p, const double *weight, double gamma_2, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    const double parameters[] = {gamma_2};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_focal_probability_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const int t13 = constants[1] != 0.0;
+    const double t14 = constants[2];
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
@@ -358,112 +418,179 @@ void lossforge_focal_probability_loss_gradient_hessian_f64(size_t n, const doubl
         const int t10 = (p_i == 0.0);
         const double t11 = (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)));
         const double t12 = (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i));
-        loss[row] = w * (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
-        gradient[row] = w * (t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t11) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * t12) * t3 * t1 / t6)) : p_i);
-        hessian[row] = w * (t0 ? (t2 ? 0.0 : (t3 / t6 / t6 + (t13 ? 0.0 : gamma_2 * ((2.0 + t14 * t12) * pow(p_i, t14)) / t6)) * t1) + (t5 ? 0.0 : y_i * (t7 / (p_i * p_i) + (t13 ? 0.0 : gamma_2 * ((2.0 + t14 * t11) * pow(t6, t14)) / p_i))) : p_i);
+        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
+        gradient[row] = (t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t11) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * t12) * t3 * t1 / t6)) : p_i);
+        hessian[row] = (t0 ? (t2 ? 0.0 : (t3 / t6 / t6 + (t13 ? 0.0 : gamma_2 * ((2.0 + t14 * t12) * pow(p_i, t14)) / t6)) * t1) + (t5 ? 0.0 : y_i * (t7 / (p_i * p_i) + (t13 ? 0.0 : gamma_2 * ((2.0 + t14 * t11) * pow(t6, t14)) / p_i))) : p_i);
     }
 }
 
-void lossforge_focal_probability_loss_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float gamma_2, float *restrict loss)
+void lossforge_focal_probability_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float p_i = p[row];
-            const float t0 = 1.0f - y_i;
-            loss[row] = ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : -(t0 * powf(p_i, gamma_2) * log1p_vf(-p_i))) + ((y_i == 0.0f) ? 0.0f : -(y_i * powf(1.0f - p_i, gamma_2) * log_vf(p_i))) : p_i);
+    const double gamma_2 = parameters[0];
+    const int t13 = (gamma_2 == 0.0);
+    const double t14 = gamma_2 - 1.0;
+    const double constants[] = {gamma_2, t13, t14};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_focal_probability_loss_gradient_hessian_f64(size_t n, const double *y, const double *p, const double *weight, double gamma_2, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    const double parameters[] = {gamma_2};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_focal_probability_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
-        loss[row] = w * ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : -(t0 * powf(p_i, gamma_2) * log1p_vf(-p_i))) + ((y_i == 0.0f) ? 0.0f : -(y_i * powf(1.0f - p_i, gamma_2) * log_vf(p_i))) : p_i);
+        loss[row] = ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : -(t0 * powf(p_i, gamma_2) * log1p_vf(-p_i))) + ((y_i == 0.0f) ? 0.0f : -(y_i * powf(1.0f - p_i, gamma_2) * log_vf(p_i))) : p_i);
     }
 }
 
-void lossforge_focal_probability_gradient_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float gamma_2, float *restrict gradient)
+void lossforge_focal_probability_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float p_i = p[row];
-            const int t0 = (p_i == 1.0f);
-            const int t1 = (p_i == 0.0f);
-            const float t2 = 1.0f - p_i;
-            const float t3 = 1.0f - y_i;
-            gradient[row] = ((p_i == p_i) ? ((y_i == 0.0f) ? 0.0f : -(y_i * ((1.0f + gamma_2 * (t0 ? 1.0f : (t1 ? 0.0f : -(p_i * log_vf(p_i) / t2)))) * powf(t2, gamma_2)) / p_i)) - ((t3 == 0.0f) ? 0.0f : -((1.0f + gamma_2 * (t1 ? 1.0f : (t0 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i))) * powf(p_i, gamma_2) * t3 / t2)) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float gamma_2 = parameters[0];
+    const float constants[] = {gamma_2};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_focal_probability_loss_f32(size_t n, const float *y, const float *p, const float *weight, float gamma_2, float *loss)
+{
+    const void *const inputs[] = {y, p, weight};
+    const float parameters[] = {gamma_2};
+    void *const outputs[] = {loss};
+    lossforge_focal_probability_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight[row];
         const int t0 = (p_i == 1.0f);
         const int t1 = (p_i == 0.0f);
         const float t2 = 1.0f - p_i;
         const float t3 = 1.0f - y_i;
-        gradient[row] = w * ((p_i == p_i) ? ((y_i == 0.0f) ? 0.0f : -(y_i * ((1.0f + gamma_2 * (t0 ? 1.0f : (t1 ? 0.0f : -(p_i * log_vf(p_i) / t2)))) * powf(t2, gamma_2)) / p_i)) - ((t3 == 0.0f) ? 0.0f : -((1.0f + gamma_2 * (t1 ? 1.0f : (t0 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i))) * powf(p_i, gamma_2) * t3 / t2)) : p_i);
+        gradient[row] = ((p_i == p_i) ? ((y_i == 0.0f) ? 0.0f : -(y_i * ((1.0f + gamma_2 * (t0 ? 1.0f : (t1 ? 0.0f : -(p_i * log_vf(p_i) / t2)))) * powf(t2, gamma_2)) / p_i)) - ((t3 == 0.0f) ? 0.0f : -((1.0f + gamma_2 * (t1 ? 1.0f : (t0 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i))) * powf(p_i, gamma_2) * t3 / t2)) : p_i);
     }
 }
 
-void lossforge_focal_probability_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float gamma_2, float *restrict hessian)
+void lossforge_focal_probability_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const int t2 = (gamma_2 == 0.0f);
-    const float t3 = gamma_2 - 1.0f;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float p_i = p[row];
-            const float t0 = 1.0f - y_i;
-            const float t1 = 1.0f - p_i;
-            const int t4 = (p_i == 0.0f);
-            const int t5 = (p_i == 1.0f);
-            hessian[row] = ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : (powf(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t4 ? 1.0f : (t5 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i))) * powf(p_i, t3)) / t1)) * t0) + ((y_i == 0.0f) ? 0.0f : y_i * (powf(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t5 ? 1.0f : (t4 ? 0.0f : -(p_i * log_vf(p_i) / t1)))) * powf(t1, t3)) / p_i))) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float gamma_2 = parameters[0];
+    const float constants[] = {gamma_2};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_focal_probability_gradient_f32(size_t n, const float *y, const float *p, const float *weight, float gamma_2, float *gradient)
+{
+    const void *const inputs[] = {y, p, weight};
+    const float parameters[] = {gamma_2};
+    void *const outputs[] = {gradient};
+    lossforge_focal_probability_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const int t2 = constants[1] != 0.0f;
+    const float t3 = constants[2];
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = 1.0f - p_i;
         const int t4 = (p_i == 0.0f);
         const int t5 = (p_i == 1.0f);
-        hessian[row] = w * ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : (powf(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t4 ? 1.0f : (t5 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i))) * powf(p_i, t3)) / t1)) * t0) + ((y_i == 0.0f) ? 0.0f : y_i * (powf(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t5 ? 1.0f : (t4 ? 0.0f : -(p_i * log_vf(p_i) / t1)))) * powf(t1, t3)) / p_i))) : p_i);
+        hessian[row] = ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : (powf(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t4 ? 1.0f : (t5 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i))) * powf(p_i, t3)) / t1)) * t0) + ((y_i == 0.0f) ? 0.0f : y_i * (powf(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t5 ? 1.0f : (t4 ? 0.0f : -(p_i * log_vf(p_i) / t1)))) * powf(t1, t3)) / p_i))) : p_i);
     }
 }
 
-void lossforge_focal_probability_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float gamma_2, float *restrict loss, float *restrict gradient)
+void lossforge_focal_probability_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float p_i = p[row];
-            const int t0 = (p_i == p_i);
-            const float t1 = 1.0f - y_i;
-            const int t2 = (t1 == 0.0f);
-            const float t3 = powf(p_i, gamma_2);
-            const float t4 = log1p_vf(-p_i);
-            const int t5 = (y_i == 0.0f);
-            const float t6 = 1.0f - p_i;
-            const float t7 = powf(t6, gamma_2);
-            const float t8 = log_vf(p_i);
-            const int t9 = (p_i == 1.0f);
-            const int t10 = (p_i == 0.0f);
-            loss[row] = (t0 ? (t2 ? 0.0f : -(t1 * t3 * t4)) + (t5 ? 0.0f : -(y_i * t7 * t8)) : p_i);
-            gradient[row] = (t0 ? (t5 ? 0.0f : -(y_i * ((1.0f + gamma_2 * (t9 ? 1.0f : (t10 ? 0.0f : -(p_i * t8 / t6)))) * t7) / p_i)) - (t2 ? 0.0f : -((1.0f + gamma_2 * (t10 ? 1.0f : (t9 ? 0.0f : (p_i - 1.0f) * t4 / p_i))) * t3 * t1 / t6)) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float gamma_2 = parameters[0];
+    const int t2 = (gamma_2 == 0.0f);
+    const float t3 = gamma_2 - 1.0f;
+    const float constants[] = {gamma_2, t2, t3};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_focal_probability_hessian_f32(size_t n, const float *y, const float *p, const float *weight, float gamma_2, float *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    const float parameters[] = {gamma_2};
+    void *const outputs[] = {hessian};
+    lossforge_focal_probability_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight[row];
         const int t0 = (p_i == p_i);
         const float t1 = 1.0f - y_i;
         const int t2 = (t1 == 0.0f);
@@ -475,39 +602,40 @@ void lossforge_focal_probability_loss_gradient_f32(size_t n, const float *restri
         const float t8 = log_vf(p_i);
         const int t9 = (p_i == 1.0f);
         const int t10 = (p_i == 0.0f);
-        loss[row] = w * (t0 ? (t2 ? 0.0f : -(t1 * t3 * t4)) + (t5 ? 0.0f : -(y_i * t7 * t8)) : p_i);
-        gradient[row] = w * (t0 ? (t5 ? 0.0f : -(y_i * ((1.0f + gamma_2 * (t9 ? 1.0f : (t10 ? 0.0f : -(p_i * t8 / t6)))) * t7) / p_i)) - (t2 ? 0.0f : -((1.0f + gamma_2 * (t10 ? 1.0f : (t9 ? 0.0f : (p_i - 1.0f) * t4 / p_i))) * t3 * t1 / t6)) : p_i);
+        loss[row] = (t0 ? (t2 ? 0.0f : -(t1 * t3 * t4)) + (t5 ? 0.0f : -(y_i * t7 * t8)) : p_i);
+        gradient[row] = (t0 ? (t5 ? 0.0f : -(y_i * ((1.0f + gamma_2 * (t9 ? 1.0f : (t10 ? 0.0f : -(p_i * t8 / t6)))) * t7) / p_i)) - (t2 ? 0.0f : -((1.0f + gamma_2 * (t10 ? 1.0f : (t9 ? 0.0f : (p_i - 1.0f) * t4 / p_i))) * t3 * t1 / t6)) : p_i);
     }
 }
 
-void lossforge_focal_probability_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float gamma_2, float *restrict gradient, float *restrict hessian)
+void lossforge_focal_probability_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const int t11 = (gamma_2 == 0.0f);
-    const float t12 = gamma_2 - 1.0f;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float p_i = p[row];
-            const int t0 = (p_i == p_i);
-            const int t1 = (y_i == 0.0f);
-            const int t2 = (p_i == 1.0f);
-            const int t3 = (p_i == 0.0f);
-            const float t4 = 1.0f - p_i;
-            const float t5 = (t2 ? 1.0f : (t3 ? 0.0f : -(p_i * log_vf(p_i) / t4)));
-            const float t6 = powf(t4, gamma_2);
-            const float t7 = 1.0f - y_i;
-            const int t8 = (t7 == 0.0f);
-            const float t9 = (t3 ? 1.0f : (t2 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i));
-            const float t10 = powf(p_i, gamma_2);
-            gradient[row] = (t0 ? (t1 ? 0.0f : -(y_i * ((1.0f + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0f : -((1.0f + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
-            hessian[row] = (t0 ? (t8 ? 0.0f : (t10 / t4 / t4 + (t11 ? 0.0f : gamma_2 * ((2.0f + t12 * t9) * powf(p_i, t12)) / t4)) * t7) + (t1 ? 0.0f : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0f : gamma_2 * ((2.0f + t12 * t5) * powf(t4, t12)) / p_i))) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float gamma_2 = parameters[0];
+    const float constants[] = {gamma_2};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_focal_probability_loss_gradient_f32(size_t n, const float *y, const float *p, const float *weight, float gamma_2, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, p, weight};
+    const float parameters[] = {gamma_2};
+    void *const outputs[] = {loss, gradient};
+    lossforge_focal_probability_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const int t11 = constants[1] != 0.0f;
+    const float t12 = constants[2];
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight[row];
         const int t0 = (p_i == p_i);
         const int t1 = (y_i == 0.0f);
         const int t2 = (p_i == 1.0f);
@@ -519,42 +647,43 @@ void lossforge_focal_probability_gradient_hessian_f32(size_t n, const float *res
         const int t8 = (t7 == 0.0f);
         const float t9 = (t3 ? 1.0f : (t2 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i));
         const float t10 = powf(p_i, gamma_2);
-        gradient[row] = w * (t0 ? (t1 ? 0.0f : -(y_i * ((1.0f + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0f : -((1.0f + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
-        hessian[row] = w * (t0 ? (t8 ? 0.0f : (t10 / t4 / t4 + (t11 ? 0.0f : gamma_2 * ((2.0f + t12 * t9) * powf(p_i, t12)) / t4)) * t7) + (t1 ? 0.0f : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0f : gamma_2 * ((2.0f + t12 * t5) * powf(t4, t12)) / p_i))) : p_i);
+        gradient[row] = (t0 ? (t1 ? 0.0f : -(y_i * ((1.0f + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0f : -((1.0f + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
+        hessian[row] = (t0 ? (t8 ? 0.0f : (t10 / t4 / t4 + (t11 ? 0.0f : gamma_2 * ((2.0f + t12 * t9) * powf(p_i, t12)) / t4)) * t7) + (t1 ? 0.0f : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0f : gamma_2 * ((2.0f + t12 * t5) * powf(t4, t12)) / p_i))) : p_i);
     }
 }
 
-void lossforge_focal_probability_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float gamma_2, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_focal_probability_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const int t13 = (gamma_2 == 0.0f);
-    const float t14 = gamma_2 - 1.0f;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float p_i = p[row];
-            const int t0 = (p_i == p_i);
-            const float t1 = 1.0f - y_i;
-            const int t2 = (t1 == 0.0f);
-            const float t3 = powf(p_i, gamma_2);
-            const float t4 = log1p_vf(-p_i);
-            const int t5 = (y_i == 0.0f);
-            const float t6 = 1.0f - p_i;
-            const float t7 = powf(t6, gamma_2);
-            const float t8 = log_vf(p_i);
-            const int t9 = (p_i == 1.0f);
-            const int t10 = (p_i == 0.0f);
-            const float t11 = (t9 ? 1.0f : (t10 ? 0.0f : -(p_i * t8 / t6)));
-            const float t12 = (t10 ? 1.0f : (t9 ? 0.0f : (p_i - 1.0f) * t4 / p_i));
-            loss[row] = (t0 ? (t2 ? 0.0f : -(t1 * t3 * t4)) + (t5 ? 0.0f : -(y_i * t7 * t8)) : p_i);
-            gradient[row] = (t0 ? (t5 ? 0.0f : -(y_i * ((1.0f + gamma_2 * t11) * t7) / p_i)) - (t2 ? 0.0f : -((1.0f + gamma_2 * t12) * t3 * t1 / t6)) : p_i);
-            hessian[row] = (t0 ? (t2 ? 0.0f : (t3 / t6 / t6 + (t13 ? 0.0f : gamma_2 * ((2.0f + t14 * t12) * powf(p_i, t14)) / t6)) * t1) + (t5 ? 0.0f : y_i * (t7 / (p_i * p_i) + (t13 ? 0.0f : gamma_2 * ((2.0f + t14 * t11) * powf(t6, t14)) / p_i))) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float gamma_2 = parameters[0];
+    const int t11 = (gamma_2 == 0.0f);
+    const float t12 = gamma_2 - 1.0f;
+    const float constants[] = {gamma_2, t11, t12};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_focal_probability_gradient_hessian_f32(size_t n, const float *y, const float *p, const float *weight, float gamma_2, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    const float parameters[] = {gamma_2};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_focal_probability_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const int t13 = constants[1] != 0.0f;
+    const float t14 = constants[2];
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight[row];
         const int t0 = (p_i == p_i);
         const float t1 = 1.0f - y_i;
         const int t2 = (t1 == 0.0f);
@@ -568,8 +697,26 @@ void lossforge_focal_probability_loss_gradient_hessian_f32(size_t n, const float
         const int t10 = (p_i == 0.0f);
         const float t11 = (t9 ? 1.0f : (t10 ? 0.0f : -(p_i * t8 / t6)));
         const float t12 = (t10 ? 1.0f : (t9 ? 0.0f : (p_i - 1.0f) * t4 / p_i));
-        loss[row] = w * (t0 ? (t2 ? 0.0f : -(t1 * t3 * t4)) + (t5 ? 0.0f : -(y_i * t7 * t8)) : p_i);
-        gradient[row] = w * (t0 ? (t5 ? 0.0f : -(y_i * ((1.0f + gamma_2 * t11) * t7) / p_i)) - (t2 ? 0.0f : -((1.0f + gamma_2 * t12) * t3 * t1 / t6)) : p_i);
-        hessian[row] = w * (t0 ? (t2 ? 0.0f : (t3 / t6 / t6 + (t13 ? 0.0f : gamma_2 * ((2.0f + t14 * t12) * powf(p_i, t14)) / t6)) * t1) + (t5 ? 0.0f : y_i * (t7 / (p_i * p_i) + (t13 ? 0.0f : gamma_2 * ((2.0f + t14 * t11) * powf(t6, t14)) / p_i))) : p_i);
+        loss[row] = (t0 ? (t2 ? 0.0f : -(t1 * t3 * t4)) + (t5 ? 0.0f : -(y_i * t7 * t8)) : p_i);
+        gradient[row] = (t0 ? (t5 ? 0.0f : -(y_i * ((1.0f + gamma_2 * t11) * t7) / p_i)) - (t2 ? 0.0f : -((1.0f + gamma_2 * t12) * t3 * t1 / t6)) : p_i);
+        hessian[row] = (t0 ? (t2 ? 0.0f : (t3 / t6 / t6 + (t13 ? 0.0f : gamma_2 * ((2.0f + t14 * t12) * powf(p_i, t14)) / t6)) * t1) + (t5 ? 0.0f : y_i * (t7 / (p_i * p_i) + (t13 ? 0.0f : gamma_2 * ((2.0f + t14 * t11) * powf(t6, t14)) / p_i))) : p_i);
     }
+}
+
+void lossforge_focal_probability_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float gamma_2 = parameters[0];
+    const int t13 = (gamma_2 == 0.0f);
+    const float t14 = gamma_2 - 1.0f;
+    const float constants[] = {gamma_2, t13, t14};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_focal_probability_loss_gradient_hessian_f32(size_t n, const float *y, const float *p, const float *weight, float gamma_2, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    const float parameters[] = {gamma_2};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_focal_probability_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

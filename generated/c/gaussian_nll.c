@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -118,65 +127,90 @@ static inline float exp_vf(float x)
     return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
 }
 
-void lossforge_gaussian_nll_loss_f64(size_t n, const double *restrict y, const double *restrict mu, const double *restrict log_sigma, const double *restrict weight, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 3, OUTPUTS_f64 = 6 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double mu_i = mu[row];
-            const double log_sigma_i = log_sigma[row];
-            const double t0 = y_i - mu_i;
-            const int t1 = (t0 == 0.0);
-            const double t2 = exp_v(-(0.5 * log_sigma_i));
-            const double t3 = (t1 ? 0.0 : t0 * (t1 ? 0.0 : t2));
-            const int t4 = (t3 == 0.0);
-            const double t5 = (t4 ? 0.0 : t3 * (t4 ? 0.0 : t2));
-            loss[row] = log_sigma_i + 0.5 * t5 * t5;
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const mu = inputs[1];
+    const double *const log_sigma = inputs[2];
+    double *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
-        const double w = weight[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
         const double t2 = exp_v(-(0.5 * log_sigma_i));
         const double t3 = (t1 ? 0.0 : t0 * (t1 ? 0.0 : t2));
         const int t4 = (t3 == 0.0);
         const double t5 = (t4 ? 0.0 : t3 * (t4 ? 0.0 : t2));
-        loss[row] = w * (log_sigma_i + 0.5 * t5 * t5);
+        loss[row] = log_sigma_i + 0.5 * t5 * t5;
     }
 }
 
-void lossforge_gaussian_nll_gradient_f64(size_t n, const double *restrict y, const double *restrict mu, const double *restrict log_sigma, const double *restrict weight, double *restrict gradient_mu, double *restrict gradient_log_sigma)
+void lossforge_gaussian_nll_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double mu_i = mu[row];
-            const double log_sigma_i = log_sigma[row];
-            const int t0 = (log_sigma_i == log_sigma_i);
-            const double t1 = y_i - mu_i;
-            const int t2 = (t1 == 0.0);
-            const double t3 = exp_v(-(0.5 * log_sigma_i));
-            const double t4 = (t2 ? 0.0 : t1 * (t2 ? 0.0 : t3));
-            const int t5 = (t4 == 0.0);
-            const double t6 = (t5 ? 0.0 : t4 * (t5 ? 0.0 : t3));
-            const int t7 = (t6 == 0.0);
-            const double t8 = (t7 ? 0.0 : t6 * (t7 ? 0.0 : t3));
-            const int t9 = (t8 == 0.0);
-            gradient_mu[row] = (t0 ? -(t9 ? 0.0 : t8 * (t9 ? 0.0 : t3)) : log_sigma_i);
-            gradient_log_sigma[row] = (t0 ? 1.0 - t6 * t6 : log_sigma_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 3, inputs, inputs[3], NULL, 1, outputs);
+}
+
+void lossforge_gaussian_nll_loss_f64(size_t n, const double *y, const double *mu, const double *log_sigma, const double *weight, double *loss)
+{
+    const void *const inputs[] = {y, mu, log_sigma, weight};
+    void *const outputs[] = {loss};
+    lossforge_gaussian_nll_loss_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const mu = inputs[1];
+    const double *const log_sigma = inputs[2];
+    double *const gradient_mu = outputs[0];
+    double *const gradient_log_sigma = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
-        const double w = weight[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
@@ -187,39 +221,39 @@ void lossforge_gaussian_nll_gradient_f64(size_t n, const double *restrict y, con
         const int t7 = (t6 == 0.0);
         const double t8 = (t7 ? 0.0 : t6 * (t7 ? 0.0 : t3));
         const int t9 = (t8 == 0.0);
-        gradient_mu[row] = w * (t0 ? -(t9 ? 0.0 : t8 * (t9 ? 0.0 : t3)) : log_sigma_i);
-        gradient_log_sigma[row] = w * (t0 ? 1.0 - t6 * t6 : log_sigma_i);
+        gradient_mu[row] = (t0 ? -(t9 ? 0.0 : t8 * (t9 ? 0.0 : t3)) : log_sigma_i);
+        gradient_log_sigma[row] = (t0 ? 1.0 - t6 * t6 : log_sigma_i);
     }
 }
 
-void lossforge_gaussian_nll_hessian_f64(size_t n, const double *restrict y, const double *restrict mu, const double *restrict log_sigma, const double *restrict weight, double *restrict hessian_mu_mu, double *restrict hessian_mu_log_sigma, double *restrict hessian_log_sigma_log_sigma)
+void lossforge_gaussian_nll_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double mu_i = mu[row];
-            const double log_sigma_i = log_sigma[row];
-            const int t0 = (log_sigma_i == log_sigma_i);
-            const double t1 = y_i - mu_i;
-            const int t2 = (t1 == 0.0);
-            const double t3 = exp_v(-(0.5 * log_sigma_i));
-            const double t4 = (t2 ? 0.0 : t1 * (t2 ? 0.0 : t3));
-            const int t5 = (t4 == 0.0);
-            const double t6 = (t5 ? 0.0 : t4 * (t5 ? 0.0 : t3));
-            const int t7 = (t6 == 0.0);
-            const double t8 = (t7 ? 0.0 : t6 * (t7 ? 0.0 : t3));
-            const int t9 = (t8 == 0.0);
-            hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
-            hessian_mu_log_sigma[row] = (t0 ? 2.0 * (t9 ? 0.0 : t8 * (t9 ? 0.0 : t3)) : log_sigma_i);
-            hessian_log_sigma_log_sigma[row] = (t0 ? 2.0 * t6 * t6 : log_sigma_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 3, inputs, inputs[3], NULL, 2, outputs);
+}
+
+void lossforge_gaussian_nll_gradient_f64(size_t n, const double *y, const double *mu, const double *log_sigma, const double *weight, double *gradient_mu, double *gradient_log_sigma)
+{
+    const void *const inputs[] = {y, mu, log_sigma, weight};
+    void *const outputs[] = {gradient_mu, gradient_log_sigma};
+    lossforge_gaussian_nll_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const mu = inputs[1];
+    const double *const log_sigma = inputs[2];
+    double *const hessian_mu_mu = outputs[0];
+    double *const hessian_mu_log_sigma = outputs[1];
+    double *const hessian_log_sigma_log_sigma = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
-        const double w = weight[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
@@ -230,40 +264,40 @@ void lossforge_gaussian_nll_hessian_f64(size_t n, const double *restrict y, cons
         const int t7 = (t6 == 0.0);
         const double t8 = (t7 ? 0.0 : t6 * (t7 ? 0.0 : t3));
         const int t9 = (t8 == 0.0);
-        hessian_mu_mu[row] = w * ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = w * (t0 ? 2.0 * (t9 ? 0.0 : t8 * (t9 ? 0.0 : t3)) : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = w * (t0 ? 2.0 * t6 * t6 : log_sigma_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = (t0 ? 2.0 * (t9 ? 0.0 : t8 * (t9 ? 0.0 : t3)) : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (t0 ? 2.0 * t6 * t6 : log_sigma_i);
     }
 }
 
-void lossforge_gaussian_nll_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict mu, const double *restrict log_sigma, const double *restrict weight, double *restrict loss, double *restrict gradient_mu, double *restrict gradient_log_sigma)
+void lossforge_gaussian_nll_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double mu_i = mu[row];
-            const double log_sigma_i = log_sigma[row];
-            const double t0 = y_i - mu_i;
-            const int t1 = (t0 == 0.0);
-            const double t2 = exp_v(-(0.5 * log_sigma_i));
-            const double t3 = (t1 ? 0.0 : t0 * (t1 ? 0.0 : t2));
-            const int t4 = (t3 == 0.0);
-            const double t5 = (t4 ? 0.0 : t3 * (t4 ? 0.0 : t2));
-            const int t6 = (log_sigma_i == log_sigma_i);
-            const int t7 = (t5 == 0.0);
-            const double t8 = (t7 ? 0.0 : t5 * (t7 ? 0.0 : t2));
-            const int t9 = (t8 == 0.0);
-            loss[row] = log_sigma_i + 0.5 * t5 * t5;
-            gradient_mu[row] = (t6 ? -(t9 ? 0.0 : t8 * (t9 ? 0.0 : t2)) : log_sigma_i);
-            gradient_log_sigma[row] = (t6 ? 1.0 - t5 * t5 : log_sigma_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 3, inputs, inputs[3], NULL, 3, outputs);
+}
+
+void lossforge_gaussian_nll_hessian_f64(size_t n, const double *y, const double *mu, const double *log_sigma, const double *weight, double *hessian_mu_mu, double *hessian_mu_log_sigma, double *hessian_log_sigma_log_sigma)
+{
+    const void *const inputs[] = {y, mu, log_sigma, weight};
+    void *const outputs[] = {hessian_mu_mu, hessian_mu_log_sigma, hessian_log_sigma_log_sigma};
+    lossforge_gaussian_nll_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const mu = inputs[1];
+    const double *const log_sigma = inputs[2];
+    double *const loss = outputs[0];
+    double *const gradient_mu = outputs[1];
+    double *const gradient_log_sigma = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
-        const double w = weight[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
         const double t2 = exp_v(-(0.5 * log_sigma_i));
@@ -274,43 +308,42 @@ void lossforge_gaussian_nll_loss_gradient_f64(size_t n, const double *restrict y
         const int t7 = (t5 == 0.0);
         const double t8 = (t7 ? 0.0 : t5 * (t7 ? 0.0 : t2));
         const int t9 = (t8 == 0.0);
-        loss[row] = w * (log_sigma_i + 0.5 * t5 * t5);
-        gradient_mu[row] = w * (t6 ? -(t9 ? 0.0 : t8 * (t9 ? 0.0 : t2)) : log_sigma_i);
-        gradient_log_sigma[row] = w * (t6 ? 1.0 - t5 * t5 : log_sigma_i);
+        loss[row] = log_sigma_i + 0.5 * t5 * t5;
+        gradient_mu[row] = (t6 ? -(t9 ? 0.0 : t8 * (t9 ? 0.0 : t2)) : log_sigma_i);
+        gradient_log_sigma[row] = (t6 ? 1.0 - t5 * t5 : log_sigma_i);
     }
 }
 
-void lossforge_gaussian_nll_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict mu, const double *restrict log_sigma, const double *restrict weight, double *restrict gradient_mu, double *restrict gradient_log_sigma, double *restrict hessian_mu_mu, double *restrict hessian_mu_log_sigma, double *restrict hessian_log_sigma_log_sigma)
+void lossforge_gaussian_nll_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double mu_i = mu[row];
-            const double log_sigma_i = log_sigma[row];
-            const int t0 = (log_sigma_i == log_sigma_i);
-            const double t1 = y_i - mu_i;
-            const int t2 = (t1 == 0.0);
-            const double t3 = exp_v(-(0.5 * log_sigma_i));
-            const double t4 = (t2 ? 0.0 : t1 * (t2 ? 0.0 : t3));
-            const int t5 = (t4 == 0.0);
-            const double t6 = (t5 ? 0.0 : t4 * (t5 ? 0.0 : t3));
-            const int t7 = (t6 == 0.0);
-            const double t8 = (t7 ? 0.0 : t6 * (t7 ? 0.0 : t3));
-            const int t9 = (t8 == 0.0);
-            const double t10 = (t9 ? 0.0 : t8 * (t9 ? 0.0 : t3));
-            gradient_mu[row] = (t0 ? -t10 : log_sigma_i);
-            gradient_log_sigma[row] = (t0 ? 1.0 - t6 * t6 : log_sigma_i);
-            hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
-            hessian_mu_log_sigma[row] = (t0 ? 2.0 * t10 : log_sigma_i);
-            hessian_log_sigma_log_sigma[row] = (t0 ? 2.0 * t6 * t6 : log_sigma_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 3, inputs, inputs[3], NULL, 3, outputs);
+}
+
+void lossforge_gaussian_nll_loss_gradient_f64(size_t n, const double *y, const double *mu, const double *log_sigma, const double *weight, double *loss, double *gradient_mu, double *gradient_log_sigma)
+{
+    const void *const inputs[] = {y, mu, log_sigma, weight};
+    void *const outputs[] = {loss, gradient_mu, gradient_log_sigma};
+    lossforge_gaussian_nll_loss_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const mu = inputs[1];
+    const double *const log_sigma = inputs[2];
+    double *const gradient_mu = outputs[0];
+    double *const gradient_log_sigma = outputs[1];
+    double *const hessian_mu_mu = outputs[2];
+    double *const hessian_mu_log_sigma = outputs[3];
+    double *const hessian_log_sigma_log_sigma = outputs[4];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
-        const double w = weight[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
@@ -322,46 +355,45 @@ void lossforge_gaussian_nll_gradient_hessian_f64(size_t n, const double *restric
         const double t8 = (t7 ? 0.0 : t6 * (t7 ? 0.0 : t3));
         const int t9 = (t8 == 0.0);
         const double t10 = (t9 ? 0.0 : t8 * (t9 ? 0.0 : t3));
-        gradient_mu[row] = w * (t0 ? -t10 : log_sigma_i);
-        gradient_log_sigma[row] = w * (t0 ? 1.0 - t6 * t6 : log_sigma_i);
-        hessian_mu_mu[row] = w * ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = w * (t0 ? 2.0 * t10 : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = w * (t0 ? 2.0 * t6 * t6 : log_sigma_i);
+        gradient_mu[row] = (t0 ? -t10 : log_sigma_i);
+        gradient_log_sigma[row] = (t0 ? 1.0 - t6 * t6 : log_sigma_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = (t0 ? 2.0 * t10 : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (t0 ? 2.0 * t6 * t6 : log_sigma_i);
     }
 }
 
-void lossforge_gaussian_nll_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict mu, const double *restrict log_sigma, const double *restrict weight, double *restrict loss, double *restrict gradient_mu, double *restrict gradient_log_sigma, double *restrict hessian_mu_mu, double *restrict hessian_mu_log_sigma, double *restrict hessian_log_sigma_log_sigma)
+void lossforge_gaussian_nll_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double mu_i = mu[row];
-            const double log_sigma_i = log_sigma[row];
-            const double t0 = y_i - mu_i;
-            const int t1 = (t0 == 0.0);
-            const double t2 = exp_v(-(0.5 * log_sigma_i));
-            const double t3 = (t1 ? 0.0 : t0 * (t1 ? 0.0 : t2));
-            const int t4 = (t3 == 0.0);
-            const double t5 = (t4 ? 0.0 : t3 * (t4 ? 0.0 : t2));
-            const int t6 = (log_sigma_i == log_sigma_i);
-            const int t7 = (t5 == 0.0);
-            const double t8 = (t7 ? 0.0 : t5 * (t7 ? 0.0 : t2));
-            const int t9 = (t8 == 0.0);
-            const double t10 = (t9 ? 0.0 : t8 * (t9 ? 0.0 : t2));
-            loss[row] = log_sigma_i + 0.5 * t5 * t5;
-            gradient_mu[row] = (t6 ? -t10 : log_sigma_i);
-            gradient_log_sigma[row] = (t6 ? 1.0 - t5 * t5 : log_sigma_i);
-            hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
-            hessian_mu_log_sigma[row] = (t6 ? 2.0 * t10 : log_sigma_i);
-            hessian_log_sigma_log_sigma[row] = (t6 ? 2.0 * t5 * t5 : log_sigma_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 3, inputs, inputs[3], NULL, 5, outputs);
+}
+
+void lossforge_gaussian_nll_gradient_hessian_f64(size_t n, const double *y, const double *mu, const double *log_sigma, const double *weight, double *gradient_mu, double *gradient_log_sigma, double *hessian_mu_mu, double *hessian_mu_log_sigma, double *hessian_log_sigma_log_sigma)
+{
+    const void *const inputs[] = {y, mu, log_sigma, weight};
+    void *const outputs[] = {gradient_mu, gradient_log_sigma, hessian_mu_mu, hessian_mu_log_sigma, hessian_log_sigma_log_sigma};
+    lossforge_gaussian_nll_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const mu = inputs[1];
+    const double *const log_sigma = inputs[2];
+    double *const loss = outputs[0];
+    double *const gradient_mu = outputs[1];
+    double *const gradient_log_sigma = outputs[2];
+    double *const hessian_mu_mu = outputs[3];
+    double *const hessian_mu_log_sigma = outputs[4];
+    double *const hessian_log_sigma_log_sigma = outputs[5];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
-        const double w = weight[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
         const double t2 = exp_v(-(0.5 * log_sigma_i));
@@ -373,74 +405,113 @@ void lossforge_gaussian_nll_loss_gradient_hessian_f64(size_t n, const double *re
         const double t8 = (t7 ? 0.0 : t5 * (t7 ? 0.0 : t2));
         const int t9 = (t8 == 0.0);
         const double t10 = (t9 ? 0.0 : t8 * (t9 ? 0.0 : t2));
-        loss[row] = w * (log_sigma_i + 0.5 * t5 * t5);
-        gradient_mu[row] = w * (t6 ? -t10 : log_sigma_i);
-        gradient_log_sigma[row] = w * (t6 ? 1.0 - t5 * t5 : log_sigma_i);
-        hessian_mu_mu[row] = w * ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = w * (t6 ? 2.0 * t10 : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = w * (t6 ? 2.0 * t5 * t5 : log_sigma_i);
+        loss[row] = log_sigma_i + 0.5 * t5 * t5;
+        gradient_mu[row] = (t6 ? -t10 : log_sigma_i);
+        gradient_log_sigma[row] = (t6 ? 1.0 - t5 * t5 : log_sigma_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = (t6 ? 2.0 * t10 : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (t6 ? 2.0 * t5 * t5 : log_sigma_i);
     }
 }
 
-void lossforge_gaussian_nll_loss_f32(size_t n, const float *restrict y, const float *restrict mu, const float *restrict log_sigma, const float *restrict weight, float *restrict loss)
+void lossforge_gaussian_nll_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float mu_i = mu[row];
-            const float log_sigma_i = log_sigma[row];
-            const float t0 = y_i - mu_i;
-            const int t1 = (t0 == 0.0f);
-            const float t2 = exp_vf(-(0.5f * log_sigma_i));
-            const float t3 = (t1 ? 0.0f : t0 * (t1 ? 0.0f : t2));
-            const int t4 = (t3 == 0.0f);
-            const float t5 = (t4 ? 0.0f : t3 * (t4 ? 0.0f : t2));
-            loss[row] = log_sigma_i + 0.5f * t5 * t5;
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 3, inputs, inputs[3], NULL, 6, outputs);
+}
+
+void lossforge_gaussian_nll_loss_gradient_hessian_f64(size_t n, const double *y, const double *mu, const double *log_sigma, const double *weight, double *loss, double *gradient_mu, double *gradient_log_sigma, double *hessian_mu_mu, double *hessian_mu_log_sigma, double *hessian_log_sigma_log_sigma)
+{
+    const void *const inputs[] = {y, mu, log_sigma, weight};
+    void *const outputs[] = {loss, gradient_mu, gradient_log_sigma, hessian_mu_mu, hessian_mu_log_sigma, hessian_log_sigma_log_sigma};
+    lossforge_gaussian_nll_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 3, OUTPUTS_f32 = 6 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const mu = inputs[1];
+    const float *const log_sigma = inputs[2];
+    float *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float mu_i = mu[row];
         const float log_sigma_i = log_sigma[row];
-        const float w = weight[row];
         const float t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0f);
         const float t2 = exp_vf(-(0.5f * log_sigma_i));
         const float t3 = (t1 ? 0.0f : t0 * (t1 ? 0.0f : t2));
         const int t4 = (t3 == 0.0f);
         const float t5 = (t4 ? 0.0f : t3 * (t4 ? 0.0f : t2));
-        loss[row] = w * (log_sigma_i + 0.5f * t5 * t5);
+        loss[row] = log_sigma_i + 0.5f * t5 * t5;
     }
 }
 
-void lossforge_gaussian_nll_gradient_f32(size_t n, const float *restrict y, const float *restrict mu, const float *restrict log_sigma, const float *restrict weight, float *restrict gradient_mu, float *restrict gradient_log_sigma)
+void lossforge_gaussian_nll_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float mu_i = mu[row];
-            const float log_sigma_i = log_sigma[row];
-            const int t0 = (log_sigma_i == log_sigma_i);
-            const float t1 = y_i - mu_i;
-            const int t2 = (t1 == 0.0f);
-            const float t3 = exp_vf(-(0.5f * log_sigma_i));
-            const float t4 = (t2 ? 0.0f : t1 * (t2 ? 0.0f : t3));
-            const int t5 = (t4 == 0.0f);
-            const float t6 = (t5 ? 0.0f : t4 * (t5 ? 0.0f : t3));
-            const int t7 = (t6 == 0.0f);
-            const float t8 = (t7 ? 0.0f : t6 * (t7 ? 0.0f : t3));
-            const int t9 = (t8 == 0.0f);
-            gradient_mu[row] = (t0 ? -(t9 ? 0.0f : t8 * (t9 ? 0.0f : t3)) : log_sigma_i);
-            gradient_log_sigma[row] = (t0 ? 1.0f - t6 * t6 : log_sigma_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 3, inputs, inputs[3], NULL, 1, outputs);
+}
+
+void lossforge_gaussian_nll_loss_f32(size_t n, const float *y, const float *mu, const float *log_sigma, const float *weight, float *loss)
+{
+    const void *const inputs[] = {y, mu, log_sigma, weight};
+    void *const outputs[] = {loss};
+    lossforge_gaussian_nll_loss_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const mu = inputs[1];
+    const float *const log_sigma = inputs[2];
+    float *const gradient_mu = outputs[0];
+    float *const gradient_log_sigma = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float mu_i = mu[row];
         const float log_sigma_i = log_sigma[row];
-        const float w = weight[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const float t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0f);
@@ -451,39 +522,39 @@ void lossforge_gaussian_nll_gradient_f32(size_t n, const float *restrict y, cons
         const int t7 = (t6 == 0.0f);
         const float t8 = (t7 ? 0.0f : t6 * (t7 ? 0.0f : t3));
         const int t9 = (t8 == 0.0f);
-        gradient_mu[row] = w * (t0 ? -(t9 ? 0.0f : t8 * (t9 ? 0.0f : t3)) : log_sigma_i);
-        gradient_log_sigma[row] = w * (t0 ? 1.0f - t6 * t6 : log_sigma_i);
+        gradient_mu[row] = (t0 ? -(t9 ? 0.0f : t8 * (t9 ? 0.0f : t3)) : log_sigma_i);
+        gradient_log_sigma[row] = (t0 ? 1.0f - t6 * t6 : log_sigma_i);
     }
 }
 
-void lossforge_gaussian_nll_hessian_f32(size_t n, const float *restrict y, const float *restrict mu, const float *restrict log_sigma, const float *restrict weight, float *restrict hessian_mu_mu, float *restrict hessian_mu_log_sigma, float *restrict hessian_log_sigma_log_sigma)
+void lossforge_gaussian_nll_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float mu_i = mu[row];
-            const float log_sigma_i = log_sigma[row];
-            const int t0 = (log_sigma_i == log_sigma_i);
-            const float t1 = y_i - mu_i;
-            const int t2 = (t1 == 0.0f);
-            const float t3 = exp_vf(-(0.5f * log_sigma_i));
-            const float t4 = (t2 ? 0.0f : t1 * (t2 ? 0.0f : t3));
-            const int t5 = (t4 == 0.0f);
-            const float t6 = (t5 ? 0.0f : t4 * (t5 ? 0.0f : t3));
-            const int t7 = (t6 == 0.0f);
-            const float t8 = (t7 ? 0.0f : t6 * (t7 ? 0.0f : t3));
-            const int t9 = (t8 == 0.0f);
-            hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
-            hessian_mu_log_sigma[row] = (t0 ? 2.0f * (t9 ? 0.0f : t8 * (t9 ? 0.0f : t3)) : log_sigma_i);
-            hessian_log_sigma_log_sigma[row] = (t0 ? 2.0f * t6 * t6 : log_sigma_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 3, inputs, inputs[3], NULL, 2, outputs);
+}
+
+void lossforge_gaussian_nll_gradient_f32(size_t n, const float *y, const float *mu, const float *log_sigma, const float *weight, float *gradient_mu, float *gradient_log_sigma)
+{
+    const void *const inputs[] = {y, mu, log_sigma, weight};
+    void *const outputs[] = {gradient_mu, gradient_log_sigma};
+    lossforge_gaussian_nll_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const mu = inputs[1];
+    const float *const log_sigma = inputs[2];
+    float *const hessian_mu_mu = outputs[0];
+    float *const hessian_mu_log_sigma = outputs[1];
+    float *const hessian_log_sigma_log_sigma = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float mu_i = mu[row];
         const float log_sigma_i = log_sigma[row];
-        const float w = weight[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const float t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0f);
@@ -494,40 +565,40 @@ void lossforge_gaussian_nll_hessian_f32(size_t n, const float *restrict y, const
         const int t7 = (t6 == 0.0f);
         const float t8 = (t7 ? 0.0f : t6 * (t7 ? 0.0f : t3));
         const int t9 = (t8 == 0.0f);
-        hessian_mu_mu[row] = w * ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = w * (t0 ? 2.0f * (t9 ? 0.0f : t8 * (t9 ? 0.0f : t3)) : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = w * (t0 ? 2.0f * t6 * t6 : log_sigma_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = (t0 ? 2.0f * (t9 ? 0.0f : t8 * (t9 ? 0.0f : t3)) : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (t0 ? 2.0f * t6 * t6 : log_sigma_i);
     }
 }
 
-void lossforge_gaussian_nll_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict mu, const float *restrict log_sigma, const float *restrict weight, float *restrict loss, float *restrict gradient_mu, float *restrict gradient_log_sigma)
+void lossforge_gaussian_nll_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float mu_i = mu[row];
-            const float log_sigma_i = log_sigma[row];
-            const float t0 = y_i - mu_i;
-            const int t1 = (t0 == 0.0f);
-            const float t2 = exp_vf(-(0.5f * log_sigma_i));
-            const float t3 = (t1 ? 0.0f : t0 * (t1 ? 0.0f : t2));
-            const int t4 = (t3 == 0.0f);
-            const float t5 = (t4 ? 0.0f : t3 * (t4 ? 0.0f : t2));
-            const int t6 = (log_sigma_i == log_sigma_i);
-            const int t7 = (t5 == 0.0f);
-            const float t8 = (t7 ? 0.0f : t5 * (t7 ? 0.0f : t2));
-            const int t9 = (t8 == 0.0f);
-            loss[row] = log_sigma_i + 0.5f * t5 * t5;
-            gradient_mu[row] = (t6 ? -(t9 ? 0.0f : t8 * (t9 ? 0.0f : t2)) : log_sigma_i);
-            gradient_log_sigma[row] = (t6 ? 1.0f - t5 * t5 : log_sigma_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 3, inputs, inputs[3], NULL, 3, outputs);
+}
+
+void lossforge_gaussian_nll_hessian_f32(size_t n, const float *y, const float *mu, const float *log_sigma, const float *weight, float *hessian_mu_mu, float *hessian_mu_log_sigma, float *hessian_log_sigma_log_sigma)
+{
+    const void *const inputs[] = {y, mu, log_sigma, weight};
+    void *const outputs[] = {hessian_mu_mu, hessian_mu_log_sigma, hessian_log_sigma_log_sigma};
+    lossforge_gaussian_nll_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const mu = inputs[1];
+    const float *const log_sigma = inputs[2];
+    float *const loss = outputs[0];
+    float *const gradient_mu = outputs[1];
+    float *const gradient_log_sigma = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float mu_i = mu[row];
         const float log_sigma_i = log_sigma[row];
-        const float w = weight[row];
         const float t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0f);
         const float t2 = exp_vf(-(0.5f * log_sigma_i));
@@ -538,43 +609,42 @@ void lossforge_gaussian_nll_loss_gradient_f32(size_t n, const float *restrict y,
         const int t7 = (t5 == 0.0f);
         const float t8 = (t7 ? 0.0f : t5 * (t7 ? 0.0f : t2));
         const int t9 = (t8 == 0.0f);
-        loss[row] = w * (log_sigma_i + 0.5f * t5 * t5);
-        gradient_mu[row] = w * (t6 ? -(t9 ? 0.0f : t8 * (t9 ? 0.0f : t2)) : log_sigma_i);
-        gradient_log_sigma[row] = w * (t6 ? 1.0f - t5 * t5 : log_sigma_i);
+        loss[row] = log_sigma_i + 0.5f * t5 * t5;
+        gradient_mu[row] = (t6 ? -(t9 ? 0.0f : t8 * (t9 ? 0.0f : t2)) : log_sigma_i);
+        gradient_log_sigma[row] = (t6 ? 1.0f - t5 * t5 : log_sigma_i);
     }
 }
 
-void lossforge_gaussian_nll_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict mu, const float *restrict log_sigma, const float *restrict weight, float *restrict gradient_mu, float *restrict gradient_log_sigma, float *restrict hessian_mu_mu, float *restrict hessian_mu_log_sigma, float *restrict hessian_log_sigma_log_sigma)
+void lossforge_gaussian_nll_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float mu_i = mu[row];
-            const float log_sigma_i = log_sigma[row];
-            const int t0 = (log_sigma_i == log_sigma_i);
-            const float t1 = y_i - mu_i;
-            const int t2 = (t1 == 0.0f);
-            const float t3 = exp_vf(-(0.5f * log_sigma_i));
-            const float t4 = (t2 ? 0.0f : t1 * (t2 ? 0.0f : t3));
-            const int t5 = (t4 == 0.0f);
-            const float t6 = (t5 ? 0.0f : t4 * (t5 ? 0.0f : t3));
-            const int t7 = (t6 == 0.0f);
-            const float t8 = (t7 ? 0.0f : t6 * (t7 ? 0.0f : t3));
-            const int t9 = (t8 == 0.0f);
-            const float t10 = (t9 ? 0.0f : t8 * (t9 ? 0.0f : t3));
-            gradient_mu[row] = (t0 ? -t10 : log_sigma_i);
-            gradient_log_sigma[row] = (t0 ? 1.0f - t6 * t6 : log_sigma_i);
-            hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
-            hessian_mu_log_sigma[row] = (t0 ? 2.0f * t10 : log_sigma_i);
-            hessian_log_sigma_log_sigma[row] = (t0 ? 2.0f * t6 * t6 : log_sigma_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 3, inputs, inputs[3], NULL, 3, outputs);
+}
+
+void lossforge_gaussian_nll_loss_gradient_f32(size_t n, const float *y, const float *mu, const float *log_sigma, const float *weight, float *loss, float *gradient_mu, float *gradient_log_sigma)
+{
+    const void *const inputs[] = {y, mu, log_sigma, weight};
+    void *const outputs[] = {loss, gradient_mu, gradient_log_sigma};
+    lossforge_gaussian_nll_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const mu = inputs[1];
+    const float *const log_sigma = inputs[2];
+    float *const gradient_mu = outputs[0];
+    float *const gradient_log_sigma = outputs[1];
+    float *const hessian_mu_mu = outputs[2];
+    float *const hessian_mu_log_sigma = outputs[3];
+    float *const hessian_log_sigma_log_sigma = outputs[4];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float mu_i = mu[row];
         const float log_sigma_i = log_sigma[row];
-        const float w = weight[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const float t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0f);
@@ -586,46 +656,45 @@ void lossforge_gaussian_nll_gradient_hessian_f32(size_t n, const float *restrict
         const float t8 = (t7 ? 0.0f : t6 * (t7 ? 0.0f : t3));
         const int t9 = (t8 == 0.0f);
         const float t10 = (t9 ? 0.0f : t8 * (t9 ? 0.0f : t3));
-        gradient_mu[row] = w * (t0 ? -t10 : log_sigma_i);
-        gradient_log_sigma[row] = w * (t0 ? 1.0f - t6 * t6 : log_sigma_i);
-        hessian_mu_mu[row] = w * ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = w * (t0 ? 2.0f * t10 : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = w * (t0 ? 2.0f * t6 * t6 : log_sigma_i);
+        gradient_mu[row] = (t0 ? -t10 : log_sigma_i);
+        gradient_log_sigma[row] = (t0 ? 1.0f - t6 * t6 : log_sigma_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = (t0 ? 2.0f * t10 : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (t0 ? 2.0f * t6 * t6 : log_sigma_i);
     }
 }
 
-void lossforge_gaussian_nll_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict mu, const float *restrict log_sigma, const float *restrict weight, float *restrict loss, float *restrict gradient_mu, float *restrict gradient_log_sigma, float *restrict hessian_mu_mu, float *restrict hessian_mu_log_sigma, float *restrict hessian_log_sigma_log_sigma)
+void lossforge_gaussian_nll_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float mu_i = mu[row];
-            const float log_sigma_i = log_sigma[row];
-            const float t0 = y_i - mu_i;
-            const int t1 = (t0 == 0.0f);
-            const float t2 = exp_vf(-(0.5f * log_sigma_i));
-            const float t3 = (t1 ? 0.0f : t0 * (t1 ? 0.0f : t2));
-            const int t4 = (t3 == 0.0f);
-            const float t5 = (t4 ? 0.0f : t3 * (t4 ? 0.0f : t2));
-            const int t6 = (log_sigma_i == log_sigma_i);
-            const int t7 = (t5 == 0.0f);
-            const float t8 = (t7 ? 0.0f : t5 * (t7 ? 0.0f : t2));
-            const int t9 = (t8 == 0.0f);
-            const float t10 = (t9 ? 0.0f : t8 * (t9 ? 0.0f : t2));
-            loss[row] = log_sigma_i + 0.5f * t5 * t5;
-            gradient_mu[row] = (t6 ? -t10 : log_sigma_i);
-            gradient_log_sigma[row] = (t6 ? 1.0f - t5 * t5 : log_sigma_i);
-            hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
-            hessian_mu_log_sigma[row] = (t6 ? 2.0f * t10 : log_sigma_i);
-            hessian_log_sigma_log_sigma[row] = (t6 ? 2.0f * t5 * t5 : log_sigma_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 3, inputs, inputs[3], NULL, 5, outputs);
+}
+
+void lossforge_gaussian_nll_gradient_hessian_f32(size_t n, const float *y, const float *mu, const float *log_sigma, const float *weight, float *gradient_mu, float *gradient_log_sigma, float *hessian_mu_mu, float *hessian_mu_log_sigma, float *hessian_log_sigma_log_sigma)
+{
+    const void *const inputs[] = {y, mu, log_sigma, weight};
+    void *const outputs[] = {gradient_mu, gradient_log_sigma, hessian_mu_mu, hessian_mu_log_sigma, hessian_log_sigma_log_sigma};
+    lossforge_gaussian_nll_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const mu = inputs[1];
+    const float *const log_sigma = inputs[2];
+    float *const loss = outputs[0];
+    float *const gradient_mu = outputs[1];
+    float *const gradient_log_sigma = outputs[2];
+    float *const hessian_mu_mu = outputs[3];
+    float *const hessian_mu_log_sigma = outputs[4];
+    float *const hessian_log_sigma_log_sigma = outputs[5];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float mu_i = mu[row];
         const float log_sigma_i = log_sigma[row];
-        const float w = weight[row];
         const float t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0f);
         const float t2 = exp_vf(-(0.5f * log_sigma_i));
@@ -637,11 +706,25 @@ void lossforge_gaussian_nll_loss_gradient_hessian_f32(size_t n, const float *res
         const float t8 = (t7 ? 0.0f : t5 * (t7 ? 0.0f : t2));
         const int t9 = (t8 == 0.0f);
         const float t10 = (t9 ? 0.0f : t8 * (t9 ? 0.0f : t2));
-        loss[row] = w * (log_sigma_i + 0.5f * t5 * t5);
-        gradient_mu[row] = w * (t6 ? -t10 : log_sigma_i);
-        gradient_log_sigma[row] = w * (t6 ? 1.0f - t5 * t5 : log_sigma_i);
-        hessian_mu_mu[row] = w * ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = w * (t6 ? 2.0f * t10 : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = w * (t6 ? 2.0f * t5 * t5 : log_sigma_i);
+        loss[row] = log_sigma_i + 0.5f * t5 * t5;
+        gradient_mu[row] = (t6 ? -t10 : log_sigma_i);
+        gradient_log_sigma[row] = (t6 ? 1.0f - t5 * t5 : log_sigma_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = (t6 ? 2.0f * t10 : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (t6 ? 2.0f * t5 * t5 : log_sigma_i);
     }
+}
+
+void lossforge_gaussian_nll_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 3, inputs, inputs[3], NULL, 6, outputs);
+}
+
+void lossforge_gaussian_nll_loss_gradient_hessian_f32(size_t n, const float *y, const float *mu, const float *log_sigma, const float *weight, float *loss, float *gradient_mu, float *gradient_log_sigma, float *hessian_mu_mu, float *hessian_mu_log_sigma, float *hessian_log_sigma_log_sigma)
+{
+    const void *const inputs[] = {y, mu, log_sigma, weight};
+    void *const outputs[] = {loss, gradient_mu, gradient_log_sigma, hessian_mu_mu, hessian_mu_log_sigma, hessian_log_sigma_log_sigma};
+    lossforge_gaussian_nll_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -174,35 +183,51 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_generalised_kl_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i <= 0.0);
-            const int t1 = (y_i <= 2.0 * f_i);
-            const double t2 = (t0 ? 1.0 : y_i);
-            const double t3 = f_i - t2;
-            const double t4 = maximum(-0.5, f_i - 1.0);
-            const double t5 = maximum(-0.5, (f_i - y_i) / y_i);
-            const int t6 = (0.0 < y_i);
-            const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
-            const double t8 = maximum(-0.5, t3 * (t0 ? 1.0 : 1.0 / y_i));
-            const double t9 = (t7 ? t8 : 0.0);
-            const double t10 = 2.0 + t9;
-            const double t11 = (t7 ? t8 * t8 : 0.0);
-            const double t12 = minimum(1.2676506002282294e+30, t8);
-            const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
-            const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-            loss[row] = ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0) * t11 / t10 / t10) / 21.0) * t11 / t10 / t10) / 19.0) * t11 / t10 / t10) / 17.0) * t11 / t10 / t10) / 15.0) * t11 / t10 / t10) / 13.0) * t11 / t10 / t10) / 11.0) * t11 / t10 / t10) / 9.0) * t11 / t10 / t10) / 7.0) * t11 / t10 / t10) / 5.0) * t11 / t10 / t10 / t10 / 3.0 : 1.0 - (t7 ? 1.0 : 1.0 / t12) * log1p_v((t7 ? 1.0 : t12))) : f_i + t2 * (t13 ? log1p_v((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_v(t2) - log_v(f_i) : log_v((t14 ? 1.0 : t2 / f_i)))) - t2)) : f_i);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i <= 0.0);
         const int t1 = (y_i <= 2.0 * f_i);
         const double t2 = (t0 ? 1.0 : y_i);
@@ -218,79 +243,92 @@ void lossforge_generalised_kl_loss_f64(size_t n, const double *restrict y, const
         const double t12 = minimum(1.2676506002282294e+30, t8);
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = w * ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0) * t11 / t10 / t10) / 21.0) * t11 / t10 / t10) / 19.0) * t11 / t10 / t10) / 17.0) * t11 / t10 / t10) / 15.0) * t11 / t10 / t10) / 13.0) * t11 / t10 / t10) / 11.0) * t11 / t10 / t10) / 9.0) * t11 / t10 / t10) / 7.0) * t11 / t10 / t10) / 5.0) * t11 / t10 / t10 / t10 / 3.0 : 1.0 - (t7 ? 1.0 : 1.0 / t12) * log1p_v((t7 ? 1.0 : t12))) : f_i + t2 * (t13 ? log1p_v((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_v(t2) - log_v(f_i) : log_v((t14 ? 1.0 : t2 / f_i)))) - t2)) : f_i);
+        loss[row] = ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0) * t11 / t10 / t10) / 21.0) * t11 / t10 / t10) / 19.0) * t11 / t10 / t10) / 17.0) * t11 / t10 / t10) / 15.0) * t11 / t10 / t10) / 13.0) * t11 / t10 / t10) / 11.0) * t11 / t10 / t10) / 9.0) * t11 / t10 / t10) / 7.0) * t11 / t10 / t10) / 5.0) * t11 / t10 / t10 / t10 / 3.0 : 1.0 - (t7 ? 1.0 : 1.0 / t12) * log1p_v((t7 ? 1.0 : t12))) : f_i + t2 * (t13 ? log1p_v((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_v(t2) - log_v(f_i) : log_v((t14 ? 1.0 : t2 / f_i)))) - t2)) : f_i);
     }
 }
 
-void lossforge_generalised_kl_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
+void lossforge_generalised_kl_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            gradient[row] = ((f_i == f_i) ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_generalised_kl_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_generalised_kl_loss_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
-        gradient[row] = w * ((f_i == f_i) ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
+        gradient[row] = ((f_i == f_i) ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
     }
 }
 
-void lossforge_generalised_kl_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
+void lossforge_generalised_kl_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-            hessian[row] = ((f_i == f_i) ? ((t0 == 0.0) ? 0.0 : t0 / f_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_generalised_kl_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_generalised_kl_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-        hessian[row] = w * ((f_i == f_i) ? ((t0 == 0.0) ? 0.0 : t0 / f_i) : f_i);
+        hessian[row] = ((f_i == f_i) ? ((t0 == 0.0) ? 0.0 : t0 / f_i) : f_i);
     }
 }
 
-void lossforge_generalised_kl_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
+void lossforge_generalised_kl_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (f_i == f_i);
-            const int t1 = (y_i <= 0.0);
-            const int t2 = (y_i <= 2.0 * f_i);
-            const double t3 = (t1 ? 1.0 : y_i);
-            const double t4 = f_i - t3;
-            const double t5 = maximum(-0.5, f_i - 1.0);
-            const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
-            const int t7 = (0.0 < y_i);
-            const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-            const double t9 = maximum(-0.5, t4 * (t1 ? 1.0 : 1.0 / y_i));
-            const double t10 = (t8 ? t9 : 0.0);
-            const double t11 = 2.0 + t10;
-            const double t12 = (t8 ? t9 * t9 : 0.0);
-            const double t13 = minimum(1.2676506002282294e+30, t9);
-            const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
-            const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-            loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_v((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_v((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_v(t3) - log_v(f_i) : log_v((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
-            gradient[row] = (t0 ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_generalised_kl_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_generalised_kl_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0);
         const int t2 = (y_i <= 2.0 * f_i);
@@ -307,68 +345,69 @@ void lossforge_generalised_kl_loss_gradient_f64(size_t n, const double *restrict
         const double t13 = minimum(1.2676506002282294e+30, t9);
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = w * (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_v((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_v((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_v(t3) - log_v(f_i) : log_v((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
-        gradient[row] = w * (t0 ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
+        loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_v((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_v((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_v(t3) - log_v(f_i) : log_v((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
+        gradient[row] = (t0 ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
     }
 }
 
-void lossforge_generalised_kl_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
+void lossforge_generalised_kl_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (f_i == f_i);
-            const double t1 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-            gradient[row] = (t0 ? 1.0 - t1 : f_i);
-            hessian[row] = (t0 ? ((t1 == 0.0) ? 0.0 : t1 / f_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_generalised_kl_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_generalised_kl_loss_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (f_i == f_i);
         const double t1 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-        gradient[row] = w * (t0 ? 1.0 - t1 : f_i);
-        hessian[row] = w * (t0 ? ((t1 == 0.0) ? 0.0 : t1 / f_i) : f_i);
+        gradient[row] = (t0 ? 1.0 - t1 : f_i);
+        hessian[row] = (t0 ? ((t1 == 0.0) ? 0.0 : t1 / f_i) : f_i);
     }
 }
 
-void lossforge_generalised_kl_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_generalised_kl_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (f_i == f_i);
-            const int t1 = (y_i <= 0.0);
-            const int t2 = (y_i <= 2.0 * f_i);
-            const double t3 = (t1 ? 1.0 : y_i);
-            const double t4 = f_i - t3;
-            const double t5 = maximum(-0.5, f_i - 1.0);
-            const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
-            const int t7 = (0.0 < y_i);
-            const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-            const double t9 = maximum(-0.5, t4 * (t1 ? 1.0 : 1.0 / y_i));
-            const double t10 = (t8 ? t9 : 0.0);
-            const double t11 = 2.0 + t10;
-            const double t12 = (t8 ? t9 * t9 : 0.0);
-            const double t13 = minimum(1.2676506002282294e+30, t9);
-            const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
-            const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-            const double t16 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-            loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_v((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_v((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_v(t3) - log_v(f_i) : log_v((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
-            gradient[row] = (t0 ? 1.0 - t16 : f_i);
-            hessian[row] = (t0 ? ((t16 == 0.0) ? 0.0 : t16 / f_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_generalised_kl_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_generalised_kl_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0);
         const int t2 = (y_i <= 2.0 * f_i);
@@ -386,41 +425,71 @@ void lossforge_generalised_kl_loss_gradient_hessian_f64(size_t n, const double *
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const double t16 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-        loss[row] = w * (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_v((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_v((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_v(t3) - log_v(f_i) : log_v((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
-        gradient[row] = w * (t0 ? 1.0 - t16 : f_i);
-        hessian[row] = w * (t0 ? ((t16 == 0.0) ? 0.0 : t16 / f_i) : f_i);
+        loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_v((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_v((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_v(t3) - log_v(f_i) : log_v((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
+        gradient[row] = (t0 ? 1.0 - t16 : f_i);
+        hessian[row] = (t0 ? ((t16 == 0.0) ? 0.0 : t16 / f_i) : f_i);
     }
 }
 
-void lossforge_generalised_kl_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
+void lossforge_generalised_kl_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i <= 0.0f);
-            const int t1 = (y_i <= 2.0f * f_i);
-            const float t2 = (t0 ? 1.0f : y_i);
-            const float t3 = f_i - t2;
-            const float t4 = maximumf(-0.5f, f_i - 1.0f);
-            const float t5 = maximumf(-0.5f, (f_i - y_i) / y_i);
-            const int t6 = (0.0f < y_i);
-            const int t7 = (((-0.33333334f <= t4) && t0 && (t4 <= 0.5f)) || ((-0.33333334f <= t5) && (t5 <= 0.5f) && t6));
-            const float t8 = maximumf(-0.5f, t3 * (t0 ? 1.0f : 1.0f / y_i));
-            const float t9 = (t7 ? t8 : 0.0f);
-            const float t10 = 2.0f + t9;
-            const float t11 = (t7 ? t8 * t8 : 0.0f);
-            const float t12 = minimumf(1.2676506e+30f, t8);
-            const int t13 = (((0.5f <= f_i) && t0 && (f_i <= 2.0f)) || (t1 && (f_i <= 2.0f * y_i) && t6));
-            const int t14 = ((t0 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t6));
-            loss[row] = ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0f) * t11 / t10 / t10) / 21.0f) * t11 / t10 / t10) / 19.0f) * t11 / t10 / t10) / 17.0f) * t11 / t10 / t10) / 15.0f) * t11 / t10 / t10) / 13.0f) * t11 / t10 / t10) / 11.0f) * t11 / t10 / t10) / 9.0f) * t11 / t10 / t10) / 7.0f) * t11 / t10 / t10) / 5.0f) * t11 / t10 / t10 / t10 / 3.0f : 1.0f - (t7 ? 1.0f : 1.0f / t12) * log1p_vf((t7 ? 1.0f : t12))) : f_i + t2 * (t13 ? log1p_vf((t13 ? (t2 - f_i) / f_i : 0.0f)) : (t14 ? log_vf(t2) - log_vf(f_i) : log_vf((t14 ? 1.0f : t2 / f_i)))) - t2)) : f_i);
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_generalised_kl_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_generalised_kl_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i <= 0.0f);
         const int t1 = (y_i <= 2.0f * f_i);
         const float t2 = (t0 ? 1.0f : y_i);
@@ -436,79 +505,92 @@ void lossforge_generalised_kl_loss_f32(size_t n, const float *restrict y, const 
         const float t12 = minimumf(1.2676506e+30f, t8);
         const int t13 = (((0.5f <= f_i) && t0 && (f_i <= 2.0f)) || (t1 && (f_i <= 2.0f * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t6));
-        loss[row] = w * ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0f) * t11 / t10 / t10) / 21.0f) * t11 / t10 / t10) / 19.0f) * t11 / t10 / t10) / 17.0f) * t11 / t10 / t10) / 15.0f) * t11 / t10 / t10) / 13.0f) * t11 / t10 / t10) / 11.0f) * t11 / t10 / t10) / 9.0f) * t11 / t10 / t10) / 7.0f) * t11 / t10 / t10) / 5.0f) * t11 / t10 / t10 / t10 / 3.0f : 1.0f - (t7 ? 1.0f : 1.0f / t12) * log1p_vf((t7 ? 1.0f : t12))) : f_i + t2 * (t13 ? log1p_vf((t13 ? (t2 - f_i) / f_i : 0.0f)) : (t14 ? log_vf(t2) - log_vf(f_i) : log_vf((t14 ? 1.0f : t2 / f_i)))) - t2)) : f_i);
+        loss[row] = ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0f) * t11 / t10 / t10) / 21.0f) * t11 / t10 / t10) / 19.0f) * t11 / t10 / t10) / 17.0f) * t11 / t10 / t10) / 15.0f) * t11 / t10 / t10) / 13.0f) * t11 / t10 / t10) / 11.0f) * t11 / t10 / t10) / 9.0f) * t11 / t10 / t10) / 7.0f) * t11 / t10 / t10) / 5.0f) * t11 / t10 / t10 / t10 / 3.0f : 1.0f - (t7 ? 1.0f : 1.0f / t12) * log1p_vf((t7 ? 1.0f : t12))) : f_i + t2 * (t13 ? log1p_vf((t13 ? (t2 - f_i) / f_i : 0.0f)) : (t14 ? log_vf(t2) - log_vf(f_i) : log_vf((t14 ? 1.0f : t2 / f_i)))) - t2)) : f_i);
     }
 }
 
-void lossforge_generalised_kl_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
+void lossforge_generalised_kl_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            gradient[row] = ((f_i == f_i) ? 1.0f - ((y_i == 0.0f) ? 0.0f : y_i / f_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_generalised_kl_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_generalised_kl_loss_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
-        gradient[row] = w * ((f_i == f_i) ? 1.0f - ((y_i == 0.0f) ? 0.0f : y_i / f_i) : f_i);
+        gradient[row] = ((f_i == f_i) ? 1.0f - ((y_i == 0.0f) ? 0.0f : y_i / f_i) : f_i);
     }
 }
 
-void lossforge_generalised_kl_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
+void lossforge_generalised_kl_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
-            hessian[row] = ((f_i == f_i) ? ((t0 == 0.0f) ? 0.0f : t0 / f_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_generalised_kl_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_generalised_kl_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
-        hessian[row] = w * ((f_i == f_i) ? ((t0 == 0.0f) ? 0.0f : t0 / f_i) : f_i);
+        hessian[row] = ((f_i == f_i) ? ((t0 == 0.0f) ? 0.0f : t0 / f_i) : f_i);
     }
 }
 
-void lossforge_generalised_kl_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
+void lossforge_generalised_kl_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (f_i == f_i);
-            const int t1 = (y_i <= 0.0f);
-            const int t2 = (y_i <= 2.0f * f_i);
-            const float t3 = (t1 ? 1.0f : y_i);
-            const float t4 = f_i - t3;
-            const float t5 = maximumf(-0.5f, f_i - 1.0f);
-            const float t6 = maximumf(-0.5f, (f_i - y_i) / y_i);
-            const int t7 = (0.0f < y_i);
-            const int t8 = (((-0.33333334f <= t5) && t1 && (t5 <= 0.5f)) || ((-0.33333334f <= t6) && (t6 <= 0.5f) && t7));
-            const float t9 = maximumf(-0.5f, t4 * (t1 ? 1.0f : 1.0f / y_i));
-            const float t10 = (t8 ? t9 : 0.0f);
-            const float t11 = 2.0f + t10;
-            const float t12 = (t8 ? t9 * t9 : 0.0f);
-            const float t13 = minimumf(1.2676506e+30f, t9);
-            const int t14 = (((0.5f <= f_i) && t1 && (f_i <= 2.0f)) || (t2 && (f_i <= 2.0f * y_i) && t7));
-            const int t15 = ((t1 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t7));
-            loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0f) * t12 / t11 / t11) / 21.0f) * t12 / t11 / t11) / 19.0f) * t12 / t11 / t11) / 17.0f) * t12 / t11 / t11) / 15.0f) * t12 / t11 / t11) / 13.0f) * t12 / t11 / t11) / 11.0f) * t12 / t11 / t11) / 9.0f) * t12 / t11 / t11) / 7.0f) * t12 / t11 / t11) / 5.0f) * t12 / t11 / t11 / t11 / 3.0f : 1.0f - (t8 ? 1.0f : 1.0f / t13) * log1p_vf((t8 ? 1.0f : t13))) : f_i + t3 * (t14 ? log1p_vf((t14 ? (t3 - f_i) / f_i : 0.0f)) : (t15 ? log_vf(t3) - log_vf(f_i) : log_vf((t15 ? 1.0f : t3 / f_i)))) - t3)) : f_i);
-            gradient[row] = (t0 ? 1.0f - ((y_i == 0.0f) ? 0.0f : y_i / f_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_generalised_kl_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_generalised_kl_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0f);
         const int t2 = (y_i <= 2.0f * f_i);
@@ -525,68 +607,69 @@ void lossforge_generalised_kl_loss_gradient_f32(size_t n, const float *restrict 
         const float t13 = minimumf(1.2676506e+30f, t9);
         const int t14 = (((0.5f <= f_i) && t1 && (f_i <= 2.0f)) || (t2 && (f_i <= 2.0f * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t7));
-        loss[row] = w * (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0f) * t12 / t11 / t11) / 21.0f) * t12 / t11 / t11) / 19.0f) * t12 / t11 / t11) / 17.0f) * t12 / t11 / t11) / 15.0f) * t12 / t11 / t11) / 13.0f) * t12 / t11 / t11) / 11.0f) * t12 / t11 / t11) / 9.0f) * t12 / t11 / t11) / 7.0f) * t12 / t11 / t11) / 5.0f) * t12 / t11 / t11 / t11 / 3.0f : 1.0f - (t8 ? 1.0f : 1.0f / t13) * log1p_vf((t8 ? 1.0f : t13))) : f_i + t3 * (t14 ? log1p_vf((t14 ? (t3 - f_i) / f_i : 0.0f)) : (t15 ? log_vf(t3) - log_vf(f_i) : log_vf((t15 ? 1.0f : t3 / f_i)))) - t3)) : f_i);
-        gradient[row] = w * (t0 ? 1.0f - ((y_i == 0.0f) ? 0.0f : y_i / f_i) : f_i);
+        loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0f) * t12 / t11 / t11) / 21.0f) * t12 / t11 / t11) / 19.0f) * t12 / t11 / t11) / 17.0f) * t12 / t11 / t11) / 15.0f) * t12 / t11 / t11) / 13.0f) * t12 / t11 / t11) / 11.0f) * t12 / t11 / t11) / 9.0f) * t12 / t11 / t11) / 7.0f) * t12 / t11 / t11) / 5.0f) * t12 / t11 / t11 / t11 / 3.0f : 1.0f - (t8 ? 1.0f : 1.0f / t13) * log1p_vf((t8 ? 1.0f : t13))) : f_i + t3 * (t14 ? log1p_vf((t14 ? (t3 - f_i) / f_i : 0.0f)) : (t15 ? log_vf(t3) - log_vf(f_i) : log_vf((t15 ? 1.0f : t3 / f_i)))) - t3)) : f_i);
+        gradient[row] = (t0 ? 1.0f - ((y_i == 0.0f) ? 0.0f : y_i / f_i) : f_i);
     }
 }
 
-void lossforge_generalised_kl_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
+void lossforge_generalised_kl_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (f_i == f_i);
-            const float t1 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
-            gradient[row] = (t0 ? 1.0f - t1 : f_i);
-            hessian[row] = (t0 ? ((t1 == 0.0f) ? 0.0f : t1 / f_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_generalised_kl_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_generalised_kl_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (f_i == f_i);
         const float t1 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
-        gradient[row] = w * (t0 ? 1.0f - t1 : f_i);
-        hessian[row] = w * (t0 ? ((t1 == 0.0f) ? 0.0f : t1 / f_i) : f_i);
+        gradient[row] = (t0 ? 1.0f - t1 : f_i);
+        hessian[row] = (t0 ? ((t1 == 0.0f) ? 0.0f : t1 / f_i) : f_i);
     }
 }
 
-void lossforge_generalised_kl_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_generalised_kl_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (f_i == f_i);
-            const int t1 = (y_i <= 0.0f);
-            const int t2 = (y_i <= 2.0f * f_i);
-            const float t3 = (t1 ? 1.0f : y_i);
-            const float t4 = f_i - t3;
-            const float t5 = maximumf(-0.5f, f_i - 1.0f);
-            const float t6 = maximumf(-0.5f, (f_i - y_i) / y_i);
-            const int t7 = (0.0f < y_i);
-            const int t8 = (((-0.33333334f <= t5) && t1 && (t5 <= 0.5f)) || ((-0.33333334f <= t6) && (t6 <= 0.5f) && t7));
-            const float t9 = maximumf(-0.5f, t4 * (t1 ? 1.0f : 1.0f / y_i));
-            const float t10 = (t8 ? t9 : 0.0f);
-            const float t11 = 2.0f + t10;
-            const float t12 = (t8 ? t9 * t9 : 0.0f);
-            const float t13 = minimumf(1.2676506e+30f, t9);
-            const int t14 = (((0.5f <= f_i) && t1 && (f_i <= 2.0f)) || (t2 && (f_i <= 2.0f * y_i) && t7));
-            const int t15 = ((t1 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t7));
-            const float t16 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
-            loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0f) * t12 / t11 / t11) / 21.0f) * t12 / t11 / t11) / 19.0f) * t12 / t11 / t11) / 17.0f) * t12 / t11 / t11) / 15.0f) * t12 / t11 / t11) / 13.0f) * t12 / t11 / t11) / 11.0f) * t12 / t11 / t11) / 9.0f) * t12 / t11 / t11) / 7.0f) * t12 / t11 / t11) / 5.0f) * t12 / t11 / t11 / t11 / 3.0f : 1.0f - (t8 ? 1.0f : 1.0f / t13) * log1p_vf((t8 ? 1.0f : t13))) : f_i + t3 * (t14 ? log1p_vf((t14 ? (t3 - f_i) / f_i : 0.0f)) : (t15 ? log_vf(t3) - log_vf(f_i) : log_vf((t15 ? 1.0f : t3 / f_i)))) - t3)) : f_i);
-            gradient[row] = (t0 ? 1.0f - t16 : f_i);
-            hessian[row] = (t0 ? ((t16 == 0.0f) ? 0.0f : t16 / f_i) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_generalised_kl_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_generalised_kl_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0f);
         const int t2 = (y_i <= 2.0f * f_i);
@@ -604,8 +687,22 @@ void lossforge_generalised_kl_loss_gradient_hessian_f32(size_t n, const float *r
         const int t14 = (((0.5f <= f_i) && t1 && (f_i <= 2.0f)) || (t2 && (f_i <= 2.0f * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t7));
         const float t16 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
-        loss[row] = w * (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0f) * t12 / t11 / t11) / 21.0f) * t12 / t11 / t11) / 19.0f) * t12 / t11 / t11) / 17.0f) * t12 / t11 / t11) / 15.0f) * t12 / t11 / t11) / 13.0f) * t12 / t11 / t11) / 11.0f) * t12 / t11 / t11) / 9.0f) * t12 / t11 / t11) / 7.0f) * t12 / t11 / t11) / 5.0f) * t12 / t11 / t11 / t11 / 3.0f : 1.0f - (t8 ? 1.0f : 1.0f / t13) * log1p_vf((t8 ? 1.0f : t13))) : f_i + t3 * (t14 ? log1p_vf((t14 ? (t3 - f_i) / f_i : 0.0f)) : (t15 ? log_vf(t3) - log_vf(f_i) : log_vf((t15 ? 1.0f : t3 / f_i)))) - t3)) : f_i);
-        gradient[row] = w * (t0 ? 1.0f - t16 : f_i);
-        hessian[row] = w * (t0 ? ((t16 == 0.0f) ? 0.0f : t16 / f_i) : f_i);
+        loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0f) * t12 / t11 / t11) / 21.0f) * t12 / t11 / t11) / 19.0f) * t12 / t11 / t11) / 17.0f) * t12 / t11 / t11) / 15.0f) * t12 / t11 / t11) / 13.0f) * t12 / t11 / t11) / 11.0f) * t12 / t11 / t11) / 9.0f) * t12 / t11 / t11) / 7.0f) * t12 / t11 / t11) / 5.0f) * t12 / t11 / t11 / t11 / 3.0f : 1.0f - (t8 ? 1.0f : 1.0f / t13) * log1p_vf((t8 ? 1.0f : t13))) : f_i + t3 * (t14 ? log1p_vf((t14 ? (t3 - f_i) / f_i : 0.0f)) : (t15 ? log_vf(t3) - log_vf(f_i) : log_vf((t15 ? 1.0f : t3 / f_i)))) - t3)) : f_i);
+        gradient[row] = (t0 ? 1.0f - t16 : f_i);
+        hessian[row] = (t0 ? ((t16 == 0.0f) ? 0.0f : t16 / f_i) : f_i);
     }
+}
+
+void lossforge_generalised_kl_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_generalised_kl_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_generalised_kl_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }

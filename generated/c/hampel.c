@@ -7,10 +7,20 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 static inline double sign(double x)
@@ -23,113 +33,183 @@ static inline float signf(float x)
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
-void lossforge_hampel_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double c, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
+        }
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
+    }
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double a = constants[0];
+    const double c = constants[1];
+    const double t1 = constants[2];
+    const double t2 = constants[3];
+    const double t3 = constants[4];
+    const double t4 = constants[5];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t5 = t3 - t0;
+        loss[row] = ((r == r) ? ((t0 <= a) ? r * (0.5 * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
+    }
+}
+
+void lossforge_hampel_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
     const double t1 = a + b;
     const double t2 = 0.5 * a;
     const double t3 = c + t1;
     const double t4 = t2 * (2.0 * b + (a + c));
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            const double t5 = t3 - t0;
-            loss[row] = ((r == r) ? ((t0 <= a) ? r * (0.5 * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        const double t5 = t3 - t0;
-        loss[row] = w * ((r == r) ? ((t0 <= a) ? r * (0.5 * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
-    }
+    const double constants[] = {a, c, t1, t2, t3, t4};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_hampel_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double c, double *restrict gradient)
+void lossforge_hampel_loss_f64(size_t n, const double *y, const double *f, const double *weight, double a, double b, double c, double *loss)
 {
-    const double t1 = a + b;
-    const double t3 = c + t1;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            const double t2 = sign(r);
-            gradient[row] = ((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {a, b, c};
+    void *const outputs[] = {loss};
+    lossforge_hampel_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double a = constants[0];
+    const double c = constants[1];
+    const double t1 = constants[2];
+    const double t3 = constants[3];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t2 = sign(r);
-        gradient[row] = w * ((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0))) : r);
+        gradient[row] = ((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0))) : r);
     }
 }
 
-void lossforge_hampel_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double c, double *restrict hessian)
+void lossforge_hampel_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const double t1 = a + b;
+    const double t3 = c + t1;
+    const double constants[] = {a, c, t1, t3};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_hampel_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double a, double b, double c, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {a, b, c};
+    void *const outputs[] = {gradient};
+    lossforge_hampel_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double a = constants[0];
+    const double t1 = constants[1];
+    const double t3 = constants[2];
+    const double c3 = constants[3];
+    const double t2 = constants[4];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        hessian[row] = ((r == r) ? ((t0 < a) ? 1.0 : ((a < t0) ? ((t0 < t1) ? 0.0 : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0 : t3)) : t3)) : 0.5)) : r);
+    }
+}
+
+void lossforge_hampel_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
     const double t1 = a + b;
     const double t3 = -(0.5 * a / c);
     const double c3 = a / c;
     const double t2 = c + t1;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            hessian[row] = ((r == r) ? ((t0 < a) ? 1.0 : ((a < t0) ? ((t0 < t1) ? 0.0 : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0 : t3)) : t3)) : 0.5)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        hessian[row] = w * ((r == r) ? ((t0 < a) ? 1.0 : ((a < t0) ? ((t0 < t1) ? 0.0 : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0 : t3)) : t3)) : 0.5)) : r);
-    }
+    const double constants[] = {a, t1, t3, c3, t2};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_hampel_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double c, double *restrict loss, double *restrict gradient)
+void lossforge_hampel_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double a, double b, double c, double *hessian)
 {
-    const double t3 = a + b;
-    const double t5 = 0.5 * a;
-    const double t6 = c + t3;
-    const double t8 = t5 * (2.0 * b + (a + c));
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t0 = (r == r);
-            const double t1 = fabs(r);
-            const int t2 = (t1 <= a);
-            const int t4 = (t1 <= t3);
-            const int t7 = (t1 <= t6);
-            const double t9 = t6 - t1;
-            const double t10 = sign(r);
-            loss[row] = (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
-            gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {a, b, c};
+    void *const outputs[] = {hessian};
+    lossforge_hampel_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double a = constants[0];
+    const double c = constants[1];
+    const double t3 = constants[2];
+    const double t5 = constants[3];
+    const double t6 = constants[4];
+    const double t8 = constants[5];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t1 = fabs(r);
@@ -138,194 +218,314 @@ void lossforge_hampel_loss_gradient_f64(size_t n, const double *restrict y, cons
         const int t7 = (t1 <= t6);
         const double t9 = t6 - t1;
         const double t10 = sign(r);
-        loss[row] = w * (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
-        gradient[row] = w * (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
+        loss[row] = (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+        gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
     }
 }
 
-void lossforge_hampel_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double c, double *restrict gradient, double *restrict hessian)
+void lossforge_hampel_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t2 = a + b;
-    const double t5 = -(0.5 * a / c);
-    const double c3 = a / c;
-    const double t4 = c + t2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t0 = (r == r);
-            const double t1 = fabs(r);
-            const double t3 = sign(r);
-            gradient[row] = (t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0))) : r);
-            hessian[row] = (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t2) ? 0.0 : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0 : t5)) : t5)) : 0.5)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const double t3 = a + b;
+    const double t5 = 0.5 * a;
+    const double t6 = c + t3;
+    const double t8 = t5 * (2.0 * b + (a + c));
+    const double constants[] = {a, c, t3, t5, t6, t8};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_hampel_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double a, double b, double c, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {a, b, c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_hampel_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double a = constants[0];
+    const double c = constants[1];
+    const double t2 = constants[2];
+    const double t5 = constants[3];
+    const double c3 = constants[4];
+    const double t4 = constants[5];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t1 = fabs(r);
         const double t3 = sign(r);
-        gradient[row] = w * (t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0))) : r);
-        hessian[row] = w * (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t2) ? 0.0 : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0 : t5)) : t5)) : 0.5)) : r);
+        gradient[row] = (t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0))) : r);
+        hessian[row] = (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t2) ? 0.0 : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0 : t5)) : t5)) : 0.5)) : r);
     }
 }
 
-void lossforge_hampel_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_hampel_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const double t2 = a + b;
+    const double t5 = -(0.5 * a / c);
+    const double c3 = a / c;
+    const double t4 = c + t2;
+    const double constants[] = {a, c, t2, t5, c3, t4};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_hampel_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double a, double b, double c, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {a, b, c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_hampel_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double a = constants[0];
+    const double c = constants[1];
+    const double t3 = constants[2];
+    const double t5 = constants[3];
+    const double c5 = constants[4];
+    const double t6 = constants[5];
+    const double t8 = constants[6];
+    const double t11 = constants[7];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const int t2 = (t1 <= a);
+        const int t4 = (t1 <= t3);
+        const int t7 = (t1 <= t6);
+        const double t9 = t6 - t1;
+        const double t10 = sign(r);
+        loss[row] = (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+        gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
+        hessian[row] = (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t3) ? 0.0 : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0 : t11)) : t11)) : 0.5)) : r);
+    }
+}
+
+void lossforge_hampel_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
     const double t3 = a + b;
     const double t5 = 0.5 * a;
     const double c5 = a / c;
     const double t6 = c + t3;
     const double t8 = t5 * (2.0 * b + (a + c));
     const double t11 = -(t5 / c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t0 = (r == r);
-            const double t1 = fabs(r);
-            const int t2 = (t1 <= a);
-            const int t4 = (t1 <= t3);
-            const int t7 = (t1 <= t6);
-            const double t9 = t6 - t1;
-            const double t10 = sign(r);
-            loss[row] = (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
-            gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
-            hessian[row] = (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t3) ? 0.0 : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0 : t11)) : t11)) : 0.5)) : r);
+    const double constants[] = {a, c, t3, t5, c5, t6, t8, t11};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_hampel_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double a, double b, double c, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {a, b, c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_hampel_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        const int t0 = (r == r);
-        const double t1 = fabs(r);
-        const int t2 = (t1 <= a);
-        const int t4 = (t1 <= t3);
-        const int t7 = (t1 <= t6);
-        const double t9 = t6 - t1;
-        const double t10 = sign(r);
-        loss[row] = w * (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
-        gradient[row] = w * (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
-        hessian[row] = w * (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t3) ? 0.0 : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0 : t11)) : t11)) : 0.5)) : r);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
 }
 
-void lossforge_hampel_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float c, float *restrict loss)
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
 {
+    const float a = constants[0];
+    const float c = constants[1];
+    const float t1 = constants[2];
+    const float t2 = constants[3];
+    const float t3 = constants[4];
+    const float t4 = constants[5];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fabsf(r);
+        const float t5 = t3 - t0;
+        loss[row] = ((r == r) ? ((t0 <= a) ? r * (0.5f * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
+    }
+}
+
+void lossforge_hampel_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float c = parameters[2];
     const float t1 = a + b;
     const float t2 = 0.5f * a;
     const float t3 = c + t1;
     const float t4 = t2 * (2.0f * b + (a + c));
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            const float t5 = t3 - t0;
-            loss[row] = ((r == r) ? ((t0 <= a) ? r * (0.5f * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float r = f_i - y_i;
-        const float t0 = fabsf(r);
-        const float t5 = t3 - t0;
-        loss[row] = w * ((r == r) ? ((t0 <= a) ? r * (0.5f * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
-    }
+    const float constants[] = {a, c, t1, t2, t3, t4};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_hampel_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float c, float *restrict gradient)
+void lossforge_hampel_loss_f32(size_t n, const float *y, const float *f, const float *weight, float a, float b, float c, float *loss)
 {
-    const float t1 = a + b;
-    const float t3 = c + t1;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            const float t2 = signf(r);
-            gradient[row] = ((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0f))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {a, b, c};
+    void *const outputs[] = {loss};
+    lossforge_hampel_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float a = constants[0];
+    const float c = constants[1];
+    const float t1 = constants[2];
+    const float t3 = constants[3];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const float t2 = signf(r);
-        gradient[row] = w * ((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0f))) : r);
+        gradient[row] = ((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0f))) : r);
     }
 }
 
-void lossforge_hampel_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float c, float *restrict hessian)
+void lossforge_hampel_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float c = parameters[2];
+    const float t1 = a + b;
+    const float t3 = c + t1;
+    const float constants[] = {a, c, t1, t3};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_hampel_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float a, float b, float c, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {a, b, c};
+    void *const outputs[] = {gradient};
+    lossforge_hampel_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float a = constants[0];
+    const float t1 = constants[1];
+    const float t3 = constants[2];
+    const float c3 = constants[3];
+    const float t2 = constants[4];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fabsf(r);
+        hessian[row] = ((r == r) ? ((t0 < a) ? 1.0f : ((a < t0) ? ((t0 < t1) ? 0.0f : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0f : t3)) : t3)) : 0.5f)) : r);
+    }
+}
+
+void lossforge_hampel_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float c = parameters[2];
     const float t1 = a + b;
     const float t3 = -(0.5f * a / c);
     const float c3 = a / c;
     const float t2 = c + t1;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            hessian[row] = ((r == r) ? ((t0 < a) ? 1.0f : ((a < t0) ? ((t0 < t1) ? 0.0f : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0f : t3)) : t3)) : 0.5f)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float r = f_i - y_i;
-        const float t0 = fabsf(r);
-        hessian[row] = w * ((r == r) ? ((t0 < a) ? 1.0f : ((a < t0) ? ((t0 < t1) ? 0.0f : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0f : t3)) : t3)) : 0.5f)) : r);
-    }
+    const float constants[] = {a, t1, t3, c3, t2};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_hampel_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float c, float *restrict loss, float *restrict gradient)
+void lossforge_hampel_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float a, float b, float c, float *hessian)
 {
-    const float t3 = a + b;
-    const float t5 = 0.5f * a;
-    const float t6 = c + t3;
-    const float t8 = t5 * (2.0f * b + (a + c));
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t0 = (r == r);
-            const float t1 = fabsf(r);
-            const int t2 = (t1 <= a);
-            const int t4 = (t1 <= t3);
-            const int t7 = (t1 <= t6);
-            const float t9 = t6 - t1;
-            const float t10 = signf(r);
-            loss[row] = (t0 ? (t2 ? r * (0.5f * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
-            gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0f))) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {a, b, c};
+    void *const outputs[] = {hessian};
+    lossforge_hampel_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float a = constants[0];
+    const float c = constants[1];
+    const float t3 = constants[2];
+    const float t5 = constants[3];
+    const float t6 = constants[4];
+    const float t8 = constants[5];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t1 = fabsf(r);
@@ -334,83 +534,133 @@ void lossforge_hampel_loss_gradient_f32(size_t n, const float *restrict y, const
         const int t7 = (t1 <= t6);
         const float t9 = t6 - t1;
         const float t10 = signf(r);
-        loss[row] = w * (t0 ? (t2 ? r * (0.5f * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
-        gradient[row] = w * (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0f))) : r);
+        loss[row] = (t0 ? (t2 ? r * (0.5f * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+        gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0f))) : r);
     }
 }
 
-void lossforge_hampel_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float c, float *restrict gradient, float *restrict hessian)
+void lossforge_hampel_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t2 = a + b;
-    const float t5 = -(0.5f * a / c);
-    const float c3 = a / c;
-    const float t4 = c + t2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t0 = (r == r);
-            const float t1 = fabsf(r);
-            const float t3 = signf(r);
-            gradient[row] = (t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0f))) : r);
-            hessian[row] = (t0 ? ((t1 < a) ? 1.0f : ((a < t1) ? ((t1 < t2) ? 0.0f : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0f : t5)) : t5)) : 0.5f)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float c = parameters[2];
+    const float t3 = a + b;
+    const float t5 = 0.5f * a;
+    const float t6 = c + t3;
+    const float t8 = t5 * (2.0f * b + (a + c));
+    const float constants[] = {a, c, t3, t5, t6, t8};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_hampel_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float a, float b, float c, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {a, b, c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_hampel_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float a = constants[0];
+    const float c = constants[1];
+    const float t2 = constants[2];
+    const float t5 = constants[3];
+    const float c3 = constants[4];
+    const float t4 = constants[5];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t1 = fabsf(r);
         const float t3 = signf(r);
-        gradient[row] = w * (t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0f))) : r);
-        hessian[row] = w * (t0 ? ((t1 < a) ? 1.0f : ((a < t1) ? ((t1 < t2) ? 0.0f : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0f : t5)) : t5)) : 0.5f)) : r);
+        gradient[row] = (t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0f))) : r);
+        hessian[row] = (t0 ? ((t1 < a) ? 1.0f : ((a < t1) ? ((t1 < t2) ? 0.0f : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0f : t5)) : t5)) : 0.5f)) : r);
     }
 }
 
-void lossforge_hampel_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_hampel_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float c = parameters[2];
+    const float t2 = a + b;
+    const float t5 = -(0.5f * a / c);
+    const float c3 = a / c;
+    const float t4 = c + t2;
+    const float constants[] = {a, c, t2, t5, c3, t4};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_hampel_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float a, float b, float c, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {a, b, c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_hampel_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float a = constants[0];
+    const float c = constants[1];
+    const float t3 = constants[2];
+    const float t5 = constants[3];
+    const float c5 = constants[4];
+    const float t6 = constants[5];
+    const float t8 = constants[6];
+    const float t11 = constants[7];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const int t0 = (r == r);
+        const float t1 = fabsf(r);
+        const int t2 = (t1 <= a);
+        const int t4 = (t1 <= t3);
+        const int t7 = (t1 <= t6);
+        const float t9 = t6 - t1;
+        const float t10 = signf(r);
+        loss[row] = (t0 ? (t2 ? r * (0.5f * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+        gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0f))) : r);
+        hessian[row] = (t0 ? ((t1 < a) ? 1.0f : ((a < t1) ? ((t1 < t3) ? 0.0f : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0f : t11)) : t11)) : 0.5f)) : r);
+    }
+}
+
+void lossforge_hampel_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float c = parameters[2];
     const float t3 = a + b;
     const float t5 = 0.5f * a;
     const float c5 = a / c;
     const float t6 = c + t3;
     const float t8 = t5 * (2.0f * b + (a + c));
     const float t11 = -(t5 / c);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t0 = (r == r);
-            const float t1 = fabsf(r);
-            const int t2 = (t1 <= a);
-            const int t4 = (t1 <= t3);
-            const int t7 = (t1 <= t6);
-            const float t9 = t6 - t1;
-            const float t10 = signf(r);
-            loss[row] = (t0 ? (t2 ? r * (0.5f * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
-            gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0f))) : r);
-            hessian[row] = (t0 ? ((t1 < a) ? 1.0f : ((a < t1) ? ((t1 < t3) ? 0.0f : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0f : t11)) : t11)) : 0.5f)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float r = f_i - y_i;
-        const int t0 = (r == r);
-        const float t1 = fabsf(r);
-        const int t2 = (t1 <= a);
-        const int t4 = (t1 <= t3);
-        const int t7 = (t1 <= t6);
-        const float t9 = t6 - t1;
-        const float t10 = signf(r);
-        loss[row] = w * (t0 ? (t2 ? r * (0.5f * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
-        gradient[row] = w * (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0f))) : r);
-        hessian[row] = w * (t0 ? ((t1 < a) ? 1.0f : ((a < t1) ? ((t1 < t3) ? 0.0f : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0f : t11)) : t11)) : 0.5f)) : r);
-    }
+    const float constants[] = {a, c, t3, t5, c5, t6, t8, t11};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_hampel_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float a, float b, float c, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {a, b, c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_hampel_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

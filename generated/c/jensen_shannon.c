@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -174,29 +183,51 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_jensen_shannon_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = maximum(f_i, y_i);
-            const double t1 = minimum(f_i, y_i);
-            const int t2 = (t0 <= 3.0 * t1);
-            const double t3 = t1 / t0;
-            const double t4 = 1.0 + t3;
-            const double t5 = (f_i - y_i) / (t4 * t0);
-            const double t6 = (t2 ? t5 * t5 : 0.0);
-            const int t7 = (1.2676506002282294e+30 * t1 < t0);
-            const double t8 = (t7 ? 1.0 : t3);
-            loss[row] = ((f_i == f_i) ? 0.5 * (t2 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t6 / 1225.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5 * f_i - 0.5 * y_i) * (t2 ? t5 : 0.0) : log_v(2.0 / t4) * t0 + (t7 ? 0.0 : log_v(2.0 * t8 / (1.0 + t8)) * t1)) : f_i);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = maximum(f_i, y_i);
         const double t1 = minimum(f_i, y_i);
         const int t2 = (t0 <= 3.0 * t1);
@@ -206,85 +237,96 @@ void lossforge_jensen_shannon_loss_f64(size_t n, const double *restrict y, const
         const double t6 = (t2 ? t5 * t5 : 0.0);
         const int t7 = (1.2676506002282294e+30 * t1 < t0);
         const double t8 = (t7 ? 1.0 : t3);
-        loss[row] = w * ((f_i == f_i) ? 0.5 * (t2 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t6 / 1225.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5 * f_i - 0.5 * y_i) * (t2 ? t5 : 0.0) : log_v(2.0 / t4) * t0 + (t7 ? 0.0 : log_v(2.0 * t8 / (1.0 + t8)) * t1)) : f_i);
+        loss[row] = ((f_i == f_i) ? 0.5 * (t2 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t6 / 1225.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5 * f_i - 0.5 * y_i) * (t2 ? t5 : 0.0) : log_v(2.0 / t4) * t0 + (t7 ? 0.0 : log_v(2.0 * t8 / (1.0 + t8)) * t1)) : f_i);
     }
 }
 
-void lossforge_jensen_shannon_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
+void lossforge_jensen_shannon_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = f_i - y_i;
-            const double t1 = maximum(f_i, y_i);
-            const double t2 = 1.0 + minimum(f_i, y_i) / t1;
-            const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
-            const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-            gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t0 / (t2 * t1)) : (t3 ? log1p_v((t3 ? t0 / y_i : 0.0)) : (t4 ? log_v(f_i) - log_v(y_i) : log_v((t4 ? 1.0 : f_i / y_i)))) + log_v(2.0 / t2)) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_jensen_shannon_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_jensen_shannon_loss_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = f_i - y_i;
         const double t1 = maximum(f_i, y_i);
         const double t2 = 1.0 + minimum(f_i, y_i) / t1;
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = w * ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t0 / (t2 * t1)) : (t3 ? log1p_v((t3 ? t0 / y_i : 0.0)) : (t4 ? log_v(f_i) - log_v(y_i) : log_v((t4 ? 1.0 : f_i / y_i)))) + log_v(2.0 / t2)) : f_i);
+        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t0 / (t2 * t1)) : (t3 ? log1p_v((t3 ? t0 / y_i : 0.0)) : (t4 ? log_v(f_i) - log_v(y_i) : log_v((t4 ? 1.0 : f_i / y_i)))) + log_v(2.0 / t2)) : f_i);
     }
 }
 
-void lossforge_jensen_shannon_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
+void lossforge_jensen_shannon_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_jensen_shannon_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_jensen_shannon_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
-        hessian[row] = w * (0.5 * (y_i / (f_i + y_i) / f_i));
+        hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
     }
 }
 
-void lossforge_jensen_shannon_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
+void lossforge_jensen_shannon_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (f_i == f_i);
-            const double t1 = maximum(f_i, y_i);
-            const double t2 = minimum(f_i, y_i);
-            const int t3 = (t1 <= 3.0 * t2);
-            const double t4 = f_i - y_i;
-            const double t5 = t2 / t1;
-            const double t6 = 1.0 + t5;
-            const double t7 = t4 / (t6 * t1);
-            const double t8 = (t3 ? t7 * t7 : 0.0);
-            const double t9 = log_v(2.0 / t6);
-            const int t10 = (1.2676506002282294e+30 * t2 < t1);
-            const double t11 = (t10 ? 1.0 : t5);
-            const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
-            const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-            loss[row] = (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_v(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
-            gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t7) : (t12 ? log1p_v((t12 ? t4 / y_i : 0.0)) : (t13 ? log_v(f_i) - log_v(y_i) : log_v((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_jensen_shannon_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_jensen_shannon_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (f_i == f_i);
         const double t1 = maximum(f_i, y_i);
         const double t2 = minimum(f_i, y_i);
@@ -299,71 +341,72 @@ void lossforge_jensen_shannon_loss_gradient_f64(size_t n, const double *restrict
         const double t11 = (t10 ? 1.0 : t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = w * (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_v(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
-        gradient[row] = w * (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t7) : (t12 ? log1p_v((t12 ? t4 / y_i : 0.0)) : (t13 ? log_v(f_i) - log_v(y_i) : log_v((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        loss[row] = (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_v(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
+        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t7) : (t12 ? log1p_v((t12 ? t4 / y_i : 0.0)) : (t13 ? log_v(f_i) - log_v(y_i) : log_v((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
     }
 }
 
-void lossforge_jensen_shannon_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
+void lossforge_jensen_shannon_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = f_i - y_i;
-            const double t1 = maximum(f_i, y_i);
-            const double t2 = 1.0 + minimum(f_i, y_i) / t1;
-            const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
-            const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-            gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t0 / (t2 * t1)) : (t3 ? log1p_v((t3 ? t0 / y_i : 0.0)) : (t4 ? log_v(f_i) - log_v(y_i) : log_v((t4 ? 1.0 : f_i / y_i)))) + log_v(2.0 / t2)) : f_i);
-            hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_jensen_shannon_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_jensen_shannon_loss_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = f_i - y_i;
         const double t1 = maximum(f_i, y_i);
         const double t2 = 1.0 + minimum(f_i, y_i) / t1;
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = w * ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t0 / (t2 * t1)) : (t3 ? log1p_v((t3 ? t0 / y_i : 0.0)) : (t4 ? log_v(f_i) - log_v(y_i) : log_v((t4 ? 1.0 : f_i / y_i)))) + log_v(2.0 / t2)) : f_i);
-        hessian[row] = w * (0.5 * (y_i / (f_i + y_i) / f_i));
+        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t0 / (t2 * t1)) : (t3 ? log1p_v((t3 ? t0 / y_i : 0.0)) : (t4 ? log_v(f_i) - log_v(y_i) : log_v((t4 ? 1.0 : f_i / y_i)))) + log_v(2.0 / t2)) : f_i);
+        hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
     }
 }
 
-void lossforge_jensen_shannon_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_jensen_shannon_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (f_i == f_i);
-            const double t1 = maximum(f_i, y_i);
-            const double t2 = minimum(f_i, y_i);
-            const int t3 = (t1 <= 3.0 * t2);
-            const double t4 = f_i - y_i;
-            const double t5 = t2 / t1;
-            const double t6 = 1.0 + t5;
-            const double t7 = t4 / (t6 * t1);
-            const double t8 = (t3 ? t7 * t7 : 0.0);
-            const double t9 = log_v(2.0 / t6);
-            const int t10 = (1.2676506002282294e+30 * t2 < t1);
-            const double t11 = (t10 ? 1.0 : t5);
-            const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
-            const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-            loss[row] = (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_v(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
-            gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t7) : (t12 ? log1p_v((t12 ? t4 / y_i : 0.0)) : (t13 ? log_v(f_i) - log_v(y_i) : log_v((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
-            hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_jensen_shannon_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_jensen_shannon_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (f_i == f_i);
         const double t1 = maximum(f_i, y_i);
         const double t2 = minimum(f_i, y_i);
@@ -378,35 +421,71 @@ void lossforge_jensen_shannon_loss_gradient_hessian_f64(size_t n, const double *
         const double t11 = (t10 ? 1.0 : t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = w * (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_v(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
-        gradient[row] = w * (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t7) : (t12 ? log1p_v((t12 ? t4 / y_i : 0.0)) : (t13 ? log_v(f_i) - log_v(y_i) : log_v((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
-        hessian[row] = w * (0.5 * (y_i / (f_i + y_i) / f_i));
+        loss[row] = (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_v(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
+        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t7) : (t12 ? log1p_v((t12 ? t4 / y_i : 0.0)) : (t13 ? log_v(f_i) - log_v(y_i) : log_v((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
     }
 }
 
-void lossforge_jensen_shannon_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
+void lossforge_jensen_shannon_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = maximumf(f_i, y_i);
-            const float t1 = minimumf(f_i, y_i);
-            const int t2 = (t0 <= 3.0f * t1);
-            const float t3 = t1 / t0;
-            const float t4 = 1.0f + t3;
-            const float t5 = (f_i - y_i) / (t4 * t0);
-            const float t6 = (t2 ? t5 * t5 : 0.0f);
-            const int t7 = (1.2676506e+30f * t1 < t0);
-            const float t8 = (t7 ? 1.0f : t3);
-            loss[row] = ((f_i == f_i) ? 0.5f * (t2 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t6 / 1225.0f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5f * f_i - 0.5f * y_i) * (t2 ? t5 : 0.0f) : log_vf(2.0f / t4) * t0 + (t7 ? 0.0f : log_vf(2.0f * t8 / (1.0f + t8)) * t1)) : f_i);
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_jensen_shannon_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_jensen_shannon_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = maximumf(f_i, y_i);
         const float t1 = minimumf(f_i, y_i);
         const int t2 = (t0 <= 3.0f * t1);
@@ -416,85 +495,96 @@ void lossforge_jensen_shannon_loss_f32(size_t n, const float *restrict y, const 
         const float t6 = (t2 ? t5 * t5 : 0.0f);
         const int t7 = (1.2676506e+30f * t1 < t0);
         const float t8 = (t7 ? 1.0f : t3);
-        loss[row] = w * ((f_i == f_i) ? 0.5f * (t2 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t6 / 1225.0f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5f * f_i - 0.5f * y_i) * (t2 ? t5 : 0.0f) : log_vf(2.0f / t4) * t0 + (t7 ? 0.0f : log_vf(2.0f * t8 / (1.0f + t8)) * t1)) : f_i);
+        loss[row] = ((f_i == f_i) ? 0.5f * (t2 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t6 / 1225.0f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5f * f_i - 0.5f * y_i) * (t2 ? t5 : 0.0f) : log_vf(2.0f / t4) * t0 + (t7 ? 0.0f : log_vf(2.0f * t8 / (1.0f + t8)) * t1)) : f_i);
     }
 }
 
-void lossforge_jensen_shannon_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
+void lossforge_jensen_shannon_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = f_i - y_i;
-            const float t1 = maximumf(f_i, y_i);
-            const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
-            const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
-            const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-            gradient[row] = ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t0 / (t2 * t1)) : (t3 ? log1p_vf((t3 ? t0 / y_i : 0.0f)) : (t4 ? log_vf(f_i) - log_vf(y_i) : log_vf((t4 ? 1.0f : f_i / y_i)))) + log_vf(2.0f / t2)) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_jensen_shannon_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_jensen_shannon_loss_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = f_i - y_i;
         const float t1 = maximumf(f_i, y_i);
         const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
         const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
         const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-        gradient[row] = w * ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t0 / (t2 * t1)) : (t3 ? log1p_vf((t3 ? t0 / y_i : 0.0f)) : (t4 ? log_vf(f_i) - log_vf(y_i) : log_vf((t4 ? 1.0f : f_i / y_i)))) + log_vf(2.0f / t2)) : f_i);
+        gradient[row] = ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t0 / (t2 * t1)) : (t3 ? log1p_vf((t3 ? t0 / y_i : 0.0f)) : (t4 ? log_vf(f_i) - log_vf(y_i) : log_vf((t4 ? 1.0f : f_i / y_i)))) + log_vf(2.0f / t2)) : f_i);
     }
 }
 
-void lossforge_jensen_shannon_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
+void lossforge_jensen_shannon_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_jensen_shannon_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_jensen_shannon_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
-        hessian[row] = w * (0.5f * (y_i / (f_i + y_i) / f_i));
+        hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
     }
 }
 
-void lossforge_jensen_shannon_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
+void lossforge_jensen_shannon_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (f_i == f_i);
-            const float t1 = maximumf(f_i, y_i);
-            const float t2 = minimumf(f_i, y_i);
-            const int t3 = (t1 <= 3.0f * t2);
-            const float t4 = f_i - y_i;
-            const float t5 = t2 / t1;
-            const float t6 = 1.0f + t5;
-            const float t7 = t4 / (t6 * t1);
-            const float t8 = (t3 ? t7 * t7 : 0.0f);
-            const float t9 = log_vf(2.0f / t6);
-            const int t10 = (1.2676506e+30f * t2 < t1);
-            const float t11 = (t10 ? 1.0f : t5);
-            const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
-            const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-            loss[row] = (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : log_vf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
-            gradient[row] = (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t7) : (t12 ? log1p_vf((t12 ? t4 / y_i : 0.0f)) : (t13 ? log_vf(f_i) - log_vf(y_i) : log_vf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_jensen_shannon_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_jensen_shannon_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (f_i == f_i);
         const float t1 = maximumf(f_i, y_i);
         const float t2 = minimumf(f_i, y_i);
@@ -509,71 +599,72 @@ void lossforge_jensen_shannon_loss_gradient_f32(size_t n, const float *restrict 
         const float t11 = (t10 ? 1.0f : t5);
         const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
         const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-        loss[row] = w * (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : log_vf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
-        gradient[row] = w * (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t7) : (t12 ? log1p_vf((t12 ? t4 / y_i : 0.0f)) : (t13 ? log_vf(f_i) - log_vf(y_i) : log_vf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
+        loss[row] = (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : log_vf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
+        gradient[row] = (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t7) : (t12 ? log1p_vf((t12 ? t4 / y_i : 0.0f)) : (t13 ? log_vf(f_i) - log_vf(y_i) : log_vf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
     }
 }
 
-void lossforge_jensen_shannon_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
+void lossforge_jensen_shannon_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = f_i - y_i;
-            const float t1 = maximumf(f_i, y_i);
-            const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
-            const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
-            const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-            gradient[row] = ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t0 / (t2 * t1)) : (t3 ? log1p_vf((t3 ? t0 / y_i : 0.0f)) : (t4 ? log_vf(f_i) - log_vf(y_i) : log_vf((t4 ? 1.0f : f_i / y_i)))) + log_vf(2.0f / t2)) : f_i);
-            hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_jensen_shannon_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_jensen_shannon_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = f_i - y_i;
         const float t1 = maximumf(f_i, y_i);
         const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
         const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
         const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-        gradient[row] = w * ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t0 / (t2 * t1)) : (t3 ? log1p_vf((t3 ? t0 / y_i : 0.0f)) : (t4 ? log_vf(f_i) - log_vf(y_i) : log_vf((t4 ? 1.0f : f_i / y_i)))) + log_vf(2.0f / t2)) : f_i);
-        hessian[row] = w * (0.5f * (y_i / (f_i + y_i) / f_i));
+        gradient[row] = ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t0 / (t2 * t1)) : (t3 ? log1p_vf((t3 ? t0 / y_i : 0.0f)) : (t4 ? log_vf(f_i) - log_vf(y_i) : log_vf((t4 ? 1.0f : f_i / y_i)))) + log_vf(2.0f / t2)) : f_i);
+        hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
     }
 }
 
-void lossforge_jensen_shannon_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_jensen_shannon_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (f_i == f_i);
-            const float t1 = maximumf(f_i, y_i);
-            const float t2 = minimumf(f_i, y_i);
-            const int t3 = (t1 <= 3.0f * t2);
-            const float t4 = f_i - y_i;
-            const float t5 = t2 / t1;
-            const float t6 = 1.0f + t5;
-            const float t7 = t4 / (t6 * t1);
-            const float t8 = (t3 ? t7 * t7 : 0.0f);
-            const float t9 = log_vf(2.0f / t6);
-            const int t10 = (1.2676506e+30f * t2 < t1);
-            const float t11 = (t10 ? 1.0f : t5);
-            const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
-            const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-            loss[row] = (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : log_vf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
-            gradient[row] = (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t7) : (t12 ? log1p_vf((t12 ? t4 / y_i : 0.0f)) : (t13 ? log_vf(f_i) - log_vf(y_i) : log_vf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
-            hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_jensen_shannon_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_jensen_shannon_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (f_i == f_i);
         const float t1 = maximumf(f_i, y_i);
         const float t2 = minimumf(f_i, y_i);
@@ -588,8 +679,22 @@ void lossforge_jensen_shannon_loss_gradient_hessian_f32(size_t n, const float *r
         const float t11 = (t10 ? 1.0f : t5);
         const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
         const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-        loss[row] = w * (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : log_vf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
-        gradient[row] = w * (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t7) : (t12 ? log1p_vf((t12 ? t4 / y_i : 0.0f)) : (t13 ? log_vf(f_i) - log_vf(y_i) : log_vf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
-        hessian[row] = w * (0.5f * (y_i / (f_i + y_i) / f_i));
+        loss[row] = (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : log_vf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
+        gradient[row] = (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t7) : (t12 ? log1p_vf((t12 ? t4 / y_i : 0.0f)) : (t13 ? log_vf(f_i) - log_vf(y_i) : log_vf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
+        hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
     }
+}
+
+void lossforge_jensen_shannon_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_jensen_shannon_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_jensen_shannon_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -174,52 +183,51 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_kl_divergence_loss_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double p_i = p[row];
-            const double t0 = 1.0 - y_i;
-            const int t1 = (t0 <= 0.0);
-            const double t2 = 1.0 - p_i;
-            const int t3 = (t0 <= 2.0 * t2);
-            const double t4 = (t1 ? 1.0 : t0);
-            const double t5 = t2 - t4;
-            const double t6 = maximum(-0.5, t2 - 1.0);
-            const double t7 = maximum(-0.5, (t2 - t0) / t0);
-            const int t8 = (0.0 < t0);
-            const int t9 = (((-0.3333333333333333 <= t6) && t1 && (t6 <= 0.5)) || ((-0.3333333333333333 <= t7) && (t7 <= 0.5) && t8));
-            const double t10 = maximum(-0.5, t5 * (t1 ? 1.0 : 1.0 / t0));
-            const double t11 = (t9 ? t10 : 0.0);
-            const double t12 = 2.0 + t11;
-            const double t13 = (t9 ? t10 * t10 : 0.0);
-            const double t14 = minimum(1.2676506002282294e+30, t10);
-            const int t15 = (((0.5 <= t2) && t1 && (t2 <= 2.0)) || (t3 && (t2 <= 2.0 * t0) && t8));
-            const int t16 = ((t1 && ((1.2676506002282294e+30 < t2) || (t2 < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * t2 < t0) || (1.2676506002282294e+30 * t0 < t2)) && t8));
-            const int t17 = (y_i <= 0.0);
-            const int t18 = (y_i <= 2.0 * p_i);
-            const double t19 = (t17 ? 1.0 : y_i);
-            const double t20 = p_i - t19;
-            const double t21 = maximum(-0.5, p_i - 1.0);
-            const double t22 = maximum(-0.5, (p_i - y_i) / y_i);
-            const int t23 = (0.0 < y_i);
-            const int t24 = (((-0.3333333333333333 <= t21) && t17 && (t21 <= 0.5)) || ((-0.3333333333333333 <= t22) && (t22 <= 0.5) && t23));
-            const double t25 = maximum(-0.5, t20 * (t17 ? 1.0 : 1.0 / y_i));
-            const double t26 = (t24 ? t25 : 0.0);
-            const double t27 = 2.0 + t26;
-            const double t28 = (t24 ? t25 * t25 : 0.0);
-            const double t29 = minimum(1.2676506002282294e+30, t25);
-            const int t30 = (((0.5 <= p_i) && t17 && (p_i <= 2.0)) || (t18 && (p_i <= 2.0 * y_i) && t23));
-            const int t31 = ((t17 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t23));
-            loss[row] = ((p_i == p_i) ? (t1 ? t2 : (t3 ? t5 * (t9 ? t11 / t12 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0) * t13 / t12 / t12) / 21.0) * t13 / t12 / t12) / 19.0) * t13 / t12 / t12) / 17.0) * t13 / t12 / t12) / 15.0) * t13 / t12 / t12) / 13.0) * t13 / t12 / t12) / 11.0) * t13 / t12 / t12) / 9.0) * t13 / t12 / t12) / 7.0) * t13 / t12 / t12) / 5.0) * t13 / t12 / t12 / t12 / 3.0 : 1.0 - (t9 ? 1.0 : 1.0 / t14) * log1p_v((t9 ? 1.0 : t14))) : t4 * (t15 ? log1p_v((t15 ? (t4 - t2) / t2 : 0.0)) : (t16 ? log_v(t4) - log_v(t2) : log_v((t16 ? 1.0 : t4 / t2)))) + t2 - t4)) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0) * t28 / t27 / t27) / 21.0) * t28 / t27 / t27) / 19.0) * t28 / t27 / t27) / 17.0) * t28 / t27 / t27) / 15.0) * t28 / t27 / t27) / 13.0) * t28 / t27 / t27) / 11.0) * t28 / t27 / t27) / 9.0) * t28 / t27 / t27) / 7.0) * t28 / t27 / t27) / 5.0) * t28 / t27 / t27 / t27 / 3.0 : 1.0 - (t24 ? 1.0 : 1.0 / t29) * log1p_v((t24 ? 1.0 : t29))) : p_i + t19 * (t30 ? log1p_v((t30 ? (t19 - p_i) / p_i : 0.0)) : (t31 ? log_v(t19) - log_v(p_i) : log_v((t31 ? 1.0 : t19 / p_i)))) - t19)) : p_i);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const int t1 = (t0 <= 0.0);
         const double t2 = 1.0 - p_i;
@@ -252,104 +260,96 @@ void lossforge_kl_divergence_loss_f64(size_t n, const double *restrict y, const 
         const double t29 = minimum(1.2676506002282294e+30, t25);
         const int t30 = (((0.5 <= p_i) && t17 && (p_i <= 2.0)) || (t18 && (p_i <= 2.0 * y_i) && t23));
         const int t31 = ((t17 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t23));
-        loss[row] = w * ((p_i == p_i) ? (t1 ? t2 : (t3 ? t5 * (t9 ? t11 / t12 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0) * t13 / t12 / t12) / 21.0) * t13 / t12 / t12) / 19.0) * t13 / t12 / t12) / 17.0) * t13 / t12 / t12) / 15.0) * t13 / t12 / t12) / 13.0) * t13 / t12 / t12) / 11.0) * t13 / t12 / t12) / 9.0) * t13 / t12 / t12) / 7.0) * t13 / t12 / t12) / 5.0) * t13 / t12 / t12 / t12 / 3.0 : 1.0 - (t9 ? 1.0 : 1.0 / t14) * log1p_v((t9 ? 1.0 : t14))) : t4 * (t15 ? log1p_v((t15 ? (t4 - t2) / t2 : 0.0)) : (t16 ? log_v(t4) - log_v(t2) : log_v((t16 ? 1.0 : t4 / t2)))) + t2 - t4)) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0) * t28 / t27 / t27) / 21.0) * t28 / t27 / t27) / 19.0) * t28 / t27 / t27) / 17.0) * t28 / t27 / t27) / 15.0) * t28 / t27 / t27) / 13.0) * t28 / t27 / t27) / 11.0) * t28 / t27 / t27) / 9.0) * t28 / t27 / t27) / 7.0) * t28 / t27 / t27) / 5.0) * t28 / t27 / t27 / t27 / 3.0 : 1.0 - (t24 ? 1.0 : 1.0 / t29) * log1p_v((t24 ? 1.0 : t29))) : p_i + t19 * (t30 ? log1p_v((t30 ? (t19 - p_i) / p_i : 0.0)) : (t31 ? log_v(t19) - log_v(p_i) : log_v((t31 ? 1.0 : t19 / p_i)))) - t19)) : p_i);
+        loss[row] = ((p_i == p_i) ? (t1 ? t2 : (t3 ? t5 * (t9 ? t11 / t12 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0) * t13 / t12 / t12) / 21.0) * t13 / t12 / t12) / 19.0) * t13 / t12 / t12) / 17.0) * t13 / t12 / t12) / 15.0) * t13 / t12 / t12) / 13.0) * t13 / t12 / t12) / 11.0) * t13 / t12 / t12) / 9.0) * t13 / t12 / t12) / 7.0) * t13 / t12 / t12) / 5.0) * t13 / t12 / t12 / t12 / 3.0 : 1.0 - (t9 ? 1.0 : 1.0 / t14) * log1p_v((t9 ? 1.0 : t14))) : t4 * (t15 ? log1p_v((t15 ? (t4 - t2) / t2 : 0.0)) : (t16 ? log_v(t4) - log_v(t2) : log_v((t16 ? 1.0 : t4 / t2)))) + t2 - t4)) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0) * t28 / t27 / t27) / 21.0) * t28 / t27 / t27) / 19.0) * t28 / t27 / t27) / 17.0) * t28 / t27 / t27) / 15.0) * t28 / t27 / t27) / 13.0) * t28 / t27 / t27) / 11.0) * t28 / t27 / t27) / 9.0) * t28 / t27 / t27) / 7.0) * t28 / t27 / t27) / 5.0) * t28 / t27 / t27 / t27 / 3.0 : 1.0 - (t24 ? 1.0 : 1.0 / t29) * log1p_v((t24 ? 1.0 : t29))) : p_i + t19 * (t30 ? log1p_v((t30 ? (t19 - p_i) / p_i : 0.0)) : (t31 ? log_v(t19) - log_v(p_i) : log_v((t31 ? 1.0 : t19 / p_i)))) - t19)) : p_i);
     }
 }
 
-void lossforge_kl_divergence_gradient_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict gradient)
+void lossforge_kl_divergence_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double p_i = p[row];
-            const double t0 = 1.0 - y_i;
-            gradient[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : t0 / (1.0 - p_i)) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_kl_divergence_loss_f64(size_t n, const double *y, const double *p, const double *weight, double *loss)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {loss};
+    lossforge_kl_divergence_loss_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight[row];
         const double t0 = 1.0 - y_i;
-        gradient[row] = w * ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : t0 / (1.0 - p_i)) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        gradient[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : t0 / (1.0 - p_i)) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 }
 
-void lossforge_kl_divergence_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict hessian)
+void lossforge_kl_divergence_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double p_i = p[row];
-            const double t0 = 1.0 - y_i;
-            const double t1 = 1.0 - p_i;
-            const double t2 = ((t0 == 0.0) ? 0.0 : t0 / t1);
-            const double t3 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-            hessian[row] = ((p_i == p_i) ? ((t2 == 0.0) ? 0.0 : t2 / t1) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_kl_divergence_gradient_f64(size_t n, const double *y, const double *p, const double *weight, double *gradient)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {gradient};
+    lossforge_kl_divergence_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight[row];
         const double t0 = 1.0 - y_i;
         const double t1 = 1.0 - p_i;
         const double t2 = ((t0 == 0.0) ? 0.0 : t0 / t1);
         const double t3 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        hessian[row] = w * ((p_i == p_i) ? ((t2 == 0.0) ? 0.0 : t2 / t1) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
+        hessian[row] = ((p_i == p_i) ? ((t2 == 0.0) ? 0.0 : t2 / t1) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
     }
 }
 
-void lossforge_kl_divergence_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss, double *restrict gradient)
+void lossforge_kl_divergence_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double p_i = p[row];
-            const int t0 = (p_i == p_i);
-            const double t1 = 1.0 - y_i;
-            const int t2 = (t1 <= 0.0);
-            const double t3 = 1.0 - p_i;
-            const int t4 = (t1 <= 2.0 * t3);
-            const double t5 = (t2 ? 1.0 : t1);
-            const double t6 = t3 - t5;
-            const double t7 = maximum(-0.5, t3 - 1.0);
-            const double t8 = maximum(-0.5, (t3 - t1) / t1);
-            const int t9 = (0.0 < t1);
-            const int t10 = (((-0.3333333333333333 <= t7) && t2 && (t7 <= 0.5)) || ((-0.3333333333333333 <= t8) && (t8 <= 0.5) && t9));
-            const double t11 = maximum(-0.5, t6 * (t2 ? 1.0 : 1.0 / t1));
-            const double t12 = (t10 ? t11 : 0.0);
-            const double t13 = 2.0 + t12;
-            const double t14 = (t10 ? t11 * t11 : 0.0);
-            const double t15 = minimum(1.2676506002282294e+30, t11);
-            const int t16 = (((0.5 <= t3) && t2 && (t3 <= 2.0)) || (t4 && (t3 <= 2.0 * t1) && t9));
-            const int t17 = ((t2 && ((1.2676506002282294e+30 < t3) || (t3 < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * t3 < t1) || (1.2676506002282294e+30 * t1 < t3)) && t9));
-            const int t18 = (y_i <= 0.0);
-            const int t19 = (y_i <= 2.0 * p_i);
-            const double t20 = (t18 ? 1.0 : y_i);
-            const double t21 = p_i - t20;
-            const double t22 = maximum(-0.5, p_i - 1.0);
-            const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
-            const int t24 = (0.0 < y_i);
-            const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-            const double t26 = maximum(-0.5, t21 * (t18 ? 1.0 : 1.0 / y_i));
-            const double t27 = (t25 ? t26 : 0.0);
-            const double t28 = 2.0 + t27;
-            const double t29 = (t25 ? t26 * t26 : 0.0);
-            const double t30 = minimum(1.2676506002282294e+30, t26);
-            const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
-            const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
-            loss[row] = (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_v((t10 ? 1.0 : t15))) : t5 * (t16 ? log1p_v((t16 ? (t5 - t3) / t3 : 0.0)) : (t17 ? log_v(t5) - log_v(t3) : log_v((t17 ? 1.0 : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_v((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_v((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_v(t20) - log_v(p_i) : log_v((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
-            gradient[row] = (t0 ? ((t1 == 0.0) ? 0.0 : t1 / t3) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_kl_divergence_hessian_f64(size_t n, const double *y, const double *p, const double *weight, double *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {hessian};
+    lossforge_kl_divergence_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 <= 0.0);
@@ -383,92 +383,72 @@ void lossforge_kl_divergence_loss_gradient_f64(size_t n, const double *restrict 
         const double t30 = minimum(1.2676506002282294e+30, t26);
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
-        loss[row] = w * (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_v((t10 ? 1.0 : t15))) : t5 * (t16 ? log1p_v((t16 ? (t5 - t3) / t3 : 0.0)) : (t17 ? log_v(t5) - log_v(t3) : log_v((t17 ? 1.0 : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_v((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_v((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_v(t20) - log_v(p_i) : log_v((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
-        gradient[row] = w * (t0 ? ((t1 == 0.0) ? 0.0 : t1 / t3) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        loss[row] = (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_v((t10 ? 1.0 : t15))) : t5 * (t16 ? log1p_v((t16 ? (t5 - t3) / t3 : 0.0)) : (t17 ? log_v(t5) - log_v(t3) : log_v((t17 ? 1.0 : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_v((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_v((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_v(t20) - log_v(p_i) : log_v((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
+        gradient[row] = (t0 ? ((t1 == 0.0) ? 0.0 : t1 / t3) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 }
 
-void lossforge_kl_divergence_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict gradient, double *restrict hessian)
+void lossforge_kl_divergence_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double p_i = p[row];
-            const int t0 = (p_i == p_i);
-            const double t1 = 1.0 - y_i;
-            const double t2 = 1.0 - p_i;
-            const double t3 = ((t1 == 0.0) ? 0.0 : t1 / t2);
-            const double t4 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-            gradient[row] = (t0 ? t3 - t4 : p_i);
-            hessian[row] = (t0 ? ((t3 == 0.0) ? 0.0 : t3 / t2) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_kl_divergence_loss_gradient_f64(size_t n, const double *y, const double *p, const double *weight, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_kl_divergence_loss_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const double t2 = 1.0 - p_i;
         const double t3 = ((t1 == 0.0) ? 0.0 : t1 / t2);
         const double t4 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        gradient[row] = w * (t0 ? t3 - t4 : p_i);
-        hessian[row] = w * (t0 ? ((t3 == 0.0) ? 0.0 : t3 / t2) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
+        gradient[row] = (t0 ? t3 - t4 : p_i);
+        hessian[row] = (t0 ? ((t3 == 0.0) ? 0.0 : t3 / t2) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
     }
 }
 
-void lossforge_kl_divergence_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict p, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_kl_divergence_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double p_i = p[row];
-            const int t0 = (p_i == p_i);
-            const double t1 = 1.0 - y_i;
-            const int t2 = (t1 <= 0.0);
-            const double t3 = 1.0 - p_i;
-            const int t4 = (t1 <= 2.0 * t3);
-            const double t5 = (t2 ? 1.0 : t1);
-            const double t6 = t3 - t5;
-            const double t7 = maximum(-0.5, t3 - 1.0);
-            const double t8 = maximum(-0.5, (t3 - t1) / t1);
-            const int t9 = (0.0 < t1);
-            const int t10 = (((-0.3333333333333333 <= t7) && t2 && (t7 <= 0.5)) || ((-0.3333333333333333 <= t8) && (t8 <= 0.5) && t9));
-            const double t11 = maximum(-0.5, t6 * (t2 ? 1.0 : 1.0 / t1));
-            const double t12 = (t10 ? t11 : 0.0);
-            const double t13 = 2.0 + t12;
-            const double t14 = (t10 ? t11 * t11 : 0.0);
-            const double t15 = minimum(1.2676506002282294e+30, t11);
-            const int t16 = (((0.5 <= t3) && t2 && (t3 <= 2.0)) || (t4 && (t3 <= 2.0 * t1) && t9));
-            const int t17 = ((t2 && ((1.2676506002282294e+30 < t3) || (t3 < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * t3 < t1) || (1.2676506002282294e+30 * t1 < t3)) && t9));
-            const int t18 = (y_i <= 0.0);
-            const int t19 = (y_i <= 2.0 * p_i);
-            const double t20 = (t18 ? 1.0 : y_i);
-            const double t21 = p_i - t20;
-            const double t22 = maximum(-0.5, p_i - 1.0);
-            const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
-            const int t24 = (0.0 < y_i);
-            const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-            const double t26 = maximum(-0.5, t21 * (t18 ? 1.0 : 1.0 / y_i));
-            const double t27 = (t25 ? t26 : 0.0);
-            const double t28 = 2.0 + t27;
-            const double t29 = (t25 ? t26 * t26 : 0.0);
-            const double t30 = minimum(1.2676506002282294e+30, t26);
-            const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
-            const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
-            const double t33 = ((t1 == 0.0) ? 0.0 : t1 / t3);
-            const double t34 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-            loss[row] = (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_v((t10 ? 1.0 : t15))) : t5 * (t16 ? log1p_v((t16 ? (t5 - t3) / t3 : 0.0)) : (t17 ? log_v(t5) - log_v(t3) : log_v((t17 ? 1.0 : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_v((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_v((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_v(t20) - log_v(p_i) : log_v((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
-            gradient[row] = (t0 ? t33 - t34 : p_i);
-            hessian[row] = (t0 ? ((t33 == 0.0) ? 0.0 : t33 / t3) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_kl_divergence_gradient_hessian_f64(size_t n, const double *y, const double *p, const double *weight, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_kl_divergence_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const p = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double w = weight[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 <= 0.0);
@@ -504,58 +484,71 @@ void lossforge_kl_divergence_loss_gradient_hessian_f64(size_t n, const double *r
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
         const double t33 = ((t1 == 0.0) ? 0.0 : t1 / t3);
         const double t34 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        loss[row] = w * (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_v((t10 ? 1.0 : t15))) : t5 * (t16 ? log1p_v((t16 ? (t5 - t3) / t3 : 0.0)) : (t17 ? log_v(t5) - log_v(t3) : log_v((t17 ? 1.0 : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_v((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_v((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_v(t20) - log_v(p_i) : log_v((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
-        gradient[row] = w * (t0 ? t33 - t34 : p_i);
-        hessian[row] = w * (t0 ? ((t33 == 0.0) ? 0.0 : t33 / t3) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
+        loss[row] = (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_v((t10 ? 1.0 : t15))) : t5 * (t16 ? log1p_v((t16 ? (t5 - t3) / t3 : 0.0)) : (t17 ? log_v(t5) - log_v(t3) : log_v((t17 ? 1.0 : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_v((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_v((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_v(t20) - log_v(p_i) : log_v((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
+        gradient[row] = (t0 ? t33 - t34 : p_i);
+        hessian[row] = (t0 ? ((t33 == 0.0) ? 0.0 : t33 / t3) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
     }
 }
 
-void lossforge_kl_divergence_loss_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss)
+void lossforge_kl_divergence_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float p_i = p[row];
-            const float t0 = 1.0f - y_i;
-            const int t1 = (t0 <= 0.0f);
-            const float t2 = 1.0f - p_i;
-            const int t3 = (t0 <= 2.0f * t2);
-            const float t4 = (t1 ? 1.0f : t0);
-            const float t5 = t2 - t4;
-            const float t6 = maximumf(-0.5f, t2 - 1.0f);
-            const float t7 = maximumf(-0.5f, (t2 - t0) / t0);
-            const int t8 = (0.0f < t0);
-            const int t9 = (((-0.33333334f <= t6) && t1 && (t6 <= 0.5f)) || ((-0.33333334f <= t7) && (t7 <= 0.5f) && t8));
-            const float t10 = maximumf(-0.5f, t5 * (t1 ? 1.0f : 1.0f / t0));
-            const float t11 = (t9 ? t10 : 0.0f);
-            const float t12 = 2.0f + t11;
-            const float t13 = (t9 ? t10 * t10 : 0.0f);
-            const float t14 = minimumf(1.2676506e+30f, t10);
-            const int t15 = (((0.5f <= t2) && t1 && (t2 <= 2.0f)) || (t3 && (t2 <= 2.0f * t0) && t8));
-            const int t16 = ((t1 && ((1.2676506e+30f < t2) || (t2 < 7.888609e-31f))) || (((1.2676506e+30f * t2 < t0) || (1.2676506e+30f * t0 < t2)) && t8));
-            const int t17 = (y_i <= 0.0f);
-            const int t18 = (y_i <= 2.0f * p_i);
-            const float t19 = (t17 ? 1.0f : y_i);
-            const float t20 = p_i - t19;
-            const float t21 = maximumf(-0.5f, p_i - 1.0f);
-            const float t22 = maximumf(-0.5f, (p_i - y_i) / y_i);
-            const int t23 = (0.0f < y_i);
-            const int t24 = (((-0.33333334f <= t21) && t17 && (t21 <= 0.5f)) || ((-0.33333334f <= t22) && (t22 <= 0.5f) && t23));
-            const float t25 = maximumf(-0.5f, t20 * (t17 ? 1.0f : 1.0f / y_i));
-            const float t26 = (t24 ? t25 : 0.0f);
-            const float t27 = 2.0f + t26;
-            const float t28 = (t24 ? t25 * t25 : 0.0f);
-            const float t29 = minimumf(1.2676506e+30f, t25);
-            const int t30 = (((0.5f <= p_i) && t17 && (p_i <= 2.0f)) || (t18 && (p_i <= 2.0f * y_i) && t23));
-            const int t31 = ((t17 && ((1.2676506e+30f < p_i) || (p_i < 7.888609e-31f))) || (((1.2676506e+30f * p_i < y_i) || (1.2676506e+30f * y_i < p_i)) && t23));
-            loss[row] = ((p_i == p_i) ? (t1 ? t2 : (t3 ? t5 * (t9 ? t11 / t12 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0f) * t13 / t12 / t12) / 21.0f) * t13 / t12 / t12) / 19.0f) * t13 / t12 / t12) / 17.0f) * t13 / t12 / t12) / 15.0f) * t13 / t12 / t12) / 13.0f) * t13 / t12 / t12) / 11.0f) * t13 / t12 / t12) / 9.0f) * t13 / t12 / t12) / 7.0f) * t13 / t12 / t12) / 5.0f) * t13 / t12 / t12 / t12 / 3.0f : 1.0f - (t9 ? 1.0f : 1.0f / t14) * log1p_vf((t9 ? 1.0f : t14))) : t4 * (t15 ? log1p_vf((t15 ? (t4 - t2) / t2 : 0.0f)) : (t16 ? log_vf(t4) - log_vf(t2) : log_vf((t16 ? 1.0f : t4 / t2)))) + t2 - t4)) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0f) * t28 / t27 / t27) / 21.0f) * t28 / t27 / t27) / 19.0f) * t28 / t27 / t27) / 17.0f) * t28 / t27 / t27) / 15.0f) * t28 / t27 / t27) / 13.0f) * t28 / t27 / t27) / 11.0f) * t28 / t27 / t27) / 9.0f) * t28 / t27 / t27) / 7.0f) * t28 / t27 / t27) / 5.0f) * t28 / t27 / t27 / t27 / 3.0f : 1.0f - (t24 ? 1.0f : 1.0f / t29) * log1p_vf((t24 ? 1.0f : t29))) : p_i + t19 * (t30 ? log1p_vf((t30 ? (t19 - p_i) / p_i : 0.0f)) : (t31 ? log_vf(t19) - log_vf(p_i) : log_vf((t31 ? 1.0f : t19 / p_i)))) - t19)) : p_i);
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_kl_divergence_loss_gradient_hessian_f64(size_t n, const double *y, const double *p, const double *weight, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_kl_divergence_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const int t1 = (t0 <= 0.0f);
         const float t2 = 1.0f - p_i;
@@ -588,104 +581,96 @@ void lossforge_kl_divergence_loss_f32(size_t n, const float *restrict y, const f
         const float t29 = minimumf(1.2676506e+30f, t25);
         const int t30 = (((0.5f <= p_i) && t17 && (p_i <= 2.0f)) || (t18 && (p_i <= 2.0f * y_i) && t23));
         const int t31 = ((t17 && ((1.2676506e+30f < p_i) || (p_i < 7.888609e-31f))) || (((1.2676506e+30f * p_i < y_i) || (1.2676506e+30f * y_i < p_i)) && t23));
-        loss[row] = w * ((p_i == p_i) ? (t1 ? t2 : (t3 ? t5 * (t9 ? t11 / t12 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0f) * t13 / t12 / t12) / 21.0f) * t13 / t12 / t12) / 19.0f) * t13 / t12 / t12) / 17.0f) * t13 / t12 / t12) / 15.0f) * t13 / t12 / t12) / 13.0f) * t13 / t12 / t12) / 11.0f) * t13 / t12 / t12) / 9.0f) * t13 / t12 / t12) / 7.0f) * t13 / t12 / t12) / 5.0f) * t13 / t12 / t12 / t12 / 3.0f : 1.0f - (t9 ? 1.0f : 1.0f / t14) * log1p_vf((t9 ? 1.0f : t14))) : t4 * (t15 ? log1p_vf((t15 ? (t4 - t2) / t2 : 0.0f)) : (t16 ? log_vf(t4) - log_vf(t2) : log_vf((t16 ? 1.0f : t4 / t2)))) + t2 - t4)) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0f) * t28 / t27 / t27) / 21.0f) * t28 / t27 / t27) / 19.0f) * t28 / t27 / t27) / 17.0f) * t28 / t27 / t27) / 15.0f) * t28 / t27 / t27) / 13.0f) * t28 / t27 / t27) / 11.0f) * t28 / t27 / t27) / 9.0f) * t28 / t27 / t27) / 7.0f) * t28 / t27 / t27) / 5.0f) * t28 / t27 / t27 / t27 / 3.0f : 1.0f - (t24 ? 1.0f : 1.0f / t29) * log1p_vf((t24 ? 1.0f : t29))) : p_i + t19 * (t30 ? log1p_vf((t30 ? (t19 - p_i) / p_i : 0.0f)) : (t31 ? log_vf(t19) - log_vf(p_i) : log_vf((t31 ? 1.0f : t19 / p_i)))) - t19)) : p_i);
+        loss[row] = ((p_i == p_i) ? (t1 ? t2 : (t3 ? t5 * (t9 ? t11 / t12 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0f) * t13 / t12 / t12) / 21.0f) * t13 / t12 / t12) / 19.0f) * t13 / t12 / t12) / 17.0f) * t13 / t12 / t12) / 15.0f) * t13 / t12 / t12) / 13.0f) * t13 / t12 / t12) / 11.0f) * t13 / t12 / t12) / 9.0f) * t13 / t12 / t12) / 7.0f) * t13 / t12 / t12) / 5.0f) * t13 / t12 / t12 / t12 / 3.0f : 1.0f - (t9 ? 1.0f : 1.0f / t14) * log1p_vf((t9 ? 1.0f : t14))) : t4 * (t15 ? log1p_vf((t15 ? (t4 - t2) / t2 : 0.0f)) : (t16 ? log_vf(t4) - log_vf(t2) : log_vf((t16 ? 1.0f : t4 / t2)))) + t2 - t4)) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0f) * t28 / t27 / t27) / 21.0f) * t28 / t27 / t27) / 19.0f) * t28 / t27 / t27) / 17.0f) * t28 / t27 / t27) / 15.0f) * t28 / t27 / t27) / 13.0f) * t28 / t27 / t27) / 11.0f) * t28 / t27 / t27) / 9.0f) * t28 / t27 / t27) / 7.0f) * t28 / t27 / t27) / 5.0f) * t28 / t27 / t27 / t27 / 3.0f : 1.0f - (t24 ? 1.0f : 1.0f / t29) * log1p_vf((t24 ? 1.0f : t29))) : p_i + t19 * (t30 ? log1p_vf((t30 ? (t19 - p_i) / p_i : 0.0f)) : (t31 ? log_vf(t19) - log_vf(p_i) : log_vf((t31 ? 1.0f : t19 / p_i)))) - t19)) : p_i);
     }
 }
 
-void lossforge_kl_divergence_gradient_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict gradient)
+void lossforge_kl_divergence_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float p_i = p[row];
-            const float t0 = 1.0f - y_i;
-            gradient[row] = ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : t0 / (1.0f - p_i)) - ((y_i == 0.0f) ? 0.0f : y_i / p_i) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_kl_divergence_loss_f32(size_t n, const float *y, const float *p, const float *weight, float *loss)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {loss};
+    lossforge_kl_divergence_loss_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
-        gradient[row] = w * ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : t0 / (1.0f - p_i)) - ((y_i == 0.0f) ? 0.0f : y_i / p_i) : p_i);
+        gradient[row] = ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : t0 / (1.0f - p_i)) - ((y_i == 0.0f) ? 0.0f : y_i / p_i) : p_i);
     }
 }
 
-void lossforge_kl_divergence_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict hessian)
+void lossforge_kl_divergence_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float p_i = p[row];
-            const float t0 = 1.0f - y_i;
-            const float t1 = 1.0f - p_i;
-            const float t2 = ((t0 == 0.0f) ? 0.0f : t0 / t1);
-            const float t3 = ((y_i == 0.0f) ? 0.0f : y_i / p_i);
-            hessian[row] = ((p_i == p_i) ? ((t2 == 0.0f) ? 0.0f : t2 / t1) + ((t3 == 0.0f) ? 0.0f : t3 / p_i) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_kl_divergence_gradient_f32(size_t n, const float *y, const float *p, const float *weight, float *gradient)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {gradient};
+    lossforge_kl_divergence_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight[row];
         const float t0 = 1.0f - y_i;
         const float t1 = 1.0f - p_i;
         const float t2 = ((t0 == 0.0f) ? 0.0f : t0 / t1);
         const float t3 = ((y_i == 0.0f) ? 0.0f : y_i / p_i);
-        hessian[row] = w * ((p_i == p_i) ? ((t2 == 0.0f) ? 0.0f : t2 / t1) + ((t3 == 0.0f) ? 0.0f : t3 / p_i) : p_i);
+        hessian[row] = ((p_i == p_i) ? ((t2 == 0.0f) ? 0.0f : t2 / t1) + ((t3 == 0.0f) ? 0.0f : t3 / p_i) : p_i);
     }
 }
 
-void lossforge_kl_divergence_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss, float *restrict gradient)
+void lossforge_kl_divergence_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float p_i = p[row];
-            const int t0 = (p_i == p_i);
-            const float t1 = 1.0f - y_i;
-            const int t2 = (t1 <= 0.0f);
-            const float t3 = 1.0f - p_i;
-            const int t4 = (t1 <= 2.0f * t3);
-            const float t5 = (t2 ? 1.0f : t1);
-            const float t6 = t3 - t5;
-            const float t7 = maximumf(-0.5f, t3 - 1.0f);
-            const float t8 = maximumf(-0.5f, (t3 - t1) / t1);
-            const int t9 = (0.0f < t1);
-            const int t10 = (((-0.33333334f <= t7) && t2 && (t7 <= 0.5f)) || ((-0.33333334f <= t8) && (t8 <= 0.5f) && t9));
-            const float t11 = maximumf(-0.5f, t6 * (t2 ? 1.0f : 1.0f / t1));
-            const float t12 = (t10 ? t11 : 0.0f);
-            const float t13 = 2.0f + t12;
-            const float t14 = (t10 ? t11 * t11 : 0.0f);
-            const float t15 = minimumf(1.2676506e+30f, t11);
-            const int t16 = (((0.5f <= t3) && t2 && (t3 <= 2.0f)) || (t4 && (t3 <= 2.0f * t1) && t9));
-            const int t17 = ((t2 && ((1.2676506e+30f < t3) || (t3 < 7.888609e-31f))) || (((1.2676506e+30f * t3 < t1) || (1.2676506e+30f * t1 < t3)) && t9));
-            const int t18 = (y_i <= 0.0f);
-            const int t19 = (y_i <= 2.0f * p_i);
-            const float t20 = (t18 ? 1.0f : y_i);
-            const float t21 = p_i - t20;
-            const float t22 = maximumf(-0.5f, p_i - 1.0f);
-            const float t23 = maximumf(-0.5f, (p_i - y_i) / y_i);
-            const int t24 = (0.0f < y_i);
-            const int t25 = (((-0.33333334f <= t22) && t18 && (t22 <= 0.5f)) || ((-0.33333334f <= t23) && (t23 <= 0.5f) && t24));
-            const float t26 = maximumf(-0.5f, t21 * (t18 ? 1.0f : 1.0f / y_i));
-            const float t27 = (t25 ? t26 : 0.0f);
-            const float t28 = 2.0f + t27;
-            const float t29 = (t25 ? t26 * t26 : 0.0f);
-            const float t30 = minimumf(1.2676506e+30f, t26);
-            const int t31 = (((0.5f <= p_i) && t18 && (p_i <= 2.0f)) || (t19 && (p_i <= 2.0f * y_i) && t24));
-            const int t32 = ((t18 && ((1.2676506e+30f < p_i) || (p_i < 7.888609e-31f))) || (((1.2676506e+30f * p_i < y_i) || (1.2676506e+30f * y_i < p_i)) && t24));
-            loss[row] = (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0f) * t14 / t13 / t13) / 21.0f) * t14 / t13 / t13) / 19.0f) * t14 / t13 / t13) / 17.0f) * t14 / t13 / t13) / 15.0f) * t14 / t13 / t13) / 13.0f) * t14 / t13 / t13) / 11.0f) * t14 / t13 / t13) / 9.0f) * t14 / t13 / t13) / 7.0f) * t14 / t13 / t13) / 5.0f) * t14 / t13 / t13 / t13 / 3.0f : 1.0f - (t10 ? 1.0f : 1.0f / t15) * log1p_vf((t10 ? 1.0f : t15))) : t5 * (t16 ? log1p_vf((t16 ? (t5 - t3) / t3 : 0.0f)) : (t17 ? log_vf(t5) - log_vf(t3) : log_vf((t17 ? 1.0f : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0f) * t29 / t28 / t28) / 21.0f) * t29 / t28 / t28) / 19.0f) * t29 / t28 / t28) / 17.0f) * t29 / t28 / t28) / 15.0f) * t29 / t28 / t28) / 13.0f) * t29 / t28 / t28) / 11.0f) * t29 / t28 / t28) / 9.0f) * t29 / t28 / t28) / 7.0f) * t29 / t28 / t28) / 5.0f) * t29 / t28 / t28 / t28 / 3.0f : 1.0f - (t25 ? 1.0f : 1.0f / t30) * log1p_vf((t25 ? 1.0f : t30))) : p_i + t20 * (t31 ? log1p_vf((t31 ? (t20 - p_i) / p_i : 0.0f)) : (t32 ? log_vf(t20) - log_vf(p_i) : log_vf((t32 ? 1.0f : t20 / p_i)))) - t20)) : p_i);
-            gradient[row] = (t0 ? ((t1 == 0.0f) ? 0.0f : t1 / t3) - ((y_i == 0.0f) ? 0.0f : y_i / p_i) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_kl_divergence_hessian_f32(size_t n, const float *y, const float *p, const float *weight, float *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {hessian};
+    lossforge_kl_divergence_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight[row];
         const int t0 = (p_i == p_i);
         const float t1 = 1.0f - y_i;
         const int t2 = (t1 <= 0.0f);
@@ -719,92 +704,72 @@ void lossforge_kl_divergence_loss_gradient_f32(size_t n, const float *restrict y
         const float t30 = minimumf(1.2676506e+30f, t26);
         const int t31 = (((0.5f <= p_i) && t18 && (p_i <= 2.0f)) || (t19 && (p_i <= 2.0f * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506e+30f < p_i) || (p_i < 7.888609e-31f))) || (((1.2676506e+30f * p_i < y_i) || (1.2676506e+30f * y_i < p_i)) && t24));
-        loss[row] = w * (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0f) * t14 / t13 / t13) / 21.0f) * t14 / t13 / t13) / 19.0f) * t14 / t13 / t13) / 17.0f) * t14 / t13 / t13) / 15.0f) * t14 / t13 / t13) / 13.0f) * t14 / t13 / t13) / 11.0f) * t14 / t13 / t13) / 9.0f) * t14 / t13 / t13) / 7.0f) * t14 / t13 / t13) / 5.0f) * t14 / t13 / t13 / t13 / 3.0f : 1.0f - (t10 ? 1.0f : 1.0f / t15) * log1p_vf((t10 ? 1.0f : t15))) : t5 * (t16 ? log1p_vf((t16 ? (t5 - t3) / t3 : 0.0f)) : (t17 ? log_vf(t5) - log_vf(t3) : log_vf((t17 ? 1.0f : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0f) * t29 / t28 / t28) / 21.0f) * t29 / t28 / t28) / 19.0f) * t29 / t28 / t28) / 17.0f) * t29 / t28 / t28) / 15.0f) * t29 / t28 / t28) / 13.0f) * t29 / t28 / t28) / 11.0f) * t29 / t28 / t28) / 9.0f) * t29 / t28 / t28) / 7.0f) * t29 / t28 / t28) / 5.0f) * t29 / t28 / t28 / t28 / 3.0f : 1.0f - (t25 ? 1.0f : 1.0f / t30) * log1p_vf((t25 ? 1.0f : t30))) : p_i + t20 * (t31 ? log1p_vf((t31 ? (t20 - p_i) / p_i : 0.0f)) : (t32 ? log_vf(t20) - log_vf(p_i) : log_vf((t32 ? 1.0f : t20 / p_i)))) - t20)) : p_i);
-        gradient[row] = w * (t0 ? ((t1 == 0.0f) ? 0.0f : t1 / t3) - ((y_i == 0.0f) ? 0.0f : y_i / p_i) : p_i);
+        loss[row] = (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0f) * t14 / t13 / t13) / 21.0f) * t14 / t13 / t13) / 19.0f) * t14 / t13 / t13) / 17.0f) * t14 / t13 / t13) / 15.0f) * t14 / t13 / t13) / 13.0f) * t14 / t13 / t13) / 11.0f) * t14 / t13 / t13) / 9.0f) * t14 / t13 / t13) / 7.0f) * t14 / t13 / t13) / 5.0f) * t14 / t13 / t13 / t13 / 3.0f : 1.0f - (t10 ? 1.0f : 1.0f / t15) * log1p_vf((t10 ? 1.0f : t15))) : t5 * (t16 ? log1p_vf((t16 ? (t5 - t3) / t3 : 0.0f)) : (t17 ? log_vf(t5) - log_vf(t3) : log_vf((t17 ? 1.0f : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0f) * t29 / t28 / t28) / 21.0f) * t29 / t28 / t28) / 19.0f) * t29 / t28 / t28) / 17.0f) * t29 / t28 / t28) / 15.0f) * t29 / t28 / t28) / 13.0f) * t29 / t28 / t28) / 11.0f) * t29 / t28 / t28) / 9.0f) * t29 / t28 / t28) / 7.0f) * t29 / t28 / t28) / 5.0f) * t29 / t28 / t28 / t28 / 3.0f : 1.0f - (t25 ? 1.0f : 1.0f / t30) * log1p_vf((t25 ? 1.0f : t30))) : p_i + t20 * (t31 ? log1p_vf((t31 ? (t20 - p_i) / p_i : 0.0f)) : (t32 ? log_vf(t20) - log_vf(p_i) : log_vf((t32 ? 1.0f : t20 / p_i)))) - t20)) : p_i);
+        gradient[row] = (t0 ? ((t1 == 0.0f) ? 0.0f : t1 / t3) - ((y_i == 0.0f) ? 0.0f : y_i / p_i) : p_i);
     }
 }
 
-void lossforge_kl_divergence_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict gradient, float *restrict hessian)
+void lossforge_kl_divergence_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float p_i = p[row];
-            const int t0 = (p_i == p_i);
-            const float t1 = 1.0f - y_i;
-            const float t2 = 1.0f - p_i;
-            const float t3 = ((t1 == 0.0f) ? 0.0f : t1 / t2);
-            const float t4 = ((y_i == 0.0f) ? 0.0f : y_i / p_i);
-            gradient[row] = (t0 ? t3 - t4 : p_i);
-            hessian[row] = (t0 ? ((t3 == 0.0f) ? 0.0f : t3 / t2) + ((t4 == 0.0f) ? 0.0f : t4 / p_i) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_kl_divergence_loss_gradient_f32(size_t n, const float *y, const float *p, const float *weight, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_kl_divergence_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight[row];
         const int t0 = (p_i == p_i);
         const float t1 = 1.0f - y_i;
         const float t2 = 1.0f - p_i;
         const float t3 = ((t1 == 0.0f) ? 0.0f : t1 / t2);
         const float t4 = ((y_i == 0.0f) ? 0.0f : y_i / p_i);
-        gradient[row] = w * (t0 ? t3 - t4 : p_i);
-        hessian[row] = w * (t0 ? ((t3 == 0.0f) ? 0.0f : t3 / t2) + ((t4 == 0.0f) ? 0.0f : t4 / p_i) : p_i);
+        gradient[row] = (t0 ? t3 - t4 : p_i);
+        hessian[row] = (t0 ? ((t3 == 0.0f) ? 0.0f : t3 / t2) + ((t4 == 0.0f) ? 0.0f : t4 / p_i) : p_i);
     }
 }
 
-void lossforge_kl_divergence_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict p, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_kl_divergence_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float p_i = p[row];
-            const int t0 = (p_i == p_i);
-            const float t1 = 1.0f - y_i;
-            const int t2 = (t1 <= 0.0f);
-            const float t3 = 1.0f - p_i;
-            const int t4 = (t1 <= 2.0f * t3);
-            const float t5 = (t2 ? 1.0f : t1);
-            const float t6 = t3 - t5;
-            const float t7 = maximumf(-0.5f, t3 - 1.0f);
-            const float t8 = maximumf(-0.5f, (t3 - t1) / t1);
-            const int t9 = (0.0f < t1);
-            const int t10 = (((-0.33333334f <= t7) && t2 && (t7 <= 0.5f)) || ((-0.33333334f <= t8) && (t8 <= 0.5f) && t9));
-            const float t11 = maximumf(-0.5f, t6 * (t2 ? 1.0f : 1.0f / t1));
-            const float t12 = (t10 ? t11 : 0.0f);
-            const float t13 = 2.0f + t12;
-            const float t14 = (t10 ? t11 * t11 : 0.0f);
-            const float t15 = minimumf(1.2676506e+30f, t11);
-            const int t16 = (((0.5f <= t3) && t2 && (t3 <= 2.0f)) || (t4 && (t3 <= 2.0f * t1) && t9));
-            const int t17 = ((t2 && ((1.2676506e+30f < t3) || (t3 < 7.888609e-31f))) || (((1.2676506e+30f * t3 < t1) || (1.2676506e+30f * t1 < t3)) && t9));
-            const int t18 = (y_i <= 0.0f);
-            const int t19 = (y_i <= 2.0f * p_i);
-            const float t20 = (t18 ? 1.0f : y_i);
-            const float t21 = p_i - t20;
-            const float t22 = maximumf(-0.5f, p_i - 1.0f);
-            const float t23 = maximumf(-0.5f, (p_i - y_i) / y_i);
-            const int t24 = (0.0f < y_i);
-            const int t25 = (((-0.33333334f <= t22) && t18 && (t22 <= 0.5f)) || ((-0.33333334f <= t23) && (t23 <= 0.5f) && t24));
-            const float t26 = maximumf(-0.5f, t21 * (t18 ? 1.0f : 1.0f / y_i));
-            const float t27 = (t25 ? t26 : 0.0f);
-            const float t28 = 2.0f + t27;
-            const float t29 = (t25 ? t26 * t26 : 0.0f);
-            const float t30 = minimumf(1.2676506e+30f, t26);
-            const int t31 = (((0.5f <= p_i) && t18 && (p_i <= 2.0f)) || (t19 && (p_i <= 2.0f * y_i) && t24));
-            const int t32 = ((t18 && ((1.2676506e+30f < p_i) || (p_i < 7.888609e-31f))) || (((1.2676506e+30f * p_i < y_i) || (1.2676506e+30f * y_i < p_i)) && t24));
-            const float t33 = ((t1 == 0.0f) ? 0.0f : t1 / t3);
-            const float t34 = ((y_i == 0.0f) ? 0.0f : y_i / p_i);
-            loss[row] = (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0f) * t14 / t13 / t13) / 21.0f) * t14 / t13 / t13) / 19.0f) * t14 / t13 / t13) / 17.0f) * t14 / t13 / t13) / 15.0f) * t14 / t13 / t13) / 13.0f) * t14 / t13 / t13) / 11.0f) * t14 / t13 / t13) / 9.0f) * t14 / t13 / t13) / 7.0f) * t14 / t13 / t13) / 5.0f) * t14 / t13 / t13 / t13 / 3.0f : 1.0f - (t10 ? 1.0f : 1.0f / t15) * log1p_vf((t10 ? 1.0f : t15))) : t5 * (t16 ? log1p_vf((t16 ? (t5 - t3) / t3 : 0.0f)) : (t17 ? log_vf(t5) - log_vf(t3) : log_vf((t17 ? 1.0f : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0f) * t29 / t28 / t28) / 21.0f) * t29 / t28 / t28) / 19.0f) * t29 / t28 / t28) / 17.0f) * t29 / t28 / t28) / 15.0f) * t29 / t28 / t28) / 13.0f) * t29 / t28 / t28) / 11.0f) * t29 / t28 / t28) / 9.0f) * t29 / t28 / t28) / 7.0f) * t29 / t28 / t28) / 5.0f) * t29 / t28 / t28 / t28 / 3.0f : 1.0f - (t25 ? 1.0f : 1.0f / t30) * log1p_vf((t25 ? 1.0f : t30))) : p_i + t20 * (t31 ? log1p_vf((t31 ? (t20 - p_i) / p_i : 0.0f)) : (t32 ? log_vf(t20) - log_vf(p_i) : log_vf((t32 ? 1.0f : t20 / p_i)))) - t20)) : p_i);
-            gradient[row] = (t0 ? t33 - t34 : p_i);
-            hessian[row] = (t0 ? ((t33 == 0.0f) ? 0.0f : t33 / t3) + ((t34 == 0.0f) ? 0.0f : t34 / p_i) : p_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_kl_divergence_gradient_hessian_f32(size_t n, const float *y, const float *p, const float *weight, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_kl_divergence_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const p = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float p_i = p[row];
-        const float w = weight[row];
         const int t0 = (p_i == p_i);
         const float t1 = 1.0f - y_i;
         const int t2 = (t1 <= 0.0f);
@@ -840,8 +805,22 @@ void lossforge_kl_divergence_loss_gradient_hessian_f32(size_t n, const float *re
         const int t32 = ((t18 && ((1.2676506e+30f < p_i) || (p_i < 7.888609e-31f))) || (((1.2676506e+30f * p_i < y_i) || (1.2676506e+30f * y_i < p_i)) && t24));
         const float t33 = ((t1 == 0.0f) ? 0.0f : t1 / t3);
         const float t34 = ((y_i == 0.0f) ? 0.0f : y_i / p_i);
-        loss[row] = w * (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0f) * t14 / t13 / t13) / 21.0f) * t14 / t13 / t13) / 19.0f) * t14 / t13 / t13) / 17.0f) * t14 / t13 / t13) / 15.0f) * t14 / t13 / t13) / 13.0f) * t14 / t13 / t13) / 11.0f) * t14 / t13 / t13) / 9.0f) * t14 / t13 / t13) / 7.0f) * t14 / t13 / t13) / 5.0f) * t14 / t13 / t13 / t13 / 3.0f : 1.0f - (t10 ? 1.0f : 1.0f / t15) * log1p_vf((t10 ? 1.0f : t15))) : t5 * (t16 ? log1p_vf((t16 ? (t5 - t3) / t3 : 0.0f)) : (t17 ? log_vf(t5) - log_vf(t3) : log_vf((t17 ? 1.0f : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0f) * t29 / t28 / t28) / 21.0f) * t29 / t28 / t28) / 19.0f) * t29 / t28 / t28) / 17.0f) * t29 / t28 / t28) / 15.0f) * t29 / t28 / t28) / 13.0f) * t29 / t28 / t28) / 11.0f) * t29 / t28 / t28) / 9.0f) * t29 / t28 / t28) / 7.0f) * t29 / t28 / t28) / 5.0f) * t29 / t28 / t28 / t28 / 3.0f : 1.0f - (t25 ? 1.0f : 1.0f / t30) * log1p_vf((t25 ? 1.0f : t30))) : p_i + t20 * (t31 ? log1p_vf((t31 ? (t20 - p_i) / p_i : 0.0f)) : (t32 ? log_vf(t20) - log_vf(p_i) : log_vf((t32 ? 1.0f : t20 / p_i)))) - t20)) : p_i);
-        gradient[row] = w * (t0 ? t33 - t34 : p_i);
-        hessian[row] = w * (t0 ? ((t33 == 0.0f) ? 0.0f : t33 / t3) + ((t34 == 0.0f) ? 0.0f : t34 / p_i) : p_i);
+        loss[row] = (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0f) * t14 / t13 / t13) / 21.0f) * t14 / t13 / t13) / 19.0f) * t14 / t13 / t13) / 17.0f) * t14 / t13 / t13) / 15.0f) * t14 / t13 / t13) / 13.0f) * t14 / t13 / t13) / 11.0f) * t14 / t13 / t13) / 9.0f) * t14 / t13 / t13) / 7.0f) * t14 / t13 / t13) / 5.0f) * t14 / t13 / t13 / t13 / 3.0f : 1.0f - (t10 ? 1.0f : 1.0f / t15) * log1p_vf((t10 ? 1.0f : t15))) : t5 * (t16 ? log1p_vf((t16 ? (t5 - t3) / t3 : 0.0f)) : (t17 ? log_vf(t5) - log_vf(t3) : log_vf((t17 ? 1.0f : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0f) * t29 / t28 / t28) / 21.0f) * t29 / t28 / t28) / 19.0f) * t29 / t28 / t28) / 17.0f) * t29 / t28 / t28) / 15.0f) * t29 / t28 / t28) / 13.0f) * t29 / t28 / t28) / 11.0f) * t29 / t28 / t28) / 9.0f) * t29 / t28 / t28) / 7.0f) * t29 / t28 / t28) / 5.0f) * t29 / t28 / t28 / t28 / 3.0f : 1.0f - (t25 ? 1.0f : 1.0f / t30) * log1p_vf((t25 ? 1.0f : t30))) : p_i + t20 * (t31 ? log1p_vf((t31 ? (t20 - p_i) / p_i : 0.0f)) : (t32 ? log_vf(t20) - log_vf(p_i) : log_vf((t32 ? 1.0f : t20 / p_i)))) - t20)) : p_i);
+        gradient[row] = (t0 ? t33 - t34 : p_i);
+        hessian[row] = (t0 ? ((t33 == 0.0f) ? 0.0f : t33 / t3) + ((t34 == 0.0f) ? 0.0f : t34 / p_i) : p_i);
     }
+}
+
+void lossforge_kl_divergence_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_kl_divergence_loss_gradient_hessian_f32(size_t n, const float *y, const float *p, const float *weight, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, p, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_kl_divergence_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }

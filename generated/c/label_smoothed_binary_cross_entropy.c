@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -204,171 +213,241 @@ static inline float maximumf(float a, float b)
     return a > b ? a : b;
 }
 
-void lossforge_label_smoothed_binary_cross_entropy_loss_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double t0 = 1.0 - epsilon;
-    const double t1 = 0.5 * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t2 = log1p_v(exp_v(-fabs(z_i)));
-            loss[row] = (t0 * (1.0 - y_i) + t1) * (t2 + maximum(0.0, z_i)) + (t1 + y_i * t0) * (t2 + maximum(0.0, -z_i));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double z_i = z[row];
-        const double w = weight[row];
-        const double t2 = log1p_v(exp_v(-fabs(z_i)));
-        loss[row] = w * ((t0 * (1.0 - y_i) + t1) * (t2 + maximum(0.0, z_i)) + (t1 + y_i * t0) * (t2 + maximum(0.0, -z_i)));
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
 }
 
-void lossforge_label_smoothed_binary_cross_entropy_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict gradient)
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double t0 = 1.0 - epsilon;
-    const double t1 = 0.5 * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t2 = exp_v(-fabs(z_i));
-            const double t3 = 1.0 + t2;
-            gradient[row] = (t0 * (1.0 - y_i) + t1) * (((0.0 <= z_i) ? 1.0 : t2) / t3) - (t1 + y_i * t0) * (((0.0 <= -z_i) ? 1.0 : t2) / t3);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double t0 = constants[0];
+    const double t1 = constants[1];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
+        const double t2 = log1p_v(exp_v(-fabs(z_i)));
+        loss[row] = (t0 * (1.0 - y_i) + t1) * (t2 + maximum(0.0, z_i)) + (t1 + y_i * t0) * (t2 + maximum(0.0, -z_i));
+    }
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double epsilon = parameters[0];
+    const double t0 = 1.0 - epsilon;
+    const double t1 = 0.5 * epsilon;
+    const double constants[] = {t0, t1};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_loss_f64(size_t n, const double *y, const double *z, const double *weight, double epsilon, double *loss)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {loss};
+    lossforge_label_smoothed_binary_cross_entropy_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double t0 = constants[0];
+    const double t1 = constants[1];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
         const double t2 = exp_v(-fabs(z_i));
         const double t3 = 1.0 + t2;
-        gradient[row] = w * ((t0 * (1.0 - y_i) + t1) * (((0.0 <= z_i) ? 1.0 : t2) / t3) - (t1 + y_i * t0) * (((0.0 <= -z_i) ? 1.0 : t2) / t3));
+        gradient[row] = (t0 * (1.0 - y_i) + t1) * (((0.0 <= z_i) ? 1.0 : t2) / t3) - (t1 + y_i * t0) * (((0.0 <= -z_i) ? 1.0 : t2) / t3);
     }
 }
 
-void lossforge_label_smoothed_binary_cross_entropy_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict hessian)
+void lossforge_label_smoothed_binary_cross_entropy_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = 1.0 - epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t1 = exp_v(-fabs(z_i));
-            const double t2 = 1.0 + t1;
-            hessian[row] = (t0 * (1.0 - y_i) + (epsilon + y_i * t0)) * (((0.0 <= z_i) ? 1.0 : t1) / t2) * (((0.0 <= -z_i) ? 1.0 : t1) / t2);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double z_i = z[row];
-        const double w = weight[row];
-        const double t1 = exp_v(-fabs(z_i));
-        const double t2 = 1.0 + t1;
-        hessian[row] = w * ((t0 * (1.0 - y_i) + (epsilon + y_i * t0)) * (((0.0 <= z_i) ? 1.0 : t1) / t2) * (((0.0 <= -z_i) ? 1.0 : t1) / t2));
-    }
-}
-
-void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient)
-{
+    const double epsilon = parameters[0];
     const double t0 = 1.0 - epsilon;
     const double t1 = 0.5 * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t2 = t0 * (1.0 - y_i) + t1;
-            const double t3 = exp_v(-fabs(z_i));
-            const double t4 = log1p_v(t3);
-            const double t5 = t1 + y_i * t0;
-            const double t6 = -z_i;
-            const double t7 = 1.0 + t3;
-            loss[row] = t2 * (t4 + maximum(0.0, z_i)) + t5 * (t4 + maximum(0.0, t6));
-            gradient[row] = t2 * (((0.0 <= z_i) ? 1.0 : t3) / t7) - t5 * (((0.0 <= t6) ? 1.0 : t3) / t7);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {t0, t1};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_gradient_f64(size_t n, const double *y, const double *z, const double *weight, double epsilon, double *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {gradient};
+    lossforge_label_smoothed_binary_cross_entropy_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double epsilon = constants[0];
+    const double t0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
+        const double t1 = exp_v(-fabs(z_i));
+        const double t2 = 1.0 + t1;
+        hessian[row] = (t0 * (1.0 - y_i) + (epsilon + y_i * t0)) * (((0.0 <= z_i) ? 1.0 : t1) / t2) * (((0.0 <= -z_i) ? 1.0 : t1) / t2);
+    }
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double epsilon = parameters[0];
+    const double t0 = 1.0 - epsilon;
+    const double constants[] = {epsilon, t0};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double epsilon, double *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {hessian};
+    lossforge_label_smoothed_binary_cross_entropy_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double t0 = constants[0];
+    const double t1 = constants[1];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
         const double t2 = t0 * (1.0 - y_i) + t1;
         const double t3 = exp_v(-fabs(z_i));
         const double t4 = log1p_v(t3);
         const double t5 = t1 + y_i * t0;
         const double t6 = -z_i;
         const double t7 = 1.0 + t3;
-        loss[row] = w * (t2 * (t4 + maximum(0.0, z_i)) + t5 * (t4 + maximum(0.0, t6)));
-        gradient[row] = w * (t2 * (((0.0 <= z_i) ? 1.0 : t3) / t7) - t5 * (((0.0 <= t6) ? 1.0 : t3) / t7));
+        loss[row] = t2 * (t4 + maximum(0.0, z_i)) + t5 * (t4 + maximum(0.0, t6));
+        gradient[row] = t2 * (((0.0 <= z_i) ? 1.0 : t3) / t7) - t5 * (((0.0 <= t6) ? 1.0 : t3) / t7);
     }
 }
 
-void lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict gradient, double *restrict hessian)
+void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double epsilon = parameters[0];
     const double t0 = 1.0 - epsilon;
-    const double t2 = 0.5 * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t1 = t0 * (1.0 - y_i);
-            const double t3 = exp_v(-fabs(z_i));
-            const double t4 = 1.0 + t3;
-            const double t5 = ((0.0 <= z_i) ? 1.0 : t3) / t4;
-            const double t6 = y_i * t0;
-            const double t7 = ((0.0 <= -z_i) ? 1.0 : t3) / t4;
-            gradient[row] = (t1 + t2) * t5 - (t2 + t6) * t7;
-            hessian[row] = (t1 + (epsilon + t6)) * t5 * t7;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double t1 = 0.5 * epsilon;
+    const double constants[] = {t0, t1};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f64(size_t n, const double *y, const double *z, const double *weight, double epsilon, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {loss, gradient};
+    lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double epsilon = constants[0];
+    const double t0 = constants[1];
+    const double t2 = constants[2];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t1 = t0 * (1.0 - y_i);
         const double t3 = exp_v(-fabs(z_i));
         const double t4 = 1.0 + t3;
         const double t5 = ((0.0 <= z_i) ? 1.0 : t3) / t4;
         const double t6 = y_i * t0;
         const double t7 = ((0.0 <= -z_i) ? 1.0 : t3) / t4;
-        gradient[row] = w * ((t1 + t2) * t5 - (t2 + t6) * t7);
-        hessian[row] = w * ((t1 + (epsilon + t6)) * t5 * t7);
+        gradient[row] = (t1 + t2) * t5 - (t2 + t6) * t7;
+        hessian[row] = (t1 + (epsilon + t6)) * t5 * t7;
     }
 }
 
-void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double epsilon = parameters[0];
     const double t0 = 1.0 - epsilon;
     const double t2 = 0.5 * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t1 = t0 * (1.0 - y_i);
-            const double t3 = t1 + t2;
-            const double t4 = exp_v(-fabs(z_i));
-            const double t5 = log1p_v(t4);
-            const double t6 = y_i * t0;
-            const double t7 = t2 + t6;
-            const double t8 = -z_i;
-            const double t9 = 1.0 + t4;
-            const double t10 = ((0.0 <= z_i) ? 1.0 : t4) / t9;
-            const double t11 = ((0.0 <= t8) ? 1.0 : t4) / t9;
-            loss[row] = t3 * (t5 + maximum(0.0, z_i)) + t7 * (t5 + maximum(0.0, t8));
-            gradient[row] = t3 * t10 - t7 * t11;
-            hessian[row] = (t1 + (epsilon + t6)) * t10 * t11;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {epsilon, t0, t2};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double epsilon, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double epsilon = constants[0];
+    const double t0 = constants[1];
+    const double t2 = constants[2];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t1 = t0 * (1.0 - y_i);
         const double t3 = t1 + t2;
         const double t4 = exp_v(-fabs(z_i));
@@ -379,187 +458,293 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f64(siz
         const double t9 = 1.0 + t4;
         const double t10 = ((0.0 <= z_i) ? 1.0 : t4) / t9;
         const double t11 = ((0.0 <= t8) ? 1.0 : t4) / t9;
-        loss[row] = w * (t3 * (t5 + maximum(0.0, z_i)) + t7 * (t5 + maximum(0.0, t8)));
-        gradient[row] = w * (t3 * t10 - t7 * t11);
-        hessian[row] = w * ((t1 + (epsilon + t6)) * t10 * t11);
+        loss[row] = t3 * (t5 + maximum(0.0, z_i)) + t7 * (t5 + maximum(0.0, t8));
+        gradient[row] = t3 * t10 - t7 * t11;
+        hessian[row] = (t1 + (epsilon + t6)) * t10 * t11;
     }
 }
 
-void lossforge_label_smoothed_binary_cross_entropy_inverse_link_f64(size_t n, const double *restrict z, double epsilon, double *restrict mean)
+void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)epsilon;
-    for (size_t row = 0; row < n; row++) {
+    const double epsilon = parameters[0];
+    const double t0 = 1.0 - epsilon;
+    const double t2 = 0.5 * epsilon;
+    const double constants[] = {epsilon, t0, t2};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double epsilon, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void inverse_link_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const z = inputs[0];
+    double *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
         const double t0 = exp_v(-fabs(z_i));
         mean[row] = ((0.0 <= z_i) ? 1.0 : t0) / (1.0 + t0);
     }
 }
 
-void lossforge_label_smoothed_binary_cross_entropy_loss_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict loss)
+void lossforge_label_smoothed_binary_cross_entropy_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float t0 = 1.0f - epsilon;
-    const float t1 = 0.5f * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t2 = log1p_vf(exp_vf(-fabsf(z_i)));
-            loss[row] = (t0 * (1.0f - y_i) + t1) * (t2 + maximumf(0.0f, z_i)) + (t1 + y_i * t0) * (t2 + maximumf(0.0f, -z_i));
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_inverse_link_f64(size_t n, const double *z, double epsilon, double *mean)
+{
+    const void *const inputs[] = {z};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {mean};
+    lossforge_label_smoothed_binary_cross_entropy_inverse_link_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float w = weight[row];
-        const float t2 = log1p_vf(exp_vf(-fabsf(z_i)));
-        loss[row] = w * ((t0 * (1.0f - y_i) + t1) * (t2 + maximumf(0.0f, z_i)) + (t1 + y_i * t0) * (t2 + maximumf(0.0f, -z_i)));
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
 }
 
-void lossforge_label_smoothed_binary_cross_entropy_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict gradient)
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
 {
-    const float t0 = 1.0f - epsilon;
-    const float t1 = 0.5f * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t2 = exp_vf(-fabsf(z_i));
-            const float t3 = 1.0f + t2;
-            gradient[row] = (t0 * (1.0f - y_i) + t1) * (((0.0f <= z_i) ? 1.0f : t2) / t3) - (t1 + y_i * t0) * (((0.0f <= -z_i) ? 1.0f : t2) / t3);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float t0 = constants[0];
+    const float t1 = constants[1];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
+        const float t2 = log1p_vf(exp_vf(-fabsf(z_i)));
+        loss[row] = (t0 * (1.0f - y_i) + t1) * (t2 + maximumf(0.0f, z_i)) + (t1 + y_i * t0) * (t2 + maximumf(0.0f, -z_i));
+    }
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float epsilon = parameters[0];
+    const float t0 = 1.0f - epsilon;
+    const float t1 = 0.5f * epsilon;
+    const float constants[] = {t0, t1};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_loss_f32(size_t n, const float *y, const float *z, const float *weight, float epsilon, float *loss)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {loss};
+    lossforge_label_smoothed_binary_cross_entropy_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float t0 = constants[0];
+    const float t1 = constants[1];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float z_i = z[row];
         const float t2 = exp_vf(-fabsf(z_i));
         const float t3 = 1.0f + t2;
-        gradient[row] = w * ((t0 * (1.0f - y_i) + t1) * (((0.0f <= z_i) ? 1.0f : t2) / t3) - (t1 + y_i * t0) * (((0.0f <= -z_i) ? 1.0f : t2) / t3));
+        gradient[row] = (t0 * (1.0f - y_i) + t1) * (((0.0f <= z_i) ? 1.0f : t2) / t3) - (t1 + y_i * t0) * (((0.0f <= -z_i) ? 1.0f : t2) / t3);
     }
 }
 
-void lossforge_label_smoothed_binary_cross_entropy_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict hessian)
+void lossforge_label_smoothed_binary_cross_entropy_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = 1.0f - epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t1 = exp_vf(-fabsf(z_i));
-            const float t2 = 1.0f + t1;
-            hessian[row] = (t0 * (1.0f - y_i) + (epsilon + y_i * t0)) * (((0.0f <= z_i) ? 1.0f : t1) / t2) * (((0.0f <= -z_i) ? 1.0f : t1) / t2);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float w = weight[row];
-        const float t1 = exp_vf(-fabsf(z_i));
-        const float t2 = 1.0f + t1;
-        hessian[row] = w * ((t0 * (1.0f - y_i) + (epsilon + y_i * t0)) * (((0.0f <= z_i) ? 1.0f : t1) / t2) * (((0.0f <= -z_i) ? 1.0f : t1) / t2));
-    }
-}
-
-void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient)
-{
+    const float epsilon = parameters[0];
     const float t0 = 1.0f - epsilon;
     const float t1 = 0.5f * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t2 = t0 * (1.0f - y_i) + t1;
-            const float t3 = exp_vf(-fabsf(z_i));
-            const float t4 = log1p_vf(t3);
-            const float t5 = t1 + y_i * t0;
-            const float t6 = -z_i;
-            const float t7 = 1.0f + t3;
-            loss[row] = t2 * (t4 + maximumf(0.0f, z_i)) + t5 * (t4 + maximumf(0.0f, t6));
-            gradient[row] = t2 * (((0.0f <= z_i) ? 1.0f : t3) / t7) - t5 * (((0.0f <= t6) ? 1.0f : t3) / t7);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {t0, t1};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_gradient_f32(size_t n, const float *y, const float *z, const float *weight, float epsilon, float *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {gradient};
+    lossforge_label_smoothed_binary_cross_entropy_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float epsilon = constants[0];
+    const float t0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
+        const float t1 = exp_vf(-fabsf(z_i));
+        const float t2 = 1.0f + t1;
+        hessian[row] = (t0 * (1.0f - y_i) + (epsilon + y_i * t0)) * (((0.0f <= z_i) ? 1.0f : t1) / t2) * (((0.0f <= -z_i) ? 1.0f : t1) / t2);
+    }
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float epsilon = parameters[0];
+    const float t0 = 1.0f - epsilon;
+    const float constants[] = {epsilon, t0};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float epsilon, float *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {hessian};
+    lossforge_label_smoothed_binary_cross_entropy_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float t0 = constants[0];
+    const float t1 = constants[1];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float z_i = z[row];
         const float t2 = t0 * (1.0f - y_i) + t1;
         const float t3 = exp_vf(-fabsf(z_i));
         const float t4 = log1p_vf(t3);
         const float t5 = t1 + y_i * t0;
         const float t6 = -z_i;
         const float t7 = 1.0f + t3;
-        loss[row] = w * (t2 * (t4 + maximumf(0.0f, z_i)) + t5 * (t4 + maximumf(0.0f, t6)));
-        gradient[row] = w * (t2 * (((0.0f <= z_i) ? 1.0f : t3) / t7) - t5 * (((0.0f <= t6) ? 1.0f : t3) / t7));
+        loss[row] = t2 * (t4 + maximumf(0.0f, z_i)) + t5 * (t4 + maximumf(0.0f, t6));
+        gradient[row] = t2 * (((0.0f <= z_i) ? 1.0f : t3) / t7) - t5 * (((0.0f <= t6) ? 1.0f : t3) / t7);
     }
 }
 
-void lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict gradient, float *restrict hessian)
+void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float epsilon = parameters[0];
     const float t0 = 1.0f - epsilon;
-    const float t2 = 0.5f * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t1 = t0 * (1.0f - y_i);
-            const float t3 = exp_vf(-fabsf(z_i));
-            const float t4 = 1.0f + t3;
-            const float t5 = ((0.0f <= z_i) ? 1.0f : t3) / t4;
-            const float t6 = y_i * t0;
-            const float t7 = ((0.0f <= -z_i) ? 1.0f : t3) / t4;
-            gradient[row] = (t1 + t2) * t5 - (t2 + t6) * t7;
-            hessian[row] = (t1 + (epsilon + t6)) * t5 * t7;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float t1 = 0.5f * epsilon;
+    const float constants[] = {t0, t1};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f32(size_t n, const float *y, const float *z, const float *weight, float epsilon, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {loss, gradient};
+    lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float epsilon = constants[0];
+    const float t0 = constants[1];
+    const float t2 = constants[2];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t1 = t0 * (1.0f - y_i);
         const float t3 = exp_vf(-fabsf(z_i));
         const float t4 = 1.0f + t3;
         const float t5 = ((0.0f <= z_i) ? 1.0f : t3) / t4;
         const float t6 = y_i * t0;
         const float t7 = ((0.0f <= -z_i) ? 1.0f : t3) / t4;
-        gradient[row] = w * ((t1 + t2) * t5 - (t2 + t6) * t7);
-        hessian[row] = w * ((t1 + (epsilon + t6)) * t5 * t7);
+        gradient[row] = (t1 + t2) * t5 - (t2 + t6) * t7;
+        hessian[row] = (t1 + (epsilon + t6)) * t5 * t7;
     }
 }
 
-void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float epsilon = parameters[0];
     const float t0 = 1.0f - epsilon;
     const float t2 = 0.5f * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t1 = t0 * (1.0f - y_i);
-            const float t3 = t1 + t2;
-            const float t4 = exp_vf(-fabsf(z_i));
-            const float t5 = log1p_vf(t4);
-            const float t6 = y_i * t0;
-            const float t7 = t2 + t6;
-            const float t8 = -z_i;
-            const float t9 = 1.0f + t4;
-            const float t10 = ((0.0f <= z_i) ? 1.0f : t4) / t9;
-            const float t11 = ((0.0f <= t8) ? 1.0f : t4) / t9;
-            loss[row] = t3 * (t5 + maximumf(0.0f, z_i)) + t7 * (t5 + maximumf(0.0f, t8));
-            gradient[row] = t3 * t10 - t7 * t11;
-            hessian[row] = (t1 + (epsilon + t6)) * t10 * t11;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {epsilon, t0, t2};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float epsilon, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float epsilon = constants[0];
+    const float t0 = constants[1];
+    const float t2 = constants[2];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t1 = t0 * (1.0f - y_i);
         const float t3 = t1 + t2;
         const float t4 = exp_vf(-fabsf(z_i));
@@ -570,18 +755,54 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f32(siz
         const float t9 = 1.0f + t4;
         const float t10 = ((0.0f <= z_i) ? 1.0f : t4) / t9;
         const float t11 = ((0.0f <= t8) ? 1.0f : t4) / t9;
-        loss[row] = w * (t3 * (t5 + maximumf(0.0f, z_i)) + t7 * (t5 + maximumf(0.0f, t8)));
-        gradient[row] = w * (t3 * t10 - t7 * t11);
-        hessian[row] = w * ((t1 + (epsilon + t6)) * t10 * t11);
+        loss[row] = t3 * (t5 + maximumf(0.0f, z_i)) + t7 * (t5 + maximumf(0.0f, t8));
+        gradient[row] = t3 * t10 - t7 * t11;
+        hessian[row] = (t1 + (epsilon + t6)) * t10 * t11;
     }
 }
 
-void lossforge_label_smoothed_binary_cross_entropy_inverse_link_f32(size_t n, const float *restrict z, float epsilon, float *restrict mean)
+void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)epsilon;
-    for (size_t row = 0; row < n; row++) {
+    const float epsilon = parameters[0];
+    const float t0 = 1.0f - epsilon;
+    const float t2 = 0.5f * epsilon;
+    const float constants[] = {epsilon, t0, t2};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float epsilon, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void inverse_link_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const z = inputs[0];
+    float *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float z_i = z[row];
         const float t0 = exp_vf(-fabsf(z_i));
         mean[row] = ((0.0f <= z_i) ? 1.0f : t0) / (1.0f + t0);
     }
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_label_smoothed_binary_cross_entropy_inverse_link_f32(size_t n, const float *z, float epsilon, float *mean)
+{
+    const void *const inputs[] = {z};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {mean};
+    lossforge_label_smoothed_binary_cross_entropy_inverse_link_f32_at(n, 1, inputs, parameters, outputs);
 }

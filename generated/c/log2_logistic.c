@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -204,324 +213,514 @@ static inline float maximumf(float a, float b)
     return a > b ? a : b;
 }
 
-void lossforge_log2_logistic_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            loss[row] = (log1p_v(exp_v(-fabs(m))) + maximum(0.0, -m)) / 0.6931471805599453;
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double m = f_i * y_i;
-        loss[row] = w * ((log1p_v(exp_v(-fabs(m))) + maximum(0.0, -m)) / 0.6931471805599453);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
 }
 
-void lossforge_log2_logistic_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            const double t0 = exp_v(-fabs(m));
-            gradient[row] = -(y_i * (((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0)) / 0.6931471805599453);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
+        const double m = f_i * y_i;
+        loss[row] = (log1p_v(exp_v(-fabs(m))) + maximum(0.0, -m)) / 0.6931471805599453;
+    }
+}
+
+void lossforge_log2_logistic_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_log2_logistic_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_log2_logistic_loss_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
-        gradient[row] = w * -(y_i * (((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0)) / 0.6931471805599453);
+        gradient[row] = -(y_i * (((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0)) / 0.6931471805599453);
     }
 }
 
-void lossforge_log2_logistic_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
+void lossforge_log2_logistic_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            const double t0 = exp_v(-fabs(m));
-            const double t1 = 1.0 + t0;
-            hessian[row] = ((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1) / 0.6931471805599453;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_log2_logistic_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_log2_logistic_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
-        hessian[row] = w * (((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1) / 0.6931471805599453);
+        hessian[row] = ((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1) / 0.6931471805599453;
     }
 }
 
-void lossforge_log2_logistic_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
+void lossforge_log2_logistic_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            const double t0 = exp_v(-fabs(m));
-            const double t1 = -m;
-            loss[row] = (log1p_v(t0) + maximum(0.0, t1)) / 0.6931471805599453;
-            gradient[row] = -(y_i * (((0.0 <= t1) ? 1.0 : t0) / (1.0 + t0)) / 0.6931471805599453);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_log2_logistic_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_log2_logistic_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = -m;
-        loss[row] = w * ((log1p_v(t0) + maximum(0.0, t1)) / 0.6931471805599453);
-        gradient[row] = w * -(y_i * (((0.0 <= t1) ? 1.0 : t0) / (1.0 + t0)) / 0.6931471805599453);
+        loss[row] = (log1p_v(t0) + maximum(0.0, t1)) / 0.6931471805599453;
+        gradient[row] = -(y_i * (((0.0 <= t1) ? 1.0 : t0) / (1.0 + t0)) / 0.6931471805599453);
     }
 }
 
-void lossforge_log2_logistic_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
+void lossforge_log2_logistic_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            const double t0 = exp_v(-fabs(m));
-            const double t1 = 1.0 + t0;
-            const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
-            gradient[row] = -(y_i * t2 / 0.6931471805599453);
-            hessian[row] = t2 * (((0.0 <= m) ? 1.0 : t0) / t1) / 0.6931471805599453;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_log2_logistic_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_log2_logistic_loss_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
-        gradient[row] = w * -(y_i * t2 / 0.6931471805599453);
-        hessian[row] = w * (t2 * (((0.0 <= m) ? 1.0 : t0) / t1) / 0.6931471805599453);
+        gradient[row] = -(y_i * t2 / 0.6931471805599453);
+        hessian[row] = t2 * (((0.0 <= m) ? 1.0 : t0) / t1) / 0.6931471805599453;
     }
 }
 
-void lossforge_log2_logistic_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_log2_logistic_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            const double t0 = exp_v(-fabs(m));
-            const double t1 = -m;
-            const double t2 = 1.0 + t0;
-            const double t3 = ((0.0 <= t1) ? 1.0 : t0) / t2;
-            loss[row] = (log1p_v(t0) + maximum(0.0, t1)) / 0.6931471805599453;
-            gradient[row] = -(y_i * t3 / 0.6931471805599453);
-            hessian[row] = t3 * (((0.0 <= m) ? 1.0 : t0) / t2) / 0.6931471805599453;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_log2_logistic_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_log2_logistic_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = exp_v(-fabs(m));
         const double t1 = -m;
         const double t2 = 1.0 + t0;
         const double t3 = ((0.0 <= t1) ? 1.0 : t0) / t2;
-        loss[row] = w * ((log1p_v(t0) + maximum(0.0, t1)) / 0.6931471805599453);
-        gradient[row] = w * -(y_i * t3 / 0.6931471805599453);
-        hessian[row] = w * (t3 * (((0.0 <= m) ? 1.0 : t0) / t2) / 0.6931471805599453);
+        loss[row] = (log1p_v(t0) + maximum(0.0, t1)) / 0.6931471805599453;
+        gradient[row] = -(y_i * t3 / 0.6931471805599453);
+        hessian[row] = t3 * (((0.0 <= m) ? 1.0 : t0) / t2) / 0.6931471805599453;
     }
 }
 
-void lossforge_log2_logistic_inverse_link_f64(size_t n, const double *restrict f, double *restrict mean)
+void lossforge_log2_logistic_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_log2_logistic_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_log2_logistic_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void inverse_link_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const f = inputs[0];
+    double *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = exp_v(-fabs(f_i));
         mean[row] = ((0.0 <= f_i) ? 1.0 : t0) / (1.0 + t0);
     }
 }
 
-void lossforge_log2_logistic_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
+void lossforge_log2_logistic_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            loss[row] = (log1p_vf(exp_vf(-fabsf(m))) + maximumf(0.0f, -m)) / 0.6931472f;
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_log2_logistic_inverse_link_f64(size_t n, const double *f, double *mean)
+{
+    const void *const inputs[] = {f};
+    void *const outputs[] = {mean};
+    lossforge_log2_logistic_inverse_link_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float m = f_i * y_i;
-        loss[row] = w * ((log1p_vf(exp_vf(-fabsf(m))) + maximumf(0.0f, -m)) / 0.6931472f);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
 }
 
-void lossforge_log2_logistic_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            const float t0 = exp_vf(-fabsf(m));
-            gradient[row] = -(y_i * (((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0)) / 0.6931472f);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
+        const float m = f_i * y_i;
+        loss[row] = (log1p_vf(exp_vf(-fabsf(m))) + maximumf(0.0f, -m)) / 0.6931472f;
+    }
+}
+
+void lossforge_log2_logistic_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_log2_logistic_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_log2_logistic_loss_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
-        gradient[row] = w * -(y_i * (((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0)) / 0.6931472f);
+        gradient[row] = -(y_i * (((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0)) / 0.6931472f);
     }
 }
 
-void lossforge_log2_logistic_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
+void lossforge_log2_logistic_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            const float t0 = exp_vf(-fabsf(m));
-            const float t1 = 1.0f + t0;
-            hessian[row] = ((0.0f <= -m) ? 1.0f : t0) / t1 * (((0.0f <= m) ? 1.0f : t0) / t1) / 0.6931472f;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_log2_logistic_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_log2_logistic_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
-        hessian[row] = w * (((0.0f <= -m) ? 1.0f : t0) / t1 * (((0.0f <= m) ? 1.0f : t0) / t1) / 0.6931472f);
+        hessian[row] = ((0.0f <= -m) ? 1.0f : t0) / t1 * (((0.0f <= m) ? 1.0f : t0) / t1) / 0.6931472f;
     }
 }
 
-void lossforge_log2_logistic_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
+void lossforge_log2_logistic_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            const float t0 = exp_vf(-fabsf(m));
-            const float t1 = -m;
-            loss[row] = (log1p_vf(t0) + maximumf(0.0f, t1)) / 0.6931472f;
-            gradient[row] = -(y_i * (((0.0f <= t1) ? 1.0f : t0) / (1.0f + t0)) / 0.6931472f);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_log2_logistic_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_log2_logistic_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = -m;
-        loss[row] = w * ((log1p_vf(t0) + maximumf(0.0f, t1)) / 0.6931472f);
-        gradient[row] = w * -(y_i * (((0.0f <= t1) ? 1.0f : t0) / (1.0f + t0)) / 0.6931472f);
+        loss[row] = (log1p_vf(t0) + maximumf(0.0f, t1)) / 0.6931472f;
+        gradient[row] = -(y_i * (((0.0f <= t1) ? 1.0f : t0) / (1.0f + t0)) / 0.6931472f);
     }
 }
 
-void lossforge_log2_logistic_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
+void lossforge_log2_logistic_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            const float t0 = exp_vf(-fabsf(m));
-            const float t1 = 1.0f + t0;
-            const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
-            gradient[row] = -(y_i * t2 / 0.6931472f);
-            hessian[row] = t2 * (((0.0f <= m) ? 1.0f : t0) / t1) / 0.6931472f;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_log2_logistic_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_log2_logistic_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
-        gradient[row] = w * -(y_i * t2 / 0.6931472f);
-        hessian[row] = w * (t2 * (((0.0f <= m) ? 1.0f : t0) / t1) / 0.6931472f);
+        gradient[row] = -(y_i * t2 / 0.6931472f);
+        hessian[row] = t2 * (((0.0f <= m) ? 1.0f : t0) / t1) / 0.6931472f;
     }
 }
 
-void lossforge_log2_logistic_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_log2_logistic_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            const float t0 = exp_vf(-fabsf(m));
-            const float t1 = -m;
-            const float t2 = 1.0f + t0;
-            const float t3 = ((0.0f <= t1) ? 1.0f : t0) / t2;
-            loss[row] = (log1p_vf(t0) + maximumf(0.0f, t1)) / 0.6931472f;
-            gradient[row] = -(y_i * t3 / 0.6931472f);
-            hessian[row] = t3 * (((0.0f <= m) ? 1.0f : t0) / t2) / 0.6931472f;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_log2_logistic_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_log2_logistic_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = exp_vf(-fabsf(m));
         const float t1 = -m;
         const float t2 = 1.0f + t0;
         const float t3 = ((0.0f <= t1) ? 1.0f : t0) / t2;
-        loss[row] = w * ((log1p_vf(t0) + maximumf(0.0f, t1)) / 0.6931472f);
-        gradient[row] = w * -(y_i * t3 / 0.6931472f);
-        hessian[row] = w * (t3 * (((0.0f <= m) ? 1.0f : t0) / t2) / 0.6931472f);
+        loss[row] = (log1p_vf(t0) + maximumf(0.0f, t1)) / 0.6931472f;
+        gradient[row] = -(y_i * t3 / 0.6931472f);
+        hessian[row] = t3 * (((0.0f <= m) ? 1.0f : t0) / t2) / 0.6931472f;
     }
 }
 
-void lossforge_log2_logistic_inverse_link_f32(size_t n, const float *restrict f, float *restrict mean)
+void lossforge_log2_logistic_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_log2_logistic_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_log2_logistic_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void inverse_link_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const f = inputs[0];
+    float *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
         const float t0 = exp_vf(-fabsf(f_i));
         mean[row] = ((0.0f <= f_i) ? 1.0f : t0) / (1.0f + t0);
     }
+}
+
+void lossforge_log2_logistic_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_log2_logistic_inverse_link_f32(size_t n, const float *f, float *mean)
+{
+    const void *const inputs[] = {f};
+    void *const outputs[] = {mean};
+    lossforge_log2_logistic_inverse_link_f32_at(n, 1, inputs, NULL, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -184,103 +193,161 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_log_quantile_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double t3 = 1.0 - tau;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (fabs(f_i) <= 1.0);
-            const double t1 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
-            const double t2 = exp_v(0.5 * f_i);
-            loss[row] = ((y_i == y_i) ? maximum((t0 ? -(tau * t1) : tau * y_i - tau * t2 * t2), (t0 ? t3 * t1 : t3 * t2 * t2 - y_i * t3)) : y_i);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double tau = constants[0];
+    const double t3 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (fabs(f_i) <= 1.0);
         const double t1 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
         const double t2 = exp_v(0.5 * f_i);
-        loss[row] = w * ((y_i == y_i) ? maximum((t0 ? -(tau * t1) : tau * y_i - tau * t2 * t2), (t0 ? t3 * t1 : t3 * t2 * t2 - y_i * t3)) : y_i);
+        loss[row] = ((y_i == y_i) ? maximum((t0 ? -(tau * t1) : tau * y_i - tau * t2 * t2), (t0 ? t3 * t1 : t3 * t2 * t2 - y_i * t3)) : y_i);
     }
 }
 
-void lossforge_log_quantile_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double *restrict gradient)
+void lossforge_log_quantile_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = 1.0 - tau;
-    const double c1 = 0.5 * (1.0 - 2.0 * tau);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
-            const double t1 = exp_v(0.5 * f_i);
-            gradient[row] = ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double tau = parameters[0];
+    const double t3 = 1.0 - tau;
+    const double constants[] = {tau, t3};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_log_quantile_loss_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {tau};
+    void *const outputs[] = {loss};
+    lossforge_log_quantile_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double tau = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
         const double t1 = exp_v(0.5 * f_i);
-        gradient[row] = w * ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
+        gradient[row] = ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 }
 
-void lossforge_log_quantile_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double *restrict hessian)
+void lossforge_log_quantile_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double tau = parameters[0];
     const double c0 = 1.0 - tau;
     const double c1 = 0.5 * (1.0 - 2.0 * tau);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
-            const double t1 = exp_v(0.5 * f_i);
-            hessian[row] = ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {tau, c0, c1};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_log_quantile_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {tau};
+    void *const outputs[] = {gradient};
+    lossforge_log_quantile_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double tau = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
         const double t1 = exp_v(0.5 * f_i);
-        hessian[row] = w * ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
+        hessian[row] = ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 }
 
-void lossforge_log_quantile_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double *restrict loss, double *restrict gradient)
+void lossforge_log_quantile_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t5 = 1.0 - tau;
+    const double tau = parameters[0];
+    const double c0 = 1.0 - tau;
     const double c1 = 0.5 * (1.0 - 2.0 * tau);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (fabs(f_i) <= 1.0);
-            const double t2 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
-            const double t3 = exp_v(0.5 * f_i);
-            const double t4 = tau * t3 * t3;
-            const double t6 = t5 * t3 * t3;
-            const double t7 = (t1 ? t2 : exp_v(f_i) - y_i);
-            loss[row] = (t0 ? maximum((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
-            gradient[row] = (t0 ? ((t7 < 0.0) ? -t4 : ((0.0 < t7) ? t6 : c1 * t3 * t3)) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {tau, c0, c1};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_log_quantile_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {tau};
+    void *const outputs[] = {hessian};
+    lossforge_log_quantile_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double tau = constants[0];
+    const double t5 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
         const double t2 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
@@ -288,65 +355,82 @@ void lossforge_log_quantile_loss_gradient_f64(size_t n, const double *restrict y
         const double t4 = tau * t3 * t3;
         const double t6 = t5 * t3 * t3;
         const double t7 = (t1 ? t2 : exp_v(f_i) - y_i);
-        loss[row] = w * (t0 ? maximum((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
-        gradient[row] = w * (t0 ? ((t7 < 0.0) ? -t4 : ((0.0 < t7) ? t6 : c1 * t3 * t3)) : y_i);
+        loss[row] = (t0 ? maximum((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
+        gradient[row] = (t0 ? ((t7 < 0.0) ? -t4 : ((0.0 < t7) ? t6 : c1 * t3 * t3)) : y_i);
     }
 }
 
-void lossforge_log_quantile_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double *restrict gradient, double *restrict hessian)
+void lossforge_log_quantile_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = 1.0 - tau;
+    const double tau = parameters[0];
+    const double t5 = 1.0 - tau;
     const double c1 = 0.5 * (1.0 - 2.0 * tau);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
-            const double t1 = exp_v(0.5 * f_i);
-            const double t2 = ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
-            gradient[row] = t2;
-            hessian[row] = t2;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {tau, t5, c1};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_log_quantile_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {tau};
+    void *const outputs[] = {loss, gradient};
+    lossforge_log_quantile_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double tau = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = ((fabs(f_i) <= 1.0) ? expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0) : exp_v(f_i) - y_i);
         const double t1 = exp_v(0.5 * f_i);
         const double t2 = ((y_i == y_i) ? ((t0 < 0.0) ? -(tau * t1 * t1) : ((0.0 < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
-        gradient[row] = w * t2;
-        hessian[row] = w * t2;
+        gradient[row] = t2;
+        hessian[row] = t2;
     }
 }
 
-void lossforge_log_quantile_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double tau, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_log_quantile_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t5 = 1.0 - tau;
+    const double tau = parameters[0];
+    const double c0 = 1.0 - tau;
     const double c1 = 0.5 * (1.0 - 2.0 * tau);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (fabs(f_i) <= 1.0);
-            const double t2 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
-            const double t3 = exp_v(0.5 * f_i);
-            const double t4 = tau * t3 * t3;
-            const double t6 = t5 * t3 * t3;
-            const double t7 = (t1 ? t2 : exp_v(f_i) - y_i);
-            const double t8 = (t0 ? ((t7 < 0.0) ? -t4 : ((0.0 < t7) ? t6 : c1 * t3 * t3)) : y_i);
-            loss[row] = (t0 ? maximum((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
-            gradient[row] = t8;
-            hessian[row] = t8;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {tau, c0, c1};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_log_quantile_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {tau};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_log_quantile_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double tau = constants[0];
+    const double t5 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
         const double t2 = expm1_v(maximum(-1.0, minimum(1.0, f_i))) - (y_i - 1.0);
@@ -355,118 +439,212 @@ void lossforge_log_quantile_loss_gradient_hessian_f64(size_t n, const double *re
         const double t6 = t5 * t3 * t3;
         const double t7 = (t1 ? t2 : exp_v(f_i) - y_i);
         const double t8 = (t0 ? ((t7 < 0.0) ? -t4 : ((0.0 < t7) ? t6 : c1 * t3 * t3)) : y_i);
-        loss[row] = w * (t0 ? maximum((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
-        gradient[row] = w * t8;
-        hessian[row] = w * t8;
+        loss[row] = (t0 ? maximum((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
+        gradient[row] = t8;
+        hessian[row] = t8;
     }
 }
 
-void lossforge_log_quantile_inverse_link_f64(size_t n, const double *restrict f, double tau, double *restrict mean)
+void lossforge_log_quantile_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)tau;
-    for (size_t row = 0; row < n; row++) {
+    const double tau = parameters[0];
+    const double t5 = 1.0 - tau;
+    const double c1 = 0.5 * (1.0 - 2.0 * tau);
+    const double constants[] = {tau, t5, c1};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_log_quantile_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {tau};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_log_quantile_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void inverse_link_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const f = inputs[0];
+    double *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         mean[row] = exp_v(f_i);
     }
 }
 
-void lossforge_log_quantile_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float *restrict loss)
+void lossforge_log_quantile_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float t3 = 1.0f - tau;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (fabsf(f_i) <= 1.0f);
-            const float t1 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
-            const float t2 = exp_vf(0.5f * f_i);
-            loss[row] = ((y_i == y_i) ? maximumf((t0 ? -(tau * t1) : tau * y_i - tau * t2 * t2), (t0 ? t3 * t1 : t3 * t2 * t2 - y_i * t3)) : y_i);
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_log_quantile_inverse_link_f64(size_t n, const double *f, double tau, double *mean)
+{
+    const void *const inputs[] = {f};
+    const double parameters[] = {tau};
+    void *const outputs[] = {mean};
+    lossforge_log_quantile_inverse_link_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float tau = constants[0];
+    const float t3 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (fabsf(f_i) <= 1.0f);
         const float t1 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
         const float t2 = exp_vf(0.5f * f_i);
-        loss[row] = w * ((y_i == y_i) ? maximumf((t0 ? -(tau * t1) : tau * y_i - tau * t2 * t2), (t0 ? t3 * t1 : t3 * t2 * t2 - y_i * t3)) : y_i);
+        loss[row] = ((y_i == y_i) ? maximumf((t0 ? -(tau * t1) : tau * y_i - tau * t2 * t2), (t0 ? t3 * t1 : t3 * t2 * t2 - y_i * t3)) : y_i);
     }
 }
 
-void lossforge_log_quantile_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float *restrict gradient)
+void lossforge_log_quantile_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = 1.0f - tau;
-    const float c1 = 0.5f * (1.0f - 2.0f * tau);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
-            const float t1 = exp_vf(0.5f * f_i);
-            gradient[row] = ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float tau = parameters[0];
+    const float t3 = 1.0f - tau;
+    const float constants[] = {tau, t3};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_log_quantile_loss_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {tau};
+    void *const outputs[] = {loss};
+    lossforge_log_quantile_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float tau = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
         const float t1 = exp_vf(0.5f * f_i);
-        gradient[row] = w * ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
+        gradient[row] = ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 }
 
-void lossforge_log_quantile_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float *restrict hessian)
+void lossforge_log_quantile_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float tau = parameters[0];
     const float c0 = 1.0f - tau;
     const float c1 = 0.5f * (1.0f - 2.0f * tau);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
-            const float t1 = exp_vf(0.5f * f_i);
-            hessian[row] = ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {tau, c0, c1};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_log_quantile_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {tau};
+    void *const outputs[] = {gradient};
+    lossforge_log_quantile_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float tau = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
         const float t1 = exp_vf(0.5f * f_i);
-        hessian[row] = w * ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
+        hessian[row] = ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 }
 
-void lossforge_log_quantile_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float *restrict loss, float *restrict gradient)
+void lossforge_log_quantile_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t5 = 1.0f - tau;
+    const float tau = parameters[0];
+    const float c0 = 1.0f - tau;
     const float c1 = 0.5f * (1.0f - 2.0f * tau);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (fabsf(f_i) <= 1.0f);
-            const float t2 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
-            const float t3 = exp_vf(0.5f * f_i);
-            const float t4 = tau * t3 * t3;
-            const float t6 = t5 * t3 * t3;
-            const float t7 = (t1 ? t2 : exp_vf(f_i) - y_i);
-            loss[row] = (t0 ? maximumf((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
-            gradient[row] = (t0 ? ((t7 < 0.0f) ? -t4 : ((0.0f < t7) ? t6 : c1 * t3 * t3)) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {tau, c0, c1};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_log_quantile_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {tau};
+    void *const outputs[] = {hessian};
+    lossforge_log_quantile_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float tau = constants[0];
+    const float t5 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabsf(f_i) <= 1.0f);
         const float t2 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
@@ -474,65 +652,82 @@ void lossforge_log_quantile_loss_gradient_f32(size_t n, const float *restrict y,
         const float t4 = tau * t3 * t3;
         const float t6 = t5 * t3 * t3;
         const float t7 = (t1 ? t2 : exp_vf(f_i) - y_i);
-        loss[row] = w * (t0 ? maximumf((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
-        gradient[row] = w * (t0 ? ((t7 < 0.0f) ? -t4 : ((0.0f < t7) ? t6 : c1 * t3 * t3)) : y_i);
+        loss[row] = (t0 ? maximumf((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
+        gradient[row] = (t0 ? ((t7 < 0.0f) ? -t4 : ((0.0f < t7) ? t6 : c1 * t3 * t3)) : y_i);
     }
 }
 
-void lossforge_log_quantile_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float *restrict gradient, float *restrict hessian)
+void lossforge_log_quantile_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = 1.0f - tau;
+    const float tau = parameters[0];
+    const float t5 = 1.0f - tau;
     const float c1 = 0.5f * (1.0f - 2.0f * tau);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
-            const float t1 = exp_vf(0.5f * f_i);
-            const float t2 = ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
-            gradient[row] = t2;
-            hessian[row] = t2;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {tau, t5, c1};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_log_quantile_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {tau};
+    void *const outputs[] = {loss, gradient};
+    lossforge_log_quantile_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float tau = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = ((fabsf(f_i) <= 1.0f) ? expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f) : exp_vf(f_i) - y_i);
         const float t1 = exp_vf(0.5f * f_i);
         const float t2 = ((y_i == y_i) ? ((t0 < 0.0f) ? -(tau * t1 * t1) : ((0.0f < t0) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
-        gradient[row] = w * t2;
-        hessian[row] = w * t2;
+        gradient[row] = t2;
+        hessian[row] = t2;
     }
 }
 
-void lossforge_log_quantile_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float tau, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_log_quantile_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t5 = 1.0f - tau;
+    const float tau = parameters[0];
+    const float c0 = 1.0f - tau;
     const float c1 = 0.5f * (1.0f - 2.0f * tau);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (fabsf(f_i) <= 1.0f);
-            const float t2 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
-            const float t3 = exp_vf(0.5f * f_i);
-            const float t4 = tau * t3 * t3;
-            const float t6 = t5 * t3 * t3;
-            const float t7 = (t1 ? t2 : exp_vf(f_i) - y_i);
-            const float t8 = (t0 ? ((t7 < 0.0f) ? -t4 : ((0.0f < t7) ? t6 : c1 * t3 * t3)) : y_i);
-            loss[row] = (t0 ? maximumf((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
-            gradient[row] = t8;
-            hessian[row] = t8;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {tau, c0, c1};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_log_quantile_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {tau};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_log_quantile_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float tau = constants[0];
+    const float t5 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabsf(f_i) <= 1.0f);
         const float t2 = expm1_vf(maximumf(-1.0f, minimumf(1.0f, f_i))) - (y_i - 1.0f);
@@ -541,17 +736,53 @@ void lossforge_log_quantile_loss_gradient_hessian_f32(size_t n, const float *res
         const float t6 = t5 * t3 * t3;
         const float t7 = (t1 ? t2 : exp_vf(f_i) - y_i);
         const float t8 = (t0 ? ((t7 < 0.0f) ? -t4 : ((0.0f < t7) ? t6 : c1 * t3 * t3)) : y_i);
-        loss[row] = w * (t0 ? maximumf((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
-        gradient[row] = w * t8;
-        hessian[row] = w * t8;
+        loss[row] = (t0 ? maximumf((t1 ? -(tau * t2) : tau * y_i - t4), (t1 ? t5 * t2 : t6 - y_i * t5)) : y_i);
+        gradient[row] = t8;
+        hessian[row] = t8;
     }
 }
 
-void lossforge_log_quantile_inverse_link_f32(size_t n, const float *restrict f, float tau, float *restrict mean)
+void lossforge_log_quantile_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)tau;
-    for (size_t row = 0; row < n; row++) {
+    const float tau = parameters[0];
+    const float t5 = 1.0f - tau;
+    const float c1 = 0.5f * (1.0f - 2.0f * tau);
+    const float constants[] = {tau, t5, c1};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_log_quantile_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {tau};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_log_quantile_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void inverse_link_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const f = inputs[0];
+    float *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
         mean[row] = exp_vf(f_i);
     }
+}
+
+void lossforge_log_quantile_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_log_quantile_inverse_link_f32(size_t n, const float *f, float tau, float *mean)
+{
+    const void *const inputs[] = {f};
+    const float parameters[] = {tau};
+    void *const outputs[] = {mean};
+    lossforge_log_quantile_inverse_link_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -284,314 +293,510 @@ static inline float maximumf(float a, float b)
     return a > b ? a : b;
 }
 
-void lossforge_loglogistic_aft_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = shape * (log_v(y_i) - f_i);
-            const double t1 = log1p_v(exp_v(-fabs(t0)));
-            loss[row] = t1 + maximum(0.0, t0) + (t1 + maximum(0.0, -t0));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double shape = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = shape * (log_v(y_i) - f_i);
         const double t1 = log1p_v(exp_v(-fabs(t0)));
-        loss[row] = w * (t1 + maximum(0.0, t0) + (t1 + maximum(0.0, -t0)));
+        loss[row] = t1 + maximum(0.0, t0) + (t1 + maximum(0.0, -t0));
     }
 }
 
-void lossforge_loglogistic_aft_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict gradient)
+void lossforge_loglogistic_aft_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double shape = parameters[0];
+    const double constants[] = {shape};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_loglogistic_aft_loss_f64(size_t n, const double *y, const double *f, const double *weight, double shape, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {shape};
+    void *const outputs[] = {loss};
+    lossforge_loglogistic_aft_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double shape = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        gradient[row] = -(shape * tanh_v(c0 * (log_v(y_i) - f_i)));
+    }
+}
+
+void lossforge_loglogistic_aft_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double shape = parameters[0];
     const double c0 = 0.5 * shape;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            gradient[row] = -(shape * tanh_v(c0 * (log_v(y_i) - f_i)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        gradient[row] = w * -(shape * tanh_v(c0 * (log_v(y_i) - f_i)));
-    }
+    const double constants[] = {shape, c0};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_loglogistic_aft_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict hessian)
+void lossforge_loglogistic_aft_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double shape, double *gradient)
 {
-    const double t0 = 0.5 * shape;
-    const double c1 = shape * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t1 = fabs(t0 * (log_v(y_i) - f_i));
-            const double t2 = 2.0 * exp_v(-t1) / (1.0 + exp_v(-(2.0 * t1)));
-            hessian[row] = c1 * t2 * t2;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {shape};
+    void *const outputs[] = {gradient};
+    lossforge_loglogistic_aft_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double t0 = constants[0];
+    const double c1 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t1 = fabs(t0 * (log_v(y_i) - f_i));
         const double t2 = 2.0 * exp_v(-t1) / (1.0 + exp_v(-(2.0 * t1)));
-        hessian[row] = w * (c1 * t2 * t2);
+        hessian[row] = c1 * t2 * t2;
     }
 }
 
-void lossforge_loglogistic_aft_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict loss, double *restrict gradient)
+void lossforge_loglogistic_aft_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = 0.5 * shape;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = log_v(y_i) - f_i;
-            const double t1 = shape * t0;
-            const double t2 = log1p_v(exp_v(-fabs(t1)));
-            loss[row] = t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1));
-            gradient[row] = -(shape * tanh_v(c0 * t0));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double shape = parameters[0];
+    const double t0 = 0.5 * shape;
+    const double c1 = shape * t0;
+    const double constants[] = {t0, c1};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_loglogistic_aft_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double shape, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {shape};
+    void *const outputs[] = {hessian};
+    lossforge_loglogistic_aft_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double shape = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = log_v(y_i) - f_i;
         const double t1 = shape * t0;
         const double t2 = log1p_v(exp_v(-fabs(t1)));
-        loss[row] = w * (t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1)));
-        gradient[row] = w * -(shape * tanh_v(c0 * t0));
+        loss[row] = t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1));
+        gradient[row] = -(shape * tanh_v(c0 * t0));
     }
 }
 
-void lossforge_loglogistic_aft_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict gradient, double *restrict hessian)
+void lossforge_loglogistic_aft_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = 0.5 * shape;
-    const double c1 = shape * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t1 = t0 * (log_v(y_i) - f_i);
-            const double t2 = fabs(t1);
-            const double t3 = 2.0 * exp_v(-t2) / (1.0 + exp_v(-(2.0 * t2)));
-            gradient[row] = -(shape * tanh_v(t1));
-            hessian[row] = c1 * t3 * t3;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double shape = parameters[0];
+    const double c0 = 0.5 * shape;
+    const double constants[] = {shape, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_loglogistic_aft_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double shape, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {shape};
+    void *const outputs[] = {loss, gradient};
+    lossforge_loglogistic_aft_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double shape = constants[0];
+    const double t0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t1 = t0 * (log_v(y_i) - f_i);
         const double t2 = fabs(t1);
         const double t3 = 2.0 * exp_v(-t2) / (1.0 + exp_v(-(2.0 * t2)));
-        gradient[row] = w * -(shape * tanh_v(t1));
-        hessian[row] = w * (c1 * t3 * t3);
+        gradient[row] = -(shape * tanh_v(t1));
+        hessian[row] = c1 * t3 * t3;
     }
 }
 
-void lossforge_loglogistic_aft_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_loglogistic_aft_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t3 = 0.5 * shape;
-    const double c1 = shape * t3;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = log_v(y_i) - f_i;
-            const double t1 = shape * t0;
-            const double t2 = log1p_v(exp_v(-fabs(t1)));
-            const double t4 = t3 * t0;
-            const double t5 = fabs(t4);
-            const double t6 = 2.0 * exp_v(-t5) / (1.0 + exp_v(-(2.0 * t5)));
-            loss[row] = t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1));
-            gradient[row] = -(shape * tanh_v(t4));
-            hessian[row] = c1 * t6 * t6;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double shape = parameters[0];
+    const double t0 = 0.5 * shape;
+    const double c1 = shape * t0;
+    const double constants[] = {shape, t0, c1};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_loglogistic_aft_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double shape, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {shape};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_loglogistic_aft_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double shape = constants[0];
+    const double t3 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = log_v(y_i) - f_i;
         const double t1 = shape * t0;
         const double t2 = log1p_v(exp_v(-fabs(t1)));
         const double t4 = t3 * t0;
         const double t5 = fabs(t4);
         const double t6 = 2.0 * exp_v(-t5) / (1.0 + exp_v(-(2.0 * t5)));
-        loss[row] = w * (t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1)));
-        gradient[row] = w * -(shape * tanh_v(t4));
-        hessian[row] = w * (c1 * t6 * t6);
+        loss[row] = t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1));
+        gradient[row] = -(shape * tanh_v(t4));
+        hessian[row] = c1 * t6 * t6;
     }
 }
 
-void lossforge_loglogistic_aft_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict loss)
+void lossforge_loglogistic_aft_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = shape * (log_vf(y_i) - f_i);
-            const float t1 = log1p_vf(exp_vf(-fabsf(t0)));
-            loss[row] = t1 + maximumf(0.0f, t0) + (t1 + maximumf(0.0f, -t0));
+    const double shape = parameters[0];
+    const double t3 = 0.5 * shape;
+    const double c1 = shape * t3;
+    const double constants[] = {shape, t3, c1};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_loglogistic_aft_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double shape, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {shape};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_loglogistic_aft_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float shape = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = shape * (log_vf(y_i) - f_i);
         const float t1 = log1p_vf(exp_vf(-fabsf(t0)));
-        loss[row] = w * (t1 + maximumf(0.0f, t0) + (t1 + maximumf(0.0f, -t0)));
+        loss[row] = t1 + maximumf(0.0f, t0) + (t1 + maximumf(0.0f, -t0));
     }
 }
 
-void lossforge_loglogistic_aft_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict gradient)
+void lossforge_loglogistic_aft_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float shape = parameters[0];
+    const float constants[] = {shape};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_loglogistic_aft_loss_f32(size_t n, const float *y, const float *f, const float *weight, float shape, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {shape};
+    void *const outputs[] = {loss};
+    lossforge_loglogistic_aft_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float shape = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        gradient[row] = -(shape * tanh_vf(c0 * (log_vf(y_i) - f_i)));
+    }
+}
+
+void lossforge_loglogistic_aft_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float shape = parameters[0];
     const float c0 = 0.5f * shape;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            gradient[row] = -(shape * tanh_vf(c0 * (log_vf(y_i) - f_i)));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        gradient[row] = w * -(shape * tanh_vf(c0 * (log_vf(y_i) - f_i)));
-    }
+    const float constants[] = {shape, c0};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_loglogistic_aft_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict hessian)
+void lossforge_loglogistic_aft_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float shape, float *gradient)
 {
-    const float t0 = 0.5f * shape;
-    const float c1 = shape * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t1 = fabsf(t0 * (log_vf(y_i) - f_i));
-            const float t2 = 2.0f * exp_vf(-t1) / (1.0f + exp_vf(-(2.0f * t1)));
-            hessian[row] = c1 * t2 * t2;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {shape};
+    void *const outputs[] = {gradient};
+    lossforge_loglogistic_aft_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float t0 = constants[0];
+    const float c1 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t1 = fabsf(t0 * (log_vf(y_i) - f_i));
         const float t2 = 2.0f * exp_vf(-t1) / (1.0f + exp_vf(-(2.0f * t1)));
-        hessian[row] = w * (c1 * t2 * t2);
+        hessian[row] = c1 * t2 * t2;
     }
 }
 
-void lossforge_loglogistic_aft_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict loss, float *restrict gradient)
+void lossforge_loglogistic_aft_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = 0.5f * shape;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = log_vf(y_i) - f_i;
-            const float t1 = shape * t0;
-            const float t2 = log1p_vf(exp_vf(-fabsf(t1)));
-            loss[row] = t2 + maximumf(0.0f, t1) + (t2 + maximumf(0.0f, -t1));
-            gradient[row] = -(shape * tanh_vf(c0 * t0));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float shape = parameters[0];
+    const float t0 = 0.5f * shape;
+    const float c1 = shape * t0;
+    const float constants[] = {t0, c1};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_loglogistic_aft_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float shape, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {shape};
+    void *const outputs[] = {hessian};
+    lossforge_loglogistic_aft_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float shape = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = log_vf(y_i) - f_i;
         const float t1 = shape * t0;
         const float t2 = log1p_vf(exp_vf(-fabsf(t1)));
-        loss[row] = w * (t2 + maximumf(0.0f, t1) + (t2 + maximumf(0.0f, -t1)));
-        gradient[row] = w * -(shape * tanh_vf(c0 * t0));
+        loss[row] = t2 + maximumf(0.0f, t1) + (t2 + maximumf(0.0f, -t1));
+        gradient[row] = -(shape * tanh_vf(c0 * t0));
     }
 }
 
-void lossforge_loglogistic_aft_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict gradient, float *restrict hessian)
+void lossforge_loglogistic_aft_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = 0.5f * shape;
-    const float c1 = shape * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t1 = t0 * (log_vf(y_i) - f_i);
-            const float t2 = fabsf(t1);
-            const float t3 = 2.0f * exp_vf(-t2) / (1.0f + exp_vf(-(2.0f * t2)));
-            gradient[row] = -(shape * tanh_vf(t1));
-            hessian[row] = c1 * t3 * t3;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float shape = parameters[0];
+    const float c0 = 0.5f * shape;
+    const float constants[] = {shape, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_loglogistic_aft_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float shape, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {shape};
+    void *const outputs[] = {loss, gradient};
+    lossforge_loglogistic_aft_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float shape = constants[0];
+    const float t0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t1 = t0 * (log_vf(y_i) - f_i);
         const float t2 = fabsf(t1);
         const float t3 = 2.0f * exp_vf(-t2) / (1.0f + exp_vf(-(2.0f * t2)));
-        gradient[row] = w * -(shape * tanh_vf(t1));
-        hessian[row] = w * (c1 * t3 * t3);
+        gradient[row] = -(shape * tanh_vf(t1));
+        hessian[row] = c1 * t3 * t3;
     }
 }
 
-void lossforge_loglogistic_aft_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_loglogistic_aft_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t3 = 0.5f * shape;
-    const float c1 = shape * t3;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = log_vf(y_i) - f_i;
-            const float t1 = shape * t0;
-            const float t2 = log1p_vf(exp_vf(-fabsf(t1)));
-            const float t4 = t3 * t0;
-            const float t5 = fabsf(t4);
-            const float t6 = 2.0f * exp_vf(-t5) / (1.0f + exp_vf(-(2.0f * t5)));
-            loss[row] = t2 + maximumf(0.0f, t1) + (t2 + maximumf(0.0f, -t1));
-            gradient[row] = -(shape * tanh_vf(t4));
-            hessian[row] = c1 * t6 * t6;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float shape = parameters[0];
+    const float t0 = 0.5f * shape;
+    const float c1 = shape * t0;
+    const float constants[] = {shape, t0, c1};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_loglogistic_aft_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float shape, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {shape};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_loglogistic_aft_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float shape = constants[0];
+    const float t3 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = log_vf(y_i) - f_i;
         const float t1 = shape * t0;
         const float t2 = log1p_vf(exp_vf(-fabsf(t1)));
         const float t4 = t3 * t0;
         const float t5 = fabsf(t4);
         const float t6 = 2.0f * exp_vf(-t5) / (1.0f + exp_vf(-(2.0f * t5)));
-        loss[row] = w * (t2 + maximumf(0.0f, t1) + (t2 + maximumf(0.0f, -t1)));
-        gradient[row] = w * -(shape * tanh_vf(t4));
-        hessian[row] = w * (c1 * t6 * t6);
+        loss[row] = t2 + maximumf(0.0f, t1) + (t2 + maximumf(0.0f, -t1));
+        gradient[row] = -(shape * tanh_vf(t4));
+        hessian[row] = c1 * t6 * t6;
     }
+}
+
+void lossforge_loglogistic_aft_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float shape = parameters[0];
+    const float t3 = 0.5f * shape;
+    const float c1 = shape * t3;
+    const float constants[] = {shape, t3, c1};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_loglogistic_aft_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float shape, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {shape};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_loglogistic_aft_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

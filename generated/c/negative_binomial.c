@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -276,174 +285,243 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_negative_binomial_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double c0 = log_v(alpha);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = -f_i;
-            const double t1 = f_i + c0;
-            loss[row] = y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(exp_v(-fabs(t1))) + maximum(0.0, t1)) / alpha;
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double t0 = -f_i;
-        const double t1 = f_i + c0;
-        loss[row] = w * (y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(exp_v(-fabs(t1))) + maximum(0.0, t1)) / alpha);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
 }
 
-void lossforge_negative_binomial_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict gradient)
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double t0 = log_v(alpha);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t1 = f_i + t0;
-            const double t2 = exp_v(-fabs(t1));
-            const double t3 = -f_i - t0;
-            const double t4 = exp_v(-fabs(t3));
-            gradient[row] = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) / alpha - y_i * (((0.0 <= t3) ? 1.0 : t4) / (1.0 + t4));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double alpha = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
+        const double t0 = -f_i;
+        const double t1 = f_i + c0;
+        loss[row] = y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(exp_v(-fabs(t1))) + maximum(0.0, t1)) / alpha;
+    }
+}
+
+void lossforge_negative_binomial_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double alpha = parameters[0];
+    const double c0 = log_v(alpha);
+    const double constants[] = {alpha, c0};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_negative_binomial_loss_f64(size_t n, const double *y, const double *f, const double *weight, double alpha, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {alpha};
+    void *const outputs[] = {loss};
+    lossforge_negative_binomial_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double alpha = constants[0];
+    const double t0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
         const double t1 = f_i + t0;
         const double t2 = exp_v(-fabs(t1));
         const double t3 = -f_i - t0;
         const double t4 = exp_v(-fabs(t3));
-        gradient[row] = w * (((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) / alpha - y_i * (((0.0 <= t3) ? 1.0 : t4) / (1.0 + t4)));
+        gradient[row] = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) / alpha - y_i * (((0.0 <= t3) ? 1.0 : t4) / (1.0 + t4));
     }
 }
 
-void lossforge_negative_binomial_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict hessian)
+void lossforge_negative_binomial_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double alpha = parameters[0];
     const double t0 = log_v(alpha);
-    const double c1 = 1.0 / alpha;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t1 = -f_i - t0;
-            const double t2 = exp_v(-fabs(t1));
-            const double t3 = f_i + t0;
-            const double t4 = exp_v(-fabs(t3));
-            hessian[row] = (y_i + c1) * (((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2)) * (((0.0 <= t3) ? 1.0 : t4) / (1.0 + t4));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {alpha, t0};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_negative_binomial_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double alpha, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {alpha};
+    void *const outputs[] = {gradient};
+    lossforge_negative_binomial_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double t0 = constants[0];
+    const double c1 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t1 = -f_i - t0;
         const double t2 = exp_v(-fabs(t1));
         const double t3 = f_i + t0;
         const double t4 = exp_v(-fabs(t3));
-        hessian[row] = w * ((y_i + c1) * (((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2)) * (((0.0 <= t3) ? 1.0 : t4) / (1.0 + t4)));
+        hessian[row] = (y_i + c1) * (((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2)) * (((0.0 <= t3) ? 1.0 : t4) / (1.0 + t4));
     }
 }
 
-void lossforge_negative_binomial_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict loss, double *restrict gradient)
+void lossforge_negative_binomial_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t1 = log_v(alpha);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = -f_i;
-            const double t2 = f_i + t1;
-            const double t3 = exp_v(-fabs(t2));
-            const double t4 = t0 - t1;
-            const double t5 = exp_v(-fabs(t4));
-            loss[row] = y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(t3) + maximum(0.0, t2)) / alpha;
-            gradient[row] = ((0.0 <= t2) ? 1.0 : t3) / (1.0 + t3) / alpha - y_i * (((0.0 <= t4) ? 1.0 : t5) / (1.0 + t5));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double alpha = parameters[0];
+    const double t0 = log_v(alpha);
+    const double c1 = 1.0 / alpha;
+    const double constants[] = {t0, c1};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_negative_binomial_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double alpha, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {alpha};
+    void *const outputs[] = {hessian};
+    lossforge_negative_binomial_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double alpha = constants[0];
+    const double t1 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = -f_i;
         const double t2 = f_i + t1;
         const double t3 = exp_v(-fabs(t2));
         const double t4 = t0 - t1;
         const double t5 = exp_v(-fabs(t4));
-        loss[row] = w * (y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(t3) + maximum(0.0, t2)) / alpha);
-        gradient[row] = w * (((0.0 <= t2) ? 1.0 : t3) / (1.0 + t3) / alpha - y_i * (((0.0 <= t4) ? 1.0 : t5) / (1.0 + t5)));
+        loss[row] = y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(t3) + maximum(0.0, t2)) / alpha;
+        gradient[row] = ((0.0 <= t2) ? 1.0 : t3) / (1.0 + t3) / alpha - y_i * (((0.0 <= t4) ? 1.0 : t5) / (1.0 + t5));
     }
 }
 
-void lossforge_negative_binomial_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict gradient, double *restrict hessian)
+void lossforge_negative_binomial_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = log_v(alpha);
-    const double c1 = 1.0 / alpha;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t1 = f_i + t0;
-            const double t2 = exp_v(-fabs(t1));
-            const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
-            const double t4 = -f_i - t0;
-            const double t5 = exp_v(-fabs(t4));
-            const double t6 = ((0.0 <= t4) ? 1.0 : t5) / (1.0 + t5);
-            gradient[row] = t3 / alpha - y_i * t6;
-            hessian[row] = (y_i + c1) * t6 * t3;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double alpha = parameters[0];
+    const double t1 = log_v(alpha);
+    const double constants[] = {alpha, t1};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_negative_binomial_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double alpha, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {alpha};
+    void *const outputs[] = {loss, gradient};
+    lossforge_negative_binomial_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double alpha = constants[0];
+    const double t0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t1 = f_i + t0;
         const double t2 = exp_v(-fabs(t1));
         const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
         const double t4 = -f_i - t0;
         const double t5 = exp_v(-fabs(t4));
         const double t6 = ((0.0 <= t4) ? 1.0 : t5) / (1.0 + t5);
-        gradient[row] = w * (t3 / alpha - y_i * t6);
-        hessian[row] = w * ((y_i + c1) * t6 * t3);
+        gradient[row] = t3 / alpha - y_i * t6;
+        hessian[row] = (y_i + c1) * t6 * t3;
     }
 }
 
-void lossforge_negative_binomial_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double alpha, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_negative_binomial_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t1 = log_v(alpha);
+    const double alpha = parameters[0];
+    const double t0 = log_v(alpha);
     const double c1 = 1.0 / alpha;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = -f_i;
-            const double t2 = f_i + t1;
-            const double t3 = exp_v(-fabs(t2));
-            const double t4 = ((0.0 <= t2) ? 1.0 : t3) / (1.0 + t3);
-            const double t5 = t0 - t1;
-            const double t6 = exp_v(-fabs(t5));
-            const double t7 = ((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6);
-            loss[row] = y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(t3) + maximum(0.0, t2)) / alpha;
-            gradient[row] = t4 / alpha - y_i * t7;
-            hessian[row] = (y_i + c1) * t7 * t4;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {alpha, t0, c1};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_negative_binomial_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double alpha, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {alpha};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_negative_binomial_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double alpha = constants[0];
+    const double t1 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = -f_i;
         const double t2 = f_i + t1;
         const double t3 = exp_v(-fabs(t2));
@@ -451,189 +529,294 @@ void lossforge_negative_binomial_loss_gradient_hessian_f64(size_t n, const doubl
         const double t5 = t0 - t1;
         const double t6 = exp_v(-fabs(t5));
         const double t7 = ((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6);
-        loss[row] = w * (y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(t3) + maximum(0.0, t2)) / alpha);
-        gradient[row] = w * (t4 / alpha - y_i * t7);
-        hessian[row] = w * ((y_i + c1) * t7 * t4);
+        loss[row] = y_i * ((0.0 < t0) ? log1p_v(alpha * ((alpha == 0.0) ? 0.0 : exp_v(-maximum(0.0, t0)))) - f_i : log1p_v(alpha + expm1_v(minimum(0.0, t0)))) + (log1p_v(t3) + maximum(0.0, t2)) / alpha;
+        gradient[row] = t4 / alpha - y_i * t7;
+        hessian[row] = (y_i + c1) * t7 * t4;
     }
 }
 
-void lossforge_negative_binomial_inverse_link_f64(size_t n, const double *restrict f, double alpha, double *restrict mean)
+void lossforge_negative_binomial_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)alpha;
-    for (size_t row = 0; row < n; row++) {
+    const double alpha = parameters[0];
+    const double t1 = log_v(alpha);
+    const double c1 = 1.0 / alpha;
+    const double constants[] = {alpha, t1, c1};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_negative_binomial_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double alpha, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {alpha};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_negative_binomial_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void inverse_link_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const f = inputs[0];
+    double *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         mean[row] = exp_v(f_i);
     }
 }
 
-void lossforge_negative_binomial_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict loss)
+void lossforge_negative_binomial_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float c0 = log_vf(alpha);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = -f_i;
-            const float t1 = f_i + c0;
-            loss[row] = y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(exp_vf(-fabsf(t1))) + maximumf(0.0f, t1)) / alpha;
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_negative_binomial_inverse_link_f64(size_t n, const double *f, double alpha, double *mean)
+{
+    const void *const inputs[] = {f};
+    const double parameters[] = {alpha};
+    void *const outputs[] = {mean};
+    lossforge_negative_binomial_inverse_link_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float t0 = -f_i;
-        const float t1 = f_i + c0;
-        loss[row] = w * (y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(exp_vf(-fabsf(t1))) + maximumf(0.0f, t1)) / alpha);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
 }
 
-void lossforge_negative_binomial_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict gradient)
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
 {
-    const float t0 = log_vf(alpha);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t1 = f_i + t0;
-            const float t2 = exp_vf(-fabsf(t1));
-            const float t3 = -f_i - t0;
-            const float t4 = exp_vf(-fabsf(t3));
-            gradient[row] = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) / alpha - y_i * (((0.0f <= t3) ? 1.0f : t4) / (1.0f + t4));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float alpha = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
+        const float t0 = -f_i;
+        const float t1 = f_i + c0;
+        loss[row] = y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(exp_vf(-fabsf(t1))) + maximumf(0.0f, t1)) / alpha;
+    }
+}
+
+void lossforge_negative_binomial_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float alpha = parameters[0];
+    const float c0 = log_vf(alpha);
+    const float constants[] = {alpha, c0};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_negative_binomial_loss_f32(size_t n, const float *y, const float *f, const float *weight, float alpha, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {alpha};
+    void *const outputs[] = {loss};
+    lossforge_negative_binomial_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float alpha = constants[0];
+    const float t0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
         const float t1 = f_i + t0;
         const float t2 = exp_vf(-fabsf(t1));
         const float t3 = -f_i - t0;
         const float t4 = exp_vf(-fabsf(t3));
-        gradient[row] = w * (((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) / alpha - y_i * (((0.0f <= t3) ? 1.0f : t4) / (1.0f + t4)));
+        gradient[row] = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) / alpha - y_i * (((0.0f <= t3) ? 1.0f : t4) / (1.0f + t4));
     }
 }
 
-void lossforge_negative_binomial_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict hessian)
+void lossforge_negative_binomial_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float alpha = parameters[0];
     const float t0 = log_vf(alpha);
-    const float c1 = 1.0f / alpha;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t1 = -f_i - t0;
-            const float t2 = exp_vf(-fabsf(t1));
-            const float t3 = f_i + t0;
-            const float t4 = exp_vf(-fabsf(t3));
-            hessian[row] = (y_i + c1) * (((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2)) * (((0.0f <= t3) ? 1.0f : t4) / (1.0f + t4));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {alpha, t0};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_negative_binomial_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float alpha, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {alpha};
+    void *const outputs[] = {gradient};
+    lossforge_negative_binomial_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float t0 = constants[0];
+    const float c1 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t1 = -f_i - t0;
         const float t2 = exp_vf(-fabsf(t1));
         const float t3 = f_i + t0;
         const float t4 = exp_vf(-fabsf(t3));
-        hessian[row] = w * ((y_i + c1) * (((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2)) * (((0.0f <= t3) ? 1.0f : t4) / (1.0f + t4)));
+        hessian[row] = (y_i + c1) * (((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2)) * (((0.0f <= t3) ? 1.0f : t4) / (1.0f + t4));
     }
 }
 
-void lossforge_negative_binomial_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict loss, float *restrict gradient)
+void lossforge_negative_binomial_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t1 = log_vf(alpha);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = -f_i;
-            const float t2 = f_i + t1;
-            const float t3 = exp_vf(-fabsf(t2));
-            const float t4 = t0 - t1;
-            const float t5 = exp_vf(-fabsf(t4));
-            loss[row] = y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(t3) + maximumf(0.0f, t2)) / alpha;
-            gradient[row] = ((0.0f <= t2) ? 1.0f : t3) / (1.0f + t3) / alpha - y_i * (((0.0f <= t4) ? 1.0f : t5) / (1.0f + t5));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float alpha = parameters[0];
+    const float t0 = log_vf(alpha);
+    const float c1 = 1.0f / alpha;
+    const float constants[] = {t0, c1};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_negative_binomial_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float alpha, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {alpha};
+    void *const outputs[] = {hessian};
+    lossforge_negative_binomial_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float alpha = constants[0];
+    const float t1 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = -f_i;
         const float t2 = f_i + t1;
         const float t3 = exp_vf(-fabsf(t2));
         const float t4 = t0 - t1;
         const float t5 = exp_vf(-fabsf(t4));
-        loss[row] = w * (y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(t3) + maximumf(0.0f, t2)) / alpha);
-        gradient[row] = w * (((0.0f <= t2) ? 1.0f : t3) / (1.0f + t3) / alpha - y_i * (((0.0f <= t4) ? 1.0f : t5) / (1.0f + t5)));
+        loss[row] = y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(t3) + maximumf(0.0f, t2)) / alpha;
+        gradient[row] = ((0.0f <= t2) ? 1.0f : t3) / (1.0f + t3) / alpha - y_i * (((0.0f <= t4) ? 1.0f : t5) / (1.0f + t5));
     }
 }
 
-void lossforge_negative_binomial_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict gradient, float *restrict hessian)
+void lossforge_negative_binomial_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = log_vf(alpha);
-    const float c1 = 1.0f / alpha;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t1 = f_i + t0;
-            const float t2 = exp_vf(-fabsf(t1));
-            const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
-            const float t4 = -f_i - t0;
-            const float t5 = exp_vf(-fabsf(t4));
-            const float t6 = ((0.0f <= t4) ? 1.0f : t5) / (1.0f + t5);
-            gradient[row] = t3 / alpha - y_i * t6;
-            hessian[row] = (y_i + c1) * t6 * t3;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float alpha = parameters[0];
+    const float t1 = log_vf(alpha);
+    const float constants[] = {alpha, t1};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_negative_binomial_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float alpha, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {alpha};
+    void *const outputs[] = {loss, gradient};
+    lossforge_negative_binomial_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float alpha = constants[0];
+    const float t0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t1 = f_i + t0;
         const float t2 = exp_vf(-fabsf(t1));
         const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
         const float t4 = -f_i - t0;
         const float t5 = exp_vf(-fabsf(t4));
         const float t6 = ((0.0f <= t4) ? 1.0f : t5) / (1.0f + t5);
-        gradient[row] = w * (t3 / alpha - y_i * t6);
-        hessian[row] = w * ((y_i + c1) * t6 * t3);
+        gradient[row] = t3 / alpha - y_i * t6;
+        hessian[row] = (y_i + c1) * t6 * t3;
     }
 }
 
-void lossforge_negative_binomial_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float alpha, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_negative_binomial_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t1 = log_vf(alpha);
+    const float alpha = parameters[0];
+    const float t0 = log_vf(alpha);
     const float c1 = 1.0f / alpha;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = -f_i;
-            const float t2 = f_i + t1;
-            const float t3 = exp_vf(-fabsf(t2));
-            const float t4 = ((0.0f <= t2) ? 1.0f : t3) / (1.0f + t3);
-            const float t5 = t0 - t1;
-            const float t6 = exp_vf(-fabsf(t5));
-            const float t7 = ((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6);
-            loss[row] = y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(t3) + maximumf(0.0f, t2)) / alpha;
-            gradient[row] = t4 / alpha - y_i * t7;
-            hessian[row] = (y_i + c1) * t7 * t4;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {alpha, t0, c1};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_negative_binomial_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float alpha, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {alpha};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_negative_binomial_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float alpha = constants[0];
+    const float t1 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = -f_i;
         const float t2 = f_i + t1;
         const float t3 = exp_vf(-fabsf(t2));
@@ -641,17 +824,53 @@ void lossforge_negative_binomial_loss_gradient_hessian_f32(size_t n, const float
         const float t5 = t0 - t1;
         const float t6 = exp_vf(-fabsf(t5));
         const float t7 = ((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6);
-        loss[row] = w * (y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(t3) + maximumf(0.0f, t2)) / alpha);
-        gradient[row] = w * (t4 / alpha - y_i * t7);
-        hessian[row] = w * ((y_i + c1) * t7 * t4);
+        loss[row] = y_i * ((0.0f < t0) ? log1p_vf(alpha * ((alpha == 0.0f) ? 0.0f : exp_vf(-maximumf(0.0f, t0)))) - f_i : log1p_vf(alpha + expm1_vf(minimumf(0.0f, t0)))) + (log1p_vf(t3) + maximumf(0.0f, t2)) / alpha;
+        gradient[row] = t4 / alpha - y_i * t7;
+        hessian[row] = (y_i + c1) * t7 * t4;
     }
 }
 
-void lossforge_negative_binomial_inverse_link_f32(size_t n, const float *restrict f, float alpha, float *restrict mean)
+void lossforge_negative_binomial_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)alpha;
-    for (size_t row = 0; row < n; row++) {
+    const float alpha = parameters[0];
+    const float t1 = log_vf(alpha);
+    const float c1 = 1.0f / alpha;
+    const float constants[] = {alpha, t1, c1};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_negative_binomial_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float alpha, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {alpha};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_negative_binomial_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void inverse_link_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const f = inputs[0];
+    float *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
         mean[row] = exp_vf(f_i);
     }
+}
+
+void lossforge_negative_binomial_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_negative_binomial_inverse_link_f32(size_t n, const float *f, float alpha, float *mean)
+{
+    const void *const inputs[] = {f};
+    const float parameters[] = {alpha};
+    void *const outputs[] = {mean};
+    lossforge_negative_binomial_inverse_link_f32_at(n, 1, inputs, parameters, outputs);
 }

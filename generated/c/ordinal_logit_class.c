@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -268,51 +277,84 @@ static inline float maximumf(float a, float b)
     return a > b ? a : b;
 }
 
-void lossforge_ordinal_logit_class_loss_f64(size_t n, const double *restrict low, const double *restrict width, const double *restrict f, const double *restrict weight, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 3, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double low_i = low[row];
-            const double width_i = width[row];
-            const double f_i = f[row];
-            const double t0 = f_i - low_i;
-            loss[row] = log1p_v(exp_v(-fabs(t0))) + maximum(0.0, low_i - f_i) + (log1p_v(exp_v(-fabs(width_i - t0))) + maximum(0.0, t0 - width_i));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double low_i = low[row];
-        const double width_i = width[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double t0 = f_i - low_i;
-        loss[row] = w * (log1p_v(exp_v(-fabs(t0))) + maximum(0.0, low_i - f_i) + (log1p_v(exp_v(-fabs(width_i - t0))) + maximum(0.0, t0 - width_i)));
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
 }
 
-void lossforge_ordinal_logit_class_gradient_f64(size_t n, const double *restrict low, const double *restrict width, const double *restrict f, const double *restrict weight, double *restrict gradient)
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double low_i = low[row];
-            const double width_i = width[row];
-            const double f_i = f[row];
-            const double t0 = low_i - f_i;
-            const double t1 = width_i + t0;
-            const double t2 = exp_v(-fabs(t1));
-            const double t3 = f_i - low_i;
-            const double t4 = exp_v(-fabs(t3));
-            const double t5 = 1.0 + t4;
-            const double t6 = exp_v(-fabs(width_i - t3));
-            gradient[row] = -((((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) * (((0.0 <= t0) ? 1.0 : t4) / t5) + ((0.0 <= t3 - width_i) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= t3) ? 1.0 : t4) / t5)) * tanh_v(0.5 * width_i + t0));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double *const low = inputs[0];
+    const double *const width = inputs[1];
+    const double *const f = inputs[2];
+    double *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
-        const double w = weight[row];
+        const double t0 = f_i - low_i;
+        loss[row] = log1p_v(exp_v(-fabs(t0))) + maximum(0.0, low_i - f_i) + (log1p_v(exp_v(-fabs(width_i - t0))) + maximum(0.0, t0 - width_i));
+    }
+}
+
+void lossforge_ordinal_logit_class_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 3, inputs, inputs[3], NULL, 1, outputs);
+}
+
+void lossforge_ordinal_logit_class_loss_f64(size_t n, const double *low, const double *width, const double *f, const double *weight, double *loss)
+{
+    const void *const inputs[] = {low, width, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_ordinal_logit_class_loss_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const low = inputs[0];
+    const double *const width = inputs[1];
+    const double *const f = inputs[2];
+    double *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double low_i = low[row];
+        const double width_i = width[row];
+        const double f_i = f[row];
         const double t0 = low_i - f_i;
         const double t1 = width_i + t0;
         const double t2 = exp_v(-fabs(t1));
@@ -320,67 +362,73 @@ void lossforge_ordinal_logit_class_gradient_f64(size_t n, const double *restrict
         const double t4 = exp_v(-fabs(t3));
         const double t5 = 1.0 + t4;
         const double t6 = exp_v(-fabs(width_i - t3));
-        gradient[row] = w * -((((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) * (((0.0 <= t0) ? 1.0 : t4) / t5) + ((0.0 <= t3 - width_i) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= t3) ? 1.0 : t4) / t5)) * tanh_v(0.5 * width_i + t0));
+        gradient[row] = -((((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) * (((0.0 <= t0) ? 1.0 : t4) / t5) + ((0.0 <= t3 - width_i) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= t3) ? 1.0 : t4) / t5)) * tanh_v(0.5 * width_i + t0));
     }
 }
 
-void lossforge_ordinal_logit_class_hessian_f64(size_t n, const double *restrict low, const double *restrict width, const double *restrict f, const double *restrict weight, double *restrict hessian)
+void lossforge_ordinal_logit_class_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double low_i = low[row];
-            const double width_i = width[row];
-            const double f_i = f[row];
-            const double t0 = low_i + width_i;
-            const double t1 = exp_v(-fabs(f_i - t0));
-            const double t2 = f_i - low_i;
-            const double t3 = exp_v(-fabs(width_i - t2));
-            const double t4 = exp_v(-fabs(t2));
-            const double t5 = 1.0 + t4;
-            hessian[row] = ((0.0 <= t0 - f_i) ? 1.0 : t1) / (1.0 + t1) * (((0.0 <= t2 - width_i) ? 1.0 : t3) / (1.0 + t3)) + ((0.0 <= t2) ? 1.0 : t4) / t5 * (((0.0 <= low_i - f_i) ? 1.0 : t4) / t5);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 3, inputs, inputs[3], NULL, 1, outputs);
+}
+
+void lossforge_ordinal_logit_class_gradient_f64(size_t n, const double *low, const double *width, const double *f, const double *weight, double *gradient)
+{
+    const void *const inputs[] = {low, width, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_ordinal_logit_class_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const low = inputs[0];
+    const double *const width = inputs[1];
+    const double *const f = inputs[2];
+    double *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = low_i + width_i;
         const double t1 = exp_v(-fabs(f_i - t0));
         const double t2 = f_i - low_i;
         const double t3 = exp_v(-fabs(width_i - t2));
         const double t4 = exp_v(-fabs(t2));
         const double t5 = 1.0 + t4;
-        hessian[row] = w * (((0.0 <= t0 - f_i) ? 1.0 : t1) / (1.0 + t1) * (((0.0 <= t2 - width_i) ? 1.0 : t3) / (1.0 + t3)) + ((0.0 <= t2) ? 1.0 : t4) / t5 * (((0.0 <= low_i - f_i) ? 1.0 : t4) / t5));
+        hessian[row] = ((0.0 <= t0 - f_i) ? 1.0 : t1) / (1.0 + t1) * (((0.0 <= t2 - width_i) ? 1.0 : t3) / (1.0 + t3)) + ((0.0 <= t2) ? 1.0 : t4) / t5 * (((0.0 <= low_i - f_i) ? 1.0 : t4) / t5);
     }
 }
 
-void lossforge_ordinal_logit_class_loss_gradient_f64(size_t n, const double *restrict low, const double *restrict width, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
+void lossforge_ordinal_logit_class_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double low_i = low[row];
-            const double width_i = width[row];
-            const double f_i = f[row];
-            const double t0 = f_i - low_i;
-            const double t1 = exp_v(-fabs(t0));
-            const double t2 = low_i - f_i;
-            const double t3 = exp_v(-fabs(width_i - t0));
-            const double t4 = t0 - width_i;
-            const double t5 = width_i + t2;
-            const double t6 = exp_v(-fabs(t5));
-            const double t7 = 1.0 + t1;
-            loss[row] = log1p_v(t1) + maximum(0.0, t2) + (log1p_v(t3) + maximum(0.0, t4));
-            gradient[row] = -((((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= t2) ? 1.0 : t1) / t7) + ((0.0 <= t4) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= t0) ? 1.0 : t1) / t7)) * tanh_v(0.5 * width_i + t2));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 3, inputs, inputs[3], NULL, 1, outputs);
+}
+
+void lossforge_ordinal_logit_class_hessian_f64(size_t n, const double *low, const double *width, const double *f, const double *weight, double *hessian)
+{
+    const void *const inputs[] = {low, width, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_ordinal_logit_class_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const low = inputs[0];
+    const double *const width = inputs[1];
+    const double *const f = inputs[2];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = f_i - low_i;
         const double t1 = exp_v(-fabs(t0));
         const double t2 = low_i - f_i;
@@ -389,40 +437,38 @@ void lossforge_ordinal_logit_class_loss_gradient_f64(size_t n, const double *res
         const double t5 = width_i + t2;
         const double t6 = exp_v(-fabs(t5));
         const double t7 = 1.0 + t1;
-        loss[row] = w * (log1p_v(t1) + maximum(0.0, t2) + (log1p_v(t3) + maximum(0.0, t4)));
-        gradient[row] = w * -((((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= t2) ? 1.0 : t1) / t7) + ((0.0 <= t4) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= t0) ? 1.0 : t1) / t7)) * tanh_v(0.5 * width_i + t2));
+        loss[row] = log1p_v(t1) + maximum(0.0, t2) + (log1p_v(t3) + maximum(0.0, t4));
+        gradient[row] = -((((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= t2) ? 1.0 : t1) / t7) + ((0.0 <= t4) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= t0) ? 1.0 : t1) / t7)) * tanh_v(0.5 * width_i + t2));
     }
 }
 
-void lossforge_ordinal_logit_class_gradient_hessian_f64(size_t n, const double *restrict low, const double *restrict width, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
+void lossforge_ordinal_logit_class_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double low_i = low[row];
-            const double width_i = width[row];
-            const double f_i = f[row];
-            const double t0 = low_i - f_i;
-            const double t1 = width_i + t0;
-            const double t2 = exp_v(-fabs(t1));
-            const double t3 = f_i - low_i;
-            const double t4 = exp_v(-fabs(t3));
-            const double t5 = 1.0 + t4;
-            const double t6 = ((0.0 <= t0) ? 1.0 : t4) / t5;
-            const double t7 = exp_v(-fabs(width_i - t3));
-            const double t8 = ((0.0 <= t3 - width_i) ? 1.0 : t7) / (1.0 + t7);
-            const double t9 = ((0.0 <= t3) ? 1.0 : t4) / t5;
-            const double t10 = low_i + width_i;
-            const double t11 = exp_v(-fabs(f_i - t10));
-            gradient[row] = -((((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) * t6 + t8 * t9) * tanh_v(0.5 * width_i + t0));
-            hessian[row] = ((0.0 <= t10 - f_i) ? 1.0 : t11) / (1.0 + t11) * t8 + t9 * t6;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 3, inputs, inputs[3], NULL, 2, outputs);
+}
+
+void lossforge_ordinal_logit_class_loss_gradient_f64(size_t n, const double *low, const double *width, const double *f, const double *weight, double *loss, double *gradient)
+{
+    const void *const inputs[] = {low, width, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_ordinal_logit_class_loss_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const low = inputs[0];
+    const double *const width = inputs[1];
+    const double *const f = inputs[2];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = low_i - f_i;
         const double t1 = width_i + t0;
         const double t2 = exp_v(-fabs(t1));
@@ -435,42 +481,39 @@ void lossforge_ordinal_logit_class_gradient_hessian_f64(size_t n, const double *
         const double t9 = ((0.0 <= t3) ? 1.0 : t4) / t5;
         const double t10 = low_i + width_i;
         const double t11 = exp_v(-fabs(f_i - t10));
-        gradient[row] = w * -((((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) * t6 + t8 * t9) * tanh_v(0.5 * width_i + t0));
-        hessian[row] = w * (((0.0 <= t10 - f_i) ? 1.0 : t11) / (1.0 + t11) * t8 + t9 * t6);
+        gradient[row] = -((((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2) * t6 + t8 * t9) * tanh_v(0.5 * width_i + t0));
+        hessian[row] = ((0.0 <= t10 - f_i) ? 1.0 : t11) / (1.0 + t11) * t8 + t9 * t6;
     }
 }
 
-void lossforge_ordinal_logit_class_loss_gradient_hessian_f64(size_t n, const double *restrict low, const double *restrict width, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_ordinal_logit_class_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double low_i = low[row];
-            const double width_i = width[row];
-            const double f_i = f[row];
-            const double t0 = f_i - low_i;
-            const double t1 = exp_v(-fabs(t0));
-            const double t2 = low_i - f_i;
-            const double t3 = exp_v(-fabs(width_i - t0));
-            const double t4 = t0 - width_i;
-            const double t5 = width_i + t2;
-            const double t6 = exp_v(-fabs(t5));
-            const double t7 = 1.0 + t1;
-            const double t8 = ((0.0 <= t2) ? 1.0 : t1) / t7;
-            const double t9 = ((0.0 <= t4) ? 1.0 : t3) / (1.0 + t3);
-            const double t10 = ((0.0 <= t0) ? 1.0 : t1) / t7;
-            const double t11 = low_i + width_i;
-            const double t12 = exp_v(-fabs(f_i - t11));
-            loss[row] = log1p_v(t1) + maximum(0.0, t2) + (log1p_v(t3) + maximum(0.0, t4));
-            gradient[row] = -((((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6) * t8 + t9 * t10) * tanh_v(0.5 * width_i + t2));
-            hessian[row] = ((0.0 <= t11 - f_i) ? 1.0 : t12) / (1.0 + t12) * t9 + t10 * t8;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 3, inputs, inputs[3], NULL, 2, outputs);
+}
+
+void lossforge_ordinal_logit_class_gradient_hessian_f64(size_t n, const double *low, const double *width, const double *f, const double *weight, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {low, width, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_ordinal_logit_class_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const low = inputs[0];
+    const double *const width = inputs[1];
+    const double *const f = inputs[2];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = f_i - low_i;
         const double t1 = exp_v(-fabs(t0));
         const double t2 = low_i - f_i;
@@ -484,57 +527,104 @@ void lossforge_ordinal_logit_class_loss_gradient_hessian_f64(size_t n, const dou
         const double t10 = ((0.0 <= t0) ? 1.0 : t1) / t7;
         const double t11 = low_i + width_i;
         const double t12 = exp_v(-fabs(f_i - t11));
-        loss[row] = w * (log1p_v(t1) + maximum(0.0, t2) + (log1p_v(t3) + maximum(0.0, t4)));
-        gradient[row] = w * -((((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6) * t8 + t9 * t10) * tanh_v(0.5 * width_i + t2));
-        hessian[row] = w * (((0.0 <= t11 - f_i) ? 1.0 : t12) / (1.0 + t12) * t9 + t10 * t8);
+        loss[row] = log1p_v(t1) + maximum(0.0, t2) + (log1p_v(t3) + maximum(0.0, t4));
+        gradient[row] = -((((0.0 <= t5) ? 1.0 : t6) / (1.0 + t6) * t8 + t9 * t10) * tanh_v(0.5 * width_i + t2));
+        hessian[row] = ((0.0 <= t11 - f_i) ? 1.0 : t12) / (1.0 + t12) * t9 + t10 * t8;
     }
 }
 
-void lossforge_ordinal_logit_class_loss_f32(size_t n, const float *restrict low, const float *restrict width, const float *restrict f, const float *restrict weight, float *restrict loss)
+void lossforge_ordinal_logit_class_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float low_i = low[row];
-            const float width_i = width[row];
-            const float f_i = f[row];
-            const float t0 = f_i - low_i;
-            loss[row] = log1p_vf(exp_vf(-fabsf(t0))) + maximumf(0.0f, low_i - f_i) + (log1p_vf(exp_vf(-fabsf(width_i - t0))) + maximumf(0.0f, t0 - width_i));
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 3, inputs, inputs[3], NULL, 3, outputs);
+}
+
+void lossforge_ordinal_logit_class_loss_gradient_hessian_f64(size_t n, const double *low, const double *width, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {low, width, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_ordinal_logit_class_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 3, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const low = inputs[0];
+    const float *const width = inputs[1];
+    const float *const f = inputs[2];
+    float *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float low_i = low[row];
         const float width_i = width[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = f_i - low_i;
-        loss[row] = w * (log1p_vf(exp_vf(-fabsf(t0))) + maximumf(0.0f, low_i - f_i) + (log1p_vf(exp_vf(-fabsf(width_i - t0))) + maximumf(0.0f, t0 - width_i)));
+        loss[row] = log1p_vf(exp_vf(-fabsf(t0))) + maximumf(0.0f, low_i - f_i) + (log1p_vf(exp_vf(-fabsf(width_i - t0))) + maximumf(0.0f, t0 - width_i));
     }
 }
 
-void lossforge_ordinal_logit_class_gradient_f32(size_t n, const float *restrict low, const float *restrict width, const float *restrict f, const float *restrict weight, float *restrict gradient)
+void lossforge_ordinal_logit_class_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float low_i = low[row];
-            const float width_i = width[row];
-            const float f_i = f[row];
-            const float t0 = low_i - f_i;
-            const float t1 = width_i + t0;
-            const float t2 = exp_vf(-fabsf(t1));
-            const float t3 = f_i - low_i;
-            const float t4 = exp_vf(-fabsf(t3));
-            const float t5 = 1.0f + t4;
-            const float t6 = exp_vf(-fabsf(width_i - t3));
-            gradient[row] = -((((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) * (((0.0f <= t0) ? 1.0f : t4) / t5) + ((0.0f <= t3 - width_i) ? 1.0f : t6) / (1.0f + t6) * (((0.0f <= t3) ? 1.0f : t4) / t5)) * tanh_vf(0.5f * width_i + t0));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 3, inputs, inputs[3], NULL, 1, outputs);
+}
+
+void lossforge_ordinal_logit_class_loss_f32(size_t n, const float *low, const float *width, const float *f, const float *weight, float *loss)
+{
+    const void *const inputs[] = {low, width, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_ordinal_logit_class_loss_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const low = inputs[0];
+    const float *const width = inputs[1];
+    const float *const f = inputs[2];
+    float *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float low_i = low[row];
         const float width_i = width[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = low_i - f_i;
         const float t1 = width_i + t0;
         const float t2 = exp_vf(-fabsf(t1));
@@ -542,67 +632,73 @@ void lossforge_ordinal_logit_class_gradient_f32(size_t n, const float *restrict 
         const float t4 = exp_vf(-fabsf(t3));
         const float t5 = 1.0f + t4;
         const float t6 = exp_vf(-fabsf(width_i - t3));
-        gradient[row] = w * -((((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) * (((0.0f <= t0) ? 1.0f : t4) / t5) + ((0.0f <= t3 - width_i) ? 1.0f : t6) / (1.0f + t6) * (((0.0f <= t3) ? 1.0f : t4) / t5)) * tanh_vf(0.5f * width_i + t0));
+        gradient[row] = -((((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) * (((0.0f <= t0) ? 1.0f : t4) / t5) + ((0.0f <= t3 - width_i) ? 1.0f : t6) / (1.0f + t6) * (((0.0f <= t3) ? 1.0f : t4) / t5)) * tanh_vf(0.5f * width_i + t0));
     }
 }
 
-void lossforge_ordinal_logit_class_hessian_f32(size_t n, const float *restrict low, const float *restrict width, const float *restrict f, const float *restrict weight, float *restrict hessian)
+void lossforge_ordinal_logit_class_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float low_i = low[row];
-            const float width_i = width[row];
-            const float f_i = f[row];
-            const float t0 = low_i + width_i;
-            const float t1 = exp_vf(-fabsf(f_i - t0));
-            const float t2 = f_i - low_i;
-            const float t3 = exp_vf(-fabsf(width_i - t2));
-            const float t4 = exp_vf(-fabsf(t2));
-            const float t5 = 1.0f + t4;
-            hessian[row] = ((0.0f <= t0 - f_i) ? 1.0f : t1) / (1.0f + t1) * (((0.0f <= t2 - width_i) ? 1.0f : t3) / (1.0f + t3)) + ((0.0f <= t2) ? 1.0f : t4) / t5 * (((0.0f <= low_i - f_i) ? 1.0f : t4) / t5);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 3, inputs, inputs[3], NULL, 1, outputs);
+}
+
+void lossforge_ordinal_logit_class_gradient_f32(size_t n, const float *low, const float *width, const float *f, const float *weight, float *gradient)
+{
+    const void *const inputs[] = {low, width, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_ordinal_logit_class_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const low = inputs[0];
+    const float *const width = inputs[1];
+    const float *const f = inputs[2];
+    float *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float low_i = low[row];
         const float width_i = width[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = low_i + width_i;
         const float t1 = exp_vf(-fabsf(f_i - t0));
         const float t2 = f_i - low_i;
         const float t3 = exp_vf(-fabsf(width_i - t2));
         const float t4 = exp_vf(-fabsf(t2));
         const float t5 = 1.0f + t4;
-        hessian[row] = w * (((0.0f <= t0 - f_i) ? 1.0f : t1) / (1.0f + t1) * (((0.0f <= t2 - width_i) ? 1.0f : t3) / (1.0f + t3)) + ((0.0f <= t2) ? 1.0f : t4) / t5 * (((0.0f <= low_i - f_i) ? 1.0f : t4) / t5));
+        hessian[row] = ((0.0f <= t0 - f_i) ? 1.0f : t1) / (1.0f + t1) * (((0.0f <= t2 - width_i) ? 1.0f : t3) / (1.0f + t3)) + ((0.0f <= t2) ? 1.0f : t4) / t5 * (((0.0f <= low_i - f_i) ? 1.0f : t4) / t5);
     }
 }
 
-void lossforge_ordinal_logit_class_loss_gradient_f32(size_t n, const float *restrict low, const float *restrict width, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
+void lossforge_ordinal_logit_class_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float low_i = low[row];
-            const float width_i = width[row];
-            const float f_i = f[row];
-            const float t0 = f_i - low_i;
-            const float t1 = exp_vf(-fabsf(t0));
-            const float t2 = low_i - f_i;
-            const float t3 = exp_vf(-fabsf(width_i - t0));
-            const float t4 = t0 - width_i;
-            const float t5 = width_i + t2;
-            const float t6 = exp_vf(-fabsf(t5));
-            const float t7 = 1.0f + t1;
-            loss[row] = log1p_vf(t1) + maximumf(0.0f, t2) + (log1p_vf(t3) + maximumf(0.0f, t4));
-            gradient[row] = -((((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6) * (((0.0f <= t2) ? 1.0f : t1) / t7) + ((0.0f <= t4) ? 1.0f : t3) / (1.0f + t3) * (((0.0f <= t0) ? 1.0f : t1) / t7)) * tanh_vf(0.5f * width_i + t2));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 3, inputs, inputs[3], NULL, 1, outputs);
+}
+
+void lossforge_ordinal_logit_class_hessian_f32(size_t n, const float *low, const float *width, const float *f, const float *weight, float *hessian)
+{
+    const void *const inputs[] = {low, width, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_ordinal_logit_class_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const low = inputs[0];
+    const float *const width = inputs[1];
+    const float *const f = inputs[2];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float low_i = low[row];
         const float width_i = width[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = f_i - low_i;
         const float t1 = exp_vf(-fabsf(t0));
         const float t2 = low_i - f_i;
@@ -611,40 +707,38 @@ void lossforge_ordinal_logit_class_loss_gradient_f32(size_t n, const float *rest
         const float t5 = width_i + t2;
         const float t6 = exp_vf(-fabsf(t5));
         const float t7 = 1.0f + t1;
-        loss[row] = w * (log1p_vf(t1) + maximumf(0.0f, t2) + (log1p_vf(t3) + maximumf(0.0f, t4)));
-        gradient[row] = w * -((((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6) * (((0.0f <= t2) ? 1.0f : t1) / t7) + ((0.0f <= t4) ? 1.0f : t3) / (1.0f + t3) * (((0.0f <= t0) ? 1.0f : t1) / t7)) * tanh_vf(0.5f * width_i + t2));
+        loss[row] = log1p_vf(t1) + maximumf(0.0f, t2) + (log1p_vf(t3) + maximumf(0.0f, t4));
+        gradient[row] = -((((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6) * (((0.0f <= t2) ? 1.0f : t1) / t7) + ((0.0f <= t4) ? 1.0f : t3) / (1.0f + t3) * (((0.0f <= t0) ? 1.0f : t1) / t7)) * tanh_vf(0.5f * width_i + t2));
     }
 }
 
-void lossforge_ordinal_logit_class_gradient_hessian_f32(size_t n, const float *restrict low, const float *restrict width, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
+void lossforge_ordinal_logit_class_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float low_i = low[row];
-            const float width_i = width[row];
-            const float f_i = f[row];
-            const float t0 = low_i - f_i;
-            const float t1 = width_i + t0;
-            const float t2 = exp_vf(-fabsf(t1));
-            const float t3 = f_i - low_i;
-            const float t4 = exp_vf(-fabsf(t3));
-            const float t5 = 1.0f + t4;
-            const float t6 = ((0.0f <= t0) ? 1.0f : t4) / t5;
-            const float t7 = exp_vf(-fabsf(width_i - t3));
-            const float t8 = ((0.0f <= t3 - width_i) ? 1.0f : t7) / (1.0f + t7);
-            const float t9 = ((0.0f <= t3) ? 1.0f : t4) / t5;
-            const float t10 = low_i + width_i;
-            const float t11 = exp_vf(-fabsf(f_i - t10));
-            gradient[row] = -((((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) * t6 + t8 * t9) * tanh_vf(0.5f * width_i + t0));
-            hessian[row] = ((0.0f <= t10 - f_i) ? 1.0f : t11) / (1.0f + t11) * t8 + t9 * t6;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 3, inputs, inputs[3], NULL, 2, outputs);
+}
+
+void lossforge_ordinal_logit_class_loss_gradient_f32(size_t n, const float *low, const float *width, const float *f, const float *weight, float *loss, float *gradient)
+{
+    const void *const inputs[] = {low, width, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_ordinal_logit_class_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const low = inputs[0];
+    const float *const width = inputs[1];
+    const float *const f = inputs[2];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float low_i = low[row];
         const float width_i = width[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = low_i - f_i;
         const float t1 = width_i + t0;
         const float t2 = exp_vf(-fabsf(t1));
@@ -657,42 +751,39 @@ void lossforge_ordinal_logit_class_gradient_hessian_f32(size_t n, const float *r
         const float t9 = ((0.0f <= t3) ? 1.0f : t4) / t5;
         const float t10 = low_i + width_i;
         const float t11 = exp_vf(-fabsf(f_i - t10));
-        gradient[row] = w * -((((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) * t6 + t8 * t9) * tanh_vf(0.5f * width_i + t0));
-        hessian[row] = w * (((0.0f <= t10 - f_i) ? 1.0f : t11) / (1.0f + t11) * t8 + t9 * t6);
+        gradient[row] = -((((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2) * t6 + t8 * t9) * tanh_vf(0.5f * width_i + t0));
+        hessian[row] = ((0.0f <= t10 - f_i) ? 1.0f : t11) / (1.0f + t11) * t8 + t9 * t6;
     }
 }
 
-void lossforge_ordinal_logit_class_loss_gradient_hessian_f32(size_t n, const float *restrict low, const float *restrict width, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_ordinal_logit_class_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float low_i = low[row];
-            const float width_i = width[row];
-            const float f_i = f[row];
-            const float t0 = f_i - low_i;
-            const float t1 = exp_vf(-fabsf(t0));
-            const float t2 = low_i - f_i;
-            const float t3 = exp_vf(-fabsf(width_i - t0));
-            const float t4 = t0 - width_i;
-            const float t5 = width_i + t2;
-            const float t6 = exp_vf(-fabsf(t5));
-            const float t7 = 1.0f + t1;
-            const float t8 = ((0.0f <= t2) ? 1.0f : t1) / t7;
-            const float t9 = ((0.0f <= t4) ? 1.0f : t3) / (1.0f + t3);
-            const float t10 = ((0.0f <= t0) ? 1.0f : t1) / t7;
-            const float t11 = low_i + width_i;
-            const float t12 = exp_vf(-fabsf(f_i - t11));
-            loss[row] = log1p_vf(t1) + maximumf(0.0f, t2) + (log1p_vf(t3) + maximumf(0.0f, t4));
-            gradient[row] = -((((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6) * t8 + t9 * t10) * tanh_vf(0.5f * width_i + t2));
-            hessian[row] = ((0.0f <= t11 - f_i) ? 1.0f : t12) / (1.0f + t12) * t9 + t10 * t8;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 3, inputs, inputs[3], NULL, 2, outputs);
+}
+
+void lossforge_ordinal_logit_class_gradient_hessian_f32(size_t n, const float *low, const float *width, const float *f, const float *weight, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {low, width, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_ordinal_logit_class_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const low = inputs[0];
+    const float *const width = inputs[1];
+    const float *const f = inputs[2];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float low_i = low[row];
         const float width_i = width[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = f_i - low_i;
         const float t1 = exp_vf(-fabsf(t0));
         const float t2 = low_i - f_i;
@@ -706,8 +797,22 @@ void lossforge_ordinal_logit_class_loss_gradient_hessian_f32(size_t n, const flo
         const float t10 = ((0.0f <= t0) ? 1.0f : t1) / t7;
         const float t11 = low_i + width_i;
         const float t12 = exp_vf(-fabsf(f_i - t11));
-        loss[row] = w * (log1p_vf(t1) + maximumf(0.0f, t2) + (log1p_vf(t3) + maximumf(0.0f, t4)));
-        gradient[row] = w * -((((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6) * t8 + t9 * t10) * tanh_vf(0.5f * width_i + t2));
-        hessian[row] = w * (((0.0f <= t11 - f_i) ? 1.0f : t12) / (1.0f + t12) * t9 + t10 * t8);
+        loss[row] = log1p_vf(t1) + maximumf(0.0f, t2) + (log1p_vf(t3) + maximumf(0.0f, t4));
+        gradient[row] = -((((0.0f <= t5) ? 1.0f : t6) / (1.0f + t6) * t8 + t9 * t10) * tanh_vf(0.5f * width_i + t2));
+        hessian[row] = ((0.0f <= t11 - f_i) ? 1.0f : t12) / (1.0f + t12) * t9 + t10 * t8;
     }
+}
+
+void lossforge_ordinal_logit_class_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 3, inputs, inputs[3], NULL, 3, outputs);
+}
+
+void lossforge_ordinal_logit_class_loss_gradient_hessian_f32(size_t n, const float *low, const float *width, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {low, width, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_ordinal_logit_class_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }

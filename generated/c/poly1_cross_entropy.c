@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -214,38 +223,51 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_poly1_cross_entropy_loss_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double t0 = 1.0 + epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t1 = exp_v(-fabs(z_i));
-            const double t2 = 1.0 + t1;
-            const double t3 = minimum(-1.0, z_i);
-            const double t4 = exp_v(2.0 * t3);
-            const int t5 = (t4 == 0.0);
-            const double t6 = exp_v(t3);
-            const double t7 = 2.0 + t6;
-            const double t8 = maximum(-1.0, z_i);
-            const double t9 = exp_v(-fabs(t8));
-            const double t10 = -z_i;
-            const double t11 = minimum(-1.0, t10);
-            const double t12 = exp_v(2.0 * t11);
-            const int t13 = (t12 == 0.0);
-            const double t14 = exp_v(t11);
-            const double t15 = 2.0 + t14;
-            const double t16 = maximum(-1.0, t10);
-            const double t17 = exp_v(-fabs(t16));
-            loss[row] = (t0 * (((0.0 <= z_i) ? 1.0 : t1) / t2) + ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((t6 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * (t4 / t7 / t7)) * t4 / t7 / t7) / 483.0) * t4 / t7 / t7) / 19.0) * t4 / t7 / t7) / 17.0) * t4 / t7 / t7) / 15.0) * t4 / t7 / t7) / 13.0) * t4 / t7 / t7) / 11.0) * t4 / t7 / t7) / 9.0) * t4 / t7 / t7) / 7.0) * t4 / t7 / t7) / 5.0) * t6 / (3.0 * t7) + 1.0 / (1.0 + t6 / t7)) * t4 / t7 / t7) : log1p_v(t9) + maximum(0.0, t8) - ((0.0 <= t8) ? 1.0 : t9) / (1.0 + t9))) * (1.0 - y_i) + y_i * (t0 * (((0.0 <= t10) ? 1.0 : t1) / t2) + ((t10 <= -1.0) ? 2.0 * ((t13 ? 0.0 : ((t14 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t13 ? 0.0 : 1.0 + 5.0 * ((t13 ? 0.0 : 1.0 + 7.0 * ((t13 ? 0.0 : 1.0 + 9.0 * ((t13 ? 0.0 : 1.0 + 11.0 * ((t13 ? 0.0 : 1.0 + 13.0 * ((t13 ? 0.0 : 1.0 + 15.0 * ((t13 ? 0.0 : 1.0 + 17.0 * ((t13 ? 0.0 : 1.0 + 19.0 * ((t13 ? 0.0 : 23.0 + 21.0 * (t12 / t15 / t15)) * t12 / t15 / t15) / 483.0) * t12 / t15 / t15) / 19.0) * t12 / t15 / t15) / 17.0) * t12 / t15 / t15) / 15.0) * t12 / t15 / t15) / 13.0) * t12 / t15 / t15) / 11.0) * t12 / t15 / t15) / 9.0) * t12 / t15 / t15) / 7.0) * t12 / t15 / t15) / 5.0) * t14 / (3.0 * t15) + 1.0 / (1.0 + t14 / t15)) * t12 / t15 / t15) : log1p_v(t17) + maximum(0.0, t16) - ((0.0 <= t16) ? 1.0 : t17) / (1.0 + t17)));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double t0 = constants[0];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = minimum(-1.0, z_i);
@@ -263,103 +285,112 @@ void lossforge_poly1_cross_entropy_loss_f64(size_t n, const double *restrict y, 
         const double t15 = 2.0 + t14;
         const double t16 = maximum(-1.0, t10);
         const double t17 = exp_v(-fabs(t16));
-        loss[row] = w * ((t0 * (((0.0 <= z_i) ? 1.0 : t1) / t2) + ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((t6 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * (t4 / t7 / t7)) * t4 / t7 / t7) / 483.0) * t4 / t7 / t7) / 19.0) * t4 / t7 / t7) / 17.0) * t4 / t7 / t7) / 15.0) * t4 / t7 / t7) / 13.0) * t4 / t7 / t7) / 11.0) * t4 / t7 / t7) / 9.0) * t4 / t7 / t7) / 7.0) * t4 / t7 / t7) / 5.0) * t6 / (3.0 * t7) + 1.0 / (1.0 + t6 / t7)) * t4 / t7 / t7) : log1p_v(t9) + maximum(0.0, t8) - ((0.0 <= t8) ? 1.0 : t9) / (1.0 + t9))) * (1.0 - y_i) + y_i * (t0 * (((0.0 <= t10) ? 1.0 : t1) / t2) + ((t10 <= -1.0) ? 2.0 * ((t13 ? 0.0 : ((t14 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t13 ? 0.0 : 1.0 + 5.0 * ((t13 ? 0.0 : 1.0 + 7.0 * ((t13 ? 0.0 : 1.0 + 9.0 * ((t13 ? 0.0 : 1.0 + 11.0 * ((t13 ? 0.0 : 1.0 + 13.0 * ((t13 ? 0.0 : 1.0 + 15.0 * ((t13 ? 0.0 : 1.0 + 17.0 * ((t13 ? 0.0 : 1.0 + 19.0 * ((t13 ? 0.0 : 23.0 + 21.0 * (t12 / t15 / t15)) * t12 / t15 / t15) / 483.0) * t12 / t15 / t15) / 19.0) * t12 / t15 / t15) / 17.0) * t12 / t15 / t15) / 15.0) * t12 / t15 / t15) / 13.0) * t12 / t15 / t15) / 11.0) * t12 / t15 / t15) / 9.0) * t12 / t15 / t15) / 7.0) * t12 / t15 / t15) / 5.0) * t14 / (3.0 * t15) + 1.0 / (1.0 + t14 / t15)) * t12 / t15 / t15) : log1p_v(t17) + maximum(0.0, t16) - ((0.0 <= t16) ? 1.0 : t17) / (1.0 + t17))));
+        loss[row] = (t0 * (((0.0 <= z_i) ? 1.0 : t1) / t2) + ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((t6 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * (t4 / t7 / t7)) * t4 / t7 / t7) / 483.0) * t4 / t7 / t7) / 19.0) * t4 / t7 / t7) / 17.0) * t4 / t7 / t7) / 15.0) * t4 / t7 / t7) / 13.0) * t4 / t7 / t7) / 11.0) * t4 / t7 / t7) / 9.0) * t4 / t7 / t7) / 7.0) * t4 / t7 / t7) / 5.0) * t6 / (3.0 * t7) + 1.0 / (1.0 + t6 / t7)) * t4 / t7 / t7) : log1p_v(t9) + maximum(0.0, t8) - ((0.0 <= t8) ? 1.0 : t9) / (1.0 + t9))) * (1.0 - y_i) + y_i * (t0 * (((0.0 <= t10) ? 1.0 : t1) / t2) + ((t10 <= -1.0) ? 2.0 * ((t13 ? 0.0 : ((t14 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t13 ? 0.0 : 1.0 + 5.0 * ((t13 ? 0.0 : 1.0 + 7.0 * ((t13 ? 0.0 : 1.0 + 9.0 * ((t13 ? 0.0 : 1.0 + 11.0 * ((t13 ? 0.0 : 1.0 + 13.0 * ((t13 ? 0.0 : 1.0 + 15.0 * ((t13 ? 0.0 : 1.0 + 17.0 * ((t13 ? 0.0 : 1.0 + 19.0 * ((t13 ? 0.0 : 23.0 + 21.0 * (t12 / t15 / t15)) * t12 / t15 / t15) / 483.0) * t12 / t15 / t15) / 19.0) * t12 / t15 / t15) / 17.0) * t12 / t15 / t15) / 15.0) * t12 / t15 / t15) / 13.0) * t12 / t15 / t15) / 11.0) * t12 / t15 / t15) / 9.0) * t12 / t15 / t15) / 7.0) * t12 / t15 / t15) / 5.0) * t14 / (3.0 * t15) + 1.0 / (1.0 + t14 / t15)) * t12 / t15 / t15) : log1p_v(t17) + maximum(0.0, t16) - ((0.0 <= t16) ? 1.0 : t17) / (1.0 + t17)));
     }
 }
 
-void lossforge_poly1_cross_entropy_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict gradient)
+void lossforge_poly1_cross_entropy_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = 1.0 + epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t0 = exp_v(-fabs(z_i));
-            const double t1 = 1.0 + t0;
-            const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
-            const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
-            gradient[row] = t2 * t2 * (1.0 - y_i) - y_i * (t3 * t3) - c0 * (2.0 * y_i - 1.0) * t2 * t3;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double epsilon = parameters[0];
+    const double t0 = 1.0 + epsilon;
+    const double constants[] = {t0};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_poly1_cross_entropy_loss_f64(size_t n, const double *y, const double *z, const double *weight, double epsilon, double *loss)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {loss};
+    lossforge_poly1_cross_entropy_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c0 = constants[0];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
-        gradient[row] = w * (t2 * t2 * (1.0 - y_i) - y_i * (t3 * t3) - c0 * (2.0 * y_i - 1.0) * t2 * t3);
+        gradient[row] = t2 * t2 * (1.0 - y_i) - y_i * (t3 * t3) - c0 * (2.0 * y_i - 1.0) * t2 * t3;
     }
 }
 
-void lossforge_poly1_cross_entropy_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict hessian)
+void lossforge_poly1_cross_entropy_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = 2.0 * epsilon;
-    const double c1 = 1.0 + epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t0 = c0 * y_i;
-            const double t1 = exp_v(-fabs(z_i));
-            const double t2 = 1.0 + t1;
-            const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-            const double t4 = ((0.0 <= -z_i) ? 1.0 : t1) / t2;
-            hessian[row] = ((1.0 + t0 - epsilon) * t3 + (c1 - t0) * t4) * t3 * t4;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double epsilon = parameters[0];
+    const double c0 = 1.0 + epsilon;
+    const double constants[] = {c0};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_poly1_cross_entropy_gradient_f64(size_t n, const double *y, const double *z, const double *weight, double epsilon, double *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {gradient};
+    lossforge_poly1_cross_entropy_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double epsilon = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t0 = c0 * y_i;
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
         const double t4 = ((0.0 <= -z_i) ? 1.0 : t1) / t2;
-        hessian[row] = w * (((1.0 + t0 - epsilon) * t3 + (c1 - t0) * t4) * t3 * t4);
+        hessian[row] = ((1.0 + t0 - epsilon) * t3 + (c1 - t0) * t4) * t3 * t4;
     }
 }
 
-void lossforge_poly1_cross_entropy_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient)
+void lossforge_poly1_cross_entropy_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = 1.0 + epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t1 = exp_v(-fabs(z_i));
-            const double t2 = 1.0 + t1;
-            const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-            const double t4 = minimum(-1.0, z_i);
-            const double t5 = exp_v(2.0 * t4);
-            const int t6 = (t5 == 0.0);
-            const double t7 = exp_v(t4);
-            const double t8 = 2.0 + t7;
-            const double t9 = maximum(-1.0, z_i);
-            const double t10 = exp_v(-fabs(t9));
-            const double t11 = 1.0 - y_i;
-            const double t12 = -z_i;
-            const double t13 = ((0.0 <= t12) ? 1.0 : t1) / t2;
-            const double t14 = minimum(-1.0, t12);
-            const double t15 = exp_v(2.0 * t14);
-            const int t16 = (t15 == 0.0);
-            const double t17 = exp_v(t14);
-            const double t18 = 2.0 + t17;
-            const double t19 = maximum(-1.0, t12);
-            const double t20 = exp_v(-fabs(t19));
-            loss[row] = (t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0) * t5 / t8 / t8) / 19.0) * t5 / t8 / t8) / 17.0) * t5 / t8 / t8) / 15.0) * t5 / t8 / t8) / 13.0) * t5 / t8 / t8) / 11.0) * t5 / t8 / t8) / 9.0) * t5 / t8 / t8) / 7.0) * t5 / t8 / t8) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t5 / t8 / t8) : log1p_v(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0) ? 2.0 * ((t16 ? 0.0 : ((t17 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0) * t15 / t18 / t18) / 19.0) * t15 / t18 / t18) / 17.0) * t15 / t18 / t18) / 15.0) * t15 / t18 / t18) / 13.0) * t15 / t18 / t18) / 11.0) * t15 / t18 / t18) / 9.0) * t15 / t18 / t18) / 7.0) * t15 / t18 / t18) / 5.0) * t17 / (3.0 * t18) + 1.0 / (1.0 + t17 / t18)) * t15 / t18 / t18) : log1p_v(t20) + maximum(0.0, t19) - ((0.0 <= t19) ? 1.0 : t20) / (1.0 + t20)));
-            gradient[row] = t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0 * y_i - 1.0) * t3 * t13;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double epsilon = parameters[0];
+    const double c0 = 2.0 * epsilon;
+    const double c1 = 1.0 + epsilon;
+    const double constants[] = {epsilon, c0, c1};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_poly1_cross_entropy_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double epsilon, double *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {hessian};
+    lossforge_poly1_cross_entropy_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double t0 = constants[0];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
@@ -380,82 +411,83 @@ void lossforge_poly1_cross_entropy_loss_gradient_f64(size_t n, const double *res
         const double t18 = 2.0 + t17;
         const double t19 = maximum(-1.0, t12);
         const double t20 = exp_v(-fabs(t19));
-        loss[row] = w * ((t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0) * t5 / t8 / t8) / 19.0) * t5 / t8 / t8) / 17.0) * t5 / t8 / t8) / 15.0) * t5 / t8 / t8) / 13.0) * t5 / t8 / t8) / 11.0) * t5 / t8 / t8) / 9.0) * t5 / t8 / t8) / 7.0) * t5 / t8 / t8) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t5 / t8 / t8) : log1p_v(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0) ? 2.0 * ((t16 ? 0.0 : ((t17 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0) * t15 / t18 / t18) / 19.0) * t15 / t18 / t18) / 17.0) * t15 / t18 / t18) / 15.0) * t15 / t18 / t18) / 13.0) * t15 / t18 / t18) / 11.0) * t15 / t18 / t18) / 9.0) * t15 / t18 / t18) / 7.0) * t15 / t18 / t18) / 5.0) * t17 / (3.0 * t18) + 1.0 / (1.0 + t17 / t18)) * t15 / t18 / t18) : log1p_v(t20) + maximum(0.0, t19) - ((0.0 <= t19) ? 1.0 : t20) / (1.0 + t20))));
-        gradient[row] = w * (t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0 * y_i - 1.0) * t3 * t13);
+        loss[row] = (t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0) * t5 / t8 / t8) / 19.0) * t5 / t8 / t8) / 17.0) * t5 / t8 / t8) / 15.0) * t5 / t8 / t8) / 13.0) * t5 / t8 / t8) / 11.0) * t5 / t8 / t8) / 9.0) * t5 / t8 / t8) / 7.0) * t5 / t8 / t8) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t5 / t8 / t8) : log1p_v(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0) ? 2.0 * ((t16 ? 0.0 : ((t17 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0) * t15 / t18 / t18) / 19.0) * t15 / t18 / t18) / 17.0) * t15 / t18 / t18) / 15.0) * t15 / t18 / t18) / 13.0) * t15 / t18 / t18) / 11.0) * t15 / t18 / t18) / 9.0) * t15 / t18 / t18) / 7.0) * t15 / t18 / t18) / 5.0) * t17 / (3.0 * t18) + 1.0 / (1.0 + t17 / t18)) * t15 / t18 / t18) : log1p_v(t20) + maximum(0.0, t19) - ((0.0 <= t19) ? 1.0 : t20) / (1.0 + t20)));
+        gradient[row] = t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0 * y_i - 1.0) * t3 * t13;
     }
 }
 
-void lossforge_poly1_cross_entropy_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict gradient, double *restrict hessian)
+void lossforge_poly1_cross_entropy_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t4 = 1.0 + epsilon;
-    const double c1 = 2.0 * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t0 = exp_v(-fabs(z_i));
-            const double t1 = 1.0 + t0;
-            const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
-            const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
-            const double t5 = c1 * y_i;
-            gradient[row] = t2 * t2 * (1.0 - y_i) - y_i * (t3 * t3) - t4 * (2.0 * y_i - 1.0) * t2 * t3;
-            hessian[row] = ((1.0 + t5 - epsilon) * t2 + (t4 - t5) * t3) * t2 * t3;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double epsilon = parameters[0];
+    const double t0 = 1.0 + epsilon;
+    const double constants[] = {t0};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_poly1_cross_entropy_loss_gradient_f64(size_t n, const double *y, const double *z, const double *weight, double epsilon, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {loss, gradient};
+    lossforge_poly1_cross_entropy_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double epsilon = constants[0];
+    const double t4 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t0 = exp_v(-fabs(z_i));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
         const double t5 = c1 * y_i;
-        gradient[row] = w * (t2 * t2 * (1.0 - y_i) - y_i * (t3 * t3) - t4 * (2.0 * y_i - 1.0) * t2 * t3);
-        hessian[row] = w * (((1.0 + t5 - epsilon) * t2 + (t4 - t5) * t3) * t2 * t3);
+        gradient[row] = t2 * t2 * (1.0 - y_i) - y_i * (t3 * t3) - t4 * (2.0 * y_i - 1.0) * t2 * t3;
+        hessian[row] = ((1.0 + t5 - epsilon) * t2 + (t4 - t5) * t3) * t2 * t3;
     }
 }
 
-void lossforge_poly1_cross_entropy_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict z, const double *restrict weight, double epsilon, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_poly1_cross_entropy_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = 1.0 + epsilon;
+    const double epsilon = parameters[0];
+    const double t4 = 1.0 + epsilon;
     const double c1 = 2.0 * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double z_i = z[row];
-            const double t1 = exp_v(-fabs(z_i));
-            const double t2 = 1.0 + t1;
-            const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-            const double t4 = minimum(-1.0, z_i);
-            const double t5 = exp_v(2.0 * t4);
-            const int t6 = (t5 == 0.0);
-            const double t7 = exp_v(t4);
-            const double t8 = 2.0 + t7;
-            const double t9 = maximum(-1.0, z_i);
-            const double t10 = exp_v(-fabs(t9));
-            const double t11 = 1.0 - y_i;
-            const double t12 = -z_i;
-            const double t13 = ((0.0 <= t12) ? 1.0 : t1) / t2;
-            const double t14 = minimum(-1.0, t12);
-            const double t15 = exp_v(2.0 * t14);
-            const int t16 = (t15 == 0.0);
-            const double t17 = exp_v(t14);
-            const double t18 = 2.0 + t17;
-            const double t19 = maximum(-1.0, t12);
-            const double t20 = exp_v(-fabs(t19));
-            const double t21 = c1 * y_i;
-            loss[row] = (t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0) * t5 / t8 / t8) / 19.0) * t5 / t8 / t8) / 17.0) * t5 / t8 / t8) / 15.0) * t5 / t8 / t8) / 13.0) * t5 / t8 / t8) / 11.0) * t5 / t8 / t8) / 9.0) * t5 / t8 / t8) / 7.0) * t5 / t8 / t8) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t5 / t8 / t8) : log1p_v(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0) ? 2.0 * ((t16 ? 0.0 : ((t17 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0) * t15 / t18 / t18) / 19.0) * t15 / t18 / t18) / 17.0) * t15 / t18 / t18) / 15.0) * t15 / t18 / t18) / 13.0) * t15 / t18 / t18) / 11.0) * t15 / t18 / t18) / 9.0) * t15 / t18 / t18) / 7.0) * t15 / t18 / t18) / 5.0) * t17 / (3.0 * t18) + 1.0 / (1.0 + t17 / t18)) * t15 / t18 / t18) : log1p_v(t20) + maximum(0.0, t19) - ((0.0 <= t19) ? 1.0 : t20) / (1.0 + t20)));
-            gradient[row] = t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0 * y_i - 1.0) * t3 * t13;
-            hessian[row] = ((1.0 + t21 - epsilon) * t3 + (t0 - t21) * t13) * t3 * t13;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {epsilon, t4, c1};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_poly1_cross_entropy_gradient_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double epsilon, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_poly1_cross_entropy_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double epsilon = constants[0];
+    const double t0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const z = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double w = weight[row];
         const double t1 = exp_v(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
@@ -477,44 +509,75 @@ void lossforge_poly1_cross_entropy_loss_gradient_hessian_f64(size_t n, const dou
         const double t19 = maximum(-1.0, t12);
         const double t20 = exp_v(-fabs(t19));
         const double t21 = c1 * y_i;
-        loss[row] = w * ((t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0) * t5 / t8 / t8) / 19.0) * t5 / t8 / t8) / 17.0) * t5 / t8 / t8) / 15.0) * t5 / t8 / t8) / 13.0) * t5 / t8 / t8) / 11.0) * t5 / t8 / t8) / 9.0) * t5 / t8 / t8) / 7.0) * t5 / t8 / t8) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t5 / t8 / t8) : log1p_v(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0) ? 2.0 * ((t16 ? 0.0 : ((t17 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0) * t15 / t18 / t18) / 19.0) * t15 / t18 / t18) / 17.0) * t15 / t18 / t18) / 15.0) * t15 / t18 / t18) / 13.0) * t15 / t18 / t18) / 11.0) * t15 / t18 / t18) / 9.0) * t15 / t18 / t18) / 7.0) * t15 / t18 / t18) / 5.0) * t17 / (3.0 * t18) + 1.0 / (1.0 + t17 / t18)) * t15 / t18 / t18) : log1p_v(t20) + maximum(0.0, t19) - ((0.0 <= t19) ? 1.0 : t20) / (1.0 + t20))));
-        gradient[row] = w * (t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0 * y_i - 1.0) * t3 * t13);
-        hessian[row] = w * (((1.0 + t21 - epsilon) * t3 + (t0 - t21) * t13) * t3 * t13);
+        loss[row] = (t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0) * t5 / t8 / t8) / 19.0) * t5 / t8 / t8) / 17.0) * t5 / t8 / t8) / 15.0) * t5 / t8 / t8) / 13.0) * t5 / t8 / t8) / 11.0) * t5 / t8 / t8) / 9.0) * t5 / t8 / t8) / 7.0) * t5 / t8 / t8) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t5 / t8 / t8) : log1p_v(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0) ? 2.0 * ((t16 ? 0.0 : ((t17 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0) * t15 / t18 / t18) / 19.0) * t15 / t18 / t18) / 17.0) * t15 / t18 / t18) / 15.0) * t15 / t18 / t18) / 13.0) * t15 / t18 / t18) / 11.0) * t15 / t18 / t18) / 9.0) * t15 / t18 / t18) / 7.0) * t15 / t18 / t18) / 5.0) * t17 / (3.0 * t18) + 1.0 / (1.0 + t17 / t18)) * t15 / t18 / t18) : log1p_v(t20) + maximum(0.0, t19) - ((0.0 <= t19) ? 1.0 : t20) / (1.0 + t20)));
+        gradient[row] = t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0 * y_i - 1.0) * t3 * t13;
+        hessian[row] = ((1.0 + t21 - epsilon) * t3 + (t0 - t21) * t13) * t3 * t13;
     }
 }
 
-void lossforge_poly1_cross_entropy_loss_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict loss)
+void lossforge_poly1_cross_entropy_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float t0 = 1.0f + epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t1 = exp_vf(-fabsf(z_i));
-            const float t2 = 1.0f + t1;
-            const float t3 = minimumf(-1.0f, z_i);
-            const float t4 = exp_vf(2.0f * t3);
-            const int t5 = (t4 == 0.0f);
-            const float t6 = exp_vf(t3);
-            const float t7 = 2.0f + t6;
-            const float t8 = maximumf(-1.0f, z_i);
-            const float t9 = exp_vf(-fabsf(t8));
-            const float t10 = -z_i;
-            const float t11 = minimumf(-1.0f, t10);
-            const float t12 = exp_vf(2.0f * t11);
-            const int t13 = (t12 == 0.0f);
-            const float t14 = exp_vf(t11);
-            const float t15 = 2.0f + t14;
-            const float t16 = maximumf(-1.0f, t10);
-            const float t17 = exp_vf(-fabsf(t16));
-            loss[row] = (t0 * (((0.0f <= z_i) ? 1.0f : t1) / t2) + ((z_i <= -1.0f) ? 2.0f * ((t5 ? 0.0f : ((t6 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t5 ? 0.0f : 1.0f + 5.0f * ((t5 ? 0.0f : 1.0f + 7.0f * ((t5 ? 0.0f : 1.0f + 9.0f * ((t5 ? 0.0f : 1.0f + 11.0f * ((t5 ? 0.0f : 1.0f + 13.0f * ((t5 ? 0.0f : 1.0f + 15.0f * ((t5 ? 0.0f : 1.0f + 17.0f * ((t5 ? 0.0f : 1.0f + 19.0f * ((t5 ? 0.0f : 23.0f + 21.0f * (t4 / t7 / t7)) * t4 / t7 / t7) / 483.0f) * t4 / t7 / t7) / 19.0f) * t4 / t7 / t7) / 17.0f) * t4 / t7 / t7) / 15.0f) * t4 / t7 / t7) / 13.0f) * t4 / t7 / t7) / 11.0f) * t4 / t7 / t7) / 9.0f) * t4 / t7 / t7) / 7.0f) * t4 / t7 / t7) / 5.0f) * t6 / (3.0f * t7) + 1.0f / (1.0f + t6 / t7)) * t4 / t7 / t7) : log1p_vf(t9) + maximumf(0.0f, t8) - ((0.0f <= t8) ? 1.0f : t9) / (1.0f + t9))) * (1.0f - y_i) + y_i * (t0 * (((0.0f <= t10) ? 1.0f : t1) / t2) + ((t10 <= -1.0f) ? 2.0f * ((t13 ? 0.0f : ((t14 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t13 ? 0.0f : 1.0f + 5.0f * ((t13 ? 0.0f : 1.0f + 7.0f * ((t13 ? 0.0f : 1.0f + 9.0f * ((t13 ? 0.0f : 1.0f + 11.0f * ((t13 ? 0.0f : 1.0f + 13.0f * ((t13 ? 0.0f : 1.0f + 15.0f * ((t13 ? 0.0f : 1.0f + 17.0f * ((t13 ? 0.0f : 1.0f + 19.0f * ((t13 ? 0.0f : 23.0f + 21.0f * (t12 / t15 / t15)) * t12 / t15 / t15) / 483.0f) * t12 / t15 / t15) / 19.0f) * t12 / t15 / t15) / 17.0f) * t12 / t15 / t15) / 15.0f) * t12 / t15 / t15) / 13.0f) * t12 / t15 / t15) / 11.0f) * t12 / t15 / t15) / 9.0f) * t12 / t15 / t15) / 7.0f) * t12 / t15 / t15) / 5.0f) * t14 / (3.0f * t15) + 1.0f / (1.0f + t14 / t15)) * t12 / t15 / t15) : log1p_vf(t17) + maximumf(0.0f, t16) - ((0.0f <= t16) ? 1.0f : t17) / (1.0f + t17)));
+    const double epsilon = parameters[0];
+    const double t0 = 1.0 + epsilon;
+    const double c1 = 2.0 * epsilon;
+    const double constants[] = {epsilon, t0, c1};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_poly1_cross_entropy_loss_gradient_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double epsilon, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const double parameters[] = {epsilon};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_poly1_cross_entropy_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float t0 = constants[0];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = minimumf(-1.0f, z_i);
@@ -532,103 +595,112 @@ void lossforge_poly1_cross_entropy_loss_f32(size_t n, const float *restrict y, c
         const float t15 = 2.0f + t14;
         const float t16 = maximumf(-1.0f, t10);
         const float t17 = exp_vf(-fabsf(t16));
-        loss[row] = w * ((t0 * (((0.0f <= z_i) ? 1.0f : t1) / t2) + ((z_i <= -1.0f) ? 2.0f * ((t5 ? 0.0f : ((t6 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t5 ? 0.0f : 1.0f + 5.0f * ((t5 ? 0.0f : 1.0f + 7.0f * ((t5 ? 0.0f : 1.0f + 9.0f * ((t5 ? 0.0f : 1.0f + 11.0f * ((t5 ? 0.0f : 1.0f + 13.0f * ((t5 ? 0.0f : 1.0f + 15.0f * ((t5 ? 0.0f : 1.0f + 17.0f * ((t5 ? 0.0f : 1.0f + 19.0f * ((t5 ? 0.0f : 23.0f + 21.0f * (t4 / t7 / t7)) * t4 / t7 / t7) / 483.0f) * t4 / t7 / t7) / 19.0f) * t4 / t7 / t7) / 17.0f) * t4 / t7 / t7) / 15.0f) * t4 / t7 / t7) / 13.0f) * t4 / t7 / t7) / 11.0f) * t4 / t7 / t7) / 9.0f) * t4 / t7 / t7) / 7.0f) * t4 / t7 / t7) / 5.0f) * t6 / (3.0f * t7) + 1.0f / (1.0f + t6 / t7)) * t4 / t7 / t7) : log1p_vf(t9) + maximumf(0.0f, t8) - ((0.0f <= t8) ? 1.0f : t9) / (1.0f + t9))) * (1.0f - y_i) + y_i * (t0 * (((0.0f <= t10) ? 1.0f : t1) / t2) + ((t10 <= -1.0f) ? 2.0f * ((t13 ? 0.0f : ((t14 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t13 ? 0.0f : 1.0f + 5.0f * ((t13 ? 0.0f : 1.0f + 7.0f * ((t13 ? 0.0f : 1.0f + 9.0f * ((t13 ? 0.0f : 1.0f + 11.0f * ((t13 ? 0.0f : 1.0f + 13.0f * ((t13 ? 0.0f : 1.0f + 15.0f * ((t13 ? 0.0f : 1.0f + 17.0f * ((t13 ? 0.0f : 1.0f + 19.0f * ((t13 ? 0.0f : 23.0f + 21.0f * (t12 / t15 / t15)) * t12 / t15 / t15) / 483.0f) * t12 / t15 / t15) / 19.0f) * t12 / t15 / t15) / 17.0f) * t12 / t15 / t15) / 15.0f) * t12 / t15 / t15) / 13.0f) * t12 / t15 / t15) / 11.0f) * t12 / t15 / t15) / 9.0f) * t12 / t15 / t15) / 7.0f) * t12 / t15 / t15) / 5.0f) * t14 / (3.0f * t15) + 1.0f / (1.0f + t14 / t15)) * t12 / t15 / t15) : log1p_vf(t17) + maximumf(0.0f, t16) - ((0.0f <= t16) ? 1.0f : t17) / (1.0f + t17))));
+        loss[row] = (t0 * (((0.0f <= z_i) ? 1.0f : t1) / t2) + ((z_i <= -1.0f) ? 2.0f * ((t5 ? 0.0f : ((t6 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t5 ? 0.0f : 1.0f + 5.0f * ((t5 ? 0.0f : 1.0f + 7.0f * ((t5 ? 0.0f : 1.0f + 9.0f * ((t5 ? 0.0f : 1.0f + 11.0f * ((t5 ? 0.0f : 1.0f + 13.0f * ((t5 ? 0.0f : 1.0f + 15.0f * ((t5 ? 0.0f : 1.0f + 17.0f * ((t5 ? 0.0f : 1.0f + 19.0f * ((t5 ? 0.0f : 23.0f + 21.0f * (t4 / t7 / t7)) * t4 / t7 / t7) / 483.0f) * t4 / t7 / t7) / 19.0f) * t4 / t7 / t7) / 17.0f) * t4 / t7 / t7) / 15.0f) * t4 / t7 / t7) / 13.0f) * t4 / t7 / t7) / 11.0f) * t4 / t7 / t7) / 9.0f) * t4 / t7 / t7) / 7.0f) * t4 / t7 / t7) / 5.0f) * t6 / (3.0f * t7) + 1.0f / (1.0f + t6 / t7)) * t4 / t7 / t7) : log1p_vf(t9) + maximumf(0.0f, t8) - ((0.0f <= t8) ? 1.0f : t9) / (1.0f + t9))) * (1.0f - y_i) + y_i * (t0 * (((0.0f <= t10) ? 1.0f : t1) / t2) + ((t10 <= -1.0f) ? 2.0f * ((t13 ? 0.0f : ((t14 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t13 ? 0.0f : 1.0f + 5.0f * ((t13 ? 0.0f : 1.0f + 7.0f * ((t13 ? 0.0f : 1.0f + 9.0f * ((t13 ? 0.0f : 1.0f + 11.0f * ((t13 ? 0.0f : 1.0f + 13.0f * ((t13 ? 0.0f : 1.0f + 15.0f * ((t13 ? 0.0f : 1.0f + 17.0f * ((t13 ? 0.0f : 1.0f + 19.0f * ((t13 ? 0.0f : 23.0f + 21.0f * (t12 / t15 / t15)) * t12 / t15 / t15) / 483.0f) * t12 / t15 / t15) / 19.0f) * t12 / t15 / t15) / 17.0f) * t12 / t15 / t15) / 15.0f) * t12 / t15 / t15) / 13.0f) * t12 / t15 / t15) / 11.0f) * t12 / t15 / t15) / 9.0f) * t12 / t15 / t15) / 7.0f) * t12 / t15 / t15) / 5.0f) * t14 / (3.0f * t15) + 1.0f / (1.0f + t14 / t15)) * t12 / t15 / t15) : log1p_vf(t17) + maximumf(0.0f, t16) - ((0.0f <= t16) ? 1.0f : t17) / (1.0f + t17)));
     }
 }
 
-void lossforge_poly1_cross_entropy_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict gradient)
+void lossforge_poly1_cross_entropy_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = 1.0f + epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t0 = exp_vf(-fabsf(z_i));
-            const float t1 = 1.0f + t0;
-            const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
-            const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
-            gradient[row] = t2 * t2 * (1.0f - y_i) - y_i * (t3 * t3) - c0 * (2.0f * y_i - 1.0f) * t2 * t3;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float epsilon = parameters[0];
+    const float t0 = 1.0f + epsilon;
+    const float constants[] = {t0};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_poly1_cross_entropy_loss_f32(size_t n, const float *y, const float *z, const float *weight, float epsilon, float *loss)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {loss};
+    lossforge_poly1_cross_entropy_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c0 = constants[0];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
         const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
-        gradient[row] = w * (t2 * t2 * (1.0f - y_i) - y_i * (t3 * t3) - c0 * (2.0f * y_i - 1.0f) * t2 * t3);
+        gradient[row] = t2 * t2 * (1.0f - y_i) - y_i * (t3 * t3) - c0 * (2.0f * y_i - 1.0f) * t2 * t3;
     }
 }
 
-void lossforge_poly1_cross_entropy_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict hessian)
+void lossforge_poly1_cross_entropy_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = 2.0f * epsilon;
-    const float c1 = 1.0f + epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t0 = c0 * y_i;
-            const float t1 = exp_vf(-fabsf(z_i));
-            const float t2 = 1.0f + t1;
-            const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-            const float t4 = ((0.0f <= -z_i) ? 1.0f : t1) / t2;
-            hessian[row] = ((1.0f + t0 - epsilon) * t3 + (c1 - t0) * t4) * t3 * t4;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float epsilon = parameters[0];
+    const float c0 = 1.0f + epsilon;
+    const float constants[] = {c0};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_poly1_cross_entropy_gradient_f32(size_t n, const float *y, const float *z, const float *weight, float epsilon, float *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {gradient};
+    lossforge_poly1_cross_entropy_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float epsilon = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t0 = c0 * y_i;
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
         const float t4 = ((0.0f <= -z_i) ? 1.0f : t1) / t2;
-        hessian[row] = w * (((1.0f + t0 - epsilon) * t3 + (c1 - t0) * t4) * t3 * t4);
+        hessian[row] = ((1.0f + t0 - epsilon) * t3 + (c1 - t0) * t4) * t3 * t4;
     }
 }
 
-void lossforge_poly1_cross_entropy_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient)
+void lossforge_poly1_cross_entropy_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = 1.0f + epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t1 = exp_vf(-fabsf(z_i));
-            const float t2 = 1.0f + t1;
-            const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-            const float t4 = minimumf(-1.0f, z_i);
-            const float t5 = exp_vf(2.0f * t4);
-            const int t6 = (t5 == 0.0f);
-            const float t7 = exp_vf(t4);
-            const float t8 = 2.0f + t7;
-            const float t9 = maximumf(-1.0f, z_i);
-            const float t10 = exp_vf(-fabsf(t9));
-            const float t11 = 1.0f - y_i;
-            const float t12 = -z_i;
-            const float t13 = ((0.0f <= t12) ? 1.0f : t1) / t2;
-            const float t14 = minimumf(-1.0f, t12);
-            const float t15 = exp_vf(2.0f * t14);
-            const int t16 = (t15 == 0.0f);
-            const float t17 = exp_vf(t14);
-            const float t18 = 2.0f + t17;
-            const float t19 = maximumf(-1.0f, t12);
-            const float t20 = exp_vf(-fabsf(t19));
-            loss[row] = (t0 * t3 + ((z_i <= -1.0f) ? 2.0f * ((t6 ? 0.0f : ((t7 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t6 ? 0.0f : 1.0f + 5.0f * ((t6 ? 0.0f : 1.0f + 7.0f * ((t6 ? 0.0f : 1.0f + 9.0f * ((t6 ? 0.0f : 1.0f + 11.0f * ((t6 ? 0.0f : 1.0f + 13.0f * ((t6 ? 0.0f : 1.0f + 15.0f * ((t6 ? 0.0f : 1.0f + 17.0f * ((t6 ? 0.0f : 1.0f + 19.0f * ((t6 ? 0.0f : 23.0f + 21.0f * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0f) * t5 / t8 / t8) / 19.0f) * t5 / t8 / t8) / 17.0f) * t5 / t8 / t8) / 15.0f) * t5 / t8 / t8) / 13.0f) * t5 / t8 / t8) / 11.0f) * t5 / t8 / t8) / 9.0f) * t5 / t8 / t8) / 7.0f) * t5 / t8 / t8) / 5.0f) * t7 / (3.0f * t8) + 1.0f / (1.0f + t7 / t8)) * t5 / t8 / t8) : log1p_vf(t10) + maximumf(0.0f, t9) - ((0.0f <= t9) ? 1.0f : t10) / (1.0f + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0f) ? 2.0f * ((t16 ? 0.0f : ((t17 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t16 ? 0.0f : 1.0f + 5.0f * ((t16 ? 0.0f : 1.0f + 7.0f * ((t16 ? 0.0f : 1.0f + 9.0f * ((t16 ? 0.0f : 1.0f + 11.0f * ((t16 ? 0.0f : 1.0f + 13.0f * ((t16 ? 0.0f : 1.0f + 15.0f * ((t16 ? 0.0f : 1.0f + 17.0f * ((t16 ? 0.0f : 1.0f + 19.0f * ((t16 ? 0.0f : 23.0f + 21.0f * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0f) * t15 / t18 / t18) / 19.0f) * t15 / t18 / t18) / 17.0f) * t15 / t18 / t18) / 15.0f) * t15 / t18 / t18) / 13.0f) * t15 / t18 / t18) / 11.0f) * t15 / t18 / t18) / 9.0f) * t15 / t18 / t18) / 7.0f) * t15 / t18 / t18) / 5.0f) * t17 / (3.0f * t18) + 1.0f / (1.0f + t17 / t18)) * t15 / t18 / t18) : log1p_vf(t20) + maximumf(0.0f, t19) - ((0.0f <= t19) ? 1.0f : t20) / (1.0f + t20)));
-            gradient[row] = t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0f * y_i - 1.0f) * t3 * t13;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float epsilon = parameters[0];
+    const float c0 = 2.0f * epsilon;
+    const float c1 = 1.0f + epsilon;
+    const float constants[] = {epsilon, c0, c1};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_poly1_cross_entropy_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float epsilon, float *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {hessian};
+    lossforge_poly1_cross_entropy_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float t0 = constants[0];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
@@ -649,82 +721,83 @@ void lossforge_poly1_cross_entropy_loss_gradient_f32(size_t n, const float *rest
         const float t18 = 2.0f + t17;
         const float t19 = maximumf(-1.0f, t12);
         const float t20 = exp_vf(-fabsf(t19));
-        loss[row] = w * ((t0 * t3 + ((z_i <= -1.0f) ? 2.0f * ((t6 ? 0.0f : ((t7 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t6 ? 0.0f : 1.0f + 5.0f * ((t6 ? 0.0f : 1.0f + 7.0f * ((t6 ? 0.0f : 1.0f + 9.0f * ((t6 ? 0.0f : 1.0f + 11.0f * ((t6 ? 0.0f : 1.0f + 13.0f * ((t6 ? 0.0f : 1.0f + 15.0f * ((t6 ? 0.0f : 1.0f + 17.0f * ((t6 ? 0.0f : 1.0f + 19.0f * ((t6 ? 0.0f : 23.0f + 21.0f * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0f) * t5 / t8 / t8) / 19.0f) * t5 / t8 / t8) / 17.0f) * t5 / t8 / t8) / 15.0f) * t5 / t8 / t8) / 13.0f) * t5 / t8 / t8) / 11.0f) * t5 / t8 / t8) / 9.0f) * t5 / t8 / t8) / 7.0f) * t5 / t8 / t8) / 5.0f) * t7 / (3.0f * t8) + 1.0f / (1.0f + t7 / t8)) * t5 / t8 / t8) : log1p_vf(t10) + maximumf(0.0f, t9) - ((0.0f <= t9) ? 1.0f : t10) / (1.0f + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0f) ? 2.0f * ((t16 ? 0.0f : ((t17 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t16 ? 0.0f : 1.0f + 5.0f * ((t16 ? 0.0f : 1.0f + 7.0f * ((t16 ? 0.0f : 1.0f + 9.0f * ((t16 ? 0.0f : 1.0f + 11.0f * ((t16 ? 0.0f : 1.0f + 13.0f * ((t16 ? 0.0f : 1.0f + 15.0f * ((t16 ? 0.0f : 1.0f + 17.0f * ((t16 ? 0.0f : 1.0f + 19.0f * ((t16 ? 0.0f : 23.0f + 21.0f * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0f) * t15 / t18 / t18) / 19.0f) * t15 / t18 / t18) / 17.0f) * t15 / t18 / t18) / 15.0f) * t15 / t18 / t18) / 13.0f) * t15 / t18 / t18) / 11.0f) * t15 / t18 / t18) / 9.0f) * t15 / t18 / t18) / 7.0f) * t15 / t18 / t18) / 5.0f) * t17 / (3.0f * t18) + 1.0f / (1.0f + t17 / t18)) * t15 / t18 / t18) : log1p_vf(t20) + maximumf(0.0f, t19) - ((0.0f <= t19) ? 1.0f : t20) / (1.0f + t20))));
-        gradient[row] = w * (t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0f * y_i - 1.0f) * t3 * t13);
+        loss[row] = (t0 * t3 + ((z_i <= -1.0f) ? 2.0f * ((t6 ? 0.0f : ((t7 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t6 ? 0.0f : 1.0f + 5.0f * ((t6 ? 0.0f : 1.0f + 7.0f * ((t6 ? 0.0f : 1.0f + 9.0f * ((t6 ? 0.0f : 1.0f + 11.0f * ((t6 ? 0.0f : 1.0f + 13.0f * ((t6 ? 0.0f : 1.0f + 15.0f * ((t6 ? 0.0f : 1.0f + 17.0f * ((t6 ? 0.0f : 1.0f + 19.0f * ((t6 ? 0.0f : 23.0f + 21.0f * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0f) * t5 / t8 / t8) / 19.0f) * t5 / t8 / t8) / 17.0f) * t5 / t8 / t8) / 15.0f) * t5 / t8 / t8) / 13.0f) * t5 / t8 / t8) / 11.0f) * t5 / t8 / t8) / 9.0f) * t5 / t8 / t8) / 7.0f) * t5 / t8 / t8) / 5.0f) * t7 / (3.0f * t8) + 1.0f / (1.0f + t7 / t8)) * t5 / t8 / t8) : log1p_vf(t10) + maximumf(0.0f, t9) - ((0.0f <= t9) ? 1.0f : t10) / (1.0f + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0f) ? 2.0f * ((t16 ? 0.0f : ((t17 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t16 ? 0.0f : 1.0f + 5.0f * ((t16 ? 0.0f : 1.0f + 7.0f * ((t16 ? 0.0f : 1.0f + 9.0f * ((t16 ? 0.0f : 1.0f + 11.0f * ((t16 ? 0.0f : 1.0f + 13.0f * ((t16 ? 0.0f : 1.0f + 15.0f * ((t16 ? 0.0f : 1.0f + 17.0f * ((t16 ? 0.0f : 1.0f + 19.0f * ((t16 ? 0.0f : 23.0f + 21.0f * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0f) * t15 / t18 / t18) / 19.0f) * t15 / t18 / t18) / 17.0f) * t15 / t18 / t18) / 15.0f) * t15 / t18 / t18) / 13.0f) * t15 / t18 / t18) / 11.0f) * t15 / t18 / t18) / 9.0f) * t15 / t18 / t18) / 7.0f) * t15 / t18 / t18) / 5.0f) * t17 / (3.0f * t18) + 1.0f / (1.0f + t17 / t18)) * t15 / t18 / t18) : log1p_vf(t20) + maximumf(0.0f, t19) - ((0.0f <= t19) ? 1.0f : t20) / (1.0f + t20)));
+        gradient[row] = t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0f * y_i - 1.0f) * t3 * t13;
     }
 }
 
-void lossforge_poly1_cross_entropy_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict gradient, float *restrict hessian)
+void lossforge_poly1_cross_entropy_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t4 = 1.0f + epsilon;
-    const float c1 = 2.0f * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t0 = exp_vf(-fabsf(z_i));
-            const float t1 = 1.0f + t0;
-            const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
-            const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
-            const float t5 = c1 * y_i;
-            gradient[row] = t2 * t2 * (1.0f - y_i) - y_i * (t3 * t3) - t4 * (2.0f * y_i - 1.0f) * t2 * t3;
-            hessian[row] = ((1.0f + t5 - epsilon) * t2 + (t4 - t5) * t3) * t2 * t3;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float epsilon = parameters[0];
+    const float t0 = 1.0f + epsilon;
+    const float constants[] = {t0};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_poly1_cross_entropy_loss_gradient_f32(size_t n, const float *y, const float *z, const float *weight, float epsilon, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {loss, gradient};
+    lossforge_poly1_cross_entropy_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float epsilon = constants[0];
+    const float t4 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t0 = exp_vf(-fabsf(z_i));
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
         const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
         const float t5 = c1 * y_i;
-        gradient[row] = w * (t2 * t2 * (1.0f - y_i) - y_i * (t3 * t3) - t4 * (2.0f * y_i - 1.0f) * t2 * t3);
-        hessian[row] = w * (((1.0f + t5 - epsilon) * t2 + (t4 - t5) * t3) * t2 * t3);
+        gradient[row] = t2 * t2 * (1.0f - y_i) - y_i * (t3 * t3) - t4 * (2.0f * y_i - 1.0f) * t2 * t3;
+        hessian[row] = ((1.0f + t5 - epsilon) * t2 + (t4 - t5) * t3) * t2 * t3;
     }
 }
 
-void lossforge_poly1_cross_entropy_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict z, const float *restrict weight, float epsilon, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_poly1_cross_entropy_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = 1.0f + epsilon;
+    const float epsilon = parameters[0];
+    const float t4 = 1.0f + epsilon;
     const float c1 = 2.0f * epsilon;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float z_i = z[row];
-            const float t1 = exp_vf(-fabsf(z_i));
-            const float t2 = 1.0f + t1;
-            const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-            const float t4 = minimumf(-1.0f, z_i);
-            const float t5 = exp_vf(2.0f * t4);
-            const int t6 = (t5 == 0.0f);
-            const float t7 = exp_vf(t4);
-            const float t8 = 2.0f + t7;
-            const float t9 = maximumf(-1.0f, z_i);
-            const float t10 = exp_vf(-fabsf(t9));
-            const float t11 = 1.0f - y_i;
-            const float t12 = -z_i;
-            const float t13 = ((0.0f <= t12) ? 1.0f : t1) / t2;
-            const float t14 = minimumf(-1.0f, t12);
-            const float t15 = exp_vf(2.0f * t14);
-            const int t16 = (t15 == 0.0f);
-            const float t17 = exp_vf(t14);
-            const float t18 = 2.0f + t17;
-            const float t19 = maximumf(-1.0f, t12);
-            const float t20 = exp_vf(-fabsf(t19));
-            const float t21 = c1 * y_i;
-            loss[row] = (t0 * t3 + ((z_i <= -1.0f) ? 2.0f * ((t6 ? 0.0f : ((t7 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t6 ? 0.0f : 1.0f + 5.0f * ((t6 ? 0.0f : 1.0f + 7.0f * ((t6 ? 0.0f : 1.0f + 9.0f * ((t6 ? 0.0f : 1.0f + 11.0f * ((t6 ? 0.0f : 1.0f + 13.0f * ((t6 ? 0.0f : 1.0f + 15.0f * ((t6 ? 0.0f : 1.0f + 17.0f * ((t6 ? 0.0f : 1.0f + 19.0f * ((t6 ? 0.0f : 23.0f + 21.0f * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0f) * t5 / t8 / t8) / 19.0f) * t5 / t8 / t8) / 17.0f) * t5 / t8 / t8) / 15.0f) * t5 / t8 / t8) / 13.0f) * t5 / t8 / t8) / 11.0f) * t5 / t8 / t8) / 9.0f) * t5 / t8 / t8) / 7.0f) * t5 / t8 / t8) / 5.0f) * t7 / (3.0f * t8) + 1.0f / (1.0f + t7 / t8)) * t5 / t8 / t8) : log1p_vf(t10) + maximumf(0.0f, t9) - ((0.0f <= t9) ? 1.0f : t10) / (1.0f + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0f) ? 2.0f * ((t16 ? 0.0f : ((t17 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t16 ? 0.0f : 1.0f + 5.0f * ((t16 ? 0.0f : 1.0f + 7.0f * ((t16 ? 0.0f : 1.0f + 9.0f * ((t16 ? 0.0f : 1.0f + 11.0f * ((t16 ? 0.0f : 1.0f + 13.0f * ((t16 ? 0.0f : 1.0f + 15.0f * ((t16 ? 0.0f : 1.0f + 17.0f * ((t16 ? 0.0f : 1.0f + 19.0f * ((t16 ? 0.0f : 23.0f + 21.0f * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0f) * t15 / t18 / t18) / 19.0f) * t15 / t18 / t18) / 17.0f) * t15 / t18 / t18) / 15.0f) * t15 / t18 / t18) / 13.0f) * t15 / t18 / t18) / 11.0f) * t15 / t18 / t18) / 9.0f) * t15 / t18 / t18) / 7.0f) * t15 / t18 / t18) / 5.0f) * t17 / (3.0f * t18) + 1.0f / (1.0f + t17 / t18)) * t15 / t18 / t18) : log1p_vf(t20) + maximumf(0.0f, t19) - ((0.0f <= t19) ? 1.0f : t20) / (1.0f + t20)));
-            gradient[row] = t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0f * y_i - 1.0f) * t3 * t13;
-            hessian[row] = ((1.0f + t21 - epsilon) * t3 + (t0 - t21) * t13) * t3 * t13;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {epsilon, t4, c1};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_poly1_cross_entropy_gradient_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float epsilon, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_poly1_cross_entropy_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float epsilon = constants[0];
+    const float t0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const z = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float w = weight[row];
         const float t1 = exp_vf(-fabsf(z_i));
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
@@ -746,8 +819,26 @@ void lossforge_poly1_cross_entropy_loss_gradient_hessian_f32(size_t n, const flo
         const float t19 = maximumf(-1.0f, t12);
         const float t20 = exp_vf(-fabsf(t19));
         const float t21 = c1 * y_i;
-        loss[row] = w * ((t0 * t3 + ((z_i <= -1.0f) ? 2.0f * ((t6 ? 0.0f : ((t7 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t6 ? 0.0f : 1.0f + 5.0f * ((t6 ? 0.0f : 1.0f + 7.0f * ((t6 ? 0.0f : 1.0f + 9.0f * ((t6 ? 0.0f : 1.0f + 11.0f * ((t6 ? 0.0f : 1.0f + 13.0f * ((t6 ? 0.0f : 1.0f + 15.0f * ((t6 ? 0.0f : 1.0f + 17.0f * ((t6 ? 0.0f : 1.0f + 19.0f * ((t6 ? 0.0f : 23.0f + 21.0f * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0f) * t5 / t8 / t8) / 19.0f) * t5 / t8 / t8) / 17.0f) * t5 / t8 / t8) / 15.0f) * t5 / t8 / t8) / 13.0f) * t5 / t8 / t8) / 11.0f) * t5 / t8 / t8) / 9.0f) * t5 / t8 / t8) / 7.0f) * t5 / t8 / t8) / 5.0f) * t7 / (3.0f * t8) + 1.0f / (1.0f + t7 / t8)) * t5 / t8 / t8) : log1p_vf(t10) + maximumf(0.0f, t9) - ((0.0f <= t9) ? 1.0f : t10) / (1.0f + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0f) ? 2.0f * ((t16 ? 0.0f : ((t17 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t16 ? 0.0f : 1.0f + 5.0f * ((t16 ? 0.0f : 1.0f + 7.0f * ((t16 ? 0.0f : 1.0f + 9.0f * ((t16 ? 0.0f : 1.0f + 11.0f * ((t16 ? 0.0f : 1.0f + 13.0f * ((t16 ? 0.0f : 1.0f + 15.0f * ((t16 ? 0.0f : 1.0f + 17.0f * ((t16 ? 0.0f : 1.0f + 19.0f * ((t16 ? 0.0f : 23.0f + 21.0f * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0f) * t15 / t18 / t18) / 19.0f) * t15 / t18 / t18) / 17.0f) * t15 / t18 / t18) / 15.0f) * t15 / t18 / t18) / 13.0f) * t15 / t18 / t18) / 11.0f) * t15 / t18 / t18) / 9.0f) * t15 / t18 / t18) / 7.0f) * t15 / t18 / t18) / 5.0f) * t17 / (3.0f * t18) + 1.0f / (1.0f + t17 / t18)) * t15 / t18 / t18) : log1p_vf(t20) + maximumf(0.0f, t19) - ((0.0f <= t19) ? 1.0f : t20) / (1.0f + t20))));
-        gradient[row] = w * (t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0f * y_i - 1.0f) * t3 * t13);
-        hessian[row] = w * (((1.0f + t21 - epsilon) * t3 + (t0 - t21) * t13) * t3 * t13);
+        loss[row] = (t0 * t3 + ((z_i <= -1.0f) ? 2.0f * ((t6 ? 0.0f : ((t7 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t6 ? 0.0f : 1.0f + 5.0f * ((t6 ? 0.0f : 1.0f + 7.0f * ((t6 ? 0.0f : 1.0f + 9.0f * ((t6 ? 0.0f : 1.0f + 11.0f * ((t6 ? 0.0f : 1.0f + 13.0f * ((t6 ? 0.0f : 1.0f + 15.0f * ((t6 ? 0.0f : 1.0f + 17.0f * ((t6 ? 0.0f : 1.0f + 19.0f * ((t6 ? 0.0f : 23.0f + 21.0f * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0f) * t5 / t8 / t8) / 19.0f) * t5 / t8 / t8) / 17.0f) * t5 / t8 / t8) / 15.0f) * t5 / t8 / t8) / 13.0f) * t5 / t8 / t8) / 11.0f) * t5 / t8 / t8) / 9.0f) * t5 / t8 / t8) / 7.0f) * t5 / t8 / t8) / 5.0f) * t7 / (3.0f * t8) + 1.0f / (1.0f + t7 / t8)) * t5 / t8 / t8) : log1p_vf(t10) + maximumf(0.0f, t9) - ((0.0f <= t9) ? 1.0f : t10) / (1.0f + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0f) ? 2.0f * ((t16 ? 0.0f : ((t17 == 0.0f) ? 0.0f : 1.0f + 3.0f * ((t16 ? 0.0f : 1.0f + 5.0f * ((t16 ? 0.0f : 1.0f + 7.0f * ((t16 ? 0.0f : 1.0f + 9.0f * ((t16 ? 0.0f : 1.0f + 11.0f * ((t16 ? 0.0f : 1.0f + 13.0f * ((t16 ? 0.0f : 1.0f + 15.0f * ((t16 ? 0.0f : 1.0f + 17.0f * ((t16 ? 0.0f : 1.0f + 19.0f * ((t16 ? 0.0f : 23.0f + 21.0f * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0f) * t15 / t18 / t18) / 19.0f) * t15 / t18 / t18) / 17.0f) * t15 / t18 / t18) / 15.0f) * t15 / t18 / t18) / 13.0f) * t15 / t18 / t18) / 11.0f) * t15 / t18 / t18) / 9.0f) * t15 / t18 / t18) / 7.0f) * t15 / t18 / t18) / 5.0f) * t17 / (3.0f * t18) + 1.0f / (1.0f + t17 / t18)) * t15 / t18 / t18) : log1p_vf(t20) + maximumf(0.0f, t19) - ((0.0f <= t19) ? 1.0f : t20) / (1.0f + t20)));
+        gradient[row] = t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0f * y_i - 1.0f) * t3 * t13;
+        hessian[row] = ((1.0f + t21 - epsilon) * t3 + (t0 - t21) * t13) * t3 * t13;
     }
+}
+
+void lossforge_poly1_cross_entropy_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float epsilon = parameters[0];
+    const float t0 = 1.0f + epsilon;
+    const float c1 = 2.0f * epsilon;
+    const float constants[] = {epsilon, t0, c1};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_poly1_cross_entropy_loss_gradient_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float epsilon, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, z, weight};
+    const float parameters[] = {epsilon};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_poly1_cross_entropy_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

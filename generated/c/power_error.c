@@ -7,10 +7,20 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 static inline double sign(double x)
@@ -23,296 +33,508 @@ static inline float signf(float x)
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
-void lossforge_power_error_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            loss[row] = ((r == r) ? pow(fabs(r), q) : r);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        loss[row] = w * ((r == r) ? pow(fabs(r), q) : r);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
 }
 
-void lossforge_power_error_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict gradient)
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double q = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = ((r == r) ? pow(fabs(r), q) : r);
+    }
+}
+
+void lossforge_power_error_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double q = parameters[0];
+    const double constants[] = {q};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_power_error_loss_f64(size_t n, const double *y, const double *f, const double *weight, double q, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {q};
+    void *const outputs[] = {loss};
+    lossforge_power_error_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double q = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = q * pow(fabs(r), c0) * sign(r);
+    }
+}
+
+void lossforge_power_error_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double q = parameters[0];
     const double c0 = q - 1.0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            gradient[row] = q * pow(fabs(r), c0) * sign(r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {q, c0};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_power_error_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double q, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {q};
+    void *const outputs[] = {gradient};
+    lossforge_power_error_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c1 = constants[0];
+    const double c2 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
-        gradient[row] = w * (q * pow(fabs(r), c0) * sign(r));
+        hessian[row] = ((r == r) ? c1 * pow(fabs(r), c2) : r);
     }
 }
 
-void lossforge_power_error_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict hessian)
+void lossforge_power_error_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double q = parameters[0];
     const double t0 = q - 1.0;
     const double c1 = q * t0;
     const double c2 = ((t0 == 0.0) ? 0.0 : q - 2.0);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            hessian[row] = ((r == r) ? c1 * pow(fabs(r), c2) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        hessian[row] = w * ((r == r) ? c1 * pow(fabs(r), c2) : r);
-    }
+    const double constants[] = {c1, c2};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_power_error_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict loss, double *restrict gradient)
+void lossforge_power_error_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double q, double *hessian)
 {
-    const double c0 = q - 1.0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            loss[row] = ((r == r) ? pow(t0, q) : r);
-            gradient[row] = q * pow(t0, c0) * sign(r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {q};
+    void *const outputs[] = {hessian};
+    lossforge_power_error_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double q = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        loss[row] = w * ((r == r) ? pow(t0, q) : r);
-        gradient[row] = w * (q * pow(t0, c0) * sign(r));
+        loss[row] = ((r == r) ? pow(t0, q) : r);
+        gradient[row] = q * pow(t0, c0) * sign(r);
     }
 }
 
-void lossforge_power_error_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict gradient, double *restrict hessian)
+void lossforge_power_error_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double q = parameters[0];
+    const double c0 = q - 1.0;
+    const double constants[] = {q, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_power_error_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double q, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {q};
+    void *const outputs[] = {loss, gradient};
+    lossforge_power_error_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double q = constants[0];
+    const double t1 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        gradient[row] = q * pow(t0, t1) * sign(r);
+        hessian[row] = ((r == r) ? c1 * pow(t0, c2) : r);
+    }
+}
+
+void lossforge_power_error_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double q = parameters[0];
     const double t1 = q - 1.0;
     const double c1 = q * t1;
     const double c2 = ((t1 == 0.0) ? 0.0 : q - 2.0);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            gradient[row] = q * pow(t0, t1) * sign(r);
-            hessian[row] = ((r == r) ? c1 * pow(t0, c2) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        gradient[row] = w * (q * pow(t0, t1) * sign(r));
-        hessian[row] = w * ((r == r) ? c1 * pow(t0, c2) : r);
-    }
+    const double constants[] = {q, t1, c1, c2};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
-void lossforge_power_error_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double q, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_power_error_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double q, double *gradient, double *hessian)
 {
-    const double t2 = q - 1.0;
-    const double c1 = q * t2;
-    const double c2 = ((t2 == 0.0) ? 0.0 : q - 2.0);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t0 = (r == r);
-            const double t1 = fabs(r);
-            loss[row] = (t0 ? pow(t1, q) : r);
-            gradient[row] = q * pow(t1, t2) * sign(r);
-            hessian[row] = (t0 ? c1 * pow(t1, c2) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {q};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_power_error_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double q = constants[0];
+    const double t2 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t1 = fabs(r);
-        loss[row] = w * (t0 ? pow(t1, q) : r);
-        gradient[row] = w * (q * pow(t1, t2) * sign(r));
-        hessian[row] = w * (t0 ? c1 * pow(t1, c2) : r);
+        loss[row] = (t0 ? pow(t1, q) : r);
+        gradient[row] = q * pow(t1, t2) * sign(r);
+        hessian[row] = (t0 ? c1 * pow(t1, c2) : r);
     }
 }
 
-void lossforge_power_error_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict loss)
+void lossforge_power_error_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            loss[row] = ((r == r) ? powf(fabsf(r), q) : r);
+    const double q = parameters[0];
+    const double t2 = q - 1.0;
+    const double c1 = q * t2;
+    const double c2 = ((t2 == 0.0) ? 0.0 : q - 2.0);
+    const double constants[] = {q, t2, c1, c2};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_power_error_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double q, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {q};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_power_error_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float q = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
-        loss[row] = w * ((r == r) ? powf(fabsf(r), q) : r);
+        loss[row] = ((r == r) ? powf(fabsf(r), q) : r);
     }
 }
 
-void lossforge_power_error_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict gradient)
+void lossforge_power_error_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float q = parameters[0];
+    const float constants[] = {q};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_power_error_loss_f32(size_t n, const float *y, const float *f, const float *weight, float q, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {q};
+    void *const outputs[] = {loss};
+    lossforge_power_error_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float q = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        gradient[row] = q * powf(fabsf(r), c0) * signf(r);
+    }
+}
+
+void lossforge_power_error_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float q = parameters[0];
     const float c0 = q - 1.0f;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            gradient[row] = q * powf(fabsf(r), c0) * signf(r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {q, c0};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_power_error_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float q, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {q};
+    void *const outputs[] = {gradient};
+    lossforge_power_error_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c1 = constants[0];
+    const float c2 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
-        gradient[row] = w * (q * powf(fabsf(r), c0) * signf(r));
+        hessian[row] = ((r == r) ? c1 * powf(fabsf(r), c2) : r);
     }
 }
 
-void lossforge_power_error_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict hessian)
+void lossforge_power_error_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float q = parameters[0];
     const float t0 = q - 1.0f;
     const float c1 = q * t0;
     const float c2 = ((t0 == 0.0f) ? 0.0f : q - 2.0f);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            hessian[row] = ((r == r) ? c1 * powf(fabsf(r), c2) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float r = f_i - y_i;
-        hessian[row] = w * ((r == r) ? c1 * powf(fabsf(r), c2) : r);
-    }
+    const float constants[] = {c1, c2};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_power_error_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict loss, float *restrict gradient)
+void lossforge_power_error_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float q, float *hessian)
 {
-    const float c0 = q - 1.0f;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            loss[row] = ((r == r) ? powf(t0, q) : r);
-            gradient[row] = q * powf(t0, c0) * signf(r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {q};
+    void *const outputs[] = {hessian};
+    lossforge_power_error_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float q = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
-        loss[row] = w * ((r == r) ? powf(t0, q) : r);
-        gradient[row] = w * (q * powf(t0, c0) * signf(r));
+        loss[row] = ((r == r) ? powf(t0, q) : r);
+        gradient[row] = q * powf(t0, c0) * signf(r);
     }
 }
 
-void lossforge_power_error_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict gradient, float *restrict hessian)
+void lossforge_power_error_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float q = parameters[0];
+    const float c0 = q - 1.0f;
+    const float constants[] = {q, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_power_error_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float q, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {q};
+    void *const outputs[] = {loss, gradient};
+    lossforge_power_error_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float q = constants[0];
+    const float t1 = constants[1];
+    const float c1 = constants[2];
+    const float c2 = constants[3];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fabsf(r);
+        gradient[row] = q * powf(t0, t1) * signf(r);
+        hessian[row] = ((r == r) ? c1 * powf(t0, c2) : r);
+    }
+}
+
+void lossforge_power_error_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float q = parameters[0];
     const float t1 = q - 1.0f;
     const float c1 = q * t1;
     const float c2 = ((t1 == 0.0f) ? 0.0f : q - 2.0f);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            gradient[row] = q * powf(t0, t1) * signf(r);
-            hessian[row] = ((r == r) ? c1 * powf(t0, c2) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float r = f_i - y_i;
-        const float t0 = fabsf(r);
-        gradient[row] = w * (q * powf(t0, t1) * signf(r));
-        hessian[row] = w * ((r == r) ? c1 * powf(t0, c2) : r);
-    }
+    const float constants[] = {q, t1, c1, c2};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
-void lossforge_power_error_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float q, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_power_error_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float q, float *gradient, float *hessian)
 {
-    const float t2 = q - 1.0f;
-    const float c1 = q * t2;
-    const float c2 = ((t2 == 0.0f) ? 0.0f : q - 2.0f);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t0 = (r == r);
-            const float t1 = fabsf(r);
-            loss[row] = (t0 ? powf(t1, q) : r);
-            gradient[row] = q * powf(t1, t2) * signf(r);
-            hessian[row] = (t0 ? c1 * powf(t1, c2) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {q};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_power_error_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float q = constants[0];
+    const float t2 = constants[1];
+    const float c1 = constants[2];
+    const float c2 = constants[3];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const float t1 = fabsf(r);
-        loss[row] = w * (t0 ? powf(t1, q) : r);
-        gradient[row] = w * (q * powf(t1, t2) * signf(r));
-        hessian[row] = w * (t0 ? c1 * powf(t1, c2) : r);
+        loss[row] = (t0 ? powf(t1, q) : r);
+        gradient[row] = q * powf(t1, t2) * signf(r);
+        hessian[row] = (t0 ? c1 * powf(t1, c2) : r);
     }
+}
+
+void lossforge_power_error_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float q = parameters[0];
+    const float t2 = q - 1.0f;
+    const float c1 = q * t2;
+    const float c2 = ((t2 == 0.0f) ? 0.0f : q - 2.0f);
+    const float constants[] = {q, t2, c1, c2};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_power_error_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float q, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {q};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_power_error_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

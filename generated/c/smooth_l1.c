@@ -7,10 +7,20 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 static inline double sign(double x)
@@ -23,304 +33,510 @@ static inline float signf(float x)
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
-void lossforge_smooth_l1_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double beta, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double c0 = 0.5 * beta;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            loss[row] = ((t0 <= beta) ? r * (0.5 * r) / beta : t0 - c0);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        loss[row] = w * ((t0 <= beta) ? r * (0.5 * r) / beta : t0 - c0);
+        loss[row] = ((t0 <= beta) ? r * (0.5 * r) / beta : t0 - c0);
     }
 }
 
-void lossforge_smooth_l1_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double beta, double *restrict gradient)
+void lossforge_smooth_l1_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            gradient[row] = ((fabs(r) <= beta) ? r / beta : sign(r));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double beta = parameters[0];
+    const double c0 = 0.5 * beta;
+    const double constants[] = {beta, c0};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_smooth_l1_loss_f64(size_t n, const double *y, const double *f, const double *weight, double beta, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {beta};
+    void *const outputs[] = {loss};
+    lossforge_smooth_l1_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double beta = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
-        gradient[row] = w * ((fabs(r) <= beta) ? r / beta : sign(r));
+        gradient[row] = ((fabs(r) <= beta) ? r / beta : sign(r));
     }
 }
 
-void lossforge_smooth_l1_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double beta, double *restrict hessian)
+void lossforge_smooth_l1_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double beta = parameters[0];
+    const double constants[] = {beta};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_smooth_l1_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double beta, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {beta};
+    void *const outputs[] = {gradient};
+    lossforge_smooth_l1_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
+    }
+}
+
+void lossforge_smooth_l1_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double beta = parameters[0];
     const double c0 = 1.0 / beta;
     const double c1 = 0.5 / beta;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        hessian[row] = w * ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
-    }
+    const double constants[] = {beta, c0, c1};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_smooth_l1_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double beta, double *restrict loss, double *restrict gradient)
+void lossforge_smooth_l1_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double beta, double *hessian)
 {
-    const double c0 = 0.5 * beta;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            const int t1 = (t0 <= beta);
-            loss[row] = (t1 ? r * (0.5 * r) / beta : t0 - c0);
-            gradient[row] = (t1 ? r / beta : sign(r));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {beta};
+    void *const outputs[] = {hessian};
+    lossforge_smooth_l1_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 <= beta);
-        loss[row] = w * (t1 ? r * (0.5 * r) / beta : t0 - c0);
-        gradient[row] = w * (t1 ? r / beta : sign(r));
+        loss[row] = (t1 ? r * (0.5 * r) / beta : t0 - c0);
+        gradient[row] = (t1 ? r / beta : sign(r));
     }
 }
 
-void lossforge_smooth_l1_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double beta, double *restrict gradient, double *restrict hessian)
+void lossforge_smooth_l1_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = 1.0 / beta;
-    const double c1 = 0.5 / beta;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            gradient[row] = ((t0 <= beta) ? r / beta : sign(r));
-            hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double beta = parameters[0];
+    const double c0 = 0.5 * beta;
+    const double constants[] = {beta, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_smooth_l1_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double beta, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {beta};
+    void *const outputs[] = {loss, gradient};
+    lossforge_smooth_l1_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        gradient[row] = w * ((t0 <= beta) ? r / beta : sign(r));
-        hessian[row] = w * ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
+        gradient[row] = ((t0 <= beta) ? r / beta : sign(r));
+        hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
     }
 }
 
-void lossforge_smooth_l1_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double beta, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_smooth_l1_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double beta = parameters[0];
+    const double c0 = 1.0 / beta;
+    const double c1 = 0.5 / beta;
+    const double constants[] = {beta, c0, c1};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_smooth_l1_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double beta, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {beta};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_smooth_l1_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 <= beta);
+        loss[row] = (t1 ? r * (0.5 * r) / beta : t0 - c0);
+        gradient[row] = (t1 ? r / beta : sign(r));
+        hessian[row] = ((r == r) ? ((t0 < beta) ? c1 : ((beta < t0) ? 0.0 : c2)) : r);
+    }
+}
+
+void lossforge_smooth_l1_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double beta = parameters[0];
     const double c0 = 0.5 * beta;
     const double c1 = 1.0 / beta;
     const double c2 = 0.5 / beta;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r);
-            const int t1 = (t0 <= beta);
-            loss[row] = (t1 ? r * (0.5 * r) / beta : t0 - c0);
-            gradient[row] = (t1 ? r / beta : sign(r));
-            hessian[row] = ((r == r) ? ((t0 < beta) ? c1 : ((beta < t0) ? 0.0 : c2)) : r);
+    const double constants[] = {beta, c0, c1, c2};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_smooth_l1_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double beta, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {beta};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_smooth_l1_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        const int t1 = (t0 <= beta);
-        loss[row] = w * (t1 ? r * (0.5 * r) / beta : t0 - c0);
-        gradient[row] = w * (t1 ? r / beta : sign(r));
-        hessian[row] = w * ((r == r) ? ((t0 < beta) ? c1 : ((beta < t0) ? 0.0 : c2)) : r);
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
 }
 
-void lossforge_smooth_l1_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float beta, float *restrict loss)
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
 {
-    const float c0 = 0.5f * beta;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            loss[row] = ((t0 <= beta) ? r * (0.5f * r) / beta : t0 - c0);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float beta = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
-        loss[row] = w * ((t0 <= beta) ? r * (0.5f * r) / beta : t0 - c0);
+        loss[row] = ((t0 <= beta) ? r * (0.5f * r) / beta : t0 - c0);
     }
 }
 
-void lossforge_smooth_l1_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float beta, float *restrict gradient)
+void lossforge_smooth_l1_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            gradient[row] = ((fabsf(r) <= beta) ? r / beta : signf(r));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float beta = parameters[0];
+    const float c0 = 0.5f * beta;
+    const float constants[] = {beta, c0};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_smooth_l1_loss_f32(size_t n, const float *y, const float *f, const float *weight, float beta, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {beta};
+    void *const outputs[] = {loss};
+    lossforge_smooth_l1_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float beta = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
-        gradient[row] = w * ((fabsf(r) <= beta) ? r / beta : signf(r));
+        gradient[row] = ((fabsf(r) <= beta) ? r / beta : signf(r));
     }
 }
 
-void lossforge_smooth_l1_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float beta, float *restrict hessian)
+void lossforge_smooth_l1_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float beta = parameters[0];
+    const float constants[] = {beta};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_smooth_l1_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float beta, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {beta};
+    void *const outputs[] = {gradient};
+    lossforge_smooth_l1_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float beta = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fabsf(r);
+        hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0f : c1)) : r);
+    }
+}
+
+void lossforge_smooth_l1_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float beta = parameters[0];
     const float c0 = 1.0f / beta;
     const float c1 = 0.5f / beta;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0f : c1)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float r = f_i - y_i;
-        const float t0 = fabsf(r);
-        hessian[row] = w * ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0f : c1)) : r);
-    }
+    const float constants[] = {beta, c0, c1};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_smooth_l1_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float beta, float *restrict loss, float *restrict gradient)
+void lossforge_smooth_l1_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float beta, float *hessian)
 {
-    const float c0 = 0.5f * beta;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            const int t1 = (t0 <= beta);
-            loss[row] = (t1 ? r * (0.5f * r) / beta : t0 - c0);
-            gradient[row] = (t1 ? r / beta : signf(r));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {beta};
+    void *const outputs[] = {hessian};
+    lossforge_smooth_l1_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float beta = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
         const int t1 = (t0 <= beta);
-        loss[row] = w * (t1 ? r * (0.5f * r) / beta : t0 - c0);
-        gradient[row] = w * (t1 ? r / beta : signf(r));
+        loss[row] = (t1 ? r * (0.5f * r) / beta : t0 - c0);
+        gradient[row] = (t1 ? r / beta : signf(r));
     }
 }
 
-void lossforge_smooth_l1_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float beta, float *restrict gradient, float *restrict hessian)
+void lossforge_smooth_l1_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = 1.0f / beta;
-    const float c1 = 0.5f / beta;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            gradient[row] = ((t0 <= beta) ? r / beta : signf(r));
-            hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0f : c1)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float beta = parameters[0];
+    const float c0 = 0.5f * beta;
+    const float constants[] = {beta, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_smooth_l1_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float beta, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {beta};
+    void *const outputs[] = {loss, gradient};
+    lossforge_smooth_l1_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float beta = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r);
-        gradient[row] = w * ((t0 <= beta) ? r / beta : signf(r));
-        hessian[row] = w * ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0f : c1)) : r);
+        gradient[row] = ((t0 <= beta) ? r / beta : signf(r));
+        hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0f : c1)) : r);
     }
 }
 
-void lossforge_smooth_l1_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float beta, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_smooth_l1_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float beta = parameters[0];
+    const float c0 = 1.0f / beta;
+    const float c1 = 0.5f / beta;
+    const float constants[] = {beta, c0, c1};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_smooth_l1_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float beta, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {beta};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_smooth_l1_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float beta = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float c2 = constants[3];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fabsf(r);
+        const int t1 = (t0 <= beta);
+        loss[row] = (t1 ? r * (0.5f * r) / beta : t0 - c0);
+        gradient[row] = (t1 ? r / beta : signf(r));
+        hessian[row] = ((r == r) ? ((t0 < beta) ? c1 : ((beta < t0) ? 0.0f : c2)) : r);
+    }
+}
+
+void lossforge_smooth_l1_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float beta = parameters[0];
     const float c0 = 0.5f * beta;
     const float c1 = 1.0f / beta;
     const float c2 = 0.5f / beta;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r);
-            const int t1 = (t0 <= beta);
-            loss[row] = (t1 ? r * (0.5f * r) / beta : t0 - c0);
-            gradient[row] = (t1 ? r / beta : signf(r));
-            hessian[row] = ((r == r) ? ((t0 < beta) ? c1 : ((beta < t0) ? 0.0f : c2)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float r = f_i - y_i;
-        const float t0 = fabsf(r);
-        const int t1 = (t0 <= beta);
-        loss[row] = w * (t1 ? r * (0.5f * r) / beta : t0 - c0);
-        gradient[row] = w * (t1 ? r / beta : signf(r));
-        hessian[row] = w * ((r == r) ? ((t0 < beta) ? c1 : ((beta < t0) ? 0.0f : c2)) : r);
-    }
+    const float constants[] = {beta, c0, c1, c2};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_smooth_l1_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float beta, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {beta};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_smooth_l1_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

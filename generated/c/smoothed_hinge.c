@@ -7,330 +7,552 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
-void lossforge_smoothed_hinge_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double gamma_2, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double c0 = 1.0 - gamma_2;
-    const double c1 = 0.5 * gamma_2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            const double t0 = 1.0 - m;
-            loss[row] = ((1.0 <= m) ? 0.0 : ((c0 <= m) ? 0.5 * t0 * t0 / gamma_2 : t0 - c1));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double m = f_i * y_i;
         const double t0 = 1.0 - m;
-        loss[row] = w * ((1.0 <= m) ? 0.0 : ((c0 <= m) ? 0.5 * t0 * t0 / gamma_2 : t0 - c1));
+        loss[row] = ((1.0 <= m) ? 0.0 : ((c0 <= m) ? 0.5 * t0 * t0 / gamma_2 : t0 - c1));
     }
 }
 
-void lossforge_smoothed_hinge_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double gamma_2, double *restrict gradient)
+void lossforge_smoothed_hinge_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double gamma_2 = parameters[0];
     const double c0 = 1.0 - gamma_2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            gradient[row] = ((m == m) ? ((1.0 <= m) ? 0.0 : ((c0 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c1 = 0.5 * gamma_2;
+    const double constants[] = {gamma_2, c0, c1};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_smoothed_hinge_loss_f64(size_t n, const double *y, const double *f, const double *weight, double gamma_2, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {gamma_2};
+    void *const outputs[] = {loss};
+    lossforge_smoothed_hinge_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double m = f_i * y_i;
-        gradient[row] = w * ((m == m) ? ((1.0 <= m) ? 0.0 : ((c0 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
+        gradient[row] = ((m == m) ? ((1.0 <= m) ? 0.0 : ((c0 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
     }
 }
 
-void lossforge_smoothed_hinge_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double gamma_2, double *restrict hessian)
+void lossforge_smoothed_hinge_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double gamma_2 = parameters[0];
+    const double c0 = 1.0 - gamma_2;
+    const double constants[] = {gamma_2, c0};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_smoothed_hinge_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double gamma_2, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {gamma_2};
+    void *const outputs[] = {gradient};
+    lossforge_smoothed_hinge_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double t0 = constants[0];
+    const double t1 = constants[1];
+    const double c2 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        hessian[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0 : t1)) : t1)) : m);
+    }
+}
+
+void lossforge_smoothed_hinge_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double gamma_2 = parameters[0];
     const double t0 = 1.0 - gamma_2;
     const double t1 = 0.5 / gamma_2;
     const double c2 = 1.0 / gamma_2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            hessian[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0 : t1)) : t1)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double m = f_i * y_i;
-        hessian[row] = w * ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0 : t1)) : t1)) : m);
-    }
+    const double constants[] = {t0, t1, c2};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_smoothed_hinge_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double gamma_2, double *restrict loss, double *restrict gradient)
+void lossforge_smoothed_hinge_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double gamma_2, double *hessian)
 {
-    const double c0 = 1.0 - gamma_2;
-    const double c1 = 0.5 * gamma_2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            const int t0 = (1.0 <= m);
-            const int t1 = (c0 <= m);
-            const double t2 = 1.0 - m;
-            loss[row] = (t0 ? 0.0 : (t1 ? 0.5 * t2 * t2 / gamma_2 : t2 - c1));
-            gradient[row] = ((m == m) ? (t0 ? 0.0 : (t1 ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {gamma_2};
+    void *const outputs[] = {hessian};
+    lossforge_smoothed_hinge_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (1.0 <= m);
         const int t1 = (c0 <= m);
         const double t2 = 1.0 - m;
-        loss[row] = w * (t0 ? 0.0 : (t1 ? 0.5 * t2 * t2 / gamma_2 : t2 - c1));
-        gradient[row] = w * ((m == m) ? (t0 ? 0.0 : (t1 ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
+        loss[row] = (t0 ? 0.0 : (t1 ? 0.5 * t2 * t2 / gamma_2 : t2 - c1));
+        gradient[row] = ((m == m) ? (t0 ? 0.0 : (t1 ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
     }
 }
 
-void lossforge_smoothed_hinge_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double gamma_2, double *restrict gradient, double *restrict hessian)
+void lossforge_smoothed_hinge_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double gamma_2 = parameters[0];
+    const double c0 = 1.0 - gamma_2;
+    const double c1 = 0.5 * gamma_2;
+    const double constants[] = {gamma_2, c0, c1};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_smoothed_hinge_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double gamma_2, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {gamma_2};
+    void *const outputs[] = {loss, gradient};
+    lossforge_smoothed_hinge_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double t1 = constants[1];
+    const double t2 = constants[2];
+    const double c2 = constants[3];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const int t0 = (m == m);
+        gradient[row] = (t0 ? ((1.0 <= m) ? 0.0 : ((t1 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
+        hessian[row] = (t0 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t1 < m) ? c2 : ((m < t1) ? 0.0 : t2)) : t2)) : m);
+    }
+}
+
+void lossforge_smoothed_hinge_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double gamma_2 = parameters[0];
     const double t1 = 1.0 - gamma_2;
     const double t2 = 0.5 / gamma_2;
     const double c2 = 1.0 / gamma_2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            const int t0 = (m == m);
-            gradient[row] = (t0 ? ((1.0 <= m) ? 0.0 : ((t1 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
-            hessian[row] = (t0 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t1 < m) ? c2 : ((m < t1) ? 0.0 : t2)) : t2)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double m = f_i * y_i;
-        const int t0 = (m == m);
-        gradient[row] = w * (t0 ? ((1.0 <= m) ? 0.0 : ((t1 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
-        hessian[row] = w * (t0 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t1 < m) ? c2 : ((m < t1) ? 0.0 : t2)) : t2)) : m);
-    }
+    const double constants[] = {gamma_2, t1, t2, c2};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
-void lossforge_smoothed_hinge_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double gamma_2, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_smoothed_hinge_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double gamma_2, double *gradient, double *hessian)
 {
-    const double t1 = 1.0 - gamma_2;
-    const double t5 = 0.5 / gamma_2;
-    const double c2 = 0.5 * gamma_2;
-    const double c3 = 1.0 / gamma_2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double m = f_i * y_i;
-            const int t0 = (1.0 <= m);
-            const int t2 = (t1 <= m);
-            const double t3 = 1.0 - m;
-            const int t4 = (m == m);
-            loss[row] = (t0 ? 0.0 : (t2 ? 0.5 * t3 * t3 / gamma_2 : t3 - c2));
-            gradient[row] = (t4 ? (t0 ? 0.0 : (t2 ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
-            hessian[row] = (t4 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t1 < m) ? c3 : ((m < t1) ? 0.0 : t5)) : t5)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {gamma_2};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_smoothed_hinge_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double gamma_2 = constants[0];
+    const double t1 = constants[1];
+    const double t5 = constants[2];
+    const double c2 = constants[3];
+    const double c3 = constants[4];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double m = f_i * y_i;
         const int t0 = (1.0 <= m);
         const int t2 = (t1 <= m);
         const double t3 = 1.0 - m;
         const int t4 = (m == m);
-        loss[row] = w * (t0 ? 0.0 : (t2 ? 0.5 * t3 * t3 / gamma_2 : t3 - c2));
-        gradient[row] = w * (t4 ? (t0 ? 0.0 : (t2 ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
-        hessian[row] = w * (t4 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t1 < m) ? c3 : ((m < t1) ? 0.0 : t5)) : t5)) : m);
+        loss[row] = (t0 ? 0.0 : (t2 ? 0.5 * t3 * t3 / gamma_2 : t3 - c2));
+        gradient[row] = (t4 ? (t0 ? 0.0 : (t2 ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
+        hessian[row] = (t4 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t1 < m) ? c3 : ((m < t1) ? 0.0 : t5)) : t5)) : m);
     }
 }
 
-void lossforge_smoothed_hinge_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float gamma_2, float *restrict loss)
+void lossforge_smoothed_hinge_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float c0 = 1.0f - gamma_2;
-    const float c1 = 0.5f * gamma_2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            const float t0 = 1.0f - m;
-            loss[row] = ((1.0f <= m) ? 0.0f : ((c0 <= m) ? 0.5f * t0 * t0 / gamma_2 : t0 - c1));
+    const double gamma_2 = parameters[0];
+    const double t1 = 1.0 - gamma_2;
+    const double t5 = 0.5 / gamma_2;
+    const double c2 = 0.5 * gamma_2;
+    const double c3 = 1.0 / gamma_2;
+    const double constants[] = {gamma_2, t1, t5, c2, c3};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_smoothed_hinge_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double gamma_2, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {gamma_2};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_smoothed_hinge_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float m = f_i * y_i;
         const float t0 = 1.0f - m;
-        loss[row] = w * ((1.0f <= m) ? 0.0f : ((c0 <= m) ? 0.5f * t0 * t0 / gamma_2 : t0 - c1));
+        loss[row] = ((1.0f <= m) ? 0.0f : ((c0 <= m) ? 0.5f * t0 * t0 / gamma_2 : t0 - c1));
     }
 }
 
-void lossforge_smoothed_hinge_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float gamma_2, float *restrict gradient)
+void lossforge_smoothed_hinge_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float gamma_2 = parameters[0];
     const float c0 = 1.0f - gamma_2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            gradient[row] = ((m == m) ? ((1.0f <= m) ? 0.0f : ((c0 <= m) ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c1 = 0.5f * gamma_2;
+    const float constants[] = {gamma_2, c0, c1};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_smoothed_hinge_loss_f32(size_t n, const float *y, const float *f, const float *weight, float gamma_2, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {gamma_2};
+    void *const outputs[] = {loss};
+    lossforge_smoothed_hinge_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float m = f_i * y_i;
-        gradient[row] = w * ((m == m) ? ((1.0f <= m) ? 0.0f : ((c0 <= m) ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
+        gradient[row] = ((m == m) ? ((1.0f <= m) ? 0.0f : ((c0 <= m) ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
     }
 }
 
-void lossforge_smoothed_hinge_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float gamma_2, float *restrict hessian)
+void lossforge_smoothed_hinge_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float gamma_2 = parameters[0];
+    const float c0 = 1.0f - gamma_2;
+    const float constants[] = {gamma_2, c0};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_smoothed_hinge_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float gamma_2, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {gamma_2};
+    void *const outputs[] = {gradient};
+    lossforge_smoothed_hinge_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float t0 = constants[0];
+    const float t1 = constants[1];
+    const float c2 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        hessian[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0f : t1)) : t1)) : m);
+    }
+}
+
+void lossforge_smoothed_hinge_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float gamma_2 = parameters[0];
     const float t0 = 1.0f - gamma_2;
     const float t1 = 0.5f / gamma_2;
     const float c2 = 1.0f / gamma_2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            hessian[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0f : t1)) : t1)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float m = f_i * y_i;
-        hessian[row] = w * ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0f : t1)) : t1)) : m);
-    }
+    const float constants[] = {t0, t1, c2};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_smoothed_hinge_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float gamma_2, float *restrict loss, float *restrict gradient)
+void lossforge_smoothed_hinge_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float gamma_2, float *hessian)
 {
-    const float c0 = 1.0f - gamma_2;
-    const float c1 = 0.5f * gamma_2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            const int t0 = (1.0f <= m);
-            const int t1 = (c0 <= m);
-            const float t2 = 1.0f - m;
-            loss[row] = (t0 ? 0.0f : (t1 ? 0.5f * t2 * t2 / gamma_2 : t2 - c1));
-            gradient[row] = ((m == m) ? (t0 ? 0.0f : (t1 ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {gamma_2};
+    void *const outputs[] = {hessian};
+    lossforge_smoothed_hinge_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (1.0f <= m);
         const int t1 = (c0 <= m);
         const float t2 = 1.0f - m;
-        loss[row] = w * (t0 ? 0.0f : (t1 ? 0.5f * t2 * t2 / gamma_2 : t2 - c1));
-        gradient[row] = w * ((m == m) ? (t0 ? 0.0f : (t1 ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
+        loss[row] = (t0 ? 0.0f : (t1 ? 0.5f * t2 * t2 / gamma_2 : t2 - c1));
+        gradient[row] = ((m == m) ? (t0 ? 0.0f : (t1 ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
     }
 }
 
-void lossforge_smoothed_hinge_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float gamma_2, float *restrict gradient, float *restrict hessian)
+void lossforge_smoothed_hinge_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float gamma_2 = parameters[0];
+    const float c0 = 1.0f - gamma_2;
+    const float c1 = 0.5f * gamma_2;
+    const float constants[] = {gamma_2, c0, c1};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_smoothed_hinge_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float gamma_2, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {gamma_2};
+    void *const outputs[] = {loss, gradient};
+    lossforge_smoothed_hinge_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float t1 = constants[1];
+    const float t2 = constants[2];
+    const float c2 = constants[3];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const int t0 = (m == m);
+        gradient[row] = (t0 ? ((1.0f <= m) ? 0.0f : ((t1 <= m) ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
+        hessian[row] = (t0 ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t1 < m) ? c2 : ((m < t1) ? 0.0f : t2)) : t2)) : m);
+    }
+}
+
+void lossforge_smoothed_hinge_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float gamma_2 = parameters[0];
     const float t1 = 1.0f - gamma_2;
     const float t2 = 0.5f / gamma_2;
     const float c2 = 1.0f / gamma_2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            const int t0 = (m == m);
-            gradient[row] = (t0 ? ((1.0f <= m) ? 0.0f : ((t1 <= m) ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
-            hessian[row] = (t0 ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t1 < m) ? c2 : ((m < t1) ? 0.0f : t2)) : t2)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float m = f_i * y_i;
-        const int t0 = (m == m);
-        gradient[row] = w * (t0 ? ((1.0f <= m) ? 0.0f : ((t1 <= m) ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
-        hessian[row] = w * (t0 ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t1 < m) ? c2 : ((m < t1) ? 0.0f : t2)) : t2)) : m);
-    }
+    const float constants[] = {gamma_2, t1, t2, c2};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
-void lossforge_smoothed_hinge_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float gamma_2, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_smoothed_hinge_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float gamma_2, float *gradient, float *hessian)
 {
-    const float t1 = 1.0f - gamma_2;
-    const float t5 = 0.5f / gamma_2;
-    const float c2 = 0.5f * gamma_2;
-    const float c3 = 1.0f / gamma_2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float m = f_i * y_i;
-            const int t0 = (1.0f <= m);
-            const int t2 = (t1 <= m);
-            const float t3 = 1.0f - m;
-            const int t4 = (m == m);
-            loss[row] = (t0 ? 0.0f : (t2 ? 0.5f * t3 * t3 / gamma_2 : t3 - c2));
-            gradient[row] = (t4 ? (t0 ? 0.0f : (t2 ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
-            hessian[row] = (t4 ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t1 < m) ? c3 : ((m < t1) ? 0.0f : t5)) : t5)) : m);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {gamma_2};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_smoothed_hinge_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float gamma_2 = constants[0];
+    const float t1 = constants[1];
+    const float t5 = constants[2];
+    const float c2 = constants[3];
+    const float c3 = constants[4];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float m = f_i * y_i;
         const int t0 = (1.0f <= m);
         const int t2 = (t1 <= m);
         const float t3 = 1.0f - m;
         const int t4 = (m == m);
-        loss[row] = w * (t0 ? 0.0f : (t2 ? 0.5f * t3 * t3 / gamma_2 : t3 - c2));
-        gradient[row] = w * (t4 ? (t0 ? 0.0f : (t2 ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
-        hessian[row] = w * (t4 ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t1 < m) ? c3 : ((m < t1) ? 0.0f : t5)) : t5)) : m);
+        loss[row] = (t0 ? 0.0f : (t2 ? 0.5f * t3 * t3 / gamma_2 : t3 - c2));
+        gradient[row] = (t4 ? (t0 ? 0.0f : (t2 ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
+        hessian[row] = (t4 ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t1 < m) ? c3 : ((m < t1) ? 0.0f : t5)) : t5)) : m);
     }
+}
+
+void lossforge_smoothed_hinge_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float gamma_2 = parameters[0];
+    const float t1 = 1.0f - gamma_2;
+    const float t5 = 0.5f / gamma_2;
+    const float c2 = 0.5f * gamma_2;
+    const float c3 = 1.0f / gamma_2;
+    const float constants[] = {gamma_2, t1, t5, c2, c3};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_smoothed_hinge_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float gamma_2, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {gamma_2};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_smoothed_hinge_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

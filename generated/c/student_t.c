@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -184,134 +193,178 @@ static inline float signf(float x)
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
-void lossforge_student_t_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double nu, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double t0 = sqrt(nu);
-    const double c3 = 0.5 + 0.5 * nu;
-    const double t1 = fabs(t0);
-    const double c2 = 1.2676506002282294e+30 * t1;
-    const double c4 = log_v(t1);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t2 = fabs(r);
-            const int t3 = (c2 < t2);
-            const double t4 = fabs(r / t0);
-            const double t5 = minimum(1.0, t4);
-            const double t6 = maximum(1.0, t4);
-            loss[row] = c3 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c4) : ((t4 <= 1.0) ? log1p_v(t5 * t5) : 2.0 * log_v(t6) + log1p_v(1.0 / (t6 * t6))));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double t0 = constants[0];
+    const double c3 = constants[1];
+    const double c2 = constants[2];
+    const double c4 = constants[3];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
         const int t3 = (c2 < t2);
         const double t4 = fabs(r / t0);
         const double t5 = minimum(1.0, t4);
         const double t6 = maximum(1.0, t4);
-        loss[row] = w * (c3 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c4) : ((t4 <= 1.0) ? log1p_v(t5 * t5) : 2.0 * log_v(t6) + log1p_v(1.0 / (t6 * t6)))));
+        loss[row] = c3 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c4) : ((t4 <= 1.0) ? log1p_v(t5 * t5) : 2.0 * log_v(t6) + log1p_v(1.0 / (t6 * t6))));
     }
 }
 
-void lossforge_student_t_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double nu, double *restrict gradient)
+void lossforge_student_t_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double nu = parameters[0];
     const double t0 = sqrt(nu);
-    const double c1 = 1.0 + nu;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t1 = r / t0;
-            const double t2 = fabs(t1);
-            const double t3 = minimum(1.0, t2);
-            const double t4 = maximum(1.0, t2);
-            gradient[row] = ((t2 <= 1.0) ? t3 / (1.0 + t3 * t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(t1) * c1 / t0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c3 = 0.5 + 0.5 * nu;
+    const double t1 = fabs(t0);
+    const double c2 = 1.2676506002282294e+30 * t1;
+    const double c4 = log_v(t1);
+    const double constants[] = {t0, c3, c2, c4};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_student_t_loss_f64(size_t n, const double *y, const double *f, const double *weight, double nu, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {nu};
+    void *const outputs[] = {loss};
+    lossforge_student_t_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double t0 = constants[0];
+    const double c1 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = r / t0;
         const double t2 = fabs(t1);
         const double t3 = minimum(1.0, t2);
         const double t4 = maximum(1.0, t2);
-        gradient[row] = w * (((t2 <= 1.0) ? t3 / (1.0 + t3 * t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(t1) * c1 / t0);
+        gradient[row] = ((t2 <= 1.0) ? t3 / (1.0 + t3 * t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(t1) * c1 / t0;
     }
 }
 
-void lossforge_student_t_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double nu, double *restrict hessian)
+void lossforge_student_t_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = sqrt(nu);
+    const double nu = parameters[0];
+    const double t0 = sqrt(nu);
     const double c1 = 1.0 + nu;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = fabs(r / c0);
-            const double t1 = minimum(1.0, t0);
-            const double t2 = minimum(1.0, 1.0 / maximum(1.0, t0));
-            const double t3 = t2 * t2;
-            const double t4 = ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3));
-            hessian[row] = c1 * (2.0 * t4 - 1.0) * t4 / nu;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {t0, c1};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_student_t_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double nu, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {nu};
+    void *const outputs[] = {gradient};
+    lossforge_student_t_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double nu = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r / c0);
         const double t1 = minimum(1.0, t0);
         const double t2 = minimum(1.0, 1.0 / maximum(1.0, t0));
         const double t3 = t2 * t2;
         const double t4 = ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3));
-        hessian[row] = w * (c1 * (2.0 * t4 - 1.0) * t4 / nu);
+        hessian[row] = c1 * (2.0 * t4 - 1.0) * t4 / nu;
     }
 }
 
-void lossforge_student_t_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double nu, double *restrict loss, double *restrict gradient)
+void lossforge_student_t_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = sqrt(nu);
-    const double c3 = 0.5 + 0.5 * nu;
-    const double c5 = 1.0 + nu;
-    const double t1 = fabs(t0);
-    const double c2 = 1.2676506002282294e+30 * t1;
-    const double c4 = log_v(t1);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t2 = fabs(r);
-            const int t3 = (c2 < t2);
-            const double t4 = r / t0;
-            const double t5 = fabs(t4);
-            const int t6 = (t5 <= 1.0);
-            const double t7 = minimum(1.0, t5);
-            const double t8 = t7 * t7;
-            const double t9 = maximum(1.0, t5);
-            const double t10 = 1.0 / (t9 * t9);
-            loss[row] = c3 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_v(t8) : 2.0 * log_v(t9) + log1p_v(t10)));
-            gradient[row] = (t6 ? t7 / (1.0 + t8) : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * c5 / t0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double nu = parameters[0];
+    const double c0 = sqrt(nu);
+    const double c1 = 1.0 + nu;
+    const double constants[] = {nu, c0, c1};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_student_t_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double nu, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {nu};
+    void *const outputs[] = {hessian};
+    lossforge_student_t_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double t0 = constants[0];
+    const double c3 = constants[1];
+    const double c5 = constants[2];
+    const double c2 = constants[3];
+    const double c4 = constants[4];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
         const int t3 = (c2 < t2);
@@ -322,38 +375,46 @@ void lossforge_student_t_loss_gradient_f64(size_t n, const double *restrict y, c
         const double t8 = t7 * t7;
         const double t9 = maximum(1.0, t5);
         const double t10 = 1.0 / (t9 * t9);
-        loss[row] = w * (c3 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_v(t8) : 2.0 * log_v(t9) + log1p_v(t10))));
-        gradient[row] = w * ((t6 ? t7 / (1.0 + t8) : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * c5 / t0);
+        loss[row] = c3 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_v(t8) : 2.0 * log_v(t9) + log1p_v(t10)));
+        gradient[row] = (t6 ? t7 / (1.0 + t8) : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * c5 / t0;
     }
 }
 
-void lossforge_student_t_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double nu, double *restrict gradient, double *restrict hessian)
+void lossforge_student_t_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double nu = parameters[0];
     const double t0 = sqrt(nu);
-    const double t7 = 1.0 + nu;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t1 = r / t0;
-            const double t2 = fabs(t1);
-            const int t3 = (t2 <= 1.0);
-            const double t4 = minimum(1.0, t2);
-            const double t5 = 1.0 + t4 * t4;
-            const double t6 = maximum(1.0, t2);
-            const double t8 = minimum(1.0, 1.0 / t6);
-            const double t9 = t8 * t8;
-            const double t10 = (t3 ? 1.0 / t5 : t9 / (1.0 + t9));
-            gradient[row] = (t3 ? t4 / t5 : 1.0 / ((1.0 + 1.0 / (t6 * t6)) * t6)) * sign(t1) * t7 / t0;
-            hessian[row] = t7 * (2.0 * t10 - 1.0) * t10 / nu;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c3 = 0.5 + 0.5 * nu;
+    const double c5 = 1.0 + nu;
+    const double t1 = fabs(t0);
+    const double c2 = 1.2676506002282294e+30 * t1;
+    const double c4 = log_v(t1);
+    const double constants[] = {t0, c3, c5, c2, c4};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_student_t_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double nu, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {nu};
+    void *const outputs[] = {loss, gradient};
+    lossforge_student_t_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double nu = constants[0];
+    const double t0 = constants[1];
+    const double t7 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t1 = r / t0;
         const double t2 = fabs(t1);
@@ -364,47 +425,46 @@ void lossforge_student_t_gradient_hessian_f64(size_t n, const double *restrict y
         const double t8 = minimum(1.0, 1.0 / t6);
         const double t9 = t8 * t8;
         const double t10 = (t3 ? 1.0 / t5 : t9 / (1.0 + t9));
-        gradient[row] = w * ((t3 ? t4 / t5 : 1.0 / ((1.0 + 1.0 / (t6 * t6)) * t6)) * sign(t1) * t7 / t0);
-        hessian[row] = w * (t7 * (2.0 * t10 - 1.0) * t10 / nu);
+        gradient[row] = (t3 ? t4 / t5 : 1.0 / ((1.0 + 1.0 / (t6 * t6)) * t6)) * sign(t1) * t7 / t0;
+        hessian[row] = t7 * (2.0 * t10 - 1.0) * t10 / nu;
     }
 }
 
-void lossforge_student_t_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double nu, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_student_t_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double nu = parameters[0];
     const double t0 = sqrt(nu);
-    const double t12 = 1.0 + nu;
-    const double c4 = 0.5 + 0.5 * nu;
-    const double t1 = fabs(t0);
-    const double c2 = 1.2676506002282294e+30 * t1;
-    const double c5 = log_v(t1);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t2 = fabs(r);
-            const int t3 = (c2 < t2);
-            const double t4 = r / t0;
-            const double t5 = fabs(t4);
-            const int t6 = (t5 <= 1.0);
-            const double t7 = minimum(1.0, t5);
-            const double t8 = t7 * t7;
-            const double t9 = maximum(1.0, t5);
-            const double t10 = 1.0 / (t9 * t9);
-            const double t11 = 1.0 + t8;
-            const double t13 = minimum(1.0, 1.0 / t9);
-            const double t14 = t13 * t13;
-            const double t15 = (t6 ? 1.0 / t11 : t14 / (1.0 + t14));
-            loss[row] = c4 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_v(t8) : 2.0 * log_v(t9) + log1p_v(t10)));
-            gradient[row] = (t6 ? t7 / t11 : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * t12 / t0;
-            hessian[row] = t12 * (2.0 * t15 - 1.0) * t15 / nu;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double t7 = 1.0 + nu;
+    const double constants[] = {nu, t0, t7};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_student_t_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double nu, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {nu};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_student_t_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double nu = constants[0];
+    const double t0 = constants[1];
+    const double t12 = constants[2];
+    const double c4 = constants[3];
+    const double c2 = constants[4];
+    const double c5 = constants[5];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
         const int t3 = (c2 < t2);
@@ -419,140 +479,206 @@ void lossforge_student_t_loss_gradient_hessian_f64(size_t n, const double *restr
         const double t13 = minimum(1.0, 1.0 / t9);
         const double t14 = t13 * t13;
         const double t15 = (t6 ? 1.0 / t11 : t14 / (1.0 + t14));
-        loss[row] = w * (c4 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_v(t8) : 2.0 * log_v(t9) + log1p_v(t10))));
-        gradient[row] = w * ((t6 ? t7 / t11 : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * t12 / t0);
-        hessian[row] = w * (t12 * (2.0 * t15 - 1.0) * t15 / nu);
+        loss[row] = c4 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_v(t8) : 2.0 * log_v(t9) + log1p_v(t10)));
+        gradient[row] = (t6 ? t7 / t11 : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * t12 / t0;
+        hessian[row] = t12 * (2.0 * t15 - 1.0) * t15 / nu;
     }
 }
 
-void lossforge_student_t_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float nu, float *restrict loss)
+void lossforge_student_t_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float t0 = sqrtf(nu);
-    const float c3 = 0.5f + 0.5f * nu;
-    const float t1 = fabsf(t0);
-    const float c2 = 1.2676506e+30f * t1;
-    const float c4 = log_vf(t1);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t2 = fabsf(r);
-            const int t3 = (c2 < t2);
-            const float t4 = fabsf(r / t0);
-            const float t5 = minimumf(1.0f, t4);
-            const float t6 = maximumf(1.0f, t4);
-            loss[row] = c3 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c4) : ((t4 <= 1.0f) ? log1p_vf(t5 * t5) : 2.0f * log_vf(t6) + log1p_vf(1.0f / (t6 * t6))));
+    const double nu = parameters[0];
+    const double t0 = sqrt(nu);
+    const double t12 = 1.0 + nu;
+    const double c4 = 0.5 + 0.5 * nu;
+    const double t1 = fabs(t0);
+    const double c2 = 1.2676506002282294e+30 * t1;
+    const double c5 = log_v(t1);
+    const double constants[] = {nu, t0, t12, c4, c2, c5};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_student_t_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double nu, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {nu};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_student_t_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float t0 = constants[0];
+    const float c3 = constants[1];
+    const float c2 = constants[2];
+    const float c4 = constants[3];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t2 = fabsf(r);
         const int t3 = (c2 < t2);
         const float t4 = fabsf(r / t0);
         const float t5 = minimumf(1.0f, t4);
         const float t6 = maximumf(1.0f, t4);
-        loss[row] = w * (c3 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c4) : ((t4 <= 1.0f) ? log1p_vf(t5 * t5) : 2.0f * log_vf(t6) + log1p_vf(1.0f / (t6 * t6)))));
+        loss[row] = c3 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c4) : ((t4 <= 1.0f) ? log1p_vf(t5 * t5) : 2.0f * log_vf(t6) + log1p_vf(1.0f / (t6 * t6))));
     }
 }
 
-void lossforge_student_t_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float nu, float *restrict gradient)
+void lossforge_student_t_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float nu = parameters[0];
     const float t0 = sqrtf(nu);
-    const float c1 = 1.0f + nu;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t1 = r / t0;
-            const float t2 = fabsf(t1);
-            const float t3 = minimumf(1.0f, t2);
-            const float t4 = maximumf(1.0f, t2);
-            gradient[row] = ((t2 <= 1.0f) ? t3 / (1.0f + t3 * t3) : 1.0f / ((1.0f + 1.0f / (t4 * t4)) * t4)) * signf(t1) * c1 / t0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c3 = 0.5f + 0.5f * nu;
+    const float t1 = fabsf(t0);
+    const float c2 = 1.2676506e+30f * t1;
+    const float c4 = log_vf(t1);
+    const float constants[] = {t0, c3, c2, c4};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_student_t_loss_f32(size_t n, const float *y, const float *f, const float *weight, float nu, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {nu};
+    void *const outputs[] = {loss};
+    lossforge_student_t_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float t0 = constants[0];
+    const float c1 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = r / t0;
         const float t2 = fabsf(t1);
         const float t3 = minimumf(1.0f, t2);
         const float t4 = maximumf(1.0f, t2);
-        gradient[row] = w * (((t2 <= 1.0f) ? t3 / (1.0f + t3 * t3) : 1.0f / ((1.0f + 1.0f / (t4 * t4)) * t4)) * signf(t1) * c1 / t0);
+        gradient[row] = ((t2 <= 1.0f) ? t3 / (1.0f + t3 * t3) : 1.0f / ((1.0f + 1.0f / (t4 * t4)) * t4)) * signf(t1) * c1 / t0;
     }
 }
 
-void lossforge_student_t_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float nu, float *restrict hessian)
+void lossforge_student_t_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = sqrtf(nu);
+    const float nu = parameters[0];
+    const float t0 = sqrtf(nu);
     const float c1 = 1.0f + nu;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = fabsf(r / c0);
-            const float t1 = minimumf(1.0f, t0);
-            const float t2 = minimumf(1.0f, 1.0f / maximumf(1.0f, t0));
-            const float t3 = t2 * t2;
-            const float t4 = ((t0 <= 1.0f) ? 1.0f / (1.0f + t1 * t1) : t3 / (1.0f + t3));
-            hessian[row] = c1 * (2.0f * t4 - 1.0f) * t4 / nu;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {t0, c1};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_student_t_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float nu, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {nu};
+    void *const outputs[] = {gradient};
+    lossforge_student_t_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float nu = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = fabsf(r / c0);
         const float t1 = minimumf(1.0f, t0);
         const float t2 = minimumf(1.0f, 1.0f / maximumf(1.0f, t0));
         const float t3 = t2 * t2;
         const float t4 = ((t0 <= 1.0f) ? 1.0f / (1.0f + t1 * t1) : t3 / (1.0f + t3));
-        hessian[row] = w * (c1 * (2.0f * t4 - 1.0f) * t4 / nu);
+        hessian[row] = c1 * (2.0f * t4 - 1.0f) * t4 / nu;
     }
 }
 
-void lossforge_student_t_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float nu, float *restrict loss, float *restrict gradient)
+void lossforge_student_t_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = sqrtf(nu);
-    const float c3 = 0.5f + 0.5f * nu;
-    const float c5 = 1.0f + nu;
-    const float t1 = fabsf(t0);
-    const float c2 = 1.2676506e+30f * t1;
-    const float c4 = log_vf(t1);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t2 = fabsf(r);
-            const int t3 = (c2 < t2);
-            const float t4 = r / t0;
-            const float t5 = fabsf(t4);
-            const int t6 = (t5 <= 1.0f);
-            const float t7 = minimumf(1.0f, t5);
-            const float t8 = t7 * t7;
-            const float t9 = maximumf(1.0f, t5);
-            const float t10 = 1.0f / (t9 * t9);
-            loss[row] = c3 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c4) : (t6 ? log1p_vf(t8) : 2.0f * log_vf(t9) + log1p_vf(t10)));
-            gradient[row] = (t6 ? t7 / (1.0f + t8) : 1.0f / ((1.0f + t10) * t9)) * signf(t4) * c5 / t0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float nu = parameters[0];
+    const float c0 = sqrtf(nu);
+    const float c1 = 1.0f + nu;
+    const float constants[] = {nu, c0, c1};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_student_t_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float nu, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {nu};
+    void *const outputs[] = {hessian};
+    lossforge_student_t_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float t0 = constants[0];
+    const float c3 = constants[1];
+    const float c5 = constants[2];
+    const float c2 = constants[3];
+    const float c4 = constants[4];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t2 = fabsf(r);
         const int t3 = (c2 < t2);
@@ -563,38 +689,46 @@ void lossforge_student_t_loss_gradient_f32(size_t n, const float *restrict y, co
         const float t8 = t7 * t7;
         const float t9 = maximumf(1.0f, t5);
         const float t10 = 1.0f / (t9 * t9);
-        loss[row] = w * (c3 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c4) : (t6 ? log1p_vf(t8) : 2.0f * log_vf(t9) + log1p_vf(t10))));
-        gradient[row] = w * ((t6 ? t7 / (1.0f + t8) : 1.0f / ((1.0f + t10) * t9)) * signf(t4) * c5 / t0);
+        loss[row] = c3 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c4) : (t6 ? log1p_vf(t8) : 2.0f * log_vf(t9) + log1p_vf(t10)));
+        gradient[row] = (t6 ? t7 / (1.0f + t8) : 1.0f / ((1.0f + t10) * t9)) * signf(t4) * c5 / t0;
     }
 }
 
-void lossforge_student_t_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float nu, float *restrict gradient, float *restrict hessian)
+void lossforge_student_t_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float nu = parameters[0];
     const float t0 = sqrtf(nu);
-    const float t7 = 1.0f + nu;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t1 = r / t0;
-            const float t2 = fabsf(t1);
-            const int t3 = (t2 <= 1.0f);
-            const float t4 = minimumf(1.0f, t2);
-            const float t5 = 1.0f + t4 * t4;
-            const float t6 = maximumf(1.0f, t2);
-            const float t8 = minimumf(1.0f, 1.0f / t6);
-            const float t9 = t8 * t8;
-            const float t10 = (t3 ? 1.0f / t5 : t9 / (1.0f + t9));
-            gradient[row] = (t3 ? t4 / t5 : 1.0f / ((1.0f + 1.0f / (t6 * t6)) * t6)) * signf(t1) * t7 / t0;
-            hessian[row] = t7 * (2.0f * t10 - 1.0f) * t10 / nu;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c3 = 0.5f + 0.5f * nu;
+    const float c5 = 1.0f + nu;
+    const float t1 = fabsf(t0);
+    const float c2 = 1.2676506e+30f * t1;
+    const float c4 = log_vf(t1);
+    const float constants[] = {t0, c3, c5, c2, c4};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_student_t_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float nu, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {nu};
+    void *const outputs[] = {loss, gradient};
+    lossforge_student_t_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float nu = constants[0];
+    const float t0 = constants[1];
+    const float t7 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t1 = r / t0;
         const float t2 = fabsf(t1);
@@ -605,47 +739,46 @@ void lossforge_student_t_gradient_hessian_f32(size_t n, const float *restrict y,
         const float t8 = minimumf(1.0f, 1.0f / t6);
         const float t9 = t8 * t8;
         const float t10 = (t3 ? 1.0f / t5 : t9 / (1.0f + t9));
-        gradient[row] = w * ((t3 ? t4 / t5 : 1.0f / ((1.0f + 1.0f / (t6 * t6)) * t6)) * signf(t1) * t7 / t0);
-        hessian[row] = w * (t7 * (2.0f * t10 - 1.0f) * t10 / nu);
+        gradient[row] = (t3 ? t4 / t5 : 1.0f / ((1.0f + 1.0f / (t6 * t6)) * t6)) * signf(t1) * t7 / t0;
+        hessian[row] = t7 * (2.0f * t10 - 1.0f) * t10 / nu;
     }
 }
 
-void lossforge_student_t_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float nu, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_student_t_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float nu = parameters[0];
     const float t0 = sqrtf(nu);
-    const float t12 = 1.0f + nu;
-    const float c4 = 0.5f + 0.5f * nu;
-    const float t1 = fabsf(t0);
-    const float c2 = 1.2676506e+30f * t1;
-    const float c5 = log_vf(t1);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t2 = fabsf(r);
-            const int t3 = (c2 < t2);
-            const float t4 = r / t0;
-            const float t5 = fabsf(t4);
-            const int t6 = (t5 <= 1.0f);
-            const float t7 = minimumf(1.0f, t5);
-            const float t8 = t7 * t7;
-            const float t9 = maximumf(1.0f, t5);
-            const float t10 = 1.0f / (t9 * t9);
-            const float t11 = 1.0f + t8;
-            const float t13 = minimumf(1.0f, 1.0f / t9);
-            const float t14 = t13 * t13;
-            const float t15 = (t6 ? 1.0f / t11 : t14 / (1.0f + t14));
-            loss[row] = c4 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c5) : (t6 ? log1p_vf(t8) : 2.0f * log_vf(t9) + log1p_vf(t10)));
-            gradient[row] = (t6 ? t7 / t11 : 1.0f / ((1.0f + t10) * t9)) * signf(t4) * t12 / t0;
-            hessian[row] = t12 * (2.0f * t15 - 1.0f) * t15 / nu;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float t7 = 1.0f + nu;
+    const float constants[] = {nu, t0, t7};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_student_t_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float nu, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {nu};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_student_t_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float nu = constants[0];
+    const float t0 = constants[1];
+    const float t12 = constants[2];
+    const float c4 = constants[3];
+    const float c2 = constants[4];
+    const float c5 = constants[5];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t2 = fabsf(r);
         const int t3 = (c2 < t2);
@@ -660,8 +793,30 @@ void lossforge_student_t_loss_gradient_hessian_f32(size_t n, const float *restri
         const float t13 = minimumf(1.0f, 1.0f / t9);
         const float t14 = t13 * t13;
         const float t15 = (t6 ? 1.0f / t11 : t14 / (1.0f + t14));
-        loss[row] = w * (c4 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c5) : (t6 ? log1p_vf(t8) : 2.0f * log_vf(t9) + log1p_vf(t10))));
-        gradient[row] = w * ((t6 ? t7 / t11 : 1.0f / ((1.0f + t10) * t9)) * signf(t4) * t12 / t0);
-        hessian[row] = w * (t12 * (2.0f * t15 - 1.0f) * t15 / nu);
+        loss[row] = c4 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c5) : (t6 ? log1p_vf(t8) : 2.0f * log_vf(t9) + log1p_vf(t10)));
+        gradient[row] = (t6 ? t7 / t11 : 1.0f / ((1.0f + t10) * t9)) * signf(t4) * t12 / t0;
+        hessian[row] = t12 * (2.0f * t15 - 1.0f) * t15 / nu;
     }
+}
+
+void lossforge_student_t_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float nu = parameters[0];
+    const float t0 = sqrtf(nu);
+    const float t12 = 1.0f + nu;
+    const float c4 = 0.5f + 0.5f * nu;
+    const float t1 = fabsf(t0);
+    const float c2 = 1.2676506e+30f * t1;
+    const float c5 = log_vf(t1);
+    const float constants[] = {nu, t0, t12, c4, c2, c5};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_student_t_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float nu, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {nu};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_student_t_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -7,10 +7,20 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 static inline double maximum(double a, double b)
@@ -33,95 +43,142 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_symmetric_absolute_percentage_error_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = maximum(f_i, y_i);
-            const double t1 = maximum(y_i, f_i);
-            loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? 2.0 * ((y_i < f_i) ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t0) * t0) : ((0.0 < f_i) ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t1) * t1) : 1.0)) : f_i) : y_i);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = maximum(f_i, y_i);
         const double t1 = maximum(y_i, f_i);
-        loss[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? 2.0 * ((y_i < f_i) ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t0) * t0) : ((0.0 < f_i) ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t1) * t1) : 1.0)) : f_i) : y_i);
+        loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? 2.0 * ((y_i < f_i) ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t0) * t0) : ((0.0 < f_i) ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t1) * t1) : 1.0)) : f_i) : y_i);
     }
 }
 
-void lossforge_symmetric_absolute_percentage_error_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient)
+void lossforge_symmetric_absolute_percentage_error_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = f_i + y_i;
-            const double t1 = 4.0 * (y_i / t0 / t0);
-            gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0 < f_i) ? -t1 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_symmetric_absolute_percentage_error_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_symmetric_absolute_percentage_error_loss_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = f_i + y_i;
         const double t1 = 4.0 * (y_i / t0 / t0);
-        gradient[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0 < f_i) ? -t1 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
+        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0 < f_i) ? -t1 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
     }
 }
 
-void lossforge_symmetric_absolute_percentage_error_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict hessian)
+void lossforge_symmetric_absolute_percentage_error_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = f_i + y_i;
-            const double t1 = 8.0 * (y_i / t0 / t0 / t0);
-            hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0 < f_i) ? t1 : ((f_i < 0.0) ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_symmetric_absolute_percentage_error_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_symmetric_absolute_percentage_error_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = f_i + y_i;
         const double t1 = 8.0 * (y_i / t0 / t0 / t0);
-        hessian[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0 < f_i) ? t1 : ((f_i < 0.0) ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
+        hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0 < f_i) ? t1 : ((f_i < 0.0) ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
     }
 }
 
-void lossforge_symmetric_absolute_percentage_error_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient)
+void lossforge_symmetric_absolute_percentage_error_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const int t2 = (y_i < f_i);
-            const double t3 = maximum(f_i, y_i);
-            const int t4 = (0.0 < f_i);
-            const double t5 = maximum(y_i, f_i);
-            const double t6 = f_i + y_i;
-            const double t7 = 4.0 * (y_i / t6 / t6);
-            loss[row] = (t0 ? (t1 ? 2.0 * (t2 ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t5) * t5) : 1.0)) : f_i) : y_i);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t7 : ((f_i < y_i) ? (t4 ? -t7 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_symmetric_absolute_percentage_error_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_symmetric_absolute_percentage_error_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t2 = (y_i < f_i);
@@ -130,36 +187,36 @@ void lossforge_symmetric_absolute_percentage_error_loss_gradient_f64(size_t n, c
         const double t5 = maximum(y_i, f_i);
         const double t6 = f_i + y_i;
         const double t7 = 4.0 * (y_i / t6 / t6);
-        loss[row] = w * (t0 ? (t1 ? 2.0 * (t2 ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t5) * t5) : 1.0)) : f_i) : y_i);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t7 : ((f_i < y_i) ? (t4 ? -t7 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
+        loss[row] = (t0 ? (t1 ? 2.0 * (t2 ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t5) * t5) : 1.0)) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t7 : ((f_i < y_i) ? (t4 ? -t7 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
     }
 }
 
-void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict gradient, double *restrict hessian)
+void lossforge_symmetric_absolute_percentage_error_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const int t2 = (y_i < f_i);
-            const double t3 = f_i + y_i;
-            const double t4 = y_i / t3 / t3;
-            const double t5 = 4.0 * t4;
-            const int t6 = (f_i < y_i);
-            const int t7 = (0.0 < f_i);
-            const int t8 = (f_i < 0.0);
-            const double t9 = 8.0 * (t4 / t3);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t5 : (t6 ? (t7 ? -t5 : (t8 ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
-            hessian[row] = (t0 ? (t1 ? (t2 ? -t9 : (t6 ? (t7 ? t9 : (t8 ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_symmetric_absolute_percentage_error_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_symmetric_absolute_percentage_error_loss_gradient_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t2 = (y_i < f_i);
@@ -170,39 +227,37 @@ void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f64(size_t n
         const int t7 = (0.0 < f_i);
         const int t8 = (f_i < 0.0);
         const double t9 = 8.0 * (t4 / t3);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t5 : (t6 ? (t7 ? -t5 : (t8 ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
-        hessian[row] = w * (t0 ? (t1 ? (t2 ? -t9 : (t6 ? (t7 ? t9 : (t8 ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t5 : (t6 ? (t7 ? -t5 : (t8 ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? -t9 : (t6 ? (t7 ? t9 : (t8 ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
     }
 }
 
-void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const int t2 = (y_i < f_i);
-            const double t3 = maximum(f_i, y_i);
-            const int t4 = (0.0 < f_i);
-            const double t5 = maximum(y_i, f_i);
-            const double t6 = f_i + y_i;
-            const double t7 = y_i / t6 / t6;
-            const double t8 = 4.0 * t7;
-            const int t9 = (f_i < y_i);
-            const int t10 = (f_i < 0.0);
-            const double t11 = 8.0 * (t7 / t6);
-            loss[row] = (t0 ? (t1 ? 2.0 * (t2 ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t5) * t5) : 1.0)) : f_i) : y_i);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t8 : (t9 ? (t4 ? -t8 : (t10 ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
-            hessian[row] = (t0 ? (t1 ? (t2 ? -t11 : (t9 ? (t4 ? t11 : (t10 ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_symmetric_absolute_percentage_error_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t2 = (y_i < f_i);
@@ -215,101 +270,162 @@ void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f64(siz
         const int t9 = (f_i < y_i);
         const int t10 = (f_i < 0.0);
         const double t11 = 8.0 * (t7 / t6);
-        loss[row] = w * (t0 ? (t1 ? 2.0 * (t2 ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t5) * t5) : 1.0)) : f_i) : y_i);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t8 : (t9 ? (t4 ? -t8 : (t10 ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
-        hessian[row] = w * (t0 ? (t1 ? (t2 ? -t11 : (t9 ? (t4 ? t11 : (t10 ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
+        loss[row] = (t0 ? (t1 ? 2.0 * (t2 ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t5) * t5) : 1.0)) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t8 : (t9 ? (t4 ? -t8 : (t10 ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? -t11 : (t9 ? (t4 ? t11 : (t10 ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
     }
 }
 
-void lossforge_symmetric_absolute_percentage_error_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss)
+void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = maximumf(f_i, y_i);
-            const float t1 = maximumf(y_i, f_i);
-            loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? 2.0f * ((y_i < f_i) ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t0) * t0) : ((0.0f < f_i) ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t1) * t1) : 1.0f)) : f_i) : y_i);
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = maximumf(f_i, y_i);
         const float t1 = maximumf(y_i, f_i);
-        loss[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? 2.0f * ((y_i < f_i) ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t0) * t0) : ((0.0f < f_i) ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t1) * t1) : 1.0f)) : f_i) : y_i);
+        loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? 2.0f * ((y_i < f_i) ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t0) * t0) : ((0.0f < f_i) ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t1) * t1) : 1.0f)) : f_i) : y_i);
     }
 }
 
-void lossforge_symmetric_absolute_percentage_error_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient)
+void lossforge_symmetric_absolute_percentage_error_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = f_i + y_i;
-            const float t1 = 4.0f * (y_i / t0 / t0);
-            gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0f < f_i) ? -t1 : ((f_i < 0.0f) ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_symmetric_absolute_percentage_error_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss};
+    lossforge_symmetric_absolute_percentage_error_loss_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = f_i + y_i;
         const float t1 = 4.0f * (y_i / t0 / t0);
-        gradient[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0f < f_i) ? -t1 : ((f_i < 0.0f) ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
+        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0f < f_i) ? -t1 : ((f_i < 0.0f) ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
     }
 }
 
-void lossforge_symmetric_absolute_percentage_error_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict hessian)
+void lossforge_symmetric_absolute_percentage_error_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = f_i + y_i;
-            const float t1 = 8.0f * (y_i / t0 / t0 / t0);
-            hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0f < f_i) ? t1 : ((f_i < 0.0f) ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_symmetric_absolute_percentage_error_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient};
+    lossforge_symmetric_absolute_percentage_error_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = f_i + y_i;
         const float t1 = 8.0f * (y_i / t0 / t0 / t0);
-        hessian[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0f < f_i) ? t1 : ((f_i < 0.0f) ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
+        hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0f < f_i) ? t1 : ((f_i < 0.0f) ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
     }
 }
 
-void lossforge_symmetric_absolute_percentage_error_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient)
+void lossforge_symmetric_absolute_percentage_error_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const int t2 = (y_i < f_i);
-            const float t3 = maximumf(f_i, y_i);
-            const int t4 = (0.0f < f_i);
-            const float t5 = maximumf(y_i, f_i);
-            const float t6 = f_i + y_i;
-            const float t7 = 4.0f * (y_i / t6 / t6);
-            loss[row] = (t0 ? (t1 ? 2.0f * (t2 ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t5) * t5) : 1.0f)) : f_i) : y_i);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t7 : ((f_i < y_i) ? (t4 ? -t7 : ((f_i < 0.0f) ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+}
+
+void lossforge_symmetric_absolute_percentage_error_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {hessian};
+    lossforge_symmetric_absolute_percentage_error_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t2 = (y_i < f_i);
@@ -318,36 +434,36 @@ void lossforge_symmetric_absolute_percentage_error_loss_gradient_f32(size_t n, c
         const float t5 = maximumf(y_i, f_i);
         const float t6 = f_i + y_i;
         const float t7 = 4.0f * (y_i / t6 / t6);
-        loss[row] = w * (t0 ? (t1 ? 2.0f * (t2 ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t5) * t5) : 1.0f)) : f_i) : y_i);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t7 : ((f_i < y_i) ? (t4 ? -t7 : ((f_i < 0.0f) ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
+        loss[row] = (t0 ? (t1 ? 2.0f * (t2 ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t5) * t5) : 1.0f)) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t7 : ((f_i < y_i) ? (t4 ? -t7 : ((f_i < 0.0f) ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
     }
 }
 
-void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict gradient, float *restrict hessian)
+void lossforge_symmetric_absolute_percentage_error_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const int t2 = (y_i < f_i);
-            const float t3 = f_i + y_i;
-            const float t4 = y_i / t3 / t3;
-            const float t5 = 4.0f * t4;
-            const int t6 = (f_i < y_i);
-            const int t7 = (0.0f < f_i);
-            const int t8 = (f_i < 0.0f);
-            const float t9 = 8.0f * (t4 / t3);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t5 : (t6 ? (t7 ? -t5 : (t8 ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
-            hessian[row] = (t0 ? (t1 ? (t2 ? -t9 : (t6 ? (t7 ? t9 : (t8 ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_symmetric_absolute_percentage_error_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient};
+    lossforge_symmetric_absolute_percentage_error_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t2 = (y_i < f_i);
@@ -358,39 +474,37 @@ void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f32(size_t n
         const int t7 = (0.0f < f_i);
         const int t8 = (f_i < 0.0f);
         const float t9 = 8.0f * (t4 / t3);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t5 : (t6 ? (t7 ? -t5 : (t8 ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
-        hessian[row] = w * (t0 ? (t1 ? (t2 ? -t9 : (t6 ? (t7 ? t9 : (t8 ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t5 : (t6 ? (t7 ? -t5 : (t8 ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? -t9 : (t6 ? (t7 ? t9 : (t8 ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
     }
 }
 
-void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const int t2 = (y_i < f_i);
-            const float t3 = maximumf(f_i, y_i);
-            const int t4 = (0.0f < f_i);
-            const float t5 = maximumf(y_i, f_i);
-            const float t6 = f_i + y_i;
-            const float t7 = y_i / t6 / t6;
-            const float t8 = 4.0f * t7;
-            const int t9 = (f_i < y_i);
-            const int t10 = (f_i < 0.0f);
-            const float t11 = 8.0f * (t7 / t6);
-            loss[row] = (t0 ? (t1 ? 2.0f * (t2 ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t5) * t5) : 1.0f)) : f_i) : y_i);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t8 : (t9 ? (t4 ? -t8 : (t10 ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
-            hessian[row] = (t0 ? (t1 ? (t2 ? -t11 : (t9 ? (t4 ? t11 : (t10 ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+}
+
+void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_symmetric_absolute_percentage_error_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t2 = (y_i < f_i);
@@ -403,8 +517,22 @@ void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f32(siz
         const int t9 = (f_i < y_i);
         const int t10 = (f_i < 0.0f);
         const float t11 = 8.0f * (t7 / t6);
-        loss[row] = w * (t0 ? (t1 ? 2.0f * (t2 ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t5) * t5) : 1.0f)) : f_i) : y_i);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t8 : (t9 ? (t4 ? -t8 : (t10 ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
-        hessian[row] = w * (t0 ? (t1 ? (t2 ? -t11 : (t9 ? (t4 ? t11 : (t10 ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
+        loss[row] = (t0 ? (t1 ? 2.0f * (t2 ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t5) * t5) : 1.0f)) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t8 : (t9 ? (t4 ? -t8 : (t10 ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? -t11 : (t9 ? (t4 ? t11 : (t10 ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
     }
+}
+
+void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+}
+
+void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -260,150 +269,218 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_tolerant_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
+        }
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
+    }
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double a = constants[0];
+    const double b = constants[1];
+    const double t0 = constants[2];
+    const double c4 = constants[3];
+    const double t3 = constants[4];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t4 = r * r;
+        const double t5 = expm1_v(-(t4 / b));
+        const double t6 = t4 - a;
+        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_v(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_v(-(exp_v(minimum(1.0, t6 / b)) * t5 * t3)) : b * log1p_v(exp_v(-(fabs(a - t4) / b))) + maximum(0.0, t6) - c4)) : r);
+    }
+}
+
+void lossforge_tolerant_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
+{
+    const double a = parameters[0];
+    const double b = parameters[1];
     const double t0 = -a;
     const double t1 = a / b;
     const double t2 = exp_v(-fabs(t1));
     const double c4 = b * log1p_v(exp_v(-(fabs(a) / b))) + maximum(0.0, t0);
     const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t4 = r * r;
-            const double t5 = expm1_v(-(t4 / b));
-            const double t6 = t4 - a;
-            loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_v(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_v(-(exp_v(minimum(1.0, t6 / b)) * t5 * t3)) : b * log1p_v(exp_v(-(fabs(a - t4) / b))) + maximum(0.0, t6) - c4)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double w = weight[row];
-        const double r = f_i - y_i;
-        const double t4 = r * r;
-        const double t5 = expm1_v(-(t4 / b));
-        const double t6 = t4 - a;
-        loss[row] = w * ((r == r) ? ((0.0 < t0) ? b * log1p_v(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_v(-(exp_v(minimum(1.0, t6 / b)) * t5 * t3)) : b * log1p_v(exp_v(-(fabs(a - t4) / b))) + maximum(0.0, t6) - c4)) : r);
-    }
+    const double constants[] = {a, b, t0, c4, t3};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_tolerant_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double *restrict gradient)
+void lossforge_tolerant_loss_f64(size_t n, const double *y, const double *f, const double *weight, double a, double b, double *loss)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = (r * r - a) / b;
-            const double t1 = exp_v(-fabs(t0));
-            gradient[row] = 2.0 * r * (((0.0 <= t0) ? 1.0 : t1) / (1.0 + t1));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {a, b};
+    void *const outputs[] = {loss};
+    lossforge_tolerant_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double a = constants[0];
+    const double b = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = (r * r - a) / b;
         const double t1 = exp_v(-fabs(t0));
-        gradient[row] = w * (2.0 * r * (((0.0 <= t0) ? 1.0 : t1) / (1.0 + t1)));
+        gradient[row] = 2.0 * r * (((0.0 <= t0) ? 1.0 : t1) / (1.0 + t1));
     }
 }
 
-void lossforge_tolerant_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double *restrict hessian)
+void lossforge_tolerant_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r * r;
-            const double t1 = (t0 - a) / b;
-            const double t2 = exp_v(-fabs(t1));
-            const double t3 = 1.0 + t2;
-            const double t4 = ((0.0 <= -t1) ? 1.0 : t2) / t3;
-            hessian[row] = 2.0 * (1.0 + 2.0 * ((t4 == 0.0) ? 0.0 : t0) * t4 / b) * (((0.0 <= t1) ? 1.0 : t2) / t3);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double constants[] = {a, b};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tolerant_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double a, double b, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {a, b};
+    void *const outputs[] = {gradient};
+    lossforge_tolerant_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double a = constants[0];
+    const double b = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r * r;
         const double t1 = (t0 - a) / b;
         const double t2 = exp_v(-fabs(t1));
         const double t3 = 1.0 + t2;
         const double t4 = ((0.0 <= -t1) ? 1.0 : t2) / t3;
-        hessian[row] = w * (2.0 * (1.0 + 2.0 * ((t4 == 0.0) ? 0.0 : t0) * t4 / b) * (((0.0 <= t1) ? 1.0 : t2) / t3));
+        hessian[row] = 2.0 * (1.0 + 2.0 * ((t4 == 0.0) ? 0.0 : t0) * t4 / b) * (((0.0 <= t1) ? 1.0 : t2) / t3);
     }
 }
 
-void lossforge_tolerant_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double *restrict loss, double *restrict gradient)
+void lossforge_tolerant_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = -a;
-    const double t1 = a / b;
-    const double t2 = exp_v(-fabs(t1));
-    const double c4 = b * log1p_v(exp_v(-(fabs(a) / b))) + maximum(0.0, t0);
-    const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t4 = r * r;
-            const double t5 = expm1_v(-(t4 / b));
-            const double t6 = t4 - a;
-            const double t7 = t6 / b;
-            const double t8 = exp_v(-fabs(t7));
-            loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_v(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_v(-(exp_v(minimum(1.0, t7)) * t5 * t3)) : b * log1p_v(exp_v(-(fabs(a - t4) / b))) + maximum(0.0, t6) - c4)) : r);
-            gradient[row] = 2.0 * r * (((0.0 <= t7) ? 1.0 : t8) / (1.0 + t8));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double constants[] = {a, b};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tolerant_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double a, double b, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {a, b};
+    void *const outputs[] = {hessian};
+    lossforge_tolerant_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double a = constants[0];
+    const double b = constants[1];
+    const double t0 = constants[2];
+    const double c4 = constants[3];
+    const double t3 = constants[4];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t4 = r * r;
         const double t5 = expm1_v(-(t4 / b));
         const double t6 = t4 - a;
         const double t7 = t6 / b;
         const double t8 = exp_v(-fabs(t7));
-        loss[row] = w * ((r == r) ? ((0.0 < t0) ? b * log1p_v(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_v(-(exp_v(minimum(1.0, t7)) * t5 * t3)) : b * log1p_v(exp_v(-(fabs(a - t4) / b))) + maximum(0.0, t6) - c4)) : r);
-        gradient[row] = w * (2.0 * r * (((0.0 <= t7) ? 1.0 : t8) / (1.0 + t8)));
+        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_v(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_v(-(exp_v(minimum(1.0, t7)) * t5 * t3)) : b * log1p_v(exp_v(-(fabs(a - t4) / b))) + maximum(0.0, t6) - c4)) : r);
+        gradient[row] = 2.0 * r * (((0.0 <= t7) ? 1.0 : t8) / (1.0 + t8));
     }
 }
 
-void lossforge_tolerant_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double *restrict gradient, double *restrict hessian)
+void lossforge_tolerant_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r * r;
-            const double t1 = (t0 - a) / b;
-            const double t2 = exp_v(-fabs(t1));
-            const double t3 = 1.0 + t2;
-            const double t4 = ((0.0 <= t1) ? 1.0 : t2) / t3;
-            const double t5 = ((0.0 <= -t1) ? 1.0 : t2) / t3;
-            gradient[row] = 2.0 * r * t4;
-            hessian[row] = 2.0 * (1.0 + 2.0 * ((t5 == 0.0) ? 0.0 : t0) * t5 / b) * t4;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double t0 = -a;
+    const double t1 = a / b;
+    const double t2 = exp_v(-fabs(t1));
+    const double c4 = b * log1p_v(exp_v(-(fabs(a) / b))) + maximum(0.0, t0);
+    const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
+    const double constants[] = {a, b, t0, c4, t3};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tolerant_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double a, double b, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {a, b};
+    void *const outputs[] = {loss, gradient};
+    lossforge_tolerant_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double a = constants[0];
+    const double b = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r * r;
         const double t1 = (t0 - a) / b;
@@ -411,41 +488,44 @@ void lossforge_tolerant_gradient_hessian_f64(size_t n, const double *restrict y,
         const double t3 = 1.0 + t2;
         const double t4 = ((0.0 <= t1) ? 1.0 : t2) / t3;
         const double t5 = ((0.0 <= -t1) ? 1.0 : t2) / t3;
-        gradient[row] = w * (2.0 * r * t4);
-        hessian[row] = w * (2.0 * (1.0 + 2.0 * ((t5 == 0.0) ? 0.0 : t0) * t5 / b) * t4);
+        gradient[row] = 2.0 * r * t4;
+        hessian[row] = 2.0 * (1.0 + 2.0 * ((t5 == 0.0) ? 0.0 : t0) * t5 / b) * t4;
     }
 }
 
-void lossforge_tolerant_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double a, double b, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_tolerant_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = -a;
-    const double t1 = a / b;
-    const double t2 = exp_v(-fabs(t1));
-    const double c4 = b * log1p_v(exp_v(-(fabs(a) / b))) + maximum(0.0, t0);
-    const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t4 = r * r;
-            const double t5 = expm1_v(-(t4 / b));
-            const double t6 = t4 - a;
-            const double t7 = t6 / b;
-            const double t8 = exp_v(-fabs(t7));
-            const double t9 = 1.0 + t8;
-            const double t10 = ((0.0 <= t7) ? 1.0 : t8) / t9;
-            const double t11 = ((0.0 <= -t7) ? 1.0 : t8) / t9;
-            loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_v(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_v(-(exp_v(minimum(1.0, t7)) * t5 * t3)) : b * log1p_v(exp_v(-(fabs(a - t4) / b))) + maximum(0.0, t6) - c4)) : r);
-            gradient[row] = 2.0 * r * t10;
-            hessian[row] = 2.0 * (1.0 + 2.0 * ((t11 == 0.0) ? 0.0 : t4) * t11 / b) * t10;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double constants[] = {a, b};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tolerant_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double a, double b, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {a, b};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_tolerant_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double a = constants[0];
+    const double b = constants[1];
+    const double t0 = constants[2];
+    const double c4 = constants[3];
+    const double t3 = constants[4];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t4 = r * r;
         const double t5 = expm1_v(-(t4 / b));
@@ -455,156 +535,246 @@ void lossforge_tolerant_loss_gradient_hessian_f64(size_t n, const double *restri
         const double t9 = 1.0 + t8;
         const double t10 = ((0.0 <= t7) ? 1.0 : t8) / t9;
         const double t11 = ((0.0 <= -t7) ? 1.0 : t8) / t9;
-        loss[row] = w * ((r == r) ? ((0.0 < t0) ? b * log1p_v(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_v(-(exp_v(minimum(1.0, t7)) * t5 * t3)) : b * log1p_v(exp_v(-(fabs(a - t4) / b))) + maximum(0.0, t6) - c4)) : r);
-        gradient[row] = w * (2.0 * r * t10);
-        hessian[row] = w * (2.0 * (1.0 + 2.0 * ((t11 == 0.0) ? 0.0 : t4) * t11 / b) * t10);
+        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_v(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_v(-(exp_v(minimum(1.0, t7)) * t5 * t3)) : b * log1p_v(exp_v(-(fabs(a - t4) / b))) + maximum(0.0, t6) - c4)) : r);
+        gradient[row] = 2.0 * r * t10;
+        hessian[row] = 2.0 * (1.0 + 2.0 * ((t11 == 0.0) ? 0.0 : t4) * t11 / b) * t10;
     }
 }
 
-void lossforge_tolerant_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float *restrict loss)
+void lossforge_tolerant_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double t0 = -a;
+    const double t1 = a / b;
+    const double t2 = exp_v(-fabs(t1));
+    const double c4 = b * log1p_v(exp_v(-(fabs(a) / b))) + maximum(0.0, t0);
+    const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
+    const double constants[] = {a, b, t0, c4, t3};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_tolerant_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double a, double b, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {a, b};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_tolerant_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
+        }
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
+    }
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float a = constants[0];
+    const float b = constants[1];
+    const float t0 = constants[2];
+    const float c4 = constants[3];
+    const float t3 = constants[4];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t4 = r * r;
+        const float t5 = expm1_vf(-(t4 / b));
+        const float t6 = t4 - a;
+        loss[row] = ((r == r) ? ((0.0f < t0) ? b * log1p_vf(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_vf(-(exp_vf(minimumf(1.0f, t6 / b)) * t5 * t3)) : b * log1p_vf(exp_vf(-(fabsf(a - t4) / b))) + maximumf(0.0f, t6) - c4)) : r);
+    }
+}
+
+void lossforge_tolerant_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float a = parameters[0];
+    const float b = parameters[1];
     const float t0 = -a;
     const float t1 = a / b;
     const float t2 = exp_vf(-fabsf(t1));
     const float c4 = b * log1p_vf(exp_vf(-(fabsf(a) / b))) + maximumf(0.0f, t0);
     const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t4 = r * r;
-            const float t5 = expm1_vf(-(t4 / b));
-            const float t6 = t4 - a;
-            loss[row] = ((r == r) ? ((0.0f < t0) ? b * log1p_vf(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_vf(-(exp_vf(minimumf(1.0f, t6 / b)) * t5 * t3)) : b * log1p_vf(exp_vf(-(fabsf(a - t4) / b))) + maximumf(0.0f, t6) - c4)) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float w = weight[row];
-        const float r = f_i - y_i;
-        const float t4 = r * r;
-        const float t5 = expm1_vf(-(t4 / b));
-        const float t6 = t4 - a;
-        loss[row] = w * ((r == r) ? ((0.0f < t0) ? b * log1p_vf(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_vf(-(exp_vf(minimumf(1.0f, t6 / b)) * t5 * t3)) : b * log1p_vf(exp_vf(-(fabsf(a - t4) / b))) + maximumf(0.0f, t6) - c4)) : r);
-    }
+    const float constants[] = {a, b, t0, c4, t3};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
-void lossforge_tolerant_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float *restrict gradient)
+void lossforge_tolerant_loss_f32(size_t n, const float *y, const float *f, const float *weight, float a, float b, float *loss)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = (r * r - a) / b;
-            const float t1 = exp_vf(-fabsf(t0));
-            gradient[row] = 2.0f * r * (((0.0f <= t0) ? 1.0f : t1) / (1.0f + t1));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {a, b};
+    void *const outputs[] = {loss};
+    lossforge_tolerant_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float a = constants[0];
+    const float b = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = (r * r - a) / b;
         const float t1 = exp_vf(-fabsf(t0));
-        gradient[row] = w * (2.0f * r * (((0.0f <= t0) ? 1.0f : t1) / (1.0f + t1)));
+        gradient[row] = 2.0f * r * (((0.0f <= t0) ? 1.0f : t1) / (1.0f + t1));
     }
 }
 
-void lossforge_tolerant_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float *restrict hessian)
+void lossforge_tolerant_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r * r;
-            const float t1 = (t0 - a) / b;
-            const float t2 = exp_vf(-fabsf(t1));
-            const float t3 = 1.0f + t2;
-            const float t4 = ((0.0f <= -t1) ? 1.0f : t2) / t3;
-            hessian[row] = 2.0f * (1.0f + 2.0f * ((t4 == 0.0f) ? 0.0f : t0) * t4 / b) * (((0.0f <= t1) ? 1.0f : t2) / t3);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float constants[] = {a, b};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tolerant_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float a, float b, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {a, b};
+    void *const outputs[] = {gradient};
+    lossforge_tolerant_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float a = constants[0];
+    const float b = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r * r;
         const float t1 = (t0 - a) / b;
         const float t2 = exp_vf(-fabsf(t1));
         const float t3 = 1.0f + t2;
         const float t4 = ((0.0f <= -t1) ? 1.0f : t2) / t3;
-        hessian[row] = w * (2.0f * (1.0f + 2.0f * ((t4 == 0.0f) ? 0.0f : t0) * t4 / b) * (((0.0f <= t1) ? 1.0f : t2) / t3));
+        hessian[row] = 2.0f * (1.0f + 2.0f * ((t4 == 0.0f) ? 0.0f : t0) * t4 / b) * (((0.0f <= t1) ? 1.0f : t2) / t3);
     }
 }
 
-void lossforge_tolerant_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float *restrict loss, float *restrict gradient)
+void lossforge_tolerant_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = -a;
-    const float t1 = a / b;
-    const float t2 = exp_vf(-fabsf(t1));
-    const float c4 = b * log1p_vf(exp_vf(-(fabsf(a) / b))) + maximumf(0.0f, t0);
-    const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t4 = r * r;
-            const float t5 = expm1_vf(-(t4 / b));
-            const float t6 = t4 - a;
-            const float t7 = t6 / b;
-            const float t8 = exp_vf(-fabsf(t7));
-            loss[row] = ((r == r) ? ((0.0f < t0) ? b * log1p_vf(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_vf(-(exp_vf(minimumf(1.0f, t7)) * t5 * t3)) : b * log1p_vf(exp_vf(-(fabsf(a - t4) / b))) + maximumf(0.0f, t6) - c4)) : r);
-            gradient[row] = 2.0f * r * (((0.0f <= t7) ? 1.0f : t8) / (1.0f + t8));
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float constants[] = {a, b};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tolerant_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float a, float b, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {a, b};
+    void *const outputs[] = {hessian};
+    lossforge_tolerant_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float a = constants[0];
+    const float b = constants[1];
+    const float t0 = constants[2];
+    const float c4 = constants[3];
+    const float t3 = constants[4];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t4 = r * r;
         const float t5 = expm1_vf(-(t4 / b));
         const float t6 = t4 - a;
         const float t7 = t6 / b;
         const float t8 = exp_vf(-fabsf(t7));
-        loss[row] = w * ((r == r) ? ((0.0f < t0) ? b * log1p_vf(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_vf(-(exp_vf(minimumf(1.0f, t7)) * t5 * t3)) : b * log1p_vf(exp_vf(-(fabsf(a - t4) / b))) + maximumf(0.0f, t6) - c4)) : r);
-        gradient[row] = w * (2.0f * r * (((0.0f <= t7) ? 1.0f : t8) / (1.0f + t8)));
+        loss[row] = ((r == r) ? ((0.0f < t0) ? b * log1p_vf(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_vf(-(exp_vf(minimumf(1.0f, t7)) * t5 * t3)) : b * log1p_vf(exp_vf(-(fabsf(a - t4) / b))) + maximumf(0.0f, t6) - c4)) : r);
+        gradient[row] = 2.0f * r * (((0.0f <= t7) ? 1.0f : t8) / (1.0f + t8));
     }
 }
 
-void lossforge_tolerant_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float *restrict gradient, float *restrict hessian)
+void lossforge_tolerant_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r * r;
-            const float t1 = (t0 - a) / b;
-            const float t2 = exp_vf(-fabsf(t1));
-            const float t3 = 1.0f + t2;
-            const float t4 = ((0.0f <= t1) ? 1.0f : t2) / t3;
-            const float t5 = ((0.0f <= -t1) ? 1.0f : t2) / t3;
-            gradient[row] = 2.0f * r * t4;
-            hessian[row] = 2.0f * (1.0f + 2.0f * ((t5 == 0.0f) ? 0.0f : t0) * t5 / b) * t4;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float t0 = -a;
+    const float t1 = a / b;
+    const float t2 = exp_vf(-fabsf(t1));
+    const float c4 = b * log1p_vf(exp_vf(-(fabsf(a) / b))) + maximumf(0.0f, t0);
+    const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
+    const float constants[] = {a, b, t0, c4, t3};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tolerant_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float a, float b, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {a, b};
+    void *const outputs[] = {loss, gradient};
+    lossforge_tolerant_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float a = constants[0];
+    const float b = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r * r;
         const float t1 = (t0 - a) / b;
@@ -612,41 +782,44 @@ void lossforge_tolerant_gradient_hessian_f32(size_t n, const float *restrict y, 
         const float t3 = 1.0f + t2;
         const float t4 = ((0.0f <= t1) ? 1.0f : t2) / t3;
         const float t5 = ((0.0f <= -t1) ? 1.0f : t2) / t3;
-        gradient[row] = w * (2.0f * r * t4);
-        hessian[row] = w * (2.0f * (1.0f + 2.0f * ((t5 == 0.0f) ? 0.0f : t0) * t5 / b) * t4);
+        gradient[row] = 2.0f * r * t4;
+        hessian[row] = 2.0f * (1.0f + 2.0f * ((t5 == 0.0f) ? 0.0f : t0) * t5 / b) * t4;
     }
 }
 
-void lossforge_tolerant_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float a, float b, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_tolerant_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = -a;
-    const float t1 = a / b;
-    const float t2 = exp_vf(-fabsf(t1));
-    const float c4 = b * log1p_vf(exp_vf(-(fabsf(a) / b))) + maximumf(0.0f, t0);
-    const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t4 = r * r;
-            const float t5 = expm1_vf(-(t4 / b));
-            const float t6 = t4 - a;
-            const float t7 = t6 / b;
-            const float t8 = exp_vf(-fabsf(t7));
-            const float t9 = 1.0f + t8;
-            const float t10 = ((0.0f <= t7) ? 1.0f : t8) / t9;
-            const float t11 = ((0.0f <= -t7) ? 1.0f : t8) / t9;
-            loss[row] = ((r == r) ? ((0.0f < t0) ? b * log1p_vf(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_vf(-(exp_vf(minimumf(1.0f, t7)) * t5 * t3)) : b * log1p_vf(exp_vf(-(fabsf(a - t4) / b))) + maximumf(0.0f, t6) - c4)) : r);
-            gradient[row] = 2.0f * r * t10;
-            hessian[row] = 2.0f * (1.0f + 2.0f * ((t11 == 0.0f) ? 0.0f : t4) * t11 / b) * t10;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float constants[] = {a, b};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tolerant_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float a, float b, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {a, b};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_tolerant_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float a = constants[0];
+    const float b = constants[1];
+    const float t0 = constants[2];
+    const float c4 = constants[3];
+    const float t3 = constants[4];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t4 = r * r;
         const float t5 = expm1_vf(-(t4 / b));
@@ -656,8 +829,30 @@ void lossforge_tolerant_loss_gradient_hessian_f32(size_t n, const float *restric
         const float t9 = 1.0f + t8;
         const float t10 = ((0.0f <= t7) ? 1.0f : t8) / t9;
         const float t11 = ((0.0f <= -t7) ? 1.0f : t8) / t9;
-        loss[row] = w * ((r == r) ? ((0.0f < t0) ? b * log1p_vf(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_vf(-(exp_vf(minimumf(1.0f, t7)) * t5 * t3)) : b * log1p_vf(exp_vf(-(fabsf(a - t4) / b))) + maximumf(0.0f, t6) - c4)) : r);
-        gradient[row] = w * (2.0f * r * t10);
-        hessian[row] = w * (2.0f * (1.0f + 2.0f * ((t11 == 0.0f) ? 0.0f : t4) * t11 / b) * t10);
+        loss[row] = ((r == r) ? ((0.0f < t0) ? b * log1p_vf(t3 * t5) + t4 : ((t6 <= b) ? b * log1p_vf(-(exp_vf(minimumf(1.0f, t7)) * t5 * t3)) : b * log1p_vf(exp_vf(-(fabsf(a - t4) / b))) + maximumf(0.0f, t6) - c4)) : r);
+        gradient[row] = 2.0f * r * t10;
+        hessian[row] = 2.0f * (1.0f + 2.0f * ((t11 == 0.0f) ? 0.0f : t4) * t11 / b) * t10;
     }
+}
+
+void lossforge_tolerant_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float t0 = -a;
+    const float t1 = a / b;
+    const float t2 = exp_vf(-fabsf(t1));
+    const float c4 = b * log1p_vf(exp_vf(-(fabsf(a) / b))) + maximumf(0.0f, t0);
+    const float t3 = ((0.0f <= t1) ? 1.0f : t2) / (1.0f + t2);
+    const float constants[] = {a, b, t0, c4, t3};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_tolerant_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float a, float b, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {a, b};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_tolerant_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -7,346 +7,526 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
-void lossforge_tukey_biweight_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double c0 = c * c / 6.0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / c;
-            const double t1 = t0 * t0;
-            loss[row] = ((r == r) ? ((fabs(r) <= c) ? (1.0 + (1.0 - t1) * (2.0 - t1)) * (r * r / 6.0) : c0) : r);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = t0 * t0;
-        loss[row] = w * ((r == r) ? ((fabs(r) <= c) ? (1.0 + (1.0 - t1) * (2.0 - t1)) * (r * r / 6.0) : c0) : r);
+        loss[row] = ((r == r) ? ((fabs(r) <= c) ? (1.0 + (1.0 - t1) * (2.0 - t1)) * (r * r / 6.0) : c0) : r);
     }
 }
 
-void lossforge_tukey_biweight_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient)
+void lossforge_tukey_biweight_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / c;
-            const double t1 = 1.0 - t0 * t0;
-            gradient[row] = ((r == r) ? ((fabs(r) <= c) ? r * (t1 * t1) : 0.0) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double c0 = c * c / 6.0;
+    const double constants[] = {c, c0};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tukey_biweight_loss_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss};
+    lossforge_tukey_biweight_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
         const double t1 = 1.0 - t0 * t0;
-        gradient[row] = w * ((r == r) ? ((fabs(r) <= c) ? r * (t1 * t1) : 0.0) : r);
+        gradient[row] = ((r == r) ? ((fabs(r) <= c) ? r * (t1 * t1) : 0.0) : r);
     }
 }
 
-void lossforge_tukey_biweight_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict hessian)
+void lossforge_tukey_biweight_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const double t0 = r / c;
-            hessian[row] = ((r == r) ? ((fabs(r) <= c) ? (1.0 - t0 * t0) * (1.0 - 5.0 * t0 * t0) : 0.0) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tukey_biweight_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {gradient};
+    lossforge_tukey_biweight_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
-        hessian[row] = w * ((r == r) ? ((fabs(r) <= c) ? (1.0 - t0 * t0) * (1.0 - 5.0 * t0 * t0) : 0.0) : r);
+        hessian[row] = ((r == r) ? ((fabs(r) <= c) ? (1.0 - t0 * t0) * (1.0 - 5.0 * t0 * t0) : 0.0) : r);
     }
 }
 
-void lossforge_tukey_biweight_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient)
+void lossforge_tukey_biweight_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = c * c / 6.0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t0 = (r == r);
-            const int t1 = (fabs(r) <= c);
-            const double t2 = r / c;
-            const double t3 = t2 * t2;
-            const double t4 = 1.0 - t3;
-            loss[row] = (t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
-            gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tukey_biweight_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {hessian};
+    lossforge_tukey_biweight_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabs(r) <= c);
         const double t2 = r / c;
         const double t3 = t2 * t2;
         const double t4 = 1.0 - t3;
-        loss[row] = w * (t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
-        gradient[row] = w * (t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
+        loss[row] = (t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
+        gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
     }
 }
 
-void lossforge_tukey_biweight_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict gradient, double *restrict hessian)
+void lossforge_tukey_biweight_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t0 = (r == r);
-            const int t1 = (fabs(r) <= c);
-            const double t2 = r / c;
-            const double t3 = 1.0 - t2 * t2;
-            gradient[row] = (t0 ? (t1 ? r * (t3 * t3) : 0.0) : r);
-            hessian[row] = (t0 ? (t1 ? t3 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double c0 = c * c / 6.0;
+    const double constants[] = {c, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tukey_biweight_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_tukey_biweight_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabs(r) <= c);
         const double t2 = r / c;
         const double t3 = 1.0 - t2 * t2;
-        gradient[row] = w * (t0 ? (t1 ? r * (t3 * t3) : 0.0) : r);
-        hessian[row] = w * (t0 ? (t1 ? t3 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
+        gradient[row] = (t0 ? (t1 ? r * (t3 * t3) : 0.0) : r);
+        hessian[row] = (t0 ? (t1 ? t3 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
     }
 }
 
-void lossforge_tukey_biweight_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double c, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_tukey_biweight_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = c * c / 6.0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double r = f_i - y_i;
-            const int t0 = (r == r);
-            const int t1 = (fabs(r) <= c);
-            const double t2 = r / c;
-            const double t3 = t2 * t2;
-            const double t4 = 1.0 - t3;
-            loss[row] = (t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
-            gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
-            hessian[row] = (t0 ? (t1 ? t4 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c = parameters[0];
+    const double constants[] = {c};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tukey_biweight_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_tukey_biweight_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabs(r) <= c);
         const double t2 = r / c;
         const double t3 = t2 * t2;
         const double t4 = 1.0 - t3;
-        loss[row] = w * (t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
-        gradient[row] = w * (t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
-        hessian[row] = w * (t0 ? (t1 ? t4 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
+        loss[row] = (t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
+        gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
+        hessian[row] = (t0 ? (t1 ? t4 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
     }
 }
 
-void lossforge_tukey_biweight_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss)
+void lossforge_tukey_biweight_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float c0 = c * c / 6.0f;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / c;
-            const float t1 = t0 * t0;
-            loss[row] = ((r == r) ? ((fabsf(r) <= c) ? (1.0f + (1.0f - t1) * (2.0f - t1)) * (r * r / 6.0f) : c0) : r);
+    const double c = parameters[0];
+    const double c0 = c * c / 6.0;
+    const double constants[] = {c, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_tukey_biweight_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_tukey_biweight_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = t0 * t0;
-        loss[row] = w * ((r == r) ? ((fabsf(r) <= c) ? (1.0f + (1.0f - t1) * (2.0f - t1)) * (r * r / 6.0f) : c0) : r);
+        loss[row] = ((r == r) ? ((fabsf(r) <= c) ? (1.0f + (1.0f - t1) * (2.0f - t1)) * (r * r / 6.0f) : c0) : r);
     }
 }
 
-void lossforge_tukey_biweight_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient)
+void lossforge_tukey_biweight_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / c;
-            const float t1 = 1.0f - t0 * t0;
-            gradient[row] = ((r == r) ? ((fabsf(r) <= c) ? r * (t1 * t1) : 0.0f) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float c0 = c * c / 6.0f;
+    const float constants[] = {c, c0};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tukey_biweight_loss_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss};
+    lossforge_tukey_biweight_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
         const float t1 = 1.0f - t0 * t0;
-        gradient[row] = w * ((r == r) ? ((fabsf(r) <= c) ? r * (t1 * t1) : 0.0f) : r);
+        gradient[row] = ((r == r) ? ((fabsf(r) <= c) ? r * (t1 * t1) : 0.0f) : r);
     }
 }
 
-void lossforge_tukey_biweight_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict hessian)
+void lossforge_tukey_biweight_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const float t0 = r / c;
-            hessian[row] = ((r == r) ? ((fabsf(r) <= c) ? (1.0f - t0 * t0) * (1.0f - 5.0f * t0 * t0) : 0.0f) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tukey_biweight_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {gradient};
+    lossforge_tukey_biweight_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const float t0 = r / c;
-        hessian[row] = w * ((r == r) ? ((fabsf(r) <= c) ? (1.0f - t0 * t0) * (1.0f - 5.0f * t0 * t0) : 0.0f) : r);
+        hessian[row] = ((r == r) ? ((fabsf(r) <= c) ? (1.0f - t0 * t0) * (1.0f - 5.0f * t0 * t0) : 0.0f) : r);
     }
 }
 
-void lossforge_tukey_biweight_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient)
+void lossforge_tukey_biweight_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = c * c / 6.0f;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t0 = (r == r);
-            const int t1 = (fabsf(r) <= c);
-            const float t2 = r / c;
-            const float t3 = t2 * t2;
-            const float t4 = 1.0f - t3;
-            loss[row] = (t0 ? (t1 ? (1.0f + t4 * (2.0f - t3)) * (r * r / 6.0f) : c0) : r);
-            gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0f) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tukey_biweight_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {hessian};
+    lossforge_tukey_biweight_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabsf(r) <= c);
         const float t2 = r / c;
         const float t3 = t2 * t2;
         const float t4 = 1.0f - t3;
-        loss[row] = w * (t0 ? (t1 ? (1.0f + t4 * (2.0f - t3)) * (r * r / 6.0f) : c0) : r);
-        gradient[row] = w * (t0 ? (t1 ? r * (t4 * t4) : 0.0f) : r);
+        loss[row] = (t0 ? (t1 ? (1.0f + t4 * (2.0f - t3)) * (r * r / 6.0f) : c0) : r);
+        gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0f) : r);
     }
 }
 
-void lossforge_tukey_biweight_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict gradient, float *restrict hessian)
+void lossforge_tukey_biweight_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t0 = (r == r);
-            const int t1 = (fabsf(r) <= c);
-            const float t2 = r / c;
-            const float t3 = 1.0f - t2 * t2;
-            gradient[row] = (t0 ? (t1 ? r * (t3 * t3) : 0.0f) : r);
-            hessian[row] = (t0 ? (t1 ? t3 * (1.0f - 5.0f * t2 * t2) : 0.0f) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float c0 = c * c / 6.0f;
+    const float constants[] = {c, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tukey_biweight_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss, gradient};
+    lossforge_tukey_biweight_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabsf(r) <= c);
         const float t2 = r / c;
         const float t3 = 1.0f - t2 * t2;
-        gradient[row] = w * (t0 ? (t1 ? r * (t3 * t3) : 0.0f) : r);
-        hessian[row] = w * (t0 ? (t1 ? t3 * (1.0f - 5.0f * t2 * t2) : 0.0f) : r);
+        gradient[row] = (t0 ? (t1 ? r * (t3 * t3) : 0.0f) : r);
+        hessian[row] = (t0 ? (t1 ? t3 * (1.0f - 5.0f * t2 * t2) : 0.0f) : r);
     }
 }
 
-void lossforge_tukey_biweight_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float c, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_tukey_biweight_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = c * c / 6.0f;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float r = f_i - y_i;
-            const int t0 = (r == r);
-            const int t1 = (fabsf(r) <= c);
-            const float t2 = r / c;
-            const float t3 = t2 * t2;
-            const float t4 = 1.0f - t3;
-            loss[row] = (t0 ? (t1 ? (1.0f + t4 * (2.0f - t3)) * (r * r / 6.0f) : c0) : r);
-            gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0f) : r);
-            hessian[row] = (t0 ? (t1 ? t4 * (1.0f - 5.0f * t2 * t2) : 0.0f) : r);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c = parameters[0];
+    const float constants[] = {c};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tukey_biweight_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_tukey_biweight_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float c = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabsf(r) <= c);
         const float t2 = r / c;
         const float t3 = t2 * t2;
         const float t4 = 1.0f - t3;
-        loss[row] = w * (t0 ? (t1 ? (1.0f + t4 * (2.0f - t3)) * (r * r / 6.0f) : c0) : r);
-        gradient[row] = w * (t0 ? (t1 ? r * (t4 * t4) : 0.0f) : r);
-        hessian[row] = w * (t0 ? (t1 ? t4 * (1.0f - 5.0f * t2 * t2) : 0.0f) : r);
+        loss[row] = (t0 ? (t1 ? (1.0f + t4 * (2.0f - t3)) * (r * r / 6.0f) : c0) : r);
+        gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0f) : r);
+        hessian[row] = (t0 ? (t1 ? t4 * (1.0f - 5.0f * t2 * t2) : 0.0f) : r);
     }
+}
+
+void lossforge_tukey_biweight_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float c = parameters[0];
+    const float c0 = c * c / 6.0f;
+    const float constants[] = {c, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_tukey_biweight_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {c};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_tukey_biweight_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -130,31 +139,55 @@ static inline float log_vf(float x)
     return x < HUGE_VALF ? positive : x;
 }
 
-void lossforge_tweedie_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double t0 = 1.0 - p;
-    const double t2 = 1.0 / (2.0 - p);
-    const double c2 = 0.25 * (1.0 + t0);
-    const double c3 = 0.25 * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t1 = y_i / t0;
-            const double t3 = pow(f_i, c2);
-            const double t4 = t2 - t1 / f_i;
-            const double t5 = f_i * t2 - t1;
-            const double t6 = pow(f_i, c3);
-            const double t7 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (t0 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
-            const double t8 = log_v(f_i);
-            loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double p = constants[0];
+    const double t0 = constants[1];
+    const double t2 = constants[2];
+    const double c2 = constants[3];
+    const double c3 = constants[4];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t1 = y_i / t0;
         const double t3 = pow(f_i, c2);
         const double t4 = t2 - t1 / f_i;
@@ -162,113 +195,133 @@ void lossforge_tweedie_loss_f64(size_t n, const double *restrict y, const double
         const double t6 = pow(f_i, c3);
         const double t7 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (t0 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
         const double t8 = log_v(f_i);
-        loss[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
+        loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict gradient)
+void lossforge_tweedie_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = 0.25 * (1.0 - p);
-    const double c1 = 0.25 * p;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = pow(f_i, c0);
-            const double t1 = 1.0 - y_i / f_i;
-            const double t2 = f_i - y_i;
-            const double t3 = pow(f_i, -c1);
-            const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t0 * t0 * t0 * t0) : (((1.0 < f_i) && (-p < 0.0)) ? ((t1 == 0.0) ? 0.0 : t1 * t0 * t0 * t0 * t0) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
-            gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t4 : ((p <= 1.0) ? t1 : ((p < 2.0) ? t4 : ((p <= 2.0) ? t1 / f_i : t4)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double p = parameters[0];
+    const double t0 = 1.0 - p;
+    const double t2 = 1.0 / (2.0 - p);
+    const double c2 = 0.25 * (1.0 + t0);
+    const double c3 = 0.25 * t0;
+    const double constants[] = {p, t0, t2, c2, c3};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tweedie_loss_f64(size_t n, const double *y, const double *f, const double *weight, double p, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {p};
+    void *const outputs[] = {loss};
+    lossforge_tweedie_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double p = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = pow(f_i, c0);
         const double t1 = 1.0 - y_i / f_i;
         const double t2 = f_i - y_i;
         const double t3 = pow(f_i, -c1);
         const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t0 * t0 * t0 * t0) : (((1.0 < f_i) && (-p < 0.0)) ? ((t1 == 0.0) ? 0.0 : t1 * t0 * t0 * t0 * t0) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
-        gradient[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t4 : ((p <= 1.0) ? t1 : ((p < 2.0) ? t4 : ((p <= 2.0) ? t1 / f_i : t4)))) : f_i) : y_i);
+        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t4 : ((p <= 1.0) ? t1 : ((p < 2.0) ? t4 : ((p <= 2.0) ? t1 / f_i : t4)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict hessian)
+void lossforge_tweedie_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t1 = 1.0 - p;
-    const double t2 = -1.0 - p;
-    const double c2 = 0.25 * (1.0 + t2);
-    const double c3 = 0.25 * t2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = p * y_i;
-            const double t3 = pow(f_i, c2);
-            const double t4 = t1 + t0 / f_i;
-            const double t5 = f_i * t1 + t0;
-            const double t6 = pow(f_i, c3);
-            const double t7 = ((-t0 == 0.0) ? ((t1 == 0.0) ? 0.0 : t1 * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (t2 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
-            hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? y_i / f_i / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double p = parameters[0];
+    const double c0 = 0.25 * (1.0 - p);
+    const double c1 = 0.25 * p;
+    const double constants[] = {p, c0, c1};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tweedie_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double p, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {p};
+    void *const outputs[] = {gradient};
+    lossforge_tweedie_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double p = constants[0];
+    const double t1 = constants[1];
+    const double t2 = constants[2];
+    const double c2 = constants[3];
+    const double c3 = constants[4];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = p * y_i;
         const double t3 = pow(f_i, c2);
         const double t4 = t1 + t0 / f_i;
         const double t5 = f_i * t1 + t0;
         const double t6 = pow(f_i, c3);
         const double t7 = ((-t0 == 0.0) ? ((t1 == 0.0) ? 0.0 : t1 * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (t2 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
-        hessian[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? y_i / f_i / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
+        hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? y_i / f_i / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict loss, double *restrict gradient)
+void lossforge_tweedie_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const int t2 = (p < 1.0);
-    const double t3 = 1.0 - p;
-    const double t5 = 1.0 / (2.0 - p);
-    const int t12 = (p <= 1.0);
-    const int t14 = (p < 2.0);
-    const int t15 = (p <= 2.0);
-    const double c8 = 0.25 * p;
-    const double c3 = 0.25 * (1.0 + t3);
-    const double c4 = 0.25 * t3;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const double t4 = y_i / t3;
-            const double t6 = pow(f_i, c3);
-            const int t7 = (1.0 < f_i);
-            const double t8 = t5 - t4 / f_i;
-            const double t9 = f_i * t5 - t4;
-            const double t10 = pow(f_i, c4);
-            const double t11 = ((t4 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0)) ? ((t8 == 0.0) ? 0.0 : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-            const double t13 = log_v(f_i);
-            const double t16 = y_i / f_i;
-            const double t17 = 1.0 - t16;
-            const double t18 = f_i - y_i;
-            const double t19 = pow(f_i, -c8);
-            const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
-            loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double p = parameters[0];
+    const double t1 = 1.0 - p;
+    const double t2 = -1.0 - p;
+    const double c2 = 0.25 * (1.0 + t2);
+    const double c3 = 0.25 * t2;
+    const double constants[] = {p, t1, t2, c2, c3};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tweedie_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double p, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {p};
+    void *const outputs[] = {hessian};
+    lossforge_tweedie_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double p = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const double t3 = constants[2];
+    const double t5 = constants[3];
+    const int t12 = constants[4] != 0.0;
+    const int t14 = constants[5] != 0.0;
+    const int t15 = constants[6] != 0.0;
+    const double c8 = constants[7];
+    const double c3 = constants[8];
+    const double c4 = constants[9];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const double t4 = y_i / t3;
@@ -284,51 +337,57 @@ void lossforge_tweedie_loss_gradient_f64(size_t n, const double *restrict y, con
         const double t18 = f_i - y_i;
         const double t19 = pow(f_i, -c8);
         const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
-        loss[row] = w * (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
+        loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict gradient, double *restrict hessian)
+void lossforge_tweedie_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double p = parameters[0];
     const int t2 = (p < 1.0);
     const double t3 = 1.0 - p;
-    const double c3 = 0.25 * p;
-    const int t11 = (p <= 1.0);
-    const int t12 = (p < 2.0);
-    const int t13 = (p <= 2.0);
-    const double t15 = -1.0 - p;
-    const double c2 = 0.25 * t3;
-    const double c8 = 0.25 * (1.0 + t15);
-    const double c9 = 0.25 * t15;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const double t4 = pow(f_i, c2);
-            const int t5 = (1.0 < f_i);
-            const double t6 = y_i / f_i;
-            const double t7 = 1.0 - t6;
-            const double t8 = f_i - y_i;
-            const double t9 = pow(f_i, -c3);
-            const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t4 * t4 * t4 * t4) : ((t5 && (-p < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t4 * t4 * t4 * t4) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
-            const double t14 = p * y_i;
-            const double t16 = pow(f_i, c8);
-            const double t17 = t3 + t14 / f_i;
-            const double t18 = f_i * t3 + t14;
-            const double t19 = pow(f_i, c9);
-            const double t20 = ((-t14 == 0.0) ? ((t3 == 0.0) ? 0.0 : t3 * t16 * t16 * t16 * t16) : ((t5 && (t15 < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * t16 * t16 * t16 * t16) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
-            gradient[row] = (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
-            hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double t5 = 1.0 / (2.0 - p);
+    const int t12 = (p <= 1.0);
+    const int t14 = (p < 2.0);
+    const int t15 = (p <= 2.0);
+    const double c8 = 0.25 * p;
+    const double c3 = 0.25 * (1.0 + t3);
+    const double c4 = 0.25 * t3;
+    const double constants[] = {p, t2, t3, t5, t12, t14, t15, c8, c3, c4};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tweedie_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double p, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {p};
+    void *const outputs[] = {loss, gradient};
+    lossforge_tweedie_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double p = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const double t3 = constants[2];
+    const double c3 = constants[3];
+    const int t11 = constants[4] != 0.0;
+    const int t12 = constants[5] != 0.0;
+    const int t13 = constants[6] != 0.0;
+    const double t15 = constants[7];
+    const double c2 = constants[8];
+    const double c8 = constants[9];
+    const double c9 = constants[10];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const double t4 = pow(f_i, c2);
@@ -344,60 +403,61 @@ void lossforge_tweedie_gradient_hessian_f64(size_t n, const double *restrict y, 
         const double t18 = f_i * t3 + t14;
         const double t19 = pow(f_i, c9);
         const double t20 = ((-t14 == 0.0) ? ((t3 == 0.0) ? 0.0 : t3 * t16 * t16 * t16 * t16) : ((t5 && (t15 < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * t16 * t16 * t16 * t16) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
-        hessian[row] = w * (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_tweedie_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double p = parameters[0];
     const int t2 = (p < 1.0);
     const double t3 = 1.0 - p;
-    const double t5 = 1.0 / (2.0 - p);
-    const int t12 = (p <= 1.0);
-    const int t14 = (p < 2.0);
-    const int t15 = (p <= 2.0);
-    const double c8 = 0.25 * p;
-    const double t22 = -1.0 - p;
-    const double c3 = 0.25 * (1.0 + t3);
-    const double c4 = 0.25 * t3;
-    const double c10 = 0.25 * (1.0 + t22);
-    const double c11 = 0.25 * t22;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const double t4 = y_i / t3;
-            const double t6 = pow(f_i, c3);
-            const int t7 = (1.0 < f_i);
-            const double t8 = t5 - t4 / f_i;
-            const double t9 = f_i * t5 - t4;
-            const double t10 = pow(f_i, c4);
-            const double t11 = ((t4 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0)) ? ((t8 == 0.0) ? 0.0 : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-            const double t13 = log_v(f_i);
-            const double t16 = y_i / f_i;
-            const double t17 = 1.0 - t16;
-            const double t18 = f_i - y_i;
-            const double t19 = pow(f_i, -c8);
-            const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
-            const double t21 = p * y_i;
-            const double t23 = pow(f_i, c10);
-            const double t24 = t3 + t21 / f_i;
-            const double t25 = f_i * t3 + t21;
-            const double t26 = pow(f_i, c11);
-            const double t27 = ((-t21 == 0.0) ? ((t3 == 0.0) ? 0.0 : t3 * t23 * t23 * t23 * t23) : ((t7 && (t22 < 0.0)) ? ((t24 == 0.0) ? 0.0 : t24 * t23 * t23 * t23 * t23) : ((t25 == 0.0) ? 0.0 : t25 * t26 * t26 * t26 * t26)));
-            loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
-            hessian[row] = (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t27)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double c3 = 0.25 * p;
+    const int t11 = (p <= 1.0);
+    const int t12 = (p < 2.0);
+    const int t13 = (p <= 2.0);
+    const double t15 = -1.0 - p;
+    const double c2 = 0.25 * t3;
+    const double c8 = 0.25 * (1.0 + t15);
+    const double c9 = 0.25 * t15;
+    const double constants[] = {p, t2, t3, c3, t11, t12, t13, t15, c2, c8, c9};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tweedie_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double p, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {p};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_tweedie_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double p = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const double t3 = constants[2];
+    const double t5 = constants[3];
+    const int t12 = constants[4] != 0.0;
+    const int t14 = constants[5] != 0.0;
+    const int t15 = constants[6] != 0.0;
+    const double c8 = constants[7];
+    const double t22 = constants[8];
+    const double c3 = constants[9];
+    const double c4 = constants[10];
+    const double c10 = constants[11];
+    const double c11 = constants[12];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const double t4 = y_i / t3;
@@ -419,37 +479,89 @@ void lossforge_tweedie_loss_gradient_hessian_f64(size_t n, const double *restric
         const double t25 = f_i * t3 + t21;
         const double t26 = pow(f_i, c11);
         const double t27 = ((-t21 == 0.0) ? ((t3 == 0.0) ? 0.0 : t3 * t23 * t23 * t23 * t23) : ((t7 && (t22 < 0.0)) ? ((t24 == 0.0) ? 0.0 : t24 * t23 * t23 * t23 * t23) : ((t25 == 0.0) ? 0.0 : t25 * t26 * t26 * t26 * t26)));
-        loss[row] = w * (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
-        hessian[row] = w * (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t27)))) : f_i) : y_i);
+        loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t27)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict loss)
+void lossforge_tweedie_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float t0 = 1.0f - p;
-    const float t2 = 1.0f / (2.0f - p);
-    const float c2 = 0.25f * (1.0f + t0);
-    const float c3 = 0.25f * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t1 = y_i / t0;
-            const float t3 = powf(f_i, c2);
-            const float t4 = t2 - t1 / f_i;
-            const float t5 = f_i * t2 - t1;
-            const float t6 = powf(f_i, c3);
-            const float t7 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t3 * t3 * t3 * t3) : (((1.0f < f_i) && (t0 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
-            const float t8 = log_vf(f_i);
-            loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? f_i - y_i * t8 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const double t3 = 1.0 - p;
+    const double t5 = 1.0 / (2.0 - p);
+    const int t12 = (p <= 1.0);
+    const int t14 = (p < 2.0);
+    const int t15 = (p <= 2.0);
+    const double c8 = 0.25 * p;
+    const double t22 = -1.0 - p;
+    const double c3 = 0.25 * (1.0 + t3);
+    const double c4 = 0.25 * t3;
+    const double c10 = 0.25 * (1.0 + t22);
+    const double c11 = 0.25 * t22;
+    const double constants[] = {p, t2, t3, t5, t12, t14, t15, c8, t22, c3, c4, c10, c11};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_tweedie_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double p, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {p};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_tweedie_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float p = constants[0];
+    const float t0 = constants[1];
+    const float t2 = constants[2];
+    const float c2 = constants[3];
+    const float c3 = constants[4];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t1 = y_i / t0;
         const float t3 = powf(f_i, c2);
         const float t4 = t2 - t1 / f_i;
@@ -457,113 +569,133 @@ void lossforge_tweedie_loss_f32(size_t n, const float *restrict y, const float *
         const float t6 = powf(f_i, c3);
         const float t7 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t3 * t3 * t3 * t3) : (((1.0f < f_i) && (t0 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
         const float t8 = log_vf(f_i);
-        loss[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? f_i - y_i * t8 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
+        loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? f_i - y_i * t8 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict gradient)
+void lossforge_tweedie_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = 0.25f * (1.0f - p);
-    const float c1 = 0.25f * p;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = powf(f_i, c0);
-            const float t1 = 1.0f - y_i / f_i;
-            const float t2 = f_i - y_i;
-            const float t3 = powf(f_i, -c1);
-            const float t4 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t0 * t0 * t0 * t0) : (((1.0f < f_i) && (-p < 0.0f)) ? ((t1 == 0.0f) ? 0.0f : t1 * t0 * t0 * t0 * t0) : ((t2 == 0.0f) ? 0.0f : t2 * t3 * t3 * t3 * t3)));
-            gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t4 : ((p <= 1.0f) ? t1 : ((p < 2.0f) ? t4 : ((p <= 2.0f) ? t1 / f_i : t4)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float p = parameters[0];
+    const float t0 = 1.0f - p;
+    const float t2 = 1.0f / (2.0f - p);
+    const float c2 = 0.25f * (1.0f + t0);
+    const float c3 = 0.25f * t0;
+    const float constants[] = {p, t0, t2, c2, c3};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tweedie_loss_f32(size_t n, const float *y, const float *f, const float *weight, float p, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {p};
+    void *const outputs[] = {loss};
+    lossforge_tweedie_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float p = constants[0];
+    const float c0 = constants[1];
+    const float c1 = constants[2];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = powf(f_i, c0);
         const float t1 = 1.0f - y_i / f_i;
         const float t2 = f_i - y_i;
         const float t3 = powf(f_i, -c1);
         const float t4 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t0 * t0 * t0 * t0) : (((1.0f < f_i) && (-p < 0.0f)) ? ((t1 == 0.0f) ? 0.0f : t1 * t0 * t0 * t0 * t0) : ((t2 == 0.0f) ? 0.0f : t2 * t3 * t3 * t3 * t3)));
-        gradient[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t4 : ((p <= 1.0f) ? t1 : ((p < 2.0f) ? t4 : ((p <= 2.0f) ? t1 / f_i : t4)))) : f_i) : y_i);
+        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t4 : ((p <= 1.0f) ? t1 : ((p < 2.0f) ? t4 : ((p <= 2.0f) ? t1 / f_i : t4)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict hessian)
+void lossforge_tweedie_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t1 = 1.0f - p;
-    const float t2 = -1.0f - p;
-    const float c2 = 0.25f * (1.0f + t2);
-    const float c3 = 0.25f * t2;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = p * y_i;
-            const float t3 = powf(f_i, c2);
-            const float t4 = t1 + t0 / f_i;
-            const float t5 = f_i * t1 + t0;
-            const float t6 = powf(f_i, c3);
-            const float t7 = ((-t0 == 0.0f) ? ((t1 == 0.0f) ? 0.0f : t1 * t3 * t3 * t3 * t3) : (((1.0f < f_i) && (t2 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
-            hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? y_i / f_i / f_i : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t7)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float p = parameters[0];
+    const float c0 = 0.25f * (1.0f - p);
+    const float c1 = 0.25f * p;
+    const float constants[] = {p, c0, c1};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tweedie_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float p, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {p};
+    void *const outputs[] = {gradient};
+    lossforge_tweedie_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float p = constants[0];
+    const float t1 = constants[1];
+    const float t2 = constants[2];
+    const float c2 = constants[3];
+    const float c3 = constants[4];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = p * y_i;
         const float t3 = powf(f_i, c2);
         const float t4 = t1 + t0 / f_i;
         const float t5 = f_i * t1 + t0;
         const float t6 = powf(f_i, c3);
         const float t7 = ((-t0 == 0.0f) ? ((t1 == 0.0f) ? 0.0f : t1 * t3 * t3 * t3 * t3) : (((1.0f < f_i) && (t2 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
-        hessian[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? y_i / f_i / f_i : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t7)))) : f_i) : y_i);
+        hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? y_i / f_i / f_i : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t7)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict loss, float *restrict gradient)
+void lossforge_tweedie_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const int t2 = (p < 1.0f);
-    const float t3 = 1.0f - p;
-    const float t5 = 1.0f / (2.0f - p);
-    const int t12 = (p <= 1.0f);
-    const int t14 = (p < 2.0f);
-    const int t15 = (p <= 2.0f);
-    const float c8 = 0.25f * p;
-    const float c3 = 0.25f * (1.0f + t3);
-    const float c4 = 0.25f * t3;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const float t4 = y_i / t3;
-            const float t6 = powf(f_i, c3);
-            const int t7 = (1.0f < f_i);
-            const float t8 = t5 - t4 / f_i;
-            const float t9 = f_i * t5 - t4;
-            const float t10 = powf(f_i, c4);
-            const float t11 = ((t4 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0f)) ? ((t8 == 0.0f) ? 0.0f : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-            const float t13 = log_vf(f_i);
-            const float t16 = y_i / f_i;
-            const float t17 = 1.0f - t16;
-            const float t18 = f_i - y_i;
-            const float t19 = powf(f_i, -c8);
-            const float t20 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0f)) ? ((t17 == 0.0f) ? 0.0f : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0f) ? 0.0f : t18 * t19 * t19 * t19 * t19)));
-            loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float p = parameters[0];
+    const float t1 = 1.0f - p;
+    const float t2 = -1.0f - p;
+    const float c2 = 0.25f * (1.0f + t2);
+    const float c3 = 0.25f * t2;
+    const float constants[] = {p, t1, t2, c2, c3};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tweedie_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float p, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {p};
+    void *const outputs[] = {hessian};
+    lossforge_tweedie_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float p = constants[0];
+    const int t2 = constants[1] != 0.0f;
+    const float t3 = constants[2];
+    const float t5 = constants[3];
+    const int t12 = constants[4] != 0.0f;
+    const int t14 = constants[5] != 0.0f;
+    const int t15 = constants[6] != 0.0f;
+    const float c8 = constants[7];
+    const float c3 = constants[8];
+    const float c4 = constants[9];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const float t4 = y_i / t3;
@@ -579,51 +711,57 @@ void lossforge_tweedie_loss_gradient_f32(size_t n, const float *restrict y, cons
         const float t18 = f_i - y_i;
         const float t19 = powf(f_i, -c8);
         const float t20 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0f)) ? ((t17 == 0.0f) ? 0.0f : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0f) ? 0.0f : t18 * t19 * t19 * t19 * t19)));
-        loss[row] = w * (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
+        loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict gradient, float *restrict hessian)
+void lossforge_tweedie_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float p = parameters[0];
     const int t2 = (p < 1.0f);
     const float t3 = 1.0f - p;
-    const float c3 = 0.25f * p;
-    const int t11 = (p <= 1.0f);
-    const int t12 = (p < 2.0f);
-    const int t13 = (p <= 2.0f);
-    const float t15 = -1.0f - p;
-    const float c2 = 0.25f * t3;
-    const float c8 = 0.25f * (1.0f + t15);
-    const float c9 = 0.25f * t15;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const float t4 = powf(f_i, c2);
-            const int t5 = (1.0f < f_i);
-            const float t6 = y_i / f_i;
-            const float t7 = 1.0f - t6;
-            const float t8 = f_i - y_i;
-            const float t9 = powf(f_i, -c3);
-            const float t10 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t4 * t4 * t4 * t4) : ((t5 && (-p < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t4 * t4 * t4 * t4) : ((t8 == 0.0f) ? 0.0f : t8 * t9 * t9 * t9 * t9)));
-            const float t14 = p * y_i;
-            const float t16 = powf(f_i, c8);
-            const float t17 = t3 + t14 / f_i;
-            const float t18 = f_i * t3 + t14;
-            const float t19 = powf(f_i, c9);
-            const float t20 = ((-t14 == 0.0f) ? ((t3 == 0.0f) ? 0.0f : t3 * t16 * t16 * t16 * t16) : ((t5 && (t15 < 0.0f)) ? ((t17 == 0.0f) ? 0.0f : t17 * t16 * t16 * t16 * t16) : ((t18 == 0.0f) ? 0.0f : t18 * t19 * t19 * t19 * t19)));
-            gradient[row] = (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
-            hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t20)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float t5 = 1.0f / (2.0f - p);
+    const int t12 = (p <= 1.0f);
+    const int t14 = (p < 2.0f);
+    const int t15 = (p <= 2.0f);
+    const float c8 = 0.25f * p;
+    const float c3 = 0.25f * (1.0f + t3);
+    const float c4 = 0.25f * t3;
+    const float constants[] = {p, t2, t3, t5, t12, t14, t15, c8, c3, c4};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tweedie_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float p, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {p};
+    void *const outputs[] = {loss, gradient};
+    lossforge_tweedie_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float p = constants[0];
+    const int t2 = constants[1] != 0.0f;
+    const float t3 = constants[2];
+    const float c3 = constants[3];
+    const int t11 = constants[4] != 0.0f;
+    const int t12 = constants[5] != 0.0f;
+    const int t13 = constants[6] != 0.0f;
+    const float t15 = constants[7];
+    const float c2 = constants[8];
+    const float c8 = constants[9];
+    const float c9 = constants[10];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const float t4 = powf(f_i, c2);
@@ -639,60 +777,61 @@ void lossforge_tweedie_gradient_hessian_f32(size_t n, const float *restrict y, c
         const float t18 = f_i * t3 + t14;
         const float t19 = powf(f_i, c9);
         const float t20 = ((-t14 == 0.0f) ? ((t3 == 0.0f) ? 0.0f : t3 * t16 * t16 * t16 * t16) : ((t5 && (t15 < 0.0f)) ? ((t17 == 0.0f) ? 0.0f : t17 * t16 * t16 * t16 * t16) : ((t18 == 0.0f) ? 0.0f : t18 * t19 * t19 * t19 * t19)));
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
-        hessian[row] = w * (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t20)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t20)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_tweedie_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float p = parameters[0];
     const int t2 = (p < 1.0f);
     const float t3 = 1.0f - p;
-    const float t5 = 1.0f / (2.0f - p);
-    const int t12 = (p <= 1.0f);
-    const int t14 = (p < 2.0f);
-    const int t15 = (p <= 2.0f);
-    const float c8 = 0.25f * p;
-    const float t22 = -1.0f - p;
-    const float c3 = 0.25f * (1.0f + t3);
-    const float c4 = 0.25f * t3;
-    const float c10 = 0.25f * (1.0f + t22);
-    const float c11 = 0.25f * t22;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const float t4 = y_i / t3;
-            const float t6 = powf(f_i, c3);
-            const int t7 = (1.0f < f_i);
-            const float t8 = t5 - t4 / f_i;
-            const float t9 = f_i * t5 - t4;
-            const float t10 = powf(f_i, c4);
-            const float t11 = ((t4 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0f)) ? ((t8 == 0.0f) ? 0.0f : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-            const float t13 = log_vf(f_i);
-            const float t16 = y_i / f_i;
-            const float t17 = 1.0f - t16;
-            const float t18 = f_i - y_i;
-            const float t19 = powf(f_i, -c8);
-            const float t20 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0f)) ? ((t17 == 0.0f) ? 0.0f : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0f) ? 0.0f : t18 * t19 * t19 * t19 * t19)));
-            const float t21 = p * y_i;
-            const float t23 = powf(f_i, c10);
-            const float t24 = t3 + t21 / f_i;
-            const float t25 = f_i * t3 + t21;
-            const float t26 = powf(f_i, c11);
-            const float t27 = ((-t21 == 0.0f) ? ((t3 == 0.0f) ? 0.0f : t3 * t23 * t23 * t23 * t23) : ((t7 && (t22 < 0.0f)) ? ((t24 == 0.0f) ? 0.0f : t24 * t23 * t23 * t23 * t23) : ((t25 == 0.0f) ? 0.0f : t25 * t26 * t26 * t26 * t26)));
-            loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
-            hessian[row] = (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t27)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float c3 = 0.25f * p;
+    const int t11 = (p <= 1.0f);
+    const int t12 = (p < 2.0f);
+    const int t13 = (p <= 2.0f);
+    const float t15 = -1.0f - p;
+    const float c2 = 0.25f * t3;
+    const float c8 = 0.25f * (1.0f + t15);
+    const float c9 = 0.25f * t15;
+    const float constants[] = {p, t2, t3, c3, t11, t12, t13, t15, c2, c8, c9};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tweedie_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float p, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {p};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_tweedie_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float p = constants[0];
+    const int t2 = constants[1] != 0.0f;
+    const float t3 = constants[2];
+    const float t5 = constants[3];
+    const int t12 = constants[4] != 0.0f;
+    const int t14 = constants[5] != 0.0f;
+    const int t15 = constants[6] != 0.0f;
+    const float c8 = constants[7];
+    const float t22 = constants[8];
+    const float c3 = constants[9];
+    const float c4 = constants[10];
+    const float c10 = constants[11];
+    const float c11 = constants[12];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const float t4 = y_i / t3;
@@ -714,8 +853,36 @@ void lossforge_tweedie_loss_gradient_hessian_f32(size_t n, const float *restrict
         const float t25 = f_i * t3 + t21;
         const float t26 = powf(f_i, c11);
         const float t27 = ((-t21 == 0.0f) ? ((t3 == 0.0f) ? 0.0f : t3 * t23 * t23 * t23 * t23) : ((t7 && (t22 < 0.0f)) ? ((t24 == 0.0f) ? 0.0f : t24 * t23 * t23 * t23 * t23) : ((t25 == 0.0f) ? 0.0f : t25 * t26 * t26 * t26 * t26)));
-        loss[row] = w * (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
-        hessian[row] = w * (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t27)))) : f_i) : y_i);
+        loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t27)))) : f_i) : y_i);
     }
+}
+
+void lossforge_tweedie_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float p = parameters[0];
+    const int t2 = (p < 1.0f);
+    const float t3 = 1.0f - p;
+    const float t5 = 1.0f / (2.0f - p);
+    const int t12 = (p <= 1.0f);
+    const int t14 = (p < 2.0f);
+    const int t15 = (p <= 2.0f);
+    const float c8 = 0.25f * p;
+    const float t22 = -1.0f - p;
+    const float c3 = 0.25f * (1.0f + t3);
+    const float c4 = 0.25f * t3;
+    const float c10 = 0.25f * (1.0f + t22);
+    const float c11 = 0.25f * t22;
+    const float constants[] = {p, t2, t3, t5, t12, t14, t15, c8, t22, c3, c4, c10, c11};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_tweedie_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float p, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {p};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_tweedie_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -118,35 +127,55 @@ static inline float exp_vf(float x)
     return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
 }
 
-void lossforge_tweedie_log_link_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    const double t0 = 1.0 - p;
-    const double t2 = 1.0 / (2.0 - p);
-    const double c2 = 0.25 * (1.0 + t0);
-    const double c3 = 0.25 * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t1 = y_i / t0;
-            const double t3 = c2 * f_i;
-            const double t4 = exp_v(0.5 * t3);
-            const double t5 = exp_v(t3);
-            const double t6 = exp_v(-f_i);
-            const double t7 = t2 - t1 * t6;
-            const double t8 = exp_v(0.5 * f_i);
-            const double t9 = t2 * t8 * t8 - t1;
-            const double t10 = exp_v(c3 * f_i);
-            const double t11 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (t0 < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-            const double t12 = exp_v(f_i);
-            loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? t12 - ((t12 == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double p = constants[0];
+    const double t0 = constants[1];
+    const double t2 = constants[2];
+    const double c2 = constants[3];
+    const double c3 = constants[4];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t1 = y_i / t0;
         const double t3 = c2 * f_i;
         const double t4 = exp_v(0.5 * t3);
@@ -158,34 +187,43 @@ void lossforge_tweedie_log_link_loss_f64(size_t n, const double *restrict y, con
         const double t10 = exp_v(c3 * f_i);
         const double t11 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (t0 < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
         const double t12 = exp_v(f_i);
-        loss[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? t12 - ((t12 == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
+        loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? t12 - ((t12 == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_log_link_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict gradient)
+void lossforge_tweedie_log_link_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t1 = 1.0 - p;
-    const double c1 = 0.25 * (1.0 + t1);
-    const double c2 = 0.25 * t1;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i == 0.0);
-            const double t2 = exp_v(c1 * f_i);
-            const double t3 = exp_v(-(0.5 * f_i));
-            const double t4 = 1.0 - y_i * t3 * t3;
-            const double t5 = exp_v(f_i) - y_i;
-            const double t6 = exp_v(c2 * f_i);
-            const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : t2 * t2 * t2 * t2) : (((0.0 < f_i) && (t1 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t2 * t2 * t2 * t2) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
-            gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * (t0 ? 0.0 : exp_v(-f_i)) : t7)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double p = parameters[0];
+    const double t0 = 1.0 - p;
+    const double t2 = 1.0 / (2.0 - p);
+    const double c2 = 0.25 * (1.0 + t0);
+    const double c3 = 0.25 * t0;
+    const double constants[] = {p, t0, t2, c2, c3};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tweedie_log_link_loss_f64(size_t n, const double *y, const double *f, const double *weight, double p, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {p};
+    void *const outputs[] = {loss};
+    lossforge_tweedie_log_link_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double p = constants[0];
+    const double t1 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i == 0.0);
         const double t2 = exp_v(c1 * f_i);
         const double t3 = exp_v(-(0.5 * f_i));
@@ -193,38 +231,43 @@ void lossforge_tweedie_log_link_gradient_f64(size_t n, const double *restrict y,
         const double t5 = exp_v(f_i) - y_i;
         const double t6 = exp_v(c2 * f_i);
         const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : t2 * t2 * t2 * t2) : (((0.0 < f_i) && (t1 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t2 * t2 * t2 * t2) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
-        gradient[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * (t0 ? 0.0 : exp_v(-f_i)) : t7)))) : f_i) : y_i);
+        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * (t0 ? 0.0 : exp_v(-f_i)) : t7)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_log_link_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict hessian)
+void lossforge_tweedie_log_link_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double t0 = 1.0 - p;
-    const double t2 = 2.0 - p;
-    const double c2 = 0.25 * (1.0 + t0);
-    const double c3 = 0.25 * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t1 = y_i * t0;
-            const double t3 = c2 * f_i;
-            const double t4 = exp_v(0.5 * t3);
-            const double t5 = exp_v(t3);
-            const double t6 = exp_v(-f_i);
-            const double t7 = t2 - t1 * t6;
-            const double t8 = exp_v(0.5 * f_i);
-            const double t9 = t2 * t8 * t8 - t1;
-            const double t10 = exp_v(c3 * f_i);
-            const double t11 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (t0 < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-            hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? exp_v(f_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double p = parameters[0];
+    const double t1 = 1.0 - p;
+    const double c1 = 0.25 * (1.0 + t1);
+    const double c2 = 0.25 * t1;
+    const double constants[] = {p, t1, c1, c2};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tweedie_log_link_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double p, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {p};
+    void *const outputs[] = {gradient};
+    lossforge_tweedie_log_link_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double p = constants[0];
+    const double t0 = constants[1];
+    const double t2 = constants[2];
+    const double c2 = constants[3];
+    const double c3 = constants[4];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t1 = y_i * t0;
         const double t3 = c2 * f_i;
         const double t4 = exp_v(0.5 * t3);
@@ -235,54 +278,48 @@ void lossforge_tweedie_log_link_hessian_f64(size_t n, const double *restrict y, 
         const double t9 = t2 * t8 * t8 - t1;
         const double t10 = exp_v(c3 * f_i);
         const double t11 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (t0 < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-        hessian[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? exp_v(f_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
+        hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? exp_v(f_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_log_link_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict loss, double *restrict gradient)
+void lossforge_tweedie_log_link_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const int t2 = (p < 1.0);
-    const double t3 = 1.0 - p;
-    const double t5 = 1.0 / (2.0 - p);
-    const int t17 = (p <= 1.0);
-    const int t19 = (p < 2.0);
-    const int t20 = (p <= 2.0);
-    const double c3 = 0.25 * (1.0 + t3);
-    const double c4 = 0.25 * t3;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const double t4 = y_i / t3;
-            const double t6 = c3 * f_i;
-            const double t7 = exp_v(0.5 * t6);
-            const double t8 = exp_v(t6);
-            const int t9 = ((0.0 < f_i) && (t3 < 0.0));
-            const double t10 = exp_v(-f_i);
-            const double t11 = t5 - t4 * t10;
-            const double t12 = 0.5 * f_i;
-            const double t13 = exp_v(t12);
-            const double t14 = t5 * t13 * t13 - t4;
-            const double t15 = exp_v(c4 * f_i);
-            const double t16 = ((t4 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t7 * t7 * t8 * t8 * t8) : (t9 ? ((t11 == 0.0) ? 0.0 : t11 * t8 * t8 * t8 * t8) : ((t14 == 0.0) ? 0.0 : t14 * t15 * t15 * t15 * t15)));
-            const double t18 = exp_v(f_i);
-            const int t21 = (y_i == 0.0);
-            const double t22 = y_i * (t21 ? 0.0 : t10);
-            const double t23 = exp_v(-t12);
-            const double t24 = 1.0 - y_i * t23 * t23;
-            const double t25 = t18 - y_i;
-            const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : t8 * t8 * t8 * t8) : (t9 ? ((t24 == 0.0) ? 0.0 : t24 * t8 * t8 * t8 * t8) : ((t25 == 0.0) ? 0.0 : t25 * t15 * t15 * t15 * t15)));
-            loss[row] = (t0 ? (t1 ? (t2 ? t16 : (t17 ? t18 - ((t18 == HUGE_VAL) ? 0.0 : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t26 : (t17 ? t25 : (t19 ? t26 : (t20 ? 1.0 - t22 : t26)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double p = parameters[0];
+    const double t0 = 1.0 - p;
+    const double t2 = 2.0 - p;
+    const double c2 = 0.25 * (1.0 + t0);
+    const double c3 = 0.25 * t0;
+    const double constants[] = {p, t0, t2, c2, c3};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tweedie_log_link_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double p, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {p};
+    void *const outputs[] = {hessian};
+    lossforge_tweedie_log_link_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const int t2 = constants[0] != 0.0;
+    const double t3 = constants[1];
+    const double t5 = constants[2];
+    const int t17 = constants[3] != 0.0;
+    const int t19 = constants[4] != 0.0;
+    const int t20 = constants[5] != 0.0;
+    const double c3 = constants[6];
+    const double c4 = constants[7];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const double t4 = y_i / t3;
@@ -304,55 +341,53 @@ void lossforge_tweedie_log_link_loss_gradient_f64(size_t n, const double *restri
         const double t24 = 1.0 - y_i * t23 * t23;
         const double t25 = t18 - y_i;
         const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : t8 * t8 * t8 * t8) : (t9 ? ((t24 == 0.0) ? 0.0 : t24 * t8 * t8 * t8 * t8) : ((t25 == 0.0) ? 0.0 : t25 * t15 * t15 * t15 * t15)));
-        loss[row] = w * (t0 ? (t1 ? (t2 ? t16 : (t17 ? t18 - ((t18 == HUGE_VAL) ? 0.0 : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t26 : (t17 ? t25 : (t19 ? t26 : (t20 ? 1.0 - t22 : t26)))) : f_i) : y_i);
+        loss[row] = (t0 ? (t1 ? (t2 ? t16 : (t17 ? t18 - ((t18 == HUGE_VAL) ? 0.0 : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t26 : (t17 ? t25 : (t19 ? t26 : (t20 ? 1.0 - t22 : t26)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_log_link_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict gradient, double *restrict hessian)
+void lossforge_tweedie_log_link_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double p = parameters[0];
     const int t2 = (p < 1.0);
-    const double t4 = 1.0 - p;
-    const int t15 = (p <= 1.0);
-    const int t16 = (p < 2.0);
-    const int t17 = (p <= 2.0);
-    const double t21 = 2.0 - p;
-    const double c2 = 0.25 * (1.0 + t4);
-    const double c3 = 0.25 * t4;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const int t3 = (y_i == 0.0);
-            const double t5 = c2 * f_i;
-            const double t6 = exp_v(t5);
-            const int t7 = ((0.0 < f_i) && (t4 < 0.0));
-            const double t8 = 0.5 * f_i;
-            const double t9 = exp_v(-t8);
-            const double t10 = 1.0 - y_i * t9 * t9;
-            const double t11 = exp_v(f_i);
-            const double t12 = t11 - y_i;
-            const double t13 = exp_v(c3 * f_i);
-            const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : t6 * t6 * t6 * t6) : (t7 ? ((t10 == 0.0) ? 0.0 : t10 * t6 * t6 * t6 * t6) : ((t12 == 0.0) ? 0.0 : t12 * t13 * t13 * t13 * t13)));
-            const double t18 = exp_v(-f_i);
-            const double t19 = y_i * (t3 ? 0.0 : t18);
-            const double t20 = y_i * t4;
-            const double t22 = exp_v(0.5 * t5);
-            const double t23 = t21 - t20 * t18;
-            const double t24 = exp_v(t8);
-            const double t25 = t21 * t24 * t24 - t20;
-            const double t26 = ((t20 == 0.0) ? ((t21 == 0.0) ? 0.0 : t21 * t22 * t22 * t6 * t6 * t6) : (t7 ? ((t23 == 0.0) ? 0.0 : t23 * t6 * t6 * t6 * t6) : ((t25 == 0.0) ? 0.0 : t25 * t13 * t13 * t13 * t13)));
-            gradient[row] = (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0 - t19 : t14)))) : f_i) : y_i);
-            hessian[row] = (t0 ? (t1 ? (t2 ? t26 : (t15 ? t11 : (t16 ? t26 : (t17 ? t19 : t26)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double t3 = 1.0 - p;
+    const double t5 = 1.0 / (2.0 - p);
+    const int t17 = (p <= 1.0);
+    const int t19 = (p < 2.0);
+    const int t20 = (p <= 2.0);
+    const double c3 = 0.25 * (1.0 + t3);
+    const double c4 = 0.25 * t3;
+    const double constants[] = {t2, t3, t5, t17, t19, t20, c3, c4};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tweedie_log_link_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double p, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {p};
+    void *const outputs[] = {loss, gradient};
+    lossforge_tweedie_log_link_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const int t2 = constants[0] != 0.0;
+    const double t4 = constants[1];
+    const int t15 = constants[2] != 0.0;
+    const int t16 = constants[3] != 0.0;
+    const int t17 = constants[4] != 0.0;
+    const double t21 = constants[5];
+    const double c2 = constants[6];
+    const double c3 = constants[7];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t3 = (y_i == 0.0);
@@ -374,61 +409,55 @@ void lossforge_tweedie_log_link_gradient_hessian_f64(size_t n, const double *res
         const double t24 = exp_v(t8);
         const double t25 = t21 * t24 * t24 - t20;
         const double t26 = ((t20 == 0.0) ? ((t21 == 0.0) ? 0.0 : t21 * t22 * t22 * t6 * t6 * t6) : (t7 ? ((t23 == 0.0) ? 0.0 : t23 * t6 * t6 * t6 * t6) : ((t25 == 0.0) ? 0.0 : t25 * t13 * t13 * t13 * t13)));
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0 - t19 : t14)))) : f_i) : y_i);
-        hessian[row] = w * (t0 ? (t1 ? (t2 ? t26 : (t15 ? t11 : (t16 ? t26 : (t17 ? t19 : t26)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0 - t19 : t14)))) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? t26 : (t15 ? t11 : (t16 ? t26 : (t17 ? t19 : t26)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_log_link_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double p, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_tweedie_log_link_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double p = parameters[0];
     const int t2 = (p < 1.0);
-    const double t3 = 1.0 - p;
-    const double t5 = 2.0 - p;
-    const int t18 = (p <= 1.0);
-    const int t20 = (p < 2.0);
-    const int t21 = (p <= 2.0);
-    const double t6 = 1.0 / t5;
-    const double c4 = 0.25 * (1.0 + t3);
-    const double c5 = 0.25 * t3;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const double t4 = y_i / t3;
-            const double t7 = c4 * f_i;
-            const double t8 = exp_v(0.5 * t7);
-            const double t9 = exp_v(t7);
-            const int t10 = ((0.0 < f_i) && (t3 < 0.0));
-            const double t11 = exp_v(-f_i);
-            const double t12 = t6 - t4 * t11;
-            const double t13 = 0.5 * f_i;
-            const double t14 = exp_v(t13);
-            const double t15 = t6 * t14 * t14 - t4;
-            const double t16 = exp_v(c5 * f_i);
-            const double t17 = ((t4 == 0.0) ? ((t6 == 0.0) ? 0.0 : t6 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t12 == 0.0) ? 0.0 : t12 * t9 * t9 * t9 * t9) : ((t15 == 0.0) ? 0.0 : t15 * t16 * t16 * t16 * t16)));
-            const double t19 = exp_v(f_i);
-            const int t22 = (y_i == 0.0);
-            const double t23 = y_i * (t22 ? 0.0 : t11);
-            const double t24 = exp_v(-t13);
-            const double t25 = 1.0 - y_i * t24 * t24;
-            const double t26 = t19 - y_i;
-            const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : t9 * t9 * t9 * t9) : (t10 ? ((t25 == 0.0) ? 0.0 : t25 * t9 * t9 * t9 * t9) : ((t26 == 0.0) ? 0.0 : t26 * t16 * t16 * t16 * t16)));
-            const double t28 = y_i * t3;
-            const double t29 = t5 - t28 * t11;
-            const double t30 = t5 * t14 * t14 - t28;
-            const double t31 = ((t28 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t29 == 0.0) ? 0.0 : t29 * t9 * t9 * t9 * t9) : ((t30 == 0.0) ? 0.0 : t30 * t16 * t16 * t16 * t16)));
-            loss[row] = (t0 ? (t1 ? (t2 ? t17 : (t18 ? t19 - ((t19 == HUGE_VAL) ? 0.0 : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0 - t23 : t27)))) : f_i) : y_i);
-            hessian[row] = (t0 ? (t1 ? (t2 ? t31 : (t18 ? t19 : (t20 ? t31 : (t21 ? t23 : t31)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double t4 = 1.0 - p;
+    const int t15 = (p <= 1.0);
+    const int t16 = (p < 2.0);
+    const int t17 = (p <= 2.0);
+    const double t21 = 2.0 - p;
+    const double c2 = 0.25 * (1.0 + t4);
+    const double c3 = 0.25 * t4;
+    const double constants[] = {t2, t4, t15, t16, t17, t21, c2, c3};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tweedie_log_link_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double p, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {p};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_tweedie_log_link_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const int t2 = constants[0] != 0.0;
+    const double t3 = constants[1];
+    const double t5 = constants[2];
+    const int t18 = constants[3] != 0.0;
+    const int t20 = constants[4] != 0.0;
+    const int t21 = constants[5] != 0.0;
+    const double t6 = constants[6];
+    const double c4 = constants[7];
+    const double c5 = constants[8];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const double t4 = y_i / t3;
@@ -454,50 +483,113 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f64(size_t n, const double
         const double t29 = t5 - t28 * t11;
         const double t30 = t5 * t14 * t14 - t28;
         const double t31 = ((t28 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t29 == 0.0) ? 0.0 : t29 * t9 * t9 * t9 * t9) : ((t30 == 0.0) ? 0.0 : t30 * t16 * t16 * t16 * t16)));
-        loss[row] = w * (t0 ? (t1 ? (t2 ? t17 : (t18 ? t19 - ((t19 == HUGE_VAL) ? 0.0 : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0 - t23 : t27)))) : f_i) : y_i);
-        hessian[row] = w * (t0 ? (t1 ? (t2 ? t31 : (t18 ? t19 : (t20 ? t31 : (t21 ? t23 : t31)))) : f_i) : y_i);
+        loss[row] = (t0 ? (t1 ? (t2 ? t17 : (t18 ? t19 - ((t19 == HUGE_VAL) ? 0.0 : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0 - t23 : t27)))) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? t31 : (t18 ? t19 : (t20 ? t31 : (t21 ? t23 : t31)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_log_link_inverse_link_f64(size_t n, const double *restrict f, double p, double *restrict mean)
+void lossforge_tweedie_log_link_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)p;
-    for (size_t row = 0; row < n; row++) {
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const double t3 = 1.0 - p;
+    const double t5 = 2.0 - p;
+    const int t18 = (p <= 1.0);
+    const int t20 = (p < 2.0);
+    const int t21 = (p <= 2.0);
+    const double t6 = 1.0 / t5;
+    const double c4 = 0.25 * (1.0 + t3);
+    const double c5 = 0.25 * t3;
+    const double constants[] = {t2, t3, t5, t18, t20, t21, t6, c4, c5};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_tweedie_log_link_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double p, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {p};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_tweedie_log_link_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void inverse_link_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double *const f = inputs[0];
+    double *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         mean[row] = exp_v(f_i);
     }
 }
 
-void lossforge_tweedie_log_link_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict loss)
+void lossforge_tweedie_log_link_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const float t0 = 1.0f - p;
-    const float t2 = 1.0f / (2.0f - p);
-    const float c2 = 0.25f * (1.0f + t0);
-    const float c3 = 0.25f * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t1 = y_i / t0;
-            const float t3 = c2 * f_i;
-            const float t4 = exp_vf(0.5f * t3);
-            const float t5 = exp_vf(t3);
-            const float t6 = exp_vf(-f_i);
-            const float t7 = t2 - t1 * t6;
-            const float t8 = exp_vf(0.5f * f_i);
-            const float t9 = t2 * t8 * t8 - t1;
-            const float t10 = exp_vf(c3 * f_i);
-            const float t11 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0f < f_i) && (t0 < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-            const float t12 = exp_vf(f_i);
-            loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? t12 - ((t12 == HUGE_VALF) ? 0.0f : f_i * y_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? f_i + y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
+    (void)parameters;
+    (void)K;
+    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_tweedie_log_link_inverse_link_f64(size_t n, const double *f, double p, double *mean)
+{
+    const void *const inputs[] = {f};
+    const double parameters[] = {p};
+    void *const outputs[] = {mean};
+    lossforge_tweedie_log_link_inverse_link_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float p = constants[0];
+    const float t0 = constants[1];
+    const float t2 = constants[2];
+    const float c2 = constants[3];
+    const float c3 = constants[4];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t1 = y_i / t0;
         const float t3 = c2 * f_i;
         const float t4 = exp_vf(0.5f * t3);
@@ -509,34 +601,43 @@ void lossforge_tweedie_log_link_loss_f32(size_t n, const float *restrict y, cons
         const float t10 = exp_vf(c3 * f_i);
         const float t11 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0f < f_i) && (t0 < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
         const float t12 = exp_vf(f_i);
-        loss[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? t12 - ((t12 == HUGE_VALF) ? 0.0f : f_i * y_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? f_i + y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
+        loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? t12 - ((t12 == HUGE_VALF) ? 0.0f : f_i * y_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? f_i + y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_log_link_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict gradient)
+void lossforge_tweedie_log_link_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t1 = 1.0f - p;
-    const float c1 = 0.25f * (1.0f + t1);
-    const float c2 = 0.25f * t1;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i == 0.0f);
-            const float t2 = exp_vf(c1 * f_i);
-            const float t3 = exp_vf(-(0.5f * f_i));
-            const float t4 = 1.0f - y_i * t3 * t3;
-            const float t5 = exp_vf(f_i) - y_i;
-            const float t6 = exp_vf(c2 * f_i);
-            const float t7 = (t0 ? ((1.0f == 0.0f) ? 0.0f : t2 * t2 * t2 * t2) : (((0.0f < f_i) && (t1 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t2 * t2 * t2 * t2) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
-            gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? t5 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? 1.0f - y_i * (t0 ? 0.0f : exp_vf(-f_i)) : t7)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float p = parameters[0];
+    const float t0 = 1.0f - p;
+    const float t2 = 1.0f / (2.0f - p);
+    const float c2 = 0.25f * (1.0f + t0);
+    const float c3 = 0.25f * t0;
+    const float constants[] = {p, t0, t2, c2, c3};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tweedie_log_link_loss_f32(size_t n, const float *y, const float *f, const float *weight, float p, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {p};
+    void *const outputs[] = {loss};
+    lossforge_tweedie_log_link_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float p = constants[0];
+    const float t1 = constants[1];
+    const float c1 = constants[2];
+    const float c2 = constants[3];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i == 0.0f);
         const float t2 = exp_vf(c1 * f_i);
         const float t3 = exp_vf(-(0.5f * f_i));
@@ -544,38 +645,43 @@ void lossforge_tweedie_log_link_gradient_f32(size_t n, const float *restrict y, 
         const float t5 = exp_vf(f_i) - y_i;
         const float t6 = exp_vf(c2 * f_i);
         const float t7 = (t0 ? ((1.0f == 0.0f) ? 0.0f : t2 * t2 * t2 * t2) : (((0.0f < f_i) && (t1 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t2 * t2 * t2 * t2) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
-        gradient[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? t5 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? 1.0f - y_i * (t0 ? 0.0f : exp_vf(-f_i)) : t7)))) : f_i) : y_i);
+        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? t5 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? 1.0f - y_i * (t0 ? 0.0f : exp_vf(-f_i)) : t7)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_log_link_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict hessian)
+void lossforge_tweedie_log_link_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float t0 = 1.0f - p;
-    const float t2 = 2.0f - p;
-    const float c2 = 0.25f * (1.0f + t0);
-    const float c3 = 0.25f * t0;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t1 = y_i * t0;
-            const float t3 = c2 * f_i;
-            const float t4 = exp_vf(0.5f * t3);
-            const float t5 = exp_vf(t3);
-            const float t6 = exp_vf(-f_i);
-            const float t7 = t2 - t1 * t6;
-            const float t8 = exp_vf(0.5f * f_i);
-            const float t9 = t2 * t8 * t8 - t1;
-            const float t10 = exp_vf(c3 * f_i);
-            const float t11 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0f < f_i) && (t0 < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-            hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? exp_vf(f_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float p = parameters[0];
+    const float t1 = 1.0f - p;
+    const float c1 = 0.25f * (1.0f + t1);
+    const float c2 = 0.25f * t1;
+    const float constants[] = {p, t1, c1, c2};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tweedie_log_link_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float p, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {p};
+    void *const outputs[] = {gradient};
+    lossforge_tweedie_log_link_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float p = constants[0];
+    const float t0 = constants[1];
+    const float t2 = constants[2];
+    const float c2 = constants[3];
+    const float c3 = constants[4];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t1 = y_i * t0;
         const float t3 = c2 * f_i;
         const float t4 = exp_vf(0.5f * t3);
@@ -586,54 +692,48 @@ void lossforge_tweedie_log_link_hessian_f32(size_t n, const float *restrict y, c
         const float t9 = t2 * t8 * t8 - t1;
         const float t10 = exp_vf(c3 * f_i);
         const float t11 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0f < f_i) && (t0 < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-        hessian[row] = w * ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? exp_vf(f_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
+        hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? exp_vf(f_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_log_link_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict loss, float *restrict gradient)
+void lossforge_tweedie_log_link_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const int t2 = (p < 1.0f);
-    const float t3 = 1.0f - p;
-    const float t5 = 1.0f / (2.0f - p);
-    const int t17 = (p <= 1.0f);
-    const int t19 = (p < 2.0f);
-    const int t20 = (p <= 2.0f);
-    const float c3 = 0.25f * (1.0f + t3);
-    const float c4 = 0.25f * t3;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const float t4 = y_i / t3;
-            const float t6 = c3 * f_i;
-            const float t7 = exp_vf(0.5f * t6);
-            const float t8 = exp_vf(t6);
-            const int t9 = ((0.0f < f_i) && (t3 < 0.0f));
-            const float t10 = exp_vf(-f_i);
-            const float t11 = t5 - t4 * t10;
-            const float t12 = 0.5f * f_i;
-            const float t13 = exp_vf(t12);
-            const float t14 = t5 * t13 * t13 - t4;
-            const float t15 = exp_vf(c4 * f_i);
-            const float t16 = ((t4 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t7 * t7 * t8 * t8 * t8) : (t9 ? ((t11 == 0.0f) ? 0.0f : t11 * t8 * t8 * t8 * t8) : ((t14 == 0.0f) ? 0.0f : t14 * t15 * t15 * t15 * t15)));
-            const float t18 = exp_vf(f_i);
-            const int t21 = (y_i == 0.0f);
-            const float t22 = y_i * (t21 ? 0.0f : t10);
-            const float t23 = exp_vf(-t12);
-            const float t24 = 1.0f - y_i * t23 * t23;
-            const float t25 = t18 - y_i;
-            const float t26 = (t21 ? ((1.0f == 0.0f) ? 0.0f : t8 * t8 * t8 * t8) : (t9 ? ((t24 == 0.0f) ? 0.0f : t24 * t8 * t8 * t8 * t8) : ((t25 == 0.0f) ? 0.0f : t25 * t15 * t15 * t15 * t15)));
-            loss[row] = (t0 ? (t1 ? (t2 ? t16 : (t17 ? t18 - ((t18 == HUGE_VALF) ? 0.0f : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t26 : (t17 ? t25 : (t19 ? t26 : (t20 ? 1.0f - t22 : t26)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float p = parameters[0];
+    const float t0 = 1.0f - p;
+    const float t2 = 2.0f - p;
+    const float c2 = 0.25f * (1.0f + t0);
+    const float c3 = 0.25f * t0;
+    const float constants[] = {p, t0, t2, c2, c3};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_tweedie_log_link_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float p, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {p};
+    void *const outputs[] = {hessian};
+    lossforge_tweedie_log_link_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const int t2 = constants[0] != 0.0f;
+    const float t3 = constants[1];
+    const float t5 = constants[2];
+    const int t17 = constants[3] != 0.0f;
+    const int t19 = constants[4] != 0.0f;
+    const int t20 = constants[5] != 0.0f;
+    const float c3 = constants[6];
+    const float c4 = constants[7];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const float t4 = y_i / t3;
@@ -655,55 +755,53 @@ void lossforge_tweedie_log_link_loss_gradient_f32(size_t n, const float *restric
         const float t24 = 1.0f - y_i * t23 * t23;
         const float t25 = t18 - y_i;
         const float t26 = (t21 ? ((1.0f == 0.0f) ? 0.0f : t8 * t8 * t8 * t8) : (t9 ? ((t24 == 0.0f) ? 0.0f : t24 * t8 * t8 * t8 * t8) : ((t25 == 0.0f) ? 0.0f : t25 * t15 * t15 * t15 * t15)));
-        loss[row] = w * (t0 ? (t1 ? (t2 ? t16 : (t17 ? t18 - ((t18 == HUGE_VALF) ? 0.0f : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t26 : (t17 ? t25 : (t19 ? t26 : (t20 ? 1.0f - t22 : t26)))) : f_i) : y_i);
+        loss[row] = (t0 ? (t1 ? (t2 ? t16 : (t17 ? t18 - ((t18 == HUGE_VALF) ? 0.0f : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t26 : (t17 ? t25 : (t19 ? t26 : (t20 ? 1.0f - t22 : t26)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_log_link_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict gradient, float *restrict hessian)
+void lossforge_tweedie_log_link_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float p = parameters[0];
     const int t2 = (p < 1.0f);
-    const float t4 = 1.0f - p;
-    const int t15 = (p <= 1.0f);
-    const int t16 = (p < 2.0f);
-    const int t17 = (p <= 2.0f);
-    const float t21 = 2.0f - p;
-    const float c2 = 0.25f * (1.0f + t4);
-    const float c3 = 0.25f * t4;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const int t3 = (y_i == 0.0f);
-            const float t5 = c2 * f_i;
-            const float t6 = exp_vf(t5);
-            const int t7 = ((0.0f < f_i) && (t4 < 0.0f));
-            const float t8 = 0.5f * f_i;
-            const float t9 = exp_vf(-t8);
-            const float t10 = 1.0f - y_i * t9 * t9;
-            const float t11 = exp_vf(f_i);
-            const float t12 = t11 - y_i;
-            const float t13 = exp_vf(c3 * f_i);
-            const float t14 = (t3 ? ((1.0f == 0.0f) ? 0.0f : t6 * t6 * t6 * t6) : (t7 ? ((t10 == 0.0f) ? 0.0f : t10 * t6 * t6 * t6 * t6) : ((t12 == 0.0f) ? 0.0f : t12 * t13 * t13 * t13 * t13)));
-            const float t18 = exp_vf(-f_i);
-            const float t19 = y_i * (t3 ? 0.0f : t18);
-            const float t20 = y_i * t4;
-            const float t22 = exp_vf(0.5f * t5);
-            const float t23 = t21 - t20 * t18;
-            const float t24 = exp_vf(t8);
-            const float t25 = t21 * t24 * t24 - t20;
-            const float t26 = ((t20 == 0.0f) ? ((t21 == 0.0f) ? 0.0f : t21 * t22 * t22 * t6 * t6 * t6) : (t7 ? ((t23 == 0.0f) ? 0.0f : t23 * t6 * t6 * t6 * t6) : ((t25 == 0.0f) ? 0.0f : t25 * t13 * t13 * t13 * t13)));
-            gradient[row] = (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0f - t19 : t14)))) : f_i) : y_i);
-            hessian[row] = (t0 ? (t1 ? (t2 ? t26 : (t15 ? t11 : (t16 ? t26 : (t17 ? t19 : t26)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float t3 = 1.0f - p;
+    const float t5 = 1.0f / (2.0f - p);
+    const int t17 = (p <= 1.0f);
+    const int t19 = (p < 2.0f);
+    const int t20 = (p <= 2.0f);
+    const float c3 = 0.25f * (1.0f + t3);
+    const float c4 = 0.25f * t3;
+    const float constants[] = {t2, t3, t5, t17, t19, t20, c3, c4};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tweedie_log_link_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float p, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {p};
+    void *const outputs[] = {loss, gradient};
+    lossforge_tweedie_log_link_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const int t2 = constants[0] != 0.0f;
+    const float t4 = constants[1];
+    const int t15 = constants[2] != 0.0f;
+    const int t16 = constants[3] != 0.0f;
+    const int t17 = constants[4] != 0.0f;
+    const float t21 = constants[5];
+    const float c2 = constants[6];
+    const float c3 = constants[7];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t3 = (y_i == 0.0f);
@@ -725,61 +823,55 @@ void lossforge_tweedie_log_link_gradient_hessian_f32(size_t n, const float *rest
         const float t24 = exp_vf(t8);
         const float t25 = t21 * t24 * t24 - t20;
         const float t26 = ((t20 == 0.0f) ? ((t21 == 0.0f) ? 0.0f : t21 * t22 * t22 * t6 * t6 * t6) : (t7 ? ((t23 == 0.0f) ? 0.0f : t23 * t6 * t6 * t6 * t6) : ((t25 == 0.0f) ? 0.0f : t25 * t13 * t13 * t13 * t13)));
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0f - t19 : t14)))) : f_i) : y_i);
-        hessian[row] = w * (t0 ? (t1 ? (t2 ? t26 : (t15 ? t11 : (t16 ? t26 : (t17 ? t19 : t26)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0f - t19 : t14)))) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? t26 : (t15 ? t11 : (t16 ? t26 : (t17 ? t19 : t26)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_log_link_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float p, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_tweedie_log_link_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float p = parameters[0];
     const int t2 = (p < 1.0f);
-    const float t3 = 1.0f - p;
-    const float t5 = 2.0f - p;
-    const int t18 = (p <= 1.0f);
-    const int t20 = (p < 2.0f);
-    const int t21 = (p <= 2.0f);
-    const float t6 = 1.0f / t5;
-    const float c4 = 0.25f * (1.0f + t3);
-    const float c5 = 0.25f * t3;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const int t0 = (y_i == y_i);
-            const int t1 = (f_i == f_i);
-            const float t4 = y_i / t3;
-            const float t7 = c4 * f_i;
-            const float t8 = exp_vf(0.5f * t7);
-            const float t9 = exp_vf(t7);
-            const int t10 = ((0.0f < f_i) && (t3 < 0.0f));
-            const float t11 = exp_vf(-f_i);
-            const float t12 = t6 - t4 * t11;
-            const float t13 = 0.5f * f_i;
-            const float t14 = exp_vf(t13);
-            const float t15 = t6 * t14 * t14 - t4;
-            const float t16 = exp_vf(c5 * f_i);
-            const float t17 = ((t4 == 0.0f) ? ((t6 == 0.0f) ? 0.0f : t6 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t12 == 0.0f) ? 0.0f : t12 * t9 * t9 * t9 * t9) : ((t15 == 0.0f) ? 0.0f : t15 * t16 * t16 * t16 * t16)));
-            const float t19 = exp_vf(f_i);
-            const int t22 = (y_i == 0.0f);
-            const float t23 = y_i * (t22 ? 0.0f : t11);
-            const float t24 = exp_vf(-t13);
-            const float t25 = 1.0f - y_i * t24 * t24;
-            const float t26 = t19 - y_i;
-            const float t27 = (t22 ? ((1.0f == 0.0f) ? 0.0f : t9 * t9 * t9 * t9) : (t10 ? ((t25 == 0.0f) ? 0.0f : t25 * t9 * t9 * t9 * t9) : ((t26 == 0.0f) ? 0.0f : t26 * t16 * t16 * t16 * t16)));
-            const float t28 = y_i * t3;
-            const float t29 = t5 - t28 * t11;
-            const float t30 = t5 * t14 * t14 - t28;
-            const float t31 = ((t28 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t29 == 0.0f) ? 0.0f : t29 * t9 * t9 * t9 * t9) : ((t30 == 0.0f) ? 0.0f : t30 * t16 * t16 * t16 * t16)));
-            loss[row] = (t0 ? (t1 ? (t2 ? t17 : (t18 ? t19 - ((t19 == HUGE_VALF) ? 0.0f : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
-            gradient[row] = (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0f - t23 : t27)))) : f_i) : y_i);
-            hessian[row] = (t0 ? (t1 ? (t2 ? t31 : (t18 ? t19 : (t20 ? t31 : (t21 ? t23 : t31)))) : f_i) : y_i);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float t4 = 1.0f - p;
+    const int t15 = (p <= 1.0f);
+    const int t16 = (p < 2.0f);
+    const int t17 = (p <= 2.0f);
+    const float t21 = 2.0f - p;
+    const float c2 = 0.25f * (1.0f + t4);
+    const float c3 = 0.25f * t4;
+    const float constants[] = {t2, t4, t15, t16, t17, t21, c2, c3};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_tweedie_log_link_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float p, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {p};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_tweedie_log_link_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const int t2 = constants[0] != 0.0f;
+    const float t3 = constants[1];
+    const float t5 = constants[2];
+    const int t18 = constants[3] != 0.0f;
+    const int t20 = constants[4] != 0.0f;
+    const int t21 = constants[5] != 0.0f;
+    const float t6 = constants[6];
+    const float c4 = constants[7];
+    const float c5 = constants[8];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const float t4 = y_i / t3;
@@ -805,17 +897,60 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f32(size_t n, const float 
         const float t29 = t5 - t28 * t11;
         const float t30 = t5 * t14 * t14 - t28;
         const float t31 = ((t28 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t29 == 0.0f) ? 0.0f : t29 * t9 * t9 * t9 * t9) : ((t30 == 0.0f) ? 0.0f : t30 * t16 * t16 * t16 * t16)));
-        loss[row] = w * (t0 ? (t1 ? (t2 ? t17 : (t18 ? t19 - ((t19 == HUGE_VALF) ? 0.0f : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
-        gradient[row] = w * (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0f - t23 : t27)))) : f_i) : y_i);
-        hessian[row] = w * (t0 ? (t1 ? (t2 ? t31 : (t18 ? t19 : (t20 ? t31 : (t21 ? t23 : t31)))) : f_i) : y_i);
+        loss[row] = (t0 ? (t1 ? (t2 ? t17 : (t18 ? t19 - ((t19 == HUGE_VALF) ? 0.0f : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0f - t23 : t27)))) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? t31 : (t18 ? t19 : (t20 ? t31 : (t21 ? t23 : t31)))) : f_i) : y_i);
     }
 }
 
-void lossforge_tweedie_log_link_inverse_link_f32(size_t n, const float *restrict f, float p, float *restrict mean)
+void lossforge_tweedie_log_link_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)p;
-    for (size_t row = 0; row < n; row++) {
+    const float p = parameters[0];
+    const int t2 = (p < 1.0f);
+    const float t3 = 1.0f - p;
+    const float t5 = 2.0f - p;
+    const int t18 = (p <= 1.0f);
+    const int t20 = (p < 2.0f);
+    const int t21 = (p <= 2.0f);
+    const float t6 = 1.0f / t5;
+    const float c4 = 0.25f * (1.0f + t3);
+    const float c5 = 0.25f * t3;
+    const float constants[] = {t2, t3, t5, t18, t20, t21, t6, c4, c5};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_tweedie_log_link_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float p, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {p};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_tweedie_log_link_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void inverse_link_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float *const f = inputs[0];
+    float *const mean = outputs[0];
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
         mean[row] = exp_vf(f_i);
     }
+}
+
+void lossforge_tweedie_log_link_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    (void)parameters;
+    (void)K;
+    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, NULL, 1, outputs);
+}
+
+void lossforge_tweedie_log_link_inverse_link_f32(size_t n, const float *f, float p, float *mean)
+{
+    const void *const inputs[] = {f};
+    const float parameters[] = {p};
+    void *const outputs[] = {mean};
+    lossforge_tweedie_log_link_inverse_link_f32_at(n, 1, inputs, parameters, outputs);
 }

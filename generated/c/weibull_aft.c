@@ -9,9 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* Threaded jumps make branches of what could be vector code. */
-#pragma GCC optimize("no-thread-jumps")
+/* Rows are independent of each other. Threaded jumps make branches of what could be vector code; peeled loops only
+ * take time to compile. ONCE is not copied. */
+#if defined(__clang__)
+#define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
+#define ONCE __attribute__((noinline))
+#elif defined(__GNUC__)
+#pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
+#define EACH_ROW _Pragma("GCC ivdep")
+#define ONCE __attribute__((noinline, noclone))
+#else
+#define EACH_ROW
+#define ONCE
 #endif
 
 /* a*b + c, rounded once where the processor can. */
@@ -252,300 +261,490 @@ static inline float minimumf(float a, float b)
     return a < b ? a : b;
 }
 
-void lossforge_weibull_aft_loss_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict loss)
+enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f64(const double *const *inputs, const double *constants, double *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const void *const *inputs, const double *weights, const double *constants, size_t made, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = shape * (log_v(y_i) - f_i);
-            const double t1 = maximum(-0.5, minimum(0.5, t0));
-            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+    const double *in[INPUTS_f64];
+    double *out[OUTPUTS_f64], copies[INPUTS_f64 + OUTPUTS_f64][ROWS_f64];
+    for (size_t start = 0; start < n; start += ROWS_f64) {
+        const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const double *)inputs[i] + start;
+            if (rows < ROWS_f64) {
+                for (size_t row = 0; row < ROWS_f64; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f64 ? copies[given + i] : (double *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f64)
+                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double shape = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = shape * (log_v(y_i) - f_i);
         const double t1 = maximum(-0.5, minimum(0.5, t0));
-        loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+        loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
     }
 }
 
-void lossforge_weibull_aft_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict gradient)
+void lossforge_weibull_aft_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = shape * (log_v(y_i) - f_i);
-            const double t1 = exp_v(t0);
-            gradient[row] = ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - ((t1 == 0.0) ? 0.0 : shape) * t1);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double shape = parameters[0];
+    const double constants[] = {shape};
+    (void)K;
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_weibull_aft_loss_f64(size_t n, const double *y, const double *f, const double *weight, double shape, double *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {shape};
+    void *const outputs[] = {loss};
+    lossforge_weibull_aft_loss_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double shape = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = shape * (log_v(y_i) - f_i);
         const double t1 = exp_v(t0);
-        gradient[row] = w * ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - ((t1 == 0.0) ? 0.0 : shape) * t1);
+        gradient[row] = ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - ((t1 == 0.0) ? 0.0 : shape) * t1);
     }
 }
 
-void lossforge_weibull_aft_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict hessian)
+void lossforge_weibull_aft_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = shape * shape;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = exp_v(shape * (log_v(y_i) - f_i));
-            hessian[row] = ((t0 == 0.0) ? 0.0 : c0) * t0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double shape = parameters[0];
+    const double constants[] = {shape};
+    (void)K;
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_weibull_aft_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double shape, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {shape};
+    void *const outputs[] = {gradient};
+    lossforge_weibull_aft_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double shape = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = exp_v(shape * (log_v(y_i) - f_i));
-        hessian[row] = w * (((t0 == 0.0) ? 0.0 : c0) * t0);
+        hessian[row] = ((t0 == 0.0) ? 0.0 : c0) * t0;
     }
 }
 
-void lossforge_weibull_aft_loss_gradient_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict loss, double *restrict gradient)
+void lossforge_weibull_aft_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = shape * (log_v(y_i) - f_i);
-            const double t1 = maximum(-0.5, minimum(0.5, t0));
-            const double t2 = exp_v(t0);
-            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
-            gradient[row] = ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - ((t2 == 0.0) ? 0.0 : shape) * t2);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double shape = parameters[0];
+    const double c0 = shape * shape;
+    const double constants[] = {shape, c0};
+    (void)K;
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_weibull_aft_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double shape, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {shape};
+    void *const outputs[] = {hessian};
+    lossforge_weibull_aft_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double shape = constants[0];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = shape * (log_v(y_i) - f_i);
         const double t1 = maximum(-0.5, minimum(0.5, t0));
         const double t2 = exp_v(t0);
-        loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
-        gradient[row] = w * ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - ((t2 == 0.0) ? 0.0 : shape) * t2);
+        loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+        gradient[row] = ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - ((t2 == 0.0) ? 0.0 : shape) * t2);
     }
 }
 
-void lossforge_weibull_aft_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict gradient, double *restrict hessian)
+void lossforge_weibull_aft_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    const double c0 = shape * shape;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = shape * (log_v(y_i) - f_i);
-            const double t1 = exp_v(t0);
-            const int t2 = (t1 == 0.0);
-            gradient[row] = ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - (t2 ? 0.0 : shape) * t1);
-            hessian[row] = (t2 ? 0.0 : c0) * t1;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double shape = parameters[0];
+    const double constants[] = {shape};
+    (void)K;
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_weibull_aft_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double shape, double *loss, double *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {shape};
+    void *const outputs[] = {loss, gradient};
+    lossforge_weibull_aft_loss_gradient_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double shape = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = shape * (log_v(y_i) - f_i);
         const double t1 = exp_v(t0);
         const int t2 = (t1 == 0.0);
-        gradient[row] = w * ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - (t2 ? 0.0 : shape) * t1);
-        hessian[row] = w * ((t2 ? 0.0 : c0) * t1);
+        gradient[row] = ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - (t2 ? 0.0 : shape) * t1);
+        hessian[row] = (t2 ? 0.0 : c0) * t1;
     }
 }
 
-void lossforge_weibull_aft_loss_gradient_hessian_f64(size_t n, const double *restrict y, const double *restrict f, const double *restrict weight, double shape, double *restrict loss, double *restrict gradient, double *restrict hessian)
+void lossforge_weibull_aft_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double shape = parameters[0];
     const double c0 = shape * shape;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const double y_i = y[row];
-            const double f_i = f[row];
-            const double t0 = shape * (log_v(y_i) - f_i);
-            const double t1 = maximum(-0.5, minimum(0.5, t0));
-            const double t2 = exp_v(t0);
-            const int t3 = (t2 == 0.0);
-            loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
-            gradient[row] = ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - (t3 ? 0.0 : shape) * t2);
-            hessian[row] = (t3 ? 0.0 : c0) * t2;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const double constants[] = {shape, c0};
+    (void)K;
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_weibull_aft_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double shape, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {shape};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_weibull_aft_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
+{
+    const double shape = constants[0];
+    const double c0 = constants[1];
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double w = weight[row];
         const double t0 = shape * (log_v(y_i) - f_i);
         const double t1 = maximum(-0.5, minimum(0.5, t0));
         const double t2 = exp_v(t0);
         const int t3 = (t2 == 0.0);
-        loss[row] = w * ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
-        gradient[row] = w * ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - (t3 ? 0.0 : shape) * t2);
-        hessian[row] = w * ((t3 ? 0.0 : c0) * t2);
+        loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+        gradient[row] = ((t0 <= 1.0) ? -(shape * expm1_v(minimum(1.0, t0))) : shape - (t3 ? 0.0 : shape) * t2);
+        hessian[row] = (t3 ? 0.0 : c0) * t2;
     }
 }
 
-void lossforge_weibull_aft_loss_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict loss)
+void lossforge_weibull_aft_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = shape * (log_vf(y_i) - f_i);
-            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+    const double shape = parameters[0];
+    const double c0 = shape * shape;
+    const double constants[] = {shape, c0};
+    (void)K;
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_weibull_aft_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double shape, double *loss, double *gradient, double *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const double parameters[] = {shape};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_weibull_aft_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
+}
+
+enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
+
+/* A kernel takes a block of rows. */
+typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+
+/* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+{
+    const float *in[INPUTS_f32];
+    float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
+    for (size_t start = 0; start < n; start += ROWS_f32) {
+        const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
+        for (size_t i = 0; i < given; i++) {
+            in[i] = (const float *)inputs[i] + start;
+            if (rows < ROWS_f32) {
+                for (size_t row = 0; row < ROWS_f32; row++)
+                    copies[i][row] = in[i][row < rows ? row : 0];
+                in[i] = copies[i];
+            }
         }
-        return;
+        for (size_t i = 0; i < made; i++)
+            out[i] = rows < ROWS_f32 ? copies[given + i] : (float *)outputs[i] + start;
+        kernel(in, constants, out);
+        for (size_t i = 0; i < made; i++) {
+            if (weights != NULL) {
+                EACH_ROW
+                for (size_t row = 0; row < rows; row++)
+                    out[i][row] *= weights[start + row];
+            }
+            if (rows < ROWS_f32)
+                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
+        }
     }
-    for (size_t row = 0; row < n; row++) {
+}
+
+static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float shape = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = shape * (log_vf(y_i) - f_i);
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-        loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+        loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
     }
 }
 
-void lossforge_weibull_aft_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict gradient)
+void lossforge_weibull_aft_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = shape * (log_vf(y_i) - f_i);
-            const float t1 = exp_vf(t0);
-            gradient[row] = ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - ((t1 == 0.0f) ? 0.0f : shape) * t1);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float shape = parameters[0];
+    const float constants[] = {shape};
+    (void)K;
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_weibull_aft_loss_f32(size_t n, const float *y, const float *f, const float *weight, float shape, float *loss)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {shape};
+    void *const outputs[] = {loss};
+    lossforge_weibull_aft_loss_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float shape = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = shape * (log_vf(y_i) - f_i);
         const float t1 = exp_vf(t0);
-        gradient[row] = w * ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - ((t1 == 0.0f) ? 0.0f : shape) * t1);
+        gradient[row] = ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - ((t1 == 0.0f) ? 0.0f : shape) * t1);
     }
 }
 
-void lossforge_weibull_aft_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict hessian)
+void lossforge_weibull_aft_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = shape * shape;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = exp_vf(shape * (log_vf(y_i) - f_i));
-            hessian[row] = ((t0 == 0.0f) ? 0.0f : c0) * t0;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float shape = parameters[0];
+    const float constants[] = {shape};
+    (void)K;
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_weibull_aft_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float shape, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {shape};
+    void *const outputs[] = {gradient};
+    lossforge_weibull_aft_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float shape = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const hessian = outputs[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = exp_vf(shape * (log_vf(y_i) - f_i));
-        hessian[row] = w * (((t0 == 0.0f) ? 0.0f : c0) * t0);
+        hessian[row] = ((t0 == 0.0f) ? 0.0f : c0) * t0;
     }
 }
 
-void lossforge_weibull_aft_loss_gradient_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict loss, float *restrict gradient)
+void lossforge_weibull_aft_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = shape * (log_vf(y_i) - f_i);
-            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-            const float t2 = exp_vf(t0);
-            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
-            gradient[row] = ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - ((t2 == 0.0f) ? 0.0f : shape) * t2);
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float shape = parameters[0];
+    const float c0 = shape * shape;
+    const float constants[] = {shape, c0};
+    (void)K;
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
+}
+
+void lossforge_weibull_aft_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float shape, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {shape};
+    void *const outputs[] = {hessian};
+    lossforge_weibull_aft_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float shape = constants[0];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = shape * (log_vf(y_i) - f_i);
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
         const float t2 = exp_vf(t0);
-        loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
-        gradient[row] = w * ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - ((t2 == 0.0f) ? 0.0f : shape) * t2);
+        loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+        gradient[row] = ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - ((t2 == 0.0f) ? 0.0f : shape) * t2);
     }
 }
 
-void lossforge_weibull_aft_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict gradient, float *restrict hessian)
+void lossforge_weibull_aft_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c0 = shape * shape;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = shape * (log_vf(y_i) - f_i);
-            const float t1 = exp_vf(t0);
-            const int t2 = (t1 == 0.0f);
-            gradient[row] = ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - (t2 ? 0.0f : shape) * t1);
-            hessian[row] = (t2 ? 0.0f : c0) * t1;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float shape = parameters[0];
+    const float constants[] = {shape};
+    (void)K;
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_weibull_aft_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float shape, float *loss, float *gradient)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {shape};
+    void *const outputs[] = {loss, gradient};
+    lossforge_weibull_aft_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float shape = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const gradient = outputs[0];
+    float *const hessian = outputs[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = shape * (log_vf(y_i) - f_i);
         const float t1 = exp_vf(t0);
         const int t2 = (t1 == 0.0f);
-        gradient[row] = w * ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - (t2 ? 0.0f : shape) * t1);
-        hessian[row] = w * ((t2 ? 0.0f : c0) * t1);
+        gradient[row] = ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - (t2 ? 0.0f : shape) * t1);
+        hessian[row] = (t2 ? 0.0f : c0) * t1;
     }
 }
 
-void lossforge_weibull_aft_loss_gradient_hessian_f32(size_t n, const float *restrict y, const float *restrict f, const float *restrict weight, float shape, float *restrict loss, float *restrict gradient, float *restrict hessian)
+void lossforge_weibull_aft_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const float shape = parameters[0];
     const float c0 = shape * shape;
-    if (weight == NULL) {
-        for (size_t row = 0; row < n; row++) {
-            const float y_i = y[row];
-            const float f_i = f[row];
-            const float t0 = shape * (log_vf(y_i) - f_i);
-            const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-            const float t2 = exp_vf(t0);
-            const int t3 = (t2 == 0.0f);
-            loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
-            gradient[row] = ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - (t3 ? 0.0f : shape) * t2);
-            hessian[row] = (t3 ? 0.0f : c0) * t2;
-        }
-        return;
-    }
-    for (size_t row = 0; row < n; row++) {
+    const float constants[] = {shape, c0};
+    (void)K;
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
+}
+
+void lossforge_weibull_aft_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float shape, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {shape};
+    void *const outputs[] = {gradient, hessian};
+    lossforge_weibull_aft_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
+}
+
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+{
+    const float shape = constants[0];
+    const float c0 = constants[1];
+    const float *const y = inputs[0];
+    const float *const f = inputs[1];
+    float *const loss = outputs[0];
+    float *const gradient = outputs[1];
+    float *const hessian = outputs[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float w = weight[row];
         const float t0 = shape * (log_vf(y_i) - f_i);
         const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
         const float t2 = exp_vf(t0);
         const int t3 = (t2 == 0.0f);
-        loss[row] = w * ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
-        gradient[row] = w * ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - (t3 ? 0.0f : shape) * t2);
-        hessian[row] = w * ((t3 ? 0.0f : c0) * t2);
+        loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+        gradient[row] = ((t0 <= 1.0f) ? -(shape * expm1_vf(minimumf(1.0f, t0))) : shape - (t3 ? 0.0f : shape) * t2);
+        hessian[row] = (t3 ? 0.0f : c0) * t2;
     }
+}
+
+void lossforge_weibull_aft_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
+{
+    const float shape = parameters[0];
+    const float c0 = shape * shape;
+    const float constants[] = {shape, c0};
+    (void)K;
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
+}
+
+void lossforge_weibull_aft_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float shape, float *loss, float *gradient, float *hessian)
+{
+    const void *const inputs[] = {y, f, weight};
+    const float parameters[] = {shape};
+    void *const outputs[] = {loss, gradient, hessian};
+    lossforge_weibull_aft_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }

@@ -22,8 +22,11 @@ def gradient(y, p):
 
 def hessian(y, p):
     classes = np.arange(p.shape[1])
+    t0 = y / np.where((y == 0.0), 1.0, p)
+    t1 = y / np.where((np.where((y == 0.0), 0.0, t0) == 0.0), 1.0, np.where((y == 0.0), 1.0, p))
+    t2 = np.where((y == 0.0), 0.0, t1) / np.where((np.where((y == 0.0), 0.0, t0) == 0.0), 1.0, p)
     return (
-        np.where((classes[:, None] == classes), np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 0.0, np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None]))) / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, p[:, :, None])), 0.0),
+        np.where((classes[:, None] == classes), np.where((np.where((y[:, :, None] == 0.0), 0.0, t0[:, :, None]) == 0.0), 0.0, t2[:, :, None]), 0.0),
     )
 
 
@@ -37,17 +40,23 @@ def loss_gradient(y, p):
 
 def gradient_hessian(y, p):
     classes = np.arange(p.shape[1])
+    t0 = y / np.where((y == 0.0), 1.0, p)
+    t1 = y / np.where((np.where((y == 0.0), 0.0, t0) == 0.0), 1.0, np.where((y == 0.0), 1.0, p))
+    t2 = np.where((y == 0.0), 0.0, t1) / np.where((np.where((y == 0.0), 0.0, t0) == 0.0), 1.0, p)
     return (
-        -np.where((y == 0.0), 0.0, y / np.where((y == 0.0), 1.0, p)),
-        np.where((classes[:, None] == classes), np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 0.0, np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None]))) / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, p[:, :, None])), 0.0),
+        -np.where((y == 0.0), 0.0, t0),
+        np.where((classes[:, None] == classes), np.where((np.where((y[:, :, None] == 0.0), 0.0, t0[:, :, None]) == 0.0), 0.0, t2[:, :, None]), 0.0),
     )
 
 
 def loss_gradient_hessian(y, p):
     classes = np.arange(p.shape[1])
     t0 = np.sum(np.where((y == 0.0), 0.0, np.log(np.where((y == 0.0), 1.0, p)) * y), axis=1, keepdims=True)
+    t1 = y / np.where((y == 0.0), 1.0, p)
+    t2 = y / np.where((np.where((y == 0.0), 0.0, t1) == 0.0), 1.0, np.where((y == 0.0), 1.0, p))
+    t3 = np.where((y == 0.0), 0.0, t2) / np.where((np.where((y == 0.0), 0.0, t1) == 0.0), 1.0, p)
     return (
         (-t0)[:, 0],
-        -np.where((y == 0.0), 0.0, y / np.where((y == 0.0), 1.0, p)),
-        np.where((classes[:, None] == classes), np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 0.0, np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None]))) / np.where((np.where((y[:, :, None] == 0.0), 0.0, y[:, :, None] / np.where((y[:, :, None] == 0.0), 1.0, p[:, :, None])) == 0.0), 1.0, p[:, :, None])), 0.0),
+        -np.where((y == 0.0), 0.0, t1),
+        np.where((classes[:, None] == classes), np.where((np.where((y[:, :, None] == 0.0), 0.0, t1[:, :, None]) == 0.0), 0.0, t3[:, :, None]), 0.0),
     )

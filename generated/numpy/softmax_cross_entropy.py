@@ -12,9 +12,10 @@ def loss(y, f):
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
     t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
-    t3 = np.sum((f - t0 - np.log1p(t2)) * y, axis=1, keepdims=True)
+    t3 = np.log1p(t2)
+    t4 = np.sum((f - t0 - t3) * y, axis=1, keepdims=True)
     return (
-        (-t3)[:, 0],
+        (-t4)[:, 0],
     )
 
 
@@ -22,9 +23,12 @@ def gradient(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
+    t2 = np.exp(f - t0)
+    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
+    t4 = 1.0 + t3
+    t5 = t3 / (1.0 + t3)
     return (
-        (1.0 - y) * (np.exp(f - t0) / (1.0 + t2)) - np.where((classes == t1), t2 / (1.0 + t2), 1.0 - np.exp(f - t0) / (1.0 + t2)) * y,
+        (1.0 - y) * (t2 / t4) - np.where((classes == t1), t5, 1.0 - t2 / t4) * y,
     )
 
 
@@ -32,9 +36,13 @@ def hessian(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
+    t2 = np.exp(f - t0)
+    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
+    t4 = 1.0 + t3
+    t5 = t2 / t4
+    t6 = t3 / (1.0 + t3)
     return (
-        np.exp(f[:, :, None] - t0[:, :, None]) / (1.0 + t2[:, :, None]) * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t2[:, :, None] / (1.0 + t2[:, :, None]), 1.0 - np.exp(f[:, None, :] - t0[:, :, None]) / (1.0 + t2[:, :, None])), -(np.exp(f[:, None, :] - t0[:, :, None]) / (1.0 + t2[:, :, None]))),
+        t5[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t6[:, :, None], 1.0 - t5[:, None, :]), -t5[:, None, :]),
     )
 
 
@@ -42,11 +50,15 @@ def loss_gradient(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
-    t3 = np.sum((f - t0 - np.log1p(t2)) * y, axis=1, keepdims=True)
+    t2 = np.exp(f - t0)
+    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
+    t4 = np.log1p(t3)
+    t5 = np.sum((f - t0 - t4) * y, axis=1, keepdims=True)
+    t6 = 1.0 + t3
+    t7 = t3 / (1.0 + t3)
     return (
-        (-t3)[:, 0],
-        (1.0 - y) * (np.exp(f - t0) / (1.0 + t2)) - np.where((classes == t1), t2 / (1.0 + t2), 1.0 - np.exp(f - t0) / (1.0 + t2)) * y,
+        (-t5)[:, 0],
+        (1.0 - y) * (t2 / t6) - np.where((classes == t1), t7, 1.0 - t2 / t6) * y,
     )
 
 
@@ -54,10 +66,14 @@ def gradient_hessian(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
+    t2 = np.exp(f - t0)
+    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
+    t4 = 1.0 + t3
+    t5 = t2 / t4
+    t6 = t3 / (1.0 + t3)
     return (
-        (1.0 - y) * (np.exp(f - t0) / (1.0 + t2)) - np.where((classes == t1), t2 / (1.0 + t2), 1.0 - np.exp(f - t0) / (1.0 + t2)) * y,
-        np.exp(f[:, :, None] - t0[:, :, None]) / (1.0 + t2[:, :, None]) * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t2[:, :, None] / (1.0 + t2[:, :, None]), 1.0 - np.exp(f[:, None, :] - t0[:, :, None]) / (1.0 + t2[:, :, None])), -(np.exp(f[:, None, :] - t0[:, :, None]) / (1.0 + t2[:, :, None]))),
+        (1.0 - y) * t5 - np.where((classes == t1), t6, 1.0 - t5) * y,
+        t5[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t6[:, :, None], 1.0 - t5[:, None, :]), -t5[:, None, :]),
     )
 
 
@@ -65,12 +81,17 @@ def loss_gradient_hessian(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
-    t3 = np.sum((f - t0 - np.log1p(t2)) * y, axis=1, keepdims=True)
+    t2 = np.exp(f - t0)
+    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
+    t4 = np.log1p(t3)
+    t5 = np.sum((f - t0 - t4) * y, axis=1, keepdims=True)
+    t6 = 1.0 + t3
+    t7 = t2 / t6
+    t8 = t3 / (1.0 + t3)
     return (
-        (-t3)[:, 0],
-        (1.0 - y) * (np.exp(f - t0) / (1.0 + t2)) - np.where((classes == t1), t2 / (1.0 + t2), 1.0 - np.exp(f - t0) / (1.0 + t2)) * y,
-        np.exp(f[:, :, None] - t0[:, :, None]) / (1.0 + t2[:, :, None]) * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t2[:, :, None] / (1.0 + t2[:, :, None]), 1.0 - np.exp(f[:, None, :] - t0[:, :, None]) / (1.0 + t2[:, :, None])), -(np.exp(f[:, None, :] - t0[:, :, None]) / (1.0 + t2[:, :, None]))),
+        (-t5)[:, 0],
+        (1.0 - y) * t7 - np.where((classes == t1), t8, 1.0 - t7) * y,
+        t7[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t8[:, :, None], 1.0 - t7[:, None, :]), -t7[:, None, :]),
     )
 
 
@@ -89,9 +110,12 @@ def gradient_index(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
+    t2 = np.exp(f - t0)
+    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
+    t4 = 1.0 + t3
+    t5 = t3 / (1.0 + t3)
     return (
-        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (np.exp(f - t0) / (1.0 + t2)) - np.where((classes == y[:, None]), np.where((classes == t1), t2 / (1.0 + t2), 1.0 - np.exp(f - t0) / (1.0 + t2)), 0.0),
+        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (t2 / t4) - np.where((classes == y[:, None]), np.where((classes == t1), t5, 1.0 - t2 / t4), 0.0),
     )
 
 
@@ -99,9 +123,13 @@ def hessian_index(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
+    t2 = np.exp(f - t0)
+    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
+    t4 = 1.0 + t3
+    t5 = t2 / t4
+    t6 = t3 / (1.0 + t3)
     return (
-        np.exp(f[:, :, None] - t0[:, :, None]) / (1.0 + t2[:, :, None]) * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t2[:, :, None] / (1.0 + t2[:, :, None]), 1.0 - np.exp(f[:, None, :] - t0[:, :, None]) / (1.0 + t2[:, :, None])), -(np.exp(f[:, None, :] - t0[:, :, None]) / (1.0 + t2[:, :, None]))),
+        t5[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t6[:, :, None], 1.0 - t5[:, None, :]), -t5[:, None, :]),
     )
 
 
@@ -110,10 +138,13 @@ def loss_gradient_index(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.argmax(f, axis=1, keepdims=True)
     t1 = np.max(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t0), 0.0, np.exp(f - t1)), axis=1, keepdims=True)
+    t2 = np.exp(f - t1)
+    t3 = np.sum(np.where((classes == t0), 0.0, t2), axis=1, keepdims=True)
+    t4 = 1.0 + t3
+    t5 = t3 / (1.0 + t3)
     return (
-        (np.log1p(t2) - (np.take_along_axis(f, y[:, None], axis=1) - t1))[:, 0],
-        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (np.exp(f - t1) / (1.0 + t2)) - np.where((classes == y[:, None]), np.where((classes == t0), t2 / (1.0 + t2), 1.0 - np.exp(f - t1) / (1.0 + t2)), 0.0),
+        (np.log1p(t3) - (np.take_along_axis(f, y[:, None], axis=1) - t1))[:, 0],
+        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (t2 / t4) - np.where((classes == y[:, None]), np.where((classes == t0), t5, 1.0 - t2 / t4), 0.0),
     )
 
 
@@ -122,10 +153,14 @@ def gradient_hessian_index(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
+    t2 = np.exp(f - t0)
+    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
+    t4 = 1.0 + t3
+    t5 = t2 / t4
+    t6 = t3 / (1.0 + t3)
     return (
-        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (np.exp(f - t0) / (1.0 + t2)) - np.where((classes == y[:, None]), np.where((classes == t1), t2 / (1.0 + t2), 1.0 - np.exp(f - t0) / (1.0 + t2)), 0.0),
-        np.exp(f[:, :, None] - t0[:, :, None]) / (1.0 + t2[:, :, None]) * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t2[:, :, None] / (1.0 + t2[:, :, None]), 1.0 - np.exp(f[:, None, :] - t0[:, :, None]) / (1.0 + t2[:, :, None])), -(np.exp(f[:, None, :] - t0[:, :, None]) / (1.0 + t2[:, :, None]))),
+        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * t5 - np.where((classes == y[:, None]), np.where((classes == t1), t6, 1.0 - t5), 0.0),
+        t5[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t6[:, :, None], 1.0 - t5[:, None, :]), -t5[:, None, :]),
     )
 
 
@@ -134,11 +169,15 @@ def loss_gradient_hessian_index(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.argmax(f, axis=1, keepdims=True)
     t1 = np.max(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t0), 0.0, np.exp(f - t1)), axis=1, keepdims=True)
+    t2 = np.exp(f - t1)
+    t3 = np.sum(np.where((classes == t0), 0.0, t2), axis=1, keepdims=True)
+    t4 = 1.0 + t3
+    t5 = t2 / t4
+    t6 = t3 / (1.0 + t3)
     return (
-        (np.log1p(t2) - (np.take_along_axis(f, y[:, None], axis=1) - t1))[:, 0],
-        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (np.exp(f - t1) / (1.0 + t2)) - np.where((classes == y[:, None]), np.where((classes == t0), t2 / (1.0 + t2), 1.0 - np.exp(f - t1) / (1.0 + t2)), 0.0),
-        np.exp(f[:, :, None] - t1[:, :, None]) / (1.0 + t2[:, :, None]) * np.where((classes[:, None] == classes), np.where((classes == t0[:, :, None]), t2[:, :, None] / (1.0 + t2[:, :, None]), 1.0 - np.exp(f[:, None, :] - t1[:, :, None]) / (1.0 + t2[:, :, None])), -(np.exp(f[:, None, :] - t1[:, :, None]) / (1.0 + t2[:, :, None]))),
+        (np.log1p(t3) - (np.take_along_axis(f, y[:, None], axis=1) - t1))[:, 0],
+        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * t5 - np.where((classes == y[:, None]), np.where((classes == t0), t6, 1.0 - t5), 0.0),
+        t5[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t0[:, :, None]), t6[:, :, None], 1.0 - t5[:, None, :]), -t5[:, None, :]),
     )
 
 
@@ -146,7 +185,9 @@ def inverse_link(f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
+    t2 = np.exp(f - t0)
+    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
+    t4 = 1.0 + t3
     return (
-        np.exp(f - t0) / (1.0 + t2),
+        t2 / t4,
     )
