@@ -2,7 +2,8 @@
 
 A bound on the error of each value is known before the kernel runs: an operation adds its own rounding, and amplifies
 the errors of what it is made of: exp(x) by the size of x, a sum by what its terms lose against each other, a product
-by 1. Ranges bound the amplification. Errors are relative, in units of 2**-53; a unit is at most one ulp.
+by 1. Ranges bound the amplification. Errors are relative, in units of 2**-53; a unit is at most one ulp. Beside them
+stand absolute ones, which a small term of a large sum keeps small.
 
 A value is *plain*, one double, or a *pair* hi + lo of about 106 bits. At first all that rounds is a pair. Then what
 matters least is made plain again, as long as every output stays within the goal. Near a root of a sum no bound holds:
@@ -15,8 +16,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .ir import Bin, BoolOp, Call, Cmp, Const, Kernel, Neg, Node, Select, Var
 from .ranges import EVERYTHING, Range, added, applied, between, hull, inverse, multiplied, negative, squared
@@ -29,12 +33,12 @@ FUNCTION_ROUNDING: Mapping[str, float] = {
     "arctan": 1.2, "pow": 1.2, "hypot": 3.0, "erf": 2.0, "sinh": 6.0, "cosh": 4.0,
 }  # fmt: skip
 
-# The same for pairs: a few units of 2**-104 for an operation, fewer bits for a function. A sine of a pair is the plain
-# one, corrected for the second part.
+# The same for pairs: a few units of 2**-104 for an operation, fewer bits for a function.
 PAIR_ROUNDING = 2.0**-48
 PAIR_FUNCTIONS: Mapping[str, float] = {
-    "sqrt": PAIR_ROUNDING, "hypot": 2.0**-46, "sin": 1.2, "cos": 1.2,
-    **dict.fromkeys(("exp", "expm1", "log", "log1p", "tanh", "pow", "atan", "arctan", "sinh", "cosh"), 2.0**-11),
+    "sqrt": PAIR_ROUNDING, "hypot": 2.0**-46,
+    **dict.fromkeys(("exp", "expm1", "log", "log1p", "tanh", "pow", "atan", "arctan"), 2.0**-11),
+    **dict.fromkeys(("sin", "cos", "sinh", "cosh"), 2.0**-10),
 }  # fmt: skip
 
 # exp(x) is 0 or infinite from here on.
@@ -70,59 +74,95 @@ class Step:
     """One value: its node, the steps it is computed from, and by which `factors` that amplifies their errors.
 
     A `blend` is a weighted mean, or one of its two operands: its error is between theirs. `plain` and `pair` are its
-    own errors in both forms. What `passes` on its operands adds no error and has their form.
+    own errors in both forms. What `passes` on its operands adds no error and has their form. `slopes` are the
+    largest, by which absolute errors are amplified.
     """
 
     node: Node
     range: Range = EVERYTHING
     operands: tuple[int, ...] = ()
     factors: tuple[float, ...] = ()
+    slopes: tuple[float, ...] = ()
     blend: bool = False
     plain: float = 0.0
     pair: float | None = None
     passes: bool = False
 
+    def inherited(self, seen: Floats) -> Floats:
+        """The relative error from those of the operands."""
+        factors = np.array(self.factors)[:, None]
+        if not self.blend:
+            return np.asarray((factors * seen).sum(axis=0))
+        more = np.where(seen[0] > seen[1], factors[0], factors[1])
+        return np.asarray(more * seen.max(axis=0) + (1 - more) * seen.min(axis=0))
+
     @property
     def may_be_pair(self) -> bool:
         return self.pair is not None
 
-    def inherited(self, seen: Sequence[float]) -> float:
-        """The error from those of the operands."""
-        if not self.blend:
-            return sum(f * e for f, e in zip(self.factors, seen, strict=True))
-        (less, _), (more, factor) = sorted(zip(seen, self.factors, strict=True))
-        return factor * more + (1 - factor) * less
+
+Floats = NDArray[np.float64]
+Choices = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """The form and the error of every step, given which are pairs by choice."""
+    """The form and the error of every step, in several plans at once: a row for each step, a column for each plan."""
 
     steps: Sequence[Step]
-    pairs: frozenset[int]
-    units: Sequence[float]
+    pairs: Choices
+    units: Floats
+    absolute: Floats
 
     @classmethod
-    def of(cls, steps: Sequence[Step], chosen: Iterable[int]) -> Errors:
-        pairs, units = set(chosen), list[float]()
-        for i, step in enumerate(steps):
-            if step.passes and not pairs.isdisjoint(step.operands):
-                pairs.add(i)
-            is_pair = i in pairs
-            # What is plain sees its operands rounded.
-            seen = [units[j] + (j in pairs and not is_pair) for j in step.operands]
-            own = 0.0 if step.passes else step.pair if is_pair else step.plain
-            units.append((step.inherited(seen) if seen else 0.0) + (own or 0.0))
-        return cls(steps, frozenset(pairs), units)
+    def of(cls, steps: Sequence[Step], chosen: Choices) -> Errors:
+        """Of the plans in which the chosen steps are pairs."""
+        made = cls(steps, chosen.copy(), np.zeros(chosen.shape), np.zeros(chosen.shape))
+        with np.errstate(all="ignore"):
+            for i, step in enumerate(steps):
+                made._add(i, step)
+        return made
 
-    def ulps(self, root: int) -> float:
+    def _add(self, i: int, step: Step) -> None:
+        operands = list(step.operands)
+        if step.passes:
+            self.pairs[i] |= self.pairs[operands].any(axis=0)
+            own: Floats = np.zeros(self.pairs.shape[1])
+        else:
+            own = np.where(self.pairs[i], step.pair or 0.0, step.plain)
+        if operands:
+            # What is plain sees its operands rounded.
+            rounded = self.pairs[operands] & ~self.pairs[i]
+            seen = self.units[operands] + rounded
+            largest = np.array([[self.steps[j].range.most] for j in operands])
+            shifts = self.absolute[operands] + np.where(rounded, largest, 0.0)
+            moved = _times(np.array(step.slopes)[:, None], shifts)
+            relative = step.inherited(seen)
+            absolute = moved.max(axis=0) if step.passes else moved.sum(axis=0)
+            match step.node:
+                case Call("exp", _):
+                    relative = np.fmin(relative, shifts[0])
+                case Call("log", _):
+                    absolute = np.fmin(absolute, seen[0])
+            if step.range.least > 0:
+                relative = np.fmin(relative, absolute / step.range.least)
+            self.units[i] = relative + own
+            self.absolute[i] = np.fmin(absolute, _times(relative, step.range.most)) + _times(own, step.range.most)
+        else:
+            self.units[i], self.absolute[i] = own, _times(own, step.range.most)
+
+    def ulps(self, root: int) -> Floats:
         """The error of an output: what is rounded last is half an ulp off, however many units that is."""
         step = self.steps[root]
-        if root in self.pairs:
-            return 0.5 + self.units[root]
+        plain = self.units[root] - step.plain / 2
         if step.passes:
-            return max(map(self.ulps, step.operands), default=0.0)
-        return self.units[root] - step.plain / 2
+            plain = np.max([self.ulps(j) for j in step.operands], axis=0)
+        return np.where(self.pairs[root], 0.5 + self.units[root], plain)
+
+
+def _times(a: Floats | float, b: Floats | float) -> Floats:
+    """A product in which 0 times infinity is 0."""
+    return np.where((np.asarray(a) == 0) | (np.asarray(b) == 0), 0.0, np.multiply(a, b))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +221,15 @@ def plan(kernels: Sequence[Kernel], goal: Goal) -> Plan:
         outputs = _read(kernels, tree, graph)
         limits = [(i, goal.of(name)) for name, roots in outputs.items() for i in sorted(roots)]
         limits += [(i, COMPARED) for i in graph.compared]
-        everything = Errors.of(graph.steps, {i for i, s in enumerate(graph.steps) if s.may_be_pair})
-        if all(everything.ulps(i) <= limit for i, limit in limits):
+        everything = np.array([[s.may_be_pair] for s in graph.steps], np.bool_)
+        errors = Errors.of(graph.steps, everything)
+        if all(errors.ulps(i)[0] <= limit for i, limit in limits):
             break
-    errors = _fewest(everything, limits)
-    bounds = {name: max(map(errors.ulps, roots)) for name, roots in outputs.items()}
-    return Plan(tree, frozenset(id(graph.steps[i].node) for i in errors.pairs), bounds, cancellation, errors)
+    # What even pairs do not reach may not get worse.
+    errors = _fewest(errors, [(i, max(limit, float(errors.ulps(i)[0]))) for i, limit in limits])
+    bounds = {name: max(float(errors.ulps(i)[0]) for i in roots) for name, roots in outputs.items()}
+    pairs = frozenset(id(s.node) for s, is_pair in zip(graph.steps, errors.pairs[:, 0], strict=True) if is_pair)
+    return Plan(tree, pairs, bounds, cancellation, errors)
 
 
 def _read(kernels: Sequence[Kernel], tree: Tree, graph: _Graph) -> dict[str, set[int]]:
@@ -206,31 +249,31 @@ def _read(kernels: Sequence[Kernel], tree: Tree, graph: _Graph) -> dict[str, set
 def _fewest(errors: Errors, limits: Sequence[tuple[int, float]]) -> Errors:
     """As few pairs as the limits allow: made plain in turn, first what matters least for what it costs."""
     steps = errors.steps
-    chosen = {i for i, s in enumerate(steps) if s.may_be_pair}
-    weights = _weights(steps, [i for i, _ in limits])
-    # What even pairs do not reach may not get worse.
-    allowed = [(i, max(limit, errors.ulps(i))) for i, limit in limits]
+    chosen = np.array([s.may_be_pair for s in steps], np.bool_)
 
-    def worth(i: int) -> tuple[float, int]:
-        return weights[i] / (FUNCTION_COST if isinstance(steps[i].node, Call) else 1.0), i
+    def used(without: Choices) -> Floats:
+        """Of plans that make more steps plain, how much of what is allowed is used up where that is most."""
+        found = Errors.of(steps, chosen[:, None] & ~without)
+        return np.max([found.ulps(i) / limit for i, limit in limits if limit], axis=0, initial=0.0)
 
-    for i in sorted(chosen, key=worth):
-        attempt = Errors.of(steps, chosen - {i})
-        if all(attempt.ulps(root) <= limit for root, limit in allowed):
-            chosen.discard(i)
-            errors = attempt
-    return errors
+    while chosen.any():
+        candidates = np.flatnonzero(chosen).tolist()
+        alone = used(_columns(len(steps), [[i] for i in candidates]))
+        cost = np.array([FUNCTION_COST if isinstance(steps[i].node, Call) else 1.0 for i in candidates])
+        turn = [candidates[k] for k in np.argsort((alone - alone.min()) / cost, kind="stable") if alone[k] <= 1]
+        if not turn:
+            break
+        fits = used(_columns(len(steps), [turn[: n + 1] for n in range(len(turn))])) <= 1
+        chosen[turn[: int(np.flatnonzero(fits)[-1]) + 1] if fits.any() else turn[:1]] = False
+    return Errors.of(steps, chosen[:, None])
 
 
-def _weights(steps: Sequence[Step], roots: Iterable[int]) -> list[float]:
-    """How much of an error of each step arrives at the outputs, over all ways together."""
-    weights = [0.0] * len(steps)
-    for i in roots:
-        weights[i] = 1.0
-    for i in range(len(steps) - 1, -1, -1):
-        for j, factor in zip(steps[i].operands, steps[i].factors, strict=True):
-            weights[j] += weights[i] * factor
-    return weights
+def _columns(rows: int, members: Sequence[Sequence[int]]) -> Choices:
+    """A column for each of the given sets of rows."""
+    made = np.zeros((rows, len(members)), np.bool_)
+    for column, those in enumerate(members):
+        made[list(those), column] = True
+    return made
 
 
 # From nodes to steps ------------------------------------------------------------------------------
@@ -283,7 +326,8 @@ class _Graph:
 
     def _passing(self, node: Node, where: Range, *operands: Node) -> Step:
         blend = len(operands) > 1
-        return Step(node, where, self._all(operands), (1.0,) * len(operands), blend=blend, passes=True)
+        ones = (1.0,) * len(operands)
+        return Step(node, where, self._all(operands), ones, ones, blend=blend, passes=True)
 
     def _all(self, nodes: Iterable[Node]) -> tuple[int, ...]:
         return tuple(self.number(n) for n in nodes)
@@ -297,14 +341,16 @@ class _Graph:
                 where = between(max(where.low, -1.0), min(where.high, 1.0), where.least)
             for unit, other in ((right, left), (left, right)):
                 if self._is_unit(unit) and (op == "*" or unit is right):
-                    return self._passing(node, where, other)
-            return Step(node, where, operands, (1.0, 1.0), plain=ROUNDING, pair=PAIR_ROUNDING)
+                    size = self.range(unit).most
+                    return replace(self._passing(node, where, other), slopes=(size if op == "*" else 1 / size,))
+            slopes = (b.most, a.most) if op == "*" else (_quotient(1.0, b.least), _quotient(where.most, b.least))
+            return Step(node, where, operands, (1.0, 1.0), slopes, plain=ROUNDING, pair=PAIR_ROUNDING)
         b = b if op == "+" else negative(b)
         where = added(a, b)
         one_sign = a.sign * b.sign > 0
         most = 1.0 if one_sign else self.cancellation
         factors = tuple(min(most, _quotient(r.most, where.least)) for r in (a, b))
-        return Step(node, where, operands, factors, blend=one_sign, plain=ROUNDING, pair=PAIR_ROUNDING)
+        return Step(node, where, operands, factors, (1.0, 1.0), one_sign, ROUNDING, PAIR_ROUNDING)
 
     def _is_share(self, part: Node, total: Bin) -> bool:
         """Whether part/total is x/(x + y) or (x - y)/(x + y) for x and y of one sign: at most 1."""
@@ -321,8 +367,10 @@ class _Graph:
                 return self._is_unit(x)
             case Bin("*", a, b):
                 return self._is_unit(a) and self._is_unit(b)
-        where = self.range(node)
-        return where.least == where.most and math.frexp(where.most)[0] in (0.0, 0.5)
+            case Const() | Var():
+                where = self.range(node)
+                return where.least == where.most and math.frexp(where.most)[0] in (0.0, 0.5)
+        return False
 
     def _function(self, node: Node, function: str, arguments: tuple[Node, ...]) -> Step:
         ranges = tuple(self.range(a) for a in arguments)
@@ -338,9 +386,11 @@ class _Graph:
                 return Step(node, where)
         factors = tuple(min(f, LARGEST_FACTOR) for f in amplification(function, ranges, self.cancellation))
         if function == "fmod":
-            return Step(node, where, self._all(arguments), factors)
+            return Step(node, where, self._all(arguments), factors, (math.inf,) * len(factors))
         own = FUNCTION_ROUNDING[function]
-        return Step(node, where, self._all(arguments), factors, plain=own, pair=PAIR_FUNCTIONS.get(function))
+        slope = 1.0 if function in ("tanh", "atan", "arctan", "sin", "cos", "hypot") else math.inf
+        slopes = (slope,) * len(factors)
+        return Step(node, where, self._all(arguments), factors, slopes, plain=own, pair=PAIR_FUNCTIONS.get(function))
 
 
 def amplification(function: str, ranges: Sequence[Range], cancellation: float) -> tuple[float, ...]:

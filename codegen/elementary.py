@@ -44,7 +44,7 @@ NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "pair_halves": (
         "pair_scale", "pair_abs", "pair_expm1", "pair_add", "pair_div", "pair_add_d", "pair_mul", "pair_of",
     ),
-    "pair_cosh": ("pair_halves",),
+    "pair_cosh": ("pair_halves",), "pair_sin": ("pair_reduced",), "pair_cos": ("pair_reduced",),
     "pair_pow": ("pair_power_log", "power_of", "pair_exp", "pair_mul"), "pair_power_log": ("pair_log_wide",),
     "pair_atan": ("pair_steps",), "pair_reduced": ("pair_steps",), "pair_steps": ("pair",),
     **dict.fromkeys(("pair_log_near", "pair_log_of", "pair_log_wide"), ("pair_steps", "exponent_of")),
