@@ -28,14 +28,14 @@ static inline double maximum(double a, double b)
     return a > b ? a : b;
 }
 
-static inline float maximumf(float a, float b)
-{
-    return a > b ? a : b;
-}
-
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
+}
+
+static inline float maximumf(float a, float b)
+{
+    return a > b ? a : b;
 }
 
 static inline float signf(float x)
@@ -80,10 +80,10 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double epsilon = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+    const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -111,10 +111,10 @@ void lossforge_epsilon_insensitive_loss_f64(size_t n, const double *y, const dou
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double epsilon = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+    const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -158,9 +158,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 
 void lossforge_epsilon_insensitive_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_epsilon_insensitive_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double epsilon, double *hessian)
@@ -173,11 +174,11 @@ void lossforge_epsilon_insensitive_hessian_f64(size_t n, const double *y, const 
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double epsilon = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+    const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -208,11 +209,11 @@ void lossforge_epsilon_insensitive_loss_gradient_f64(size_t n, const double *y, 
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double epsilon = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+    const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -243,12 +244,12 @@ void lossforge_epsilon_insensitive_gradient_hessian_f64(size_t n, const double *
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double epsilon = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+    const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -281,10 +282,10 @@ void lossforge_epsilon_insensitive_loss_gradient_hessian_f64(size_t n, const dou
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -313,12 +314,13 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float epsilon = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -326,12 +328,27 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float r = f_i - y_i;
         loss[row] = maximumf(0.0f, fabsf(r) - epsilon);
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)maximum(0.0, fabs(r) - epsilon);
+    }
+#endif
 }
 
 void lossforge_epsilon_insensitive_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
-    const float constants[] = {epsilon};
+    const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -344,12 +361,13 @@ void lossforge_epsilon_insensitive_loss_f32(size_t n, const float *y, const floa
     lossforge_epsilon_insensitive_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float epsilon = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -359,12 +377,29 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float t1 = signf(r);
         gradient[row] = ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? t1 : 0.5f * t1));
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t1 = sign(r);
+        gradient[row] = (float)((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? t1 : 0.5 * t1));
+    }
+#endif
 }
 
 void lossforge_epsilon_insensitive_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
-    const float constants[] = {epsilon};
+    const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -377,11 +412,12 @@ void lossforge_epsilon_insensitive_gradient_f32(size_t n, const float *y, const 
     lossforge_epsilon_insensitive_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -389,13 +425,28 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float f_i = f[row];
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_epsilon_insensitive_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_epsilon_insensitive_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float epsilon, float *hessian)
@@ -406,13 +457,14 @@ void lossforge_epsilon_insensitive_hessian_f32(size_t n, const float *y, const f
     lossforge_epsilon_insensitive_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float epsilon = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -423,12 +475,30 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = maximumf(0.0f, t0 - epsilon);
         gradient[row] = ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? t1 : 0.5f * t1));
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t1 = sign(r);
+        loss[row] = (float)maximum(0.0, t0 - epsilon);
+        gradient[row] = (float)((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? t1 : 0.5 * t1));
+    }
+#endif
 }
 
 void lossforge_epsilon_insensitive_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
-    const float constants[] = {epsilon};
+    const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -441,13 +511,14 @@ void lossforge_epsilon_insensitive_loss_gradient_f32(size_t n, const float *y, c
     lossforge_epsilon_insensitive_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float epsilon = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -458,12 +529,30 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? t1 : 0.5f * t1));
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t1 = sign(r);
+        gradient[row] = (float)((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? t1 : 0.5 * t1));
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_epsilon_insensitive_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
-    const float constants[] = {epsilon};
+    const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -476,14 +565,15 @@ void lossforge_epsilon_insensitive_gradient_hessian_f32(size_t n, const float *y
     lossforge_epsilon_insensitive_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float epsilon = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -495,12 +585,31 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? t1 : 0.5f * t1));
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t1 = sign(r);
+        loss[row] = (float)maximum(0.0, t0 - epsilon);
+        gradient[row] = (float)((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? t1 : 0.5 * t1));
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_epsilon_insensitive_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
-    const float constants[] = {epsilon};
+    const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -994,7 +994,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = sinh_v(minimum(1.0, t0));
-        loss[row] = (float)((t0 <= 1.0) ? 0.5 * log1p_fast(t1 * t1) : pair_value(pair_add_d(pair_log1p(pair_of(exp_fast(-(2.0 * t0)))), t0)) - 0.6931471805599453);
+        loss[row] = (float)((t0 <= 1.0) ? 0.5 * log1p_fast(t1 * t1) : t0 + log1p_fast(exp_fast(-(2.0 * t0))) - 0.6931471805599453);
     }
 #endif
 }
@@ -1142,7 +1142,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = sinh_v(minimum(1.0, t0));
-        loss[row] = (float)((t0 <= 1.0) ? 0.5 * log1p_fast(t1 * t1) : pair_value(pair_add_d(pair_log1p(pair_of(exp_fast(-(2.0 * t0)))), t0)) - 0.6931471805599453);
+        loss[row] = (float)((t0 <= 1.0) ? 0.5 * log1p_fast(t1 * t1) : t0 + log1p_fast(exp_fast(-(2.0 * t0))) - 0.6931471805599453);
         gradient[row] = (float)tanh_fast(r);
     }
 #endif
@@ -1254,7 +1254,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t1 = sinh_v(minimum(1.0, t0));
         const double t2 = exp_fast(-(2.0 * t0));
         const double t3 = 2.0 * exp_fast(-t0) / (1.0 + t2);
-        loss[row] = (float)((t0 <= 1.0) ? 0.5 * log1p_fast(t1 * t1) : pair_value(pair_add_d(pair_log1p(pair_of(t2)), t0)) - 0.6931471805599453);
+        loss[row] = (float)((t0 <= 1.0) ? 0.5 * log1p_fast(t1 * t1) : t0 + log1p_fast(t2) - 0.6931471805599453);
         gradient[row] = (float)tanh_fast(r);
         hessian[row] = (float)(t3 * t3);
     }

@@ -28,14 +28,14 @@ static inline double maximum(double a, double b)
     return a > b ? a : b;
 }
 
-static inline float maximumf(float a, float b)
-{
-    return a > b ? a : b;
-}
-
 static inline double minimum(double a, double b)
 {
     return a < b ? a : b;
+}
+
+static inline float maximumf(float a, float b)
+{
+    return a > b ? a : b;
 }
 
 static inline float minimumf(float a, float b)
@@ -95,9 +95,10 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 
 void lossforge_ramp_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_ramp_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
@@ -125,9 +126,10 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 
 void lossforge_ramp_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_ramp_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
@@ -153,9 +155,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 
 void lossforge_ramp_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_ramp_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
@@ -185,9 +188,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 
 void lossforge_ramp_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_ramp_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
@@ -217,9 +221,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 
 void lossforge_ramp_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_ramp_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
@@ -251,9 +256,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 
 void lossforge_ramp_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_ramp_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
@@ -266,10 +272,10 @@ void lossforge_ramp_loss_gradient_hessian_f64(size_t n, const double *y, const d
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -298,11 +304,12 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -311,13 +318,29 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float m = f_i * y_i;
         loss[row] = minimumf(1.0f, maximumf(0.0f, 1.0f - m));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        loss[row] = (float)minimum(1.0, maximum(0.0, 1.0 - m));
+    }
+#endif
 }
 
 void lossforge_ramp_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_ramp_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
@@ -327,11 +350,12 @@ void lossforge_ramp_loss_f32(size_t n, const float *y, const float *f, const flo
     lossforge_ramp_loss_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -341,13 +365,30 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float t0 = -(0.5f * y_i);
         gradient[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < 0.0f) ? 0.0f : ((0.0f < m) ? -y_i : t0)) : t0)) : m);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = -(0.5 * y_i);
+        gradient[row] = (float)((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < 0.0) ? 0.0 : ((0.0 < m) ? -y_i : t0)) : t0)) : m);
+    }
+#endif
 }
 
 void lossforge_ramp_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_ramp_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
@@ -357,11 +398,12 @@ void lossforge_ramp_gradient_f32(size_t n, const float *y, const float *f, const
     lossforge_ramp_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -369,13 +411,28 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float f_i = f[row];
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_ramp_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_ramp_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
@@ -385,12 +442,13 @@ void lossforge_ramp_hessian_f32(size_t n, const float *y, const float *f, const 
     lossforge_ramp_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -401,13 +459,31 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = minimumf(1.0f, maximumf(0.0f, 1.0f - m));
         gradient[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < 0.0f) ? 0.0f : ((0.0f < m) ? -y_i : t0)) : t0)) : m);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = -(0.5 * y_i);
+        loss[row] = (float)minimum(1.0, maximum(0.0, 1.0 - m));
+        gradient[row] = (float)((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < 0.0) ? 0.0 : ((0.0 < m) ? -y_i : t0)) : t0)) : m);
+    }
+#endif
 }
 
 void lossforge_ramp_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_ramp_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
@@ -417,12 +493,13 @@ void lossforge_ramp_loss_gradient_f32(size_t n, const float *y, const float *f, 
     lossforge_ramp_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -433,13 +510,31 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < 0.0f) ? 0.0f : ((0.0f < m) ? -y_i : t0)) : t0)) : m);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = -(0.5 * y_i);
+        gradient[row] = (float)((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < 0.0) ? 0.0 : ((0.0 < m) ? -y_i : t0)) : t0)) : m);
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_ramp_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_ramp_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
@@ -449,13 +544,14 @@ void lossforge_ramp_gradient_hessian_f32(size_t n, const float *y, const float *
     lossforge_ramp_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -467,13 +563,32 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < 0.0f) ? 0.0f : ((0.0f < m) ? -y_i : t0)) : t0)) : m);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = -(0.5 * y_i);
+        loss[row] = (float)minimum(1.0, maximum(0.0, 1.0 - m));
+        gradient[row] = (float)((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < 0.0) ? 0.0 : ((0.0 < m) ? -y_i : t0)) : t0)) : m);
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_ramp_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_ramp_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)

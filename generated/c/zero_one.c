@@ -75,9 +75,10 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 
 void lossforge_zero_one_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_zero_one_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
@@ -103,9 +104,10 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 
 void lossforge_zero_one_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_zero_one_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
@@ -131,9 +133,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 
 void lossforge_zero_one_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_zero_one_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
@@ -162,9 +165,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 
 void lossforge_zero_one_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_zero_one_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
@@ -193,9 +197,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 
 void lossforge_zero_one_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_zero_one_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
@@ -227,9 +232,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 
 void lossforge_zero_one_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_zero_one_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
@@ -242,10 +248,10 @@ void lossforge_zero_one_loss_gradient_hessian_f64(size_t n, const double *y, con
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -274,11 +280,12 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -287,13 +294,29 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float m = f_i * y_i;
         loss[row] = ((m == m) ? ((m <= 0.0f) ? 1.0f : 0.0f) : m);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        loss[row] = (float)((m == m) ? ((m <= 0.0) ? 1.0 : 0.0) : m);
+    }
+#endif
 }
 
 void lossforge_zero_one_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_zero_one_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
@@ -303,11 +326,12 @@ void lossforge_zero_one_loss_f32(size_t n, const float *y, const float *f, const
     lossforge_zero_one_loss_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -315,13 +339,28 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float f_i = f[row];
         gradient[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        gradient[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_zero_one_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_zero_one_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
@@ -331,11 +370,12 @@ void lossforge_zero_one_gradient_f32(size_t n, const float *y, const float *f, c
     lossforge_zero_one_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -343,13 +383,28 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float f_i = f[row];
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_zero_one_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_zero_one_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
@@ -359,12 +414,13 @@ void lossforge_zero_one_hessian_f32(size_t n, const float *y, const float *f, co
     lossforge_zero_one_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -374,13 +430,30 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = ((m == m) ? ((m <= 0.0f) ? 1.0f : 0.0f) : m);
         gradient[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        loss[row] = (float)((m == m) ? ((m <= 0.0) ? 1.0 : 0.0) : m);
+        gradient[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_zero_one_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_zero_one_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
@@ -390,12 +463,13 @@ void lossforge_zero_one_loss_gradient_f32(size_t n, const float *y, const float 
     lossforge_zero_one_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -405,13 +479,30 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = t0;
         hessian[row] = t0;
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        gradient[row] = (float)t0;
+        hessian[row] = (float)t0;
+    }
+#endif
 }
 
 void lossforge_zero_one_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_zero_one_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
@@ -421,13 +512,14 @@ void lossforge_zero_one_gradient_hessian_f32(size_t n, const float *y, const flo
     lossforge_zero_one_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -439,13 +531,32 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = t0;
         hessian[row] = t0;
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+        loss[row] = (float)((m == m) ? ((m <= 0.0) ? 1.0 : 0.0) : m);
+        gradient[row] = (float)t0;
+        hessian[row] = (float)t0;
+    }
+#endif
 }
 
 void lossforge_zero_one_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_zero_one_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
