@@ -30,7 +30,7 @@ from .ranges import EVERYTHING, Range, added, applied, between, hull, inverse, m
 ROUNDING = 1.0
 FUNCTION_ROUNDING: Mapping[str, float] = {
     "sqrt": 1.0, "exp": 1.6, "expm1": 1.6, "log": 1.4, "log1p": 1.4, "tanh": 1.6, "sin": 1.2, "cos": 1.2, "atan": 1.2,
-    "arctan": 1.2, "pow": 1.2, "hypot": 3.0, "erf": 2.0, "sinh": 6.0, "cosh": 4.0,
+    "arctan": 1.2, "pow": 1.2, "hypot": 4.0, "erf": 2.0, "sinh": 8.0, "cosh": 4.0,
 }  # fmt: skip
 
 # The same for pairs: a few units of 2**-104 for an operation, fewer bits for a function.
