@@ -28,8 +28,8 @@ NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "expm1_of": ("reduced",), "reduced": ("fused",), "log_of": ("exponent_of",), "exponent_of": ("fused",), "fused": (),
     "arctan": ("atan",), "atan": ("atan_single",), "atan_fast": ("atan_single",), "atan_single": ("fused",),
     "pow": ("power_log", "power_of", "exp_of", "pair_mul_d", "pair_of", "pow_single"),
-    "pow_fast": ("power_log", "power_of", "pair_mul_d", "pair_of", "pow_single"),
-    "power_log": ("pair_log_near",), "power_of": ("pair",), "exp_of": ("reduced",),
+    "pow_fast": ("power_log", "power_of", "pair_mul_d", "pair_of", "pair_rest", "pow_single"),
+    "power_log": ("pair_log_near",), "power_of": ("pair",), "exp_of": ("reduced", "pair_rest"),
     "pow_single": ("power_of", "exponent_of"),
     "exp_fast": ("fused",), "expm1_fast": ("expm1_fast_of",), "tanh_fast": ("expm1_fast_of",),
     "expm1_fast_of": ("fused",), "log_fast": ("log_fast_of",),
@@ -40,7 +40,8 @@ NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "pair_exp": ("pair_reduced",), "pair_expm1": ("pair_reduced", "pair_if"), "pair_tanh": ("pair_expm1",),
     "pair_log": ("pair_log_of",), "pair_log1p": ("pair_log_of", "pair_sum", "pair_if"),
     "pair_pow": ("pair_power_log", "power_of", "pair_exp", "pair_mul"), "pair_power_log": ("pair_log_wide",),
-    "pair_atan": ("pair_steps",), "pair_reduced": ("pair_steps",), "pair_steps": ("pair",),
+    "pair_atan": ("pair_steps",), "pair_reduced": ("pair_steps", "pair_rest"), "pair_rest": ("pair",),
+    "pair_steps": ("pair",),
     **dict.fromkeys(("pair_log_near", "pair_log_of", "pair_log_wide"), ("pair_steps", "exponent_of")),
 }  # fmt: skip
 FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "atan", "pow")
