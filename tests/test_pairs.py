@@ -44,7 +44,8 @@ CASES = {
     "pair_sqrt": Case("p", mp.sqrt, -98), "pair_max": Case("pp", max, -200), "pair_min": Case("pp", min, -200),
     "pair_exp": Case("p", mp.exp, -62), "pair_expm1": Case("p", mp.expm1, -62), "pair_log": Case("p", mp.log, -62),
     "pair_log1p": Case("p", mp.log1p, -62), "pair_tanh": Case("p", mp.tanh, -62), "pair_atan": Case("p", mp.atan, -62),
-    "pair_pow": Case("pp", mp.power, -62),
+    "pair_pow": Case("pp", mp.power, -62), "pair_sinh": Case("p", mp.sinh, -62), "pair_cosh": Case("p", mp.cosh, -62),
+    "pair_hypot": Case("pp", mp.hypot, -98),
 }  # fmt: skip
 
 
@@ -111,7 +112,8 @@ def operands(name: str, n: int) -> list[Operand]:
     edges = rng.choice([0.125, 0.375, 0.75, 1.0, 4 / 3, 8 / 3, 8.0], n)
     heads["pair_atan"] = [[sign * wide, sign * edges + close, rng.uniform(-1.5, 1.5, n)]]
     bases = np.concatenate([wide, 1.5 + close, 0.75 + close, 1 + 1e-9 * tiny + 1e-15, rng.uniform(0.1, 4, n)])
-    heads["pair_pow"] = [[bases], [rng.uniform(-600, 709, 5 * n) / np.log(bases)]]
+    heads["pair_pow"] = [[bases], [rng.uniform(-600, 600, 5 * n) / np.log(bases)]]
+    heads["pair_sinh"] = heads["pair_cosh"] = [[rng.uniform(-710.4, 710.4, n), rng.uniform(-32, 32, n), sign * tiny]]
     heads["pair_expm1"] = [[np.maximum(x, -50) for x in heads["pair_exp"][0]]]
     if name in ("pair_add", "pair_add_d", "pair_sum"):  # of one sign: nothing cancels
         heads[name] = [[sign * wide], [sign * wide * np.exp(rng.uniform(-45, 45, n))]]
@@ -161,7 +163,7 @@ PLAIN: dict[str, Callable[..., np.ndarray]] = {
     "sub": np.subtract, "prod": np.multiply, "mul": np.multiply, "mul_d": np.multiply, "quot": np.divide,
     "div": np.divide, "sqrt": np.sqrt, "max": lambda a, b: np.where(a > b, a, b),
     "min": lambda a, b: np.where(a < b, a, b), "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p,
-    "tanh": np.tanh, "atan": np.arctan, "pow": np.power,
+    "tanh": np.tanh, "atan": np.arctan, "pow": np.power, "sinh": np.sinh, "cosh": np.cosh, "hypot": np.hypot,
 }  # fmt: skip
 
 
