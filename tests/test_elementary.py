@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from extent import WHOLE
 from mpmath import mp, mpf
 
 from lossforge.cli.build import ROOT
-from lossforge.codegen.elementary import FAST, FUNCTIONS, NEEDS, closure, source
+from lossforge.codegen.elementary import NEEDS, closure, source
 from lossforge.codegen.target import FLOAT32, FLOAT64, Precision
 from lossforge.runtime.native import FLAGS, INSTRUCTIONS, instructions
 
@@ -26,9 +26,9 @@ PRECISIONS: tuple[Precision, ...] = (FLOAT64, FLOAT32)
 BOUNDS = {
     "exp_v": (0.8, 0.8), "expm1_v": (0.8, 1.1), "log_v": (0.7, 0.8), "log1p_v": (0.7, 0.8), "tanh_v": (0.8, 1.5),
     "atan_v": (0.6, 1.0), "exp_fast": (1.5, 1.5), "expm1_fast": (1.8, 1.8), "log_fast": (1.2, 1.2),
-    "log1p_fast": (1.2, 1.2), "tanh_fast": (2.3, 2.3), "atan_fast": (2.3, 2.3),
+    "log1p_fast": (1.2, 1.2), "tanh_fast": (2.3, 2.3), "atan_fast": (2.0, 2.0),
 }  # fmt: skip
-POWERS = {"pow_v": 0.8, "pow_fast": 1.5}
+POWERS = {"pow_v": 1.0, "pow_fast": 1.6}
 SPECIAL = [
     0.0, -0.0, np.inf, -np.inf, np.nan, -1.0, -2.0, 1.0, 0.5, 0.75, 1.5, 1e308, 2.6e38, 3.3e38, -3.3e38, 1.2e308,
     5e-324, -5e-324, 1e-45, 1e-310, 2.2250738585072014e-308, 1.1754944e-38, 709.78, 709.9, 88.72, 88.9, -745.2, -103.98,
@@ -39,32 +39,36 @@ SPECIAL = [
 LEVELS = [*INSTRUCTIONS][: [*INSTRUCTIONS].index(instructions()) + 1]
 
 
-def code() -> str:
+def code(names: Sequence[str], precisions: Sequence[Precision] = PRECISIONS) -> str:
+    """A loop for each name in each precision."""
     lines = [f"#include <{h}.h>" for h in ("math", "stddef", "stdint", "string")]
-    for p in PRECISIONS:
+    wanted = closure(name.removesuffix("_v") for name in names)
+    for p in precisions:
         t, s = p.c_type, p.function_suffix
-        lines.append(source(closure([*FUNCTIONS, *FAST]), p))
-        lines += [
-            f"void {f}_{p.name}(size_t n, const {t} *restrict x, {t} *restrict y)\n"
-            f"{{\n    for (size_t i = 0; i < n; i++)\n        y[i] = {f}{s}(x[i]);\n}}"
-            for f in BOUNDS
-        ]
-        lines += [
-            f"void {f}_{p.name}(size_t n, const {t} *restrict x, const {t} *restrict a, {t} *restrict y)\n"
-            f"{{\n    for (size_t i = 0; i < n; i++)\n        y[i] = {f}{s}(x[i], a[i]);\n}}"
-            for f in POWERS
-        ]
+        lines.append(source(wanted, p))
+        for name in names:
+            arguments = ("x", "a") if name in POWERS else ("x",)
+            parameters = ", ".join(f"const {t} *restrict {a}" for a in arguments)
+            call = f"{name}{s}({', '.join(f'{a}[i]' for a in arguments)})"
+            lines.append(
+                f"void {name}_{p.name}(size_t n, {parameters}, {t} *restrict y)\n"
+                f"{{\n    for (size_t i = 0; i < n; i++)\n        y[i] = {call};\n}}"
+            )
     return "\n".join(lines) + "\n"
 
 
-@cache
-def library(level: str, compiler: str, folder: Path) -> ctypes.CDLL:
+def build(text: str, level: str, compiler: str, folder: Path) -> ctypes.CDLL:
     path = folder / f"{compiler}-{level}.so"
-    (folder / "elementary.c").write_text(code(), encoding="utf-8")
+    (folder / "elementary.c").write_text(text, encoding="utf-8")
     warnings = ["-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
     command = [compiler, *FLAGS, *INSTRUCTIONS[level], *warnings, "elementary.c", "-o", str(path), "-lm"]
     subprocess.run(command, cwd=folder, check=True)
     return ctypes.CDLL(str(path))
+
+
+@cache
+def library(level: str, compiler: str, folder: Path) -> ctypes.CDLL:
+    return build(code([*BOUNDS, *POWERS]), level, compiler, folder)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +101,7 @@ def inputs(name: str, n: int) -> np.ndarray:
         return np.concatenate([x[x > -1] for x in inside])
     if name == "atan":
         near = rng.uniform(-0.01, 0.01, n)
-        edges = rng.choice([0.125, 0.375, 0.75, 1.0, 4 / 3, 8 / 3, 8.0], n)
+        edges = rng.choice([0.171875, 0.375, 0.75, 1.0, 4 / 3, 8 / 3, 64 / 11], n)
         return np.concatenate(
             [signs * np.exp(rng.uniform(-740, 709, n)), signs * edges + near, signs / tiny, near * 300]
         )
@@ -112,19 +116,24 @@ def error(got: float, exact: mpf) -> float:
     return float(abs(mpf(got) - exact) / mpf(2) ** (place - 52))
 
 
+def worst(at: ctypes.CDLL, name: str, n: int) -> tuple[float, ...]:
+    """The largest error in float64, and where; infinity is right only where the exact value is beyond all numbers."""
+    x = powers(n) if name in POWERS else (inputs(name, n),)
+    function: Callable[..., mpf] = getattr(mp, {"pow": "power"}.get(plain(name), plain(name)))
+    with mp.workprec(160):
+        exact = [function(*(mpf(float(v)) for v in at)) for at in zip(*x, strict=True)]
+        found = zip(run(at, name, *x), exact, zip(*x, strict=True), strict=True)
+        errors = [(error(float(y), e) if np.isfinite(y) else float(e < mpf(2) ** 1023.9), *x) for y, e, x in found]
+    return max(tuple(float(v) for v in e) for e in errors)
+
+
 @pytest.mark.parametrize("level", INSTRUCTIONS)
 @pytest.mark.parametrize("name", BOUNDS)
 def test_float64_against_arbitrary_precision(name: str, level: str, folder: Path) -> None:
     if level not in LEVELS:
         pytest.skip(f"this processor has no {level}")
-    x = inputs(name, 4000 if WHOLE else 400)
-    function: Callable[[mpf], mpf] = getattr(mp, plain(name))
-    with mp.workprec(150):
-        worst = max(
-            (error(float(y), function(mpf(float(v)))), float(v))
-            for v, y in zip(x, run(library(level, "cc", folder), name, x), strict=True)
-        )
-    assert worst[0] <= BOUNDS[name][level == "baseline"], worst
+    largest = worst(library(level, "cc", folder), name, 4000 if WHOLE else 400)
+    assert largest[0] <= BOUNDS[name][level == "baseline"], largest
 
 
 @np.errstate(all="ignore")
@@ -178,6 +187,9 @@ def test_the_same_bits_on_every_processor_and_from_every_compiler(folder: Path) 
         for values in (x, single):
             results = [run(at, name, values) for at in made]
             assert all(np.array_equal(r.view(np.uint8), results[0].view(np.uint8)) for r in results), name
+    for name in POWERS:
+        results = [run(at, name, *powers(1000)) for at in made]
+        assert all(np.array_equal(r, results[0]) for r in results), name
 
 
 def powers(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -200,15 +212,24 @@ def powers(n: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("name", POWERS)
 def test_powers_against_arbitrary_precision(name: str, level: str, folder: Path) -> None:
-    x, a = powers(2000 if WHOLE else 300)
-    got = run(library(level, "cc", folder), name, x, a)
-    with mp.workprec(200):
-        exact = [mp.power(mpf(float(b)), mpf(float(e))) for b, e in zip(x, a, strict=True)]
-        worst = max((error(float(y), e), i) for i, (y, e) in enumerate(zip(got, exact, strict=True)) if np.isfinite(y))
-        assert all(e > mpf(2) ** 1023.9 for y, e in zip(got, exact, strict=True) if not np.isfinite(y))
-    # A subnormal result is rounded twice.
-    bound = POWERS[name] + 0.2 * (abs(got[worst[1]]) < 2.0**-1022)
-    assert worst[0] <= bound, (worst, x[worst[1]], a[worst[1]])
+    largest = worst(library(level, "cc", folder), name, 2000 if WHOLE else 300)
+    assert largest[0] <= POWERS[name], largest
+
+
+PLANTED = [  # in the text, instead of it, and a function that then misses its bound
+    ("const double e = fused(r2,", "const double e = fused(r2 + 0x1p-50,", "exp_fast"),
+    ("fused(rest, e + low, rest + low)", "fused(rest, e, rest + low)", "pow_v"),
+    ("rest + at_lo", "rest - at_lo", "atan_v"),
+    ("scale + 0.5", "scale + 0x1.0000000000004p-1", "tanh_fast"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "name"), PLANTED, ids=[p[2] for p in PLANTED])
+def test_a_planted_error_is_seen(old: str, new: str, name: str, tmp_path: Path) -> None:
+    text = code([name], [FLOAT64])
+    assert old in text
+    bound = POWERS[name] if name in POWERS else BOUNDS[name][0]
+    assert worst(build(text.replace(old, new), LEVELS[-1], "cc", tmp_path), name, 200)[0] > bound
 
 
 @np.errstate(all="ignore")
@@ -264,7 +285,7 @@ def test_loops_become_vector_code(folder: Path) -> None:
     """gcc says so of every loop, and clang of as many."""
     if len(LEVELS) < 2:
         pytest.skip("AVX2 is needed")
-    (folder / "loops.c").write_text(code(), encoding="utf-8")
+    (folder / "loops.c").write_text(code([*BOUNDS, *POWERS]), encoding="utf-8")
     remarks = {
         "gcc": ("-fopt-info-vec", r"loops.c:(\d+):\d+: optimized: loop vectorized using 32"),
         "clang": ("-Rpass=loop-vectorize", r"loops.c:(\d+):\d+: remark: vectorized loop"),

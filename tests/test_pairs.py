@@ -109,7 +109,7 @@ def operands(name: str, n: int) -> list[Operand]:
         "pair_tanh": [[rng.uniform(-25, 25, n), rng.uniform(-1, 1, n), sign * tiny]],
         "pair_sqrt": [[wide, np.exp(rng.uniform(-600, 700, n))]],
     }  # fmt: skip
-    edges = rng.choice([0.125, 0.375, 0.75, 1.0, 4 / 3, 8 / 3, 8.0], n)
+    edges = rng.choice([0.171875, 0.375, 0.75, 1.0, 4 / 3, 8 / 3, 64 / 11], n)
     heads["pair_atan"] = [[sign * wide, sign * edges + close, rng.uniform(-1.5, 1.5, n)]]
     bases = np.concatenate([wide, 1.5 + close, 0.75 + close, 1 + 1e-9 * tiny + 1e-15, rng.uniform(0.1, 4, n)])
     heads["pair_pow"] = [[bases], [rng.uniform(-600, 600, 5 * n) / np.log(bases)]]
