@@ -1,4 +1,4 @@
-"""Which elementary functions does generated C bring along? exp, expm1, log, log1p and tanh that become vector code.
+"""Which elementary functions does generated C bring along? exp, log, pow and their kin, that become vector code.
 
 A C library calls a function for each number; these are inlined, without branches, so a compiler makes vector
 instructions of the loop around them. Their polynomials are fitted by `minimax`. The functions of pairs, doubles with
