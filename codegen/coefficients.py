@@ -121,7 +121,6 @@ COEFFICIENTS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "LN2HI": ("0x1.62e42fefa3800p-1",),
         "LN2LO": ("0x1.ef35793c76730p-45",),
-        "LN2": ("0x1.62e42fefa39efp-1",),
         "LOG2E": ("0x1.71547652b82fep+0",),
         "EXP_LEADS": (
             "0x1.5555555555555p-3",
@@ -140,6 +139,10 @@ COEFFICIENTS: dict[str, dict[str, tuple[str, ...]]] = {
         "ATAN_LEADS": (
             "-0x1.5555555555555p-2",
             "-0x1.5555555555555p-56",
+        ),
+        "LN2": (
+            "0x1.62e42fefa39efp-1",
+            "0x1.abc9e3b39803fp-56",
         ),
         "ATAN_AT": (
             "0x1.f5b75f92c80ddp-3",
@@ -175,7 +178,6 @@ COEFFICIENTS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "LN2HI": ("0x1.62e4000000000p-1",),
         "LN2LO": ("0x1.7f7d1c0000000p-20",),
-        "LN2": ("0x1.62e4300000000p-1",),
         "LOG2E": ("0x1.7154760000000p+0",),
     },
 }

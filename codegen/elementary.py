@@ -1,4 +1,4 @@
-"""Which elementary functions does generated C bring along? exp, expm1, log, log1p and tanh that become vector code.
+"""Which elementary functions does generated C bring along? exp, log, pow and their kin, that become vector code.
 
 A C library calls a function for each number; these are inlined, without branches, so a compiler makes vector
 instructions of the loop around them. Their polynomials are fitted by `minimax`. The functions of pairs, doubles with
@@ -21,38 +21,36 @@ from .target import FLOAT32, FLOAT64, Precision
 PAIRS = (
     "pair_of", "pair_value", "pair_if", "pair_neg", "pair_abs", "pair_sum", "pair_diff", "pair_add_d", "pair_add",
     "pair_sub", "pair_prod", "pair_mul_d", "pair_mul", "pair_quot", "pair_div", "pair_sqrt", "pair_max", "pair_min",
-    "pair_exp", "pair_expm1", "pair_log", "pair_log1p", "pair_tanh", "pair_pow", "pair_atan",
-    "pair_scale", "pair_hypot", "pair_sinh", "pair_cosh", "pair_sin", "pair_cos",
+    "pair_exp", "pair_expm1", "pair_log", "pair_log1p", "pair_tanh", "pair_pow", "pair_atan", "pair_sinh",
+    "pair_cosh", "pair_hypot", "pair_scale", "pair_sin", "pair_cos",
 )  # fmt: skip
 NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "exp": ("reduced",), "expm1": ("expm1_of",), "tanh": ("expm1_of",), "log": ("log_of",), "log1p": ("log_of",),
     "expm1_of": ("reduced",), "reduced": ("fused",), "log_of": ("exponent_of",), "exponent_of": ("fused",), "fused": (),
-    "arctan": ("atan",), "atan": ("atan_single",), "atan_fast": ("atan_single",), "atan_single": ("fused",),
-    "pow": ("power_log", "power_of", "exp_of", "pair_mul_d", "pair_of", "pow_single"),
-    "pow_fast": ("power_log", "power_of", "pair_mul_d", "pair_of", "pow_single"),
-    "power_log": ("pair_log_near",), "power_of": ("pair",), "exp_of": ("reduced",),
-    "pow_single": ("power_of", "exponent_of"),
     "exp_fast": ("fused",), "expm1_fast": ("expm1_fast_of",), "tanh_fast": ("expm1_fast_of",),
-    "expm1_fast_of": ("fused",), "log_fast": ("log_fast_of",),
-    "log1p_fast": ("log_fast_of",), "log_fast_of": ("exponent_of",),
+    "expm1_fast_of": ("fused",), "log_fast": ("log_fast_of",), "log1p_fast": ("log_fast_of",),
+    "log_fast_of": ("exponent_of",),
+    "arctan": ("atan",), "atan": ("atan_single",), "atan_fast": ("atan_single",), "atan_single": ("fused",),
+    "pow": ("power", "reduced"), "pow_fast": ("power",),
+    "power": ("pair_log_near", "power_of", "pair_mul_d", "pair_of", "pair_rest", "pow_single"),
+    "pow_single": ("power_of", "exponent_of"), "power_of": ("pair",),
     "pair": ("fused",), **dict.fromkeys(PAIRS, ("pair",)),
     "pair_diff": ("pair_sum",), "pair_add_d": ("pair_sum",), "pair_add": ("pair_sum",),
     "pair_sub": ("pair_add", "pair_neg"), "pair_max": ("pair_if",), "pair_min": ("pair_if",),
+    "pair_steps": ("pair",), "pair_rest": ("pair",), "pair_reduced": ("pair_steps", "pair_rest"),
     "pair_exp": ("pair_reduced",), "pair_expm1": ("pair_reduced", "pair_if"), "pair_tanh": ("pair_expm1",),
-    "pair_log": ("pair_log_of",), "pair_log1p": ("pair_log_of", "pair_sum", "pair_if"),
-    "pair_hypot": ("pair_scale", "pair_sqrt", "pair_mul", "pair_add"), "pair_sinh": ("pair_halves",),
-    "pair_halves": (
-        "pair_scale", "pair_abs", "pair_expm1", "pair_add", "pair_div", "pair_add_d", "pair_mul", "pair_of",
-    ),
-    "pair_cosh": ("pair_halves",), "pair_sin": ("pair_reduced",), "pair_cos": ("pair_reduced",),
-    "pair_pow": ("pair_power_log", "power_of", "pair_exp", "pair_mul"), "pair_power_log": ("pair_log_wide",),
-    "pair_atan": ("pair_steps",), "pair_reduced": ("pair_steps",), "pair_steps": ("pair",),
+    "pair_sin": ("pair_rest",), "pair_cos": ("pair_rest",),
     **dict.fromkeys(("pair_log_near", "pair_log_of", "pair_log_wide"), ("pair_steps", "exponent_of")),
+    "pair_log": ("pair_log_of",), "pair_log1p": ("pair_log_of", "pair_sum", "pair_if"),
+    "pair_pow": ("pair_log_wide", "power_of", "pair_exp", "pair_mul"), "pair_atan": ("pair_steps",),
+    "pair_halved": ("pair_abs", "pair_sub", "pair_if"), "pair_hypot": ("pair_sqrt", "pair_add", "pair_mul"),
+    "pair_sinh": ("pair_halved", "pair_expm1", "pair_add_d", "pair_add", "pair_div"),
+    "pair_cosh": ("pair_halved", "pair_exp", "pair_add", "pair_div", "pair_of"),
 }  # fmt: skip
 FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "atan", "pow")
 FAST = tuple(f"{name}_fast" for name in FUNCTIONS)
 _OF_DOUBLE = (
-    "EXP_PAIR", "EXP_LEADS", "EXP_SINGLE", "LOG_SINGLE", "ATAN_AT", "ATAN_LEADS", "ATAN_PAIR", "ATAN_SINGLE",
+    "EXP_PAIR", "EXP_LEADS", "EXP_SINGLE", "LOG_SINGLE", "ATAN", "ATAN_AT", "ATAN_LEADS", "ATAN_PAIR", "ATAN_SINGLE",
 )  # fmt: skip
 # exp(x) is 0 below -exp_low and infinite above exp_high; expm1(x) is -1 below -expm1_low. What is smaller than `linear`
 # is its own expm1 and tanh. 2**k is 0 in two factors, 2**halfway apart, each of which is a normal number. Products
@@ -86,8 +84,8 @@ def _layout(mantissa: int, bias: int, halfway: int) -> dict[str, str]:
     }  # fmt: skip
     return {
         "shift_up": holding(bias + halfway), "shift_down": holding(bias - halfway), "shift_half": holding(bias - 1),
-        "shift_one": holding(bias),
-        "integer_shift": holding(sign), "back_up": f"0x1p{halfway}", "back_down": f"0x1p-{halfway}",
+        "shift_one": holding(bias), "integer_shift": holding(sign),
+        "back_up": f"0x1p{halfway}", "back_down": f"0x1p-{halfway}",
         "least_normal": f"0x1p-{bias - 1}", **{name: f"0x{value:x}u" for name, value in patterns.items()},
     }  # fmt: skip
 
@@ -119,13 +117,12 @@ def source(wanted: frozenset[str], precision: Precision) -> str:
     values |= {
         "wanted": wanted, "t": precision.c_type, "s": precision.function_suffix, "l": precision.literal_suffix,
         "exp_q": known["EXP"], "log_p": known["LOG"], "ln2hi": known["LN2HI"][0], "ln2lo": known["LN2LO"][0],
-        "log2e": known["LOG2E"][0],
+        "log2e": known["LOG2E"][0], "exp_fast_q": known["EXP_FAST"],
     }  # fmt: skip
-    values["exp_fast_q"] = known["EXP_FAST"]
     if precision is FLOAT64:
         leads = known["LOG_LEADS"]
         values |= {name.lower(): known[name] for name in _OF_DOUBLE} | {
-            "atan_p": known["ATAN"], "ln2": known["LN2"][0],
+            "ln2": known["LN2"][0], "ln2_rest": known["LN2"][1],
             "pair_logs": [
                 (name, leads[: 2 * n], known[f"LOG_PAIR{n}"])
                 for name, n in (("pair_log_near", 1), ("pair_log_of", 2), ("pair_log_wide", 3))

@@ -136,7 +136,7 @@ def leads() -> dict[str, list[Number]]:
     """The first terms that are no doubles, and arc tangents of 1/4, 1/2, 1 and infinity, each in two parts."""
     terms = {
         "EXP_LEADS": map(_exp_term, (3, 4)), "LOG_LEADS": map(_log_term, (1, 2, 3)), "ATAN_LEADS": [_atan_term(1)],
-        "ATAN_AT": [mp.atan(mpf(1) / 4), mp.atan(mpf(1) / 2), mp.pi / 4, mp.pi / 2],
+        "LN2": [mp.log(2)], "ATAN_AT": [mp.atan(mpf(1) / 4), mp.atan(mpf(1) / 2), mp.pi / 4, mp.pi / 2],
     }  # fmt: skip
     return {name: [part for value in values for part in split(value, 53, 53)] for name, values in terms.items()}
 
@@ -150,10 +150,10 @@ def split(value: Number, bits: int, kept: int) -> tuple[Number, Number]:
 
 
 def constants(bits: int) -> dict[str, Number]:
-    """log(2), also in two parts, the first so short that its product with an exponent is exact, and 1/log(2)."""
+    """log(2) in two parts, the first so short that its product with an exponent is exact, and 1/log(2)."""
     log2 = mp.log(2)
     high, low = split(log2, bits, bits - 11 if bits > 24 else bits - 9)
-    return {"LN2HI": high, "LN2LO": low, "LN2": log2, "LOG2E": 1 / log2}
+    return {"LN2HI": high, "LN2LO": low, "LOG2E": 1 / log2}
 
 
 def literal(value: Number, bits: int) -> str:
