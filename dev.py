@@ -230,7 +230,7 @@ def build(arguments):
 
 
 def bench(arguments):
-    ready(["peers"])
+    ready(["bench"])
     return run([PYTHON, os.path.join("benchmarks", "kernels.py")] + arguments)
 
 

@@ -22,8 +22,9 @@ PAIRS = (
     "pair_of", "pair_value", "pair_if", "pair_neg", "pair_abs", "pair_sum", "pair_diff", "pair_add_d", "pair_add",
     "pair_sub", "pair_prod", "pair_mul_d", "pair_mul", "pair_quot", "pair_div", "pair_sqrt", "pair_max", "pair_min",
     "pair_exp", "pair_expm1", "pair_log", "pair_log1p", "pair_tanh", "pair_pow", "pair_atan", "pair_sinh",
-    "pair_cosh", "pair_hypot", "pair_scale", "pair_sin", "pair_cos",
+    "pair_cosh", "pair_hypot",
 )  # fmt: skip
+SCALED_AND_SINES = ("pair_scale", "pair_sin", "pair_cos")  # of pair_functions.c.j2
 NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "exp": ("reduced",), "expm1": ("expm1_of",), "tanh": ("expm1_of",), "log": ("log_of",), "log1p": ("log_of",),
     "expm1_of": ("reduced",), "reduced": ("fused",), "log_of": ("exponent_of",), "exponent_of": ("fused",), "fused": (),
@@ -34,7 +35,7 @@ NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "pow": ("power", "reduced"), "pow_fast": ("power",),
     "power": ("pair_log_near", "power_of", "pair_mul_d", "pair_of", "pair_rest", "pow_single"),
     "pow_single": ("power_of", "exponent_of"), "power_of": ("pair",),
-    "pair": ("fused",), **dict.fromkeys(PAIRS, ("pair",)),
+    "pair": ("fused",), **dict.fromkeys((*PAIRS, *SCALED_AND_SINES), ("pair",)),
     "pair_diff": ("pair_sum",), "pair_add_d": ("pair_sum",), "pair_add": ("pair_sum",),
     "pair_sub": ("pair_add", "pair_neg"), "pair_max": ("pair_if",), "pair_min": ("pair_if",),
     "pair_steps": ("pair",), "pair_rest": ("pair",), "pair_reduced": ("pair_steps", "pair_rest"),
@@ -105,7 +106,7 @@ def called(words: Set[str], precision: Precision) -> frozenset[str]:
     """The functions whose names in C are among these words."""
     s = precision.function_suffix
     plain = {f for f in FUNCTIONS if f"{f}_v{s}" in words} | {f for f in FAST if f"{f}{s}" in words}
-    return frozenset(plain | {f for f in PAIRS if f in words and precision is FLOAT64})
+    return frozenset(plain | {f for f in (*PAIRS, *SCALED_AND_SINES) if f in words and precision is FLOAT64})
 
 
 @functools.cache

@@ -133,6 +133,7 @@ def _interface(kernel: Kernel, precision: Precision, target: Target, loss: str, 
     needed = used_names(kernel.prologue)
     constants = [n for n in (*kernel.parameters, *(a.name for a in kernel.prologue)) if n in used]
     conditions = {a.name for a in kernel.prologue if a.value.type == "bool"}
+    zero, one = f"0.0{precision.literal_suffix}", f"1.0{precision.literal_suffix}"
     signature = ["size_t n"] + ["size_t K"] * kernel.is_vector
     signature += [f"const {'int64_t' if n == kernel.index_target else t} *{array[n]}" for n in kernel.inputs]
     signature += [f"const {t} *weight"] * kernel.weighted
@@ -158,9 +159,9 @@ def _interface(kernel: Kernel, precision: Precision, target: Target, loss: str, 
             ),
             *(f"const {_type(a, t)} {names[a.name]} = {plain(a.value)};" for a in kernel.prologue),
         ],
-        "constants": [names[n] for n in constants],
+        "constants": [f"{names[n]} ? {one} : {zero}" if n in conditions else names[n] for n in constants],
         "taken": [
-            f"const int {names[n]} = constants[{i}] != 0.0{precision.literal_suffix};"
+            f"const int {names[n]} = constants[{i}] != {zero};"
             if n in conditions
             else f"const {t} {names[n]} = constants[{i}];"
             for i, n in enumerate(constants)
@@ -208,7 +209,7 @@ def _computed(
     for n in (*kernel.parameters, *kinds):
         if n in used:
             kind, name, here = kinds.get(n, t), names[n], f"constants[{len(constants)}]"
-            constants += [f"{name}.hi", f"{name}.lo"] if kind == "pair" else [name]
+            constants += {"pair": [f"{name}.hi", f"{name}.lo"], "int": [f"{name} ? 1.0 : 0.0"]}.get(kind, [name])
             value = {"pair": f"{{{here}, constants[{len(constants) - 1}]}}", "int": f"{here} != 0.0"}.get(
                 kind, here if kind == "double" else f"({kind}){here}"
             )

@@ -19,12 +19,17 @@ from numpy.typing import NDArray
 
 from . import native
 from .artifacts import Artifacts
-from .errors import ArtifactError, EnvironmentLacking
+from .bridge import F32, F64, SHUT, Door, Kernels, bridge, open_door
+from .domains import Rows
+from .errors import ArtifactError, EnvironmentLacking, ParameterError
+from .signature import Signature
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 # sizes (n,) or (n, K); inputs; weight; output shapes; output arrays or None -> output arrays
 Run = Callable[[Shape, Sequence[Array], Array | None, Sequence[Shape], Sequence[Array | None]], list[Array]]
+# a dtype -> the parameters in it; raises ParameterError
+Parameters = Callable[[np.dtype[Any]], Sequence[Any]]
 
 
 class Backend(Protocol):
@@ -35,6 +40,9 @@ class Backend(Protocol):
 
     def bind(self, kernel: str, inputs: int, outputs: int, dtype: np.dtype[Any], parameters: Sequence[Any]) -> Run:
         """The function that runs one kernel in one precision."""
+
+    def door(self, kernel: str, outputs: Sequence[str], signature: Signature, parameters: Parameters) -> Door:
+        """The short way for plain arrays; shut where there is none."""
 
 
 class NumPyBackend:
@@ -69,6 +77,9 @@ class NumPyBackend:
 
         return run
 
+    def door(self, kernel: str, outputs: Sequence[str], signature: Signature, parameters: Parameters) -> Door:
+        return SHUT
+
 
 def _fresh(result: Array, dtype: np.dtype[Any], shape: Shape, inputs: Sequence[Array]) -> Array:
     """The result as an array of its own, so that no caller ever holds a view of another's data."""
@@ -96,24 +107,22 @@ class CBackend:
         self._artifacts = artifacts
         self._library = built.library
 
-    def bind(self, kernel: str, inputs: int, outputs: int, dtype: np.dtype[Any], parameters: Sequence[Any]) -> Run:
-        symbol = f"lossforge_{self._artifacts.name}_{kernel}_f{8 * dtype.itemsize}"
+    def _entry(self, kernel: str, dtype: np.dtype[Any]) -> Any:
+        symbol = f"lossforge_{self._artifacts.name}_{kernel}_f{8 * dtype.itemsize}_at"
         try:
-            function = self._library[symbol]
+            return self._library[symbol]
         except AttributeError:
             raise ArtifactError(
                 f"the C code of {self._artifacts.name} has no function {symbol}; regenerate it: lossforge build"
             ) from None
-        vector = bool(self._artifacts.facts.get("size"))
-        weighted = kernel != "inverse_link"
-        real = ctypes.c_double if dtype.itemsize == 8 else ctypes.c_float
-        sizes_types = [ctypes.c_size_t] * (1 + vector)
-        function.argtypes = [
-            *sizes_types, *[ctypes.c_void_p] * (inputs + weighted), *[real] * len(parameters),
-            *[ctypes.c_void_p] * outputs,
-        ]  # fmt: skip
+
+    def bind(self, kernel: str, inputs: int, outputs: int, dtype: np.dtype[Any], parameters: Sequence[Any]) -> Run:
+        function, weighted = self._entry(kernel, dtype), kernel != "inverse_link"
+        function.argtypes = [ctypes.c_size_t, ctypes.c_size_t, *[ctypes.c_void_p] * 3]
         function.restype = None
-        scalars = [float(p) for p in parameters]
+        real = ctypes.c_double if dtype.itemsize == 8 else ctypes.c_float
+        scalars = (real * len(parameters))(*parameters)
+        inputs_type, outputs_type = ctypes.c_void_p * (inputs + weighted), ctypes.c_void_p * outputs
 
         def run(
             sizes: Shape, arrays: Sequence[Array], weight: Array | None, shapes: Sequence[Shape],
@@ -124,10 +133,31 @@ class CBackend:
                 pointers = [address(array) for array in arrays]
                 if weighted:
                     pointers.append(None if weight is None else address(weight))
-                function(*sizes, *pointers, *scalars, *map(address, results))
+                written = outputs_type(*map(address, results))
+                function(sizes[0], sizes[1] if sizes[1:] else 1, inputs_type(*pointers), scalars, written)
             return results
 
         return run
+
+    def door(self, kernel: str, outputs: Sequence[str], signature: Signature, parameters: Parameters) -> Door:
+        entries = {}
+        one_hot = any(isinstance(slot.domain, Rows) and slot.domain.one_hot for slot in signature.targets)
+        for dtype in (F64, F32):
+            try:
+                scalars = parameters(dtype)
+            except ParameterError:  # float32 takes a parameter out of its domain: said when float32 is asked for
+                continue
+            for labels in (False, True) if one_hot else (False,):
+                try:
+                    entry = self._entry(f"{kernel}_index" if labels else kernel, dtype)
+                except ArtifactError:
+                    continue
+                entries[dtype.name, labels] = ctypes.cast(entry, ctypes.c_void_p).value or 0, scalars
+        kernels = Kernels(entries, outputs, kernel != "inverse_link")
+        try:
+            return open_door(bridge(), signature, kernels, self._library)
+        except (EnvironmentLacking, ArtifactError):  # the long way serves as well; `lossforge doctor` says why
+            return SHUT
 
 
 def address(array: Array) -> int | None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import native
 from .artifacts import index
+from .bridge import bridge
 from .errors import ArtifactError, EnvironmentLacking
 from .function import LossFunction
 
@@ -34,6 +35,7 @@ def report() -> Report:
     found["cache"] = _cache()
     found["self_test"] = _self_test()
     found["backend"], found["reason"] = found["self_test"].pop("backend"), found["self_test"].pop("reason")
+    found["bridge"] = _bridge()
     found["notes"] = native.notes()
     found["advice"] = _advice(found)
     found["healthy"] = found["backend"] == "c" and found["self_test"]["agree"] is True
@@ -51,6 +53,15 @@ def _compiler() -> Report:
     except EnvironmentLacking as error:
         return {**known, "flags": list(native.FLAGS), "reason": str(error)}
     return {**known, "instructions": level, "flags": [*native.FLAGS, *native.INSTRUCTIONS[level]]}
+
+
+def _bridge() -> Report:
+    """Which way leads to the kernels: `python`, `ctypes`, or None for the long one, and why."""
+    try:
+        known = bridge()
+    except (EnvironmentLacking, ArtifactError) as error:
+        return {"door": None, "reason": str(error)}
+    return {"door": "ctypes" if known.module is None else "python", "reason": known.reason}
 
 
 def _cache() -> Report:
@@ -96,6 +107,8 @@ def _advice(found: Report) -> list[str]:
         advice.append(f"Each process compiles anew: {found['cache']['reason']}.")
     if found["backend"] is None or (found["backend"] == "numpy" and found["compiler"]["found"]):
         advice.append(f"C is not used: {found['reason']}.")
+    if found["backend"] == "c" and found["bridge"]["door"] != "python":
+        advice.append(f"Each call takes some microseconds longer: {found['bridge']['reason']}.")
     if found["self_test"]["agree"] is False and found["backend"] == "c":
         advice.append("C and NumPy disagree: set LOSSFORGE_BACKEND=numpy, and report the compiler shown here.")
     if not found["losses"]:
@@ -109,6 +122,7 @@ def lines(found: Report) -> list[str]:
     shown = {True: "agree", False: "DISAGREE", None: "not compared"}[test["agree"]]
     rows = {
         "backend": f"{found['backend'] or 'none'}: {found['reason']}",
+        "bridge": f"{found['bridge']['door'] or 'none'}: {found['bridge']['reason']}",
         "compiler": f"{compiler['command'][0]} ({compiler['version']})" if compiler["found"] else compiler["reason"],
         "vectors": compiler.get("instructions") or "not known",
         "cache": f"{cache['folder']} ({cache['libraries']} libraries, {cache['bytes'] / 1e6:.1f} MB)",

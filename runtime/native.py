@@ -198,15 +198,15 @@ def notes() -> list[str]:
     return list(dict.fromkeys(_notes))
 
 
-def build(name: str, source: str, options: tuple[str, ...] = ()) -> Built:
-    """The loaded library of a C source, compiled when the cache does not hold it, with further options.
+def build(name: str, source: str, more: tuple[str, ...] = ()) -> Built:
+    """The loaded library of a C source, compiled (with `more` flags) when the cache does not hold it.
 
     Raises EnvironmentLacking, naming the reason, when there is no compiler,
     it fails, or the result cannot be loaded.
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(f"a library is named by an identifier, got {name!r}")
-    return _built_with(name, source, compiler(), (*FLAGS, *INSTRUCTIONS[instructions()], *options))
+    return _built_with(name, source, compiler(), (*FLAGS, *INSTRUCTIONS[instructions()], *more))
 
 
 def instructions() -> str:

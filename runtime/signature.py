@@ -23,7 +23,7 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 # How many axes of the predictions' length an output has.
-_AXES = {"loss": 0, "gradient": 1, "hessian": 2, "mean": 1}
+AXES = {"loss": 0, "gradient": 1, "hessian": 2, "mean": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Signature:
         if not self.vector and not self.stacked:
             return [leading] * len(outputs)
         length = sizes[1:] if self.vector else (len(self.predictions),)
-        return [leading + length * _AXES[output] for output in outputs]
+        return [leading + length * AXES[output] for output in outputs]
 
     def kernel_shapes(self, outputs: Sequence[str], sizes: Shape) -> list[Shape]:
         """The shapes of a kernel's own output arrays."""
@@ -81,7 +81,7 @@ class Signature:
     def assemble(self, output: str, columns: Mapping[str, Array]) -> Array:
         """One result from the kernels' columns: (n,), (n, P) or, symmetric, (n, P, P)."""
         names = [slot.name for slot in self.predictions]
-        match _AXES[output]:
+        match AXES[output]:
             case 0:
                 return columns[output]
             case 1:

@@ -50,6 +50,21 @@ def _facts(
     }  # fmt: skip
 
 
+def _uniform(name: str, kernel: str, inputs: list[str], parameters: list[str], outputs: int, vector: bool) -> list[str]:
+    """The entries that take all inputs, parameters and outputs alike; `inputs` are their types, `real` the kernels'."""
+    lines = []
+    for real, suffix in (("double", "f64"), ("float", "f32")):
+        given = [f"(const {t.replace('real', real)} *)in[{i}]" for i, t in enumerate(inputs)]
+        given += [f"((const {real} *)p)[{i}]" for i in range(len(parameters))]
+        given += [f"({real} *)out[{i}]" for i in range(outputs)]
+        lines += [
+            f"void lossforge_{name}_{kernel}_{suffix}_at(",
+            "  size_t n, size_t K, const void *const *in, const void *p, void *const *out) {",
+            f"  (void)p; (void)K; lossforge_{name}_{kernel}_{suffix}(n, {'K, ' * vector}{', '.join(given)});", "}",
+        ]  # fmt: skip
+    return lines
+
+
 def _scalar(
     name: str, arguments: dict[str, str], parameters: dict[str, Any], outputs: dict[str, tuple[str, str]],
     link: tuple[str, str] | None = None,
@@ -70,6 +85,7 @@ def _scalar(
                 f"void lossforge_{name}_{kernel}_{suffix}(size_t n, {', '.join(declared)}) {{",
                 f"  for (size_t i = 0; i < n; i++) {{ {reads} {real} w = weight ? weight[i] : 1; {writes} }}", "}",
             ]  # fmt: skip
+        c += _uniform(name, kernel, ["real"] * (len(arguments) + 1), list(parameters), len(names), False)
     if link:
         numpy += ["", "def inverse_link(f):", f"    return ({link[0]},)"]
         for real, suffix in (("double", "f64"), ("float", "f32")):
@@ -78,6 +94,7 @@ def _scalar(
                 f"void lossforge_{name}_inverse_link_{suffix}(size_t n, const {real} *f_, {rest}{real} *mean) {{",
                 f"  for (size_t i = 0; i < n; i++) {{ {real} f = f_[i]; mean[i] = ({real})({link[1]}); }}", "}",
             ]  # fmt: skip
+        c += _uniform(name, "inverse_link", ["real"], list(parameters), 1, False)
     facts = _facts(name, arguments, parameters, kernels, inverse_link={"text": link[1], "latex": ""} if link else None)
     return Sample(facts, "\n".join(numpy) + "\n", "\n".join(c) + "\n")
 
@@ -159,6 +176,8 @@ def _softmax() -> Sample:
                     f"  const real *f, const real *weight, {outs}) {{ {softmax} real w = weight ? weight[i] : 1;",
                     *(f"  {{ {writes[o]} }}" for o in names), "} free(p); }", "#undef real", "#undef Y",
                 ]  # fmt: skip
+            labels = "int64_t" if suffix else "real"
+            c += _uniform("softmax", kernel + suffix, [labels, "real", "real"], [], len(names), True)
     numpy += ["", "def inverse_link(f):", "    return (_p(f),)"]
     for real, precision in (("double", "f64"), ("float", "f32")):
         c += [
@@ -166,6 +185,7 @@ def _softmax() -> Sample:
             f"void lossforge_softmax_inverse_link_{precision}(size_t n, size_t K, const real *f, real *mean) {{",
             f"  {softmax}", "  for (size_t k = 0; k < K; k++) mean[i*K + k] = p[k]; } free(p); }", "#undef real",
         ]  # fmt: skip
+    c += _uniform("softmax", "inverse_link", ["real"], [], 1, True)
     kernels = {k + s: list(v) for k, v in KERNELS.items() for s in ("", "_index")}
     link = {"text": "softmax(f)", "latex": ""}
     facts = _facts("softmax", {"y": "one_hot(K)", "f": "(-oo, oo)^K"}, {}, kernels, size="K", inverse_link=link)
