@@ -61,8 +61,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -76,8 +75,7 @@ INLINE double exp_fast(double x)
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
-    const double least = x < -50.0 ? -50.0 : x;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
     const double k = z - 6755399441056766.0;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -91,7 +89,7 @@ INLINE double expm1_fast(double x)
 {
     double scale;
     const double e = expm1_fast_of(x, &scale);
-    return x == 0.0 ? x : 2.0 * fused(scale, e, scale - 0.5);
+    return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
 }
 
 /* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
@@ -125,8 +123,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -277,8 +274,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -293,8 +289,7 @@ INLINE pair pair_exp(pair x)
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
-    const double least = x.hi < -50.0 ? -50.0 : x.hi;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
     const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);

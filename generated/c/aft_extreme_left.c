@@ -72,9 +72,9 @@ INLINE double reduced(double a, double shift, double *z, double *low)
 /* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE double expm1_of(double x, double *low)
 {
-    const double least = x < -50.0 ? -50.0 : x;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     double z, rest;
-    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double e = reduced(a, 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
     const double whole = scale - 0.5;
     const double part = scale * e;
@@ -133,8 +133,7 @@ INLINE double log1p_v(double x)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -148,8 +147,7 @@ INLINE double exp_fast(double x)
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
-    const double least = x < -50.0 ? -50.0 : x;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
     const double k = z - 6755399441056766.0;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -163,7 +161,7 @@ INLINE double expm1_fast(double x)
 {
     double scale;
     const double e = expm1_fast_of(x, &scale);
-    return x == 0.0 ? x : 2.0 * fused(scale, e, scale - 0.5);
+    return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
 }
 
 INLINE double log_fast_of(double y, double off, double k0)
@@ -221,8 +219,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -366,8 +363,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -382,8 +378,7 @@ INLINE pair pair_exp(pair x)
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
-    const double least = x.hi < -50.0 ? -50.0 : x.hi;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
     const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
@@ -593,6 +588,24 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_exp(pair_max(pair_of(-40.0), t0));
+        const pair t2 = pair_exp(pair_scale(t1, 0.5));
+        const pair t3 = pair_min(pair_of(70.0), t0);
+        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        const pair t5 = pair_neg(t4);
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        const pair t7 = pair_expm1(t5);
+        hessian[row] = pair_value(pair_div(pair_mul(pair_if((pair_value(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), pair_expm1(pair_neg(t1))))), pair_if((pair_value(t3) <= -40.0), pair_scale(pair_exp(t3), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.041666666666666664, ((0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), t6), 0.16666666666666666), t6), 0.5)), pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5))), t7)))), c0));
+    }
+#else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
     EACH_ROW
@@ -609,13 +622,20 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t7 = pair_expm1(t5);
         hessian[row] = pair_value(pair_div(pair_mul(pair_if((pair_value(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), pair_expm1(pair_neg(t1))))), pair_if((pair_value(t3) <= -40.0), pair_scale(pair_exp(t3), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_add_d(pair_mul(pair_sum(0.16666666666666666, ((0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), t6), 0.5)), pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5))), t7)))), c0));
     }
+#endif
 }
 
 void lossforge_aft_extreme_left_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
     const pair c0 = pair_prod(sigma, sigma);
     const double constants[] = {sigma, c0.hi, c0.lo};
+#else
+    const double sigma = parameters[0];
+    const pair c0 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -698,6 +718,26 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_exp(pair_max(pair_of(-40.0), t0));
+        const pair t2 = pair_exp(pair_scale(t1, 0.5));
+        const pair t3 = pair_if((pair_value(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), pair_expm1(pair_neg(t1)))));
+        const pair t4 = pair_min(pair_of(70.0), t0);
+        const pair t5 = pair_exp(pair_max(pair_of(-40.0), t4));
+        const pair t6 = pair_neg(t5);
+        const pair t7 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t6));
+        const pair t8 = pair_expm1(t6);
+        gradient[row] = pair_value(pair_div(t3, pair_of(sigma)));
+        hessian[row] = pair_value(pair_div(pair_mul(t3, pair_if((pair_value(t4) <= -40.0), pair_scale(pair_exp(t4), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul(pair_mul(t7, t7), pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.041666666666666664, ((0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), t7), 0.16666666666666666), t7), 0.5)), pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6))), t8)))), c0));
+    }
+#else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
     EACH_ROW
@@ -716,13 +756,20 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = pair_value(pair_div(t3, pair_of(sigma)));
         hessian[row] = pair_value(pair_div(pair_mul(t3, pair_if((pair_value(t4) <= -40.0), pair_scale(pair_exp(t4), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul(pair_mul(t7, t7), pair_add_d(pair_mul(pair_sum(0.16666666666666666, ((0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), t7), 0.5)), pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6))), t8)))), c0));
     }
+#endif
 }
 
 void lossforge_aft_extreme_left_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
     const pair c0 = pair_prod(sigma, sigma);
     const double constants[] = {sigma, c0.hi, c0.lo};
+#else
+    const double sigma = parameters[0];
+    const pair c0 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -765,7 +812,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t13 = pair_expm1(t11);
         loss[row] = pair_value(pair_neg(pair_if((pair_value(t0) <= 0.0), pair_of(pair_value(t0) - log1p_fast(pair_value(pair_if((pair_value(t1) <= -40.0), pair_scale(pair_exp(t1), 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5)))))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t0)))))))));
         gradient[row] = pair_value(pair_div(t8, pair_of(sigma)));
-        hessian[row] = pair_value(pair_div(pair_mul(t8, pair_if((pair_value(t9) <= -40.0), pair_scale(pair_exp(t9), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t10)) <= 0.5), pair_mul(pair_mul(t12, t12), pair_add_d(pair_mul(pair_sum(0.16666666666666666, ((0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t12) / 20922789888000.0) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12))), t12), 0.5)), pair_sub(t13, pair_min(pair_of(1.2676506002282294e+30), t11))), t13)))), c0));
+        hessian[row] = pair_value(pair_div(pair_mul(t8, pair_if((pair_value(t9) <= -40.0), pair_scale(pair_exp(t9), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t10)) <= 0.5), pair_mul(pair_mul(t12, t12), pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.041666666666666664, ((0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t12) / 20922789888000.0) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12))), t12), 0.16666666666666666), t12), 0.5)), pair_sub(t13, pair_min(pair_of(1.2676506002282294e+30), t11))), t13)))), c0));
     }
 #else
     const double sigma = constants[0];

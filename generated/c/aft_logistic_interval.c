@@ -61,8 +61,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -76,8 +75,7 @@ INLINE double exp_fast(double x)
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
-    const double least = x < -50.0 ? -50.0 : x;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
     const double k = z - 6755399441056766.0;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -149,8 +147,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -295,8 +292,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -311,8 +307,7 @@ INLINE pair pair_exp(pair x)
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
-    const double least = x.hi < -50.0 ? -50.0 : x.hi;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
     const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
@@ -510,10 +505,10 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_add(t0, t1);
         const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
         const pair t4 = pair_exp(pair_neg(pair_abs(t0)));
-        const double t5 = 1.0 + pair_value(t4);
+        const pair t5 = pair_add_d(t4, 1.0);
         const pair t6 = pair_neg(t0);
         const pair t7 = pair_exp(pair_neg(pair_abs(pair_sub(t1, t6))));
-        gradient[row] = pair_value(pair_neg(pair_div(pair_mul(pair_sum((pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4)) / t5)), (pair_value(pair_if((0.0 <= pair_value(pair_sub(t6, t1))), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * (pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t4)) / t5))), pair_tanh(pair_add(pair_scale(t1, 0.5), t0))), pair_of(sigma))));
+        gradient[row] = -((pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5), (pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3))))) + pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t4), t5), (pair_value(pair_if((0.0 <= pair_value(pair_sub(t6, t1))), pair_of(1.0), t7)) / (1.0 + pair_value(t7)))))) * tanh_fast(pair_value(pair_add(pair_scale(t1, 0.5), t0))) / sigma);
     }
 #else
     const double sigma = constants[0];
@@ -564,7 +559,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
-    const pair c0 = {constants[1], constants[2]};
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -573,11 +568,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t0 = pair_log(pair_of(y_i));
         const pair t1 = pair_div(pair_add_d(pair_add(pair_log(pair_of(ratio_i)), t0), -f_i), pair_of(sigma));
         const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-        const pair t3 = pair_add_d(t2, 1.0);
+        const double t3 = 1.0 + pair_value(t2);
         const pair t4 = pair_div(pair_add_d(t0, -f_i), pair_of(sigma));
         const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
-        const double t6 = 1.0 + pair_value(t5);
-        hessian[row] = pair_value(pair_div(pair_add_d(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(pair_neg(t1))), pair_of(1.0), t2), t3), (pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / pair_value(t3))), (pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / t6 * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t4))), pair_of(1.0), t5)) / t6))), c0));
+        const pair t6 = pair_add_d(t5, 1.0);
+        hessian[row] = (pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(pair_neg(t1))), pair_of(1.0), t2), pair_of(t3)), (pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / t3))) + pair_value(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), t6)) * pair_value(pair_div(pair_if((0.0 <= pair_value(pair_neg(t4))), pair_of(1.0), t5), t6))) / c0;
     }
 #else
     const double sigma = constants[0];
@@ -603,8 +598,8 @@ void lossforge_aft_logistic_interval_hessian_f64_at(size_t n, size_t K, const vo
 {
 #ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const pair c0 = pair_prod(sigma, sigma);
-    const double constants[] = {sigma, c0.hi, c0.lo};
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
 #else
     const double sigma = parameters[0];
     const pair c0 = pair_prod(sigma, sigma);
@@ -644,9 +639,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t5 = pair_exp(pair_neg(pair_abs(t1)));
         const pair t6 = pair_add(t1, t0);
         const pair t7 = pair_exp(pair_neg(pair_abs(t6)));
-        const double t8 = 1.0 + pair_value(t5);
+        const pair t8 = pair_add_d(t5, 1.0);
         loss[row] = log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t4)) + (log1p_fast(pair_value(t5)) + pair_value(pair_max(pair_of(0.0), t1)));
-        gradient[row] = pair_value(pair_neg(pair_div(pair_mul(pair_sum((pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * (pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t5)) / t8)), (pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * (pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t5)) / t8))), pair_tanh(pair_add(pair_scale(t0, 0.5), t1))), pair_of(sigma))));
+        gradient[row] = -((pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t5), t8), (pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7))))) + pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t5), t8), (pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)))))) * tanh_fast(pair_value(pair_add(pair_scale(t0, 0.5), t1))) / sigma);
     }
 #else
     const double sigma = constants[0];
@@ -700,7 +695,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
-    const pair c0 = {constants[1], constants[2]};
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -713,16 +708,16 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t4 = pair_add(t1, t3);
         const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
         const pair t6 = pair_exp(pair_neg(pair_abs(t1)));
-        const double t7 = 1.0 + pair_value(t6);
-        const double t8 = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t6)) / t7;
+        const pair t7 = pair_add_d(t6, 1.0);
+        const pair t8 = pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t6), t7);
         const pair t9 = pair_neg(t1);
         const pair t10 = pair_exp(pair_neg(pair_abs(pair_sub(t3, t9))));
-        const double t11 = pair_value(pair_if((0.0 <= pair_value(t9)), pair_of(1.0), t6)) / t7;
+        const pair t11 = pair_div(pair_if((0.0 <= pair_value(t9)), pair_of(1.0), t6), t7);
         const pair t12 = pair_div(pair_add_d(pair_add(t2, t0), -f_i), pair_of(sigma));
         const pair t13 = pair_exp(pair_neg(pair_abs(t12)));
-        const pair t14 = pair_add_d(t13, 1.0);
-        gradient[row] = pair_value(pair_neg(pair_div(pair_mul(pair_sum((pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * t8), (pair_value(pair_if((0.0 <= pair_value(pair_sub(t9, t3))), pair_of(1.0), t10)) / (1.0 + pair_value(t10)) * t11)), pair_tanh(pair_add(pair_scale(t3, 0.5), t1))), pair_of(sigma))));
-        hessian[row] = pair_value(pair_div(pair_add_d(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(pair_neg(t12))), pair_of(1.0), t13), t14), (pair_value(pair_if((0.0 <= pair_value(t12)), pair_of(1.0), t13)) / pair_value(t14))), (t8 * t11)), c0));
+        const double t14 = 1.0 + pair_value(t13);
+        gradient[row] = -((pair_value(pair_mul_d(t8, (pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5))))) + pair_value(pair_mul_d(t11, (pair_value(pair_if((0.0 <= pair_value(pair_sub(t9, t3))), pair_of(1.0), t10)) / (1.0 + pair_value(t10)))))) * tanh_fast(pair_value(pair_add(pair_scale(t3, 0.5), t1))) / sigma);
+        hessian[row] = (pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(pair_neg(t12))), pair_of(1.0), t13), pair_of(t14)), (pair_value(pair_if((0.0 <= pair_value(t12)), pair_of(1.0), t13)) / t14))) + pair_value(t8) * pair_value(t11)) / c0;
     }
 #else
     const double sigma = constants[0];
@@ -757,8 +752,8 @@ void lossforge_aft_logistic_interval_gradient_hessian_f64_at(size_t n, size_t K,
 {
 #ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const pair c0 = pair_prod(sigma, sigma);
-    const double constants[] = {sigma, c0.hi, c0.lo};
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
 #else
     const double sigma = parameters[0];
     const pair c0 = pair_prod(sigma, sigma);
@@ -786,7 +781,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
-    const pair c0 = {constants[1], constants[2]};
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -802,15 +797,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t7 = pair_exp(pair_neg(pair_abs(t3)));
         const pair t8 = pair_add(t3, t1);
         const pair t9 = pair_exp(pair_neg(pair_abs(t8)));
-        const double t10 = 1.0 + pair_value(t7);
-        const double t11 = pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t7)) / t10;
-        const double t12 = pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t7)) / t10;
+        const pair t10 = pair_add_d(t7, 1.0);
+        const pair t11 = pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t7), t10);
+        const pair t12 = pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t7), t10);
         const pair t13 = pair_div(pair_add_d(pair_add(t0, t2), -f_i), pair_of(sigma));
         const pair t14 = pair_exp(pair_neg(pair_abs(t13)));
-        const pair t15 = pair_add_d(t14, 1.0);
+        const double t15 = 1.0 + pair_value(t14);
         loss[row] = log1p_fast(pair_value(t5)) + pair_value(pair_max(pair_of(0.0), t6)) + (log1p_fast(pair_value(t7)) + pair_value(pair_max(pair_of(0.0), t3)));
-        gradient[row] = pair_value(pair_neg(pair_div(pair_mul(pair_sum((pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9)) / (1.0 + pair_value(t9)) * t11), (pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * t12)), pair_tanh(pair_add(pair_scale(t1, 0.5), t3))), pair_of(sigma))));
-        hessian[row] = pair_value(pair_div(pair_add_d(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t14), t15), (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t14)) / pair_value(t15))), (t11 * t12)), c0));
+        gradient[row] = -((pair_value(pair_mul_d(t11, (pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9)) / (1.0 + pair_value(t9))))) + pair_value(pair_mul_d(t12, (pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)))))) * tanh_fast(pair_value(pair_add(pair_scale(t1, 0.5), t3))) / sigma);
+        hessian[row] = (pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t14), pair_of(t15)), (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t14)) / t15))) + pair_value(t11) * pair_value(t12)) / c0;
     }
 #else
     const double sigma = constants[0];
@@ -847,8 +842,8 @@ void lossforge_aft_logistic_interval_loss_gradient_hessian_f64_at(size_t n, size
 {
 #ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const pair c0 = pair_prod(sigma, sigma);
-    const double constants[] = {sigma, c0.hi, c0.lo};
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
 #else
     const double sigma = parameters[0];
     const pair c0 = pair_prod(sigma, sigma);

@@ -84,8 +84,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -133,52 +132,10 @@ INLINE pair pair_quot(double a, double b)
     return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
 }
 
-/* c + v, c = hi + lo, for v small beside it. */
-INLINE pair pair_lead(double hi, double lo, double v)
-{
-    const double h = hi + v;
-    const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
-    return made;
-}
-
 /* lo where it means something, and exp(a) is neither 0 nor infinite. */
 INLINE double pair_rest(pair a)
 {
     return fabs(a.lo) < 1.0 ? a.lo : 0.0;
-}
-
-/* hi + lo + x*c, for x*c small beside hi. */
-INLINE pair pair_step(pair c, double x, double hi, double lo)
-{
-    const double v = x * c.hi;
-    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
-}
-
-/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
-INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
-{
-    *z = fused(a, 0x1.71547652b82fep+0, shift);
-    const double k = *z - shift;
-    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
-    const double r = fused(k, -0x1.ef35793c76730p-45, h);
-    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
-    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
-    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
-    const pair c2 = pair_step(c3, r, 0.5, -0.0);
-    const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
-    const double e = r + p.hi;
-    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
-    return e;
 }
 
 /* Exact, for a power of two or a sign. */

@@ -60,8 +60,8 @@ INLINE double atan_fast(double x)
     const int beyond = size > 1.0;
     const double n = beyond ? 1.0 : size;
     const double d = beyond ? size : 1.0;
-    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.125 * d ? 0.25 : 0.0);
-    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.125 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
     const double q = (n - near * d) / fused(near, n, d);
     const double w = q * q;
     const double w2 = w * w, w4 = w2 * w2;
@@ -76,8 +76,8 @@ INLINE double atan_single(double x)
     const int beyond = size > 1.0;
     const double n = beyond ? 1.0 : size;
     const double d = beyond ? size : 1.0;
-    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.125 * d ? 0.25 : 0.0);
-    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.125 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
     const double q = (n - near * d) / fused(near, n, d);
     const double w = q * q;
     const double w2 = w * w;
@@ -116,8 +116,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -232,9 +231,9 @@ INLINE pair pair_atan(pair x)
     const double n_lo = beyond ? 0.0 : size_lo;
     const double d = beyond ? size : 1.0;
     const double d_lo = beyond ? size_lo : 0.0;
-    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.125 * d ? 0.25 : 0.0);
-    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.125 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
-    const double at_lo = n > 0.375 * d ? (n > 0.75 * d ? 0x1.1a62633145c07p-55 : 0x1.a2b7f222f65e2p-56) : (n > 0.125 * d ? 0x1.8ab6e3cf7afbdp-57 : 0.0);
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double at_lo = n > 0.375 * d ? (n > 0.75 * d ? 0x1.1a62633145c07p-55 : 0x1.a2b7f222f65e2p-56) : (n > 0.171875 * d ? 0x1.8ab6e3cf7afbdp-57 : 0.0);
     const double part = near * n;
     const double under = d + part;
     const double under_lo = ((d - under) + part) + (d_lo + near * n_lo);
@@ -391,7 +390,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t3 = pair_mul(t2, t2);
         const pair t4 = pair_max(pair_of(1.0), t1);
         const pair t5 = pair_mul(t4, t4);
-        gradient[row] = c * (((pair_value(t1) <= 1.0) ? pair_value(t2) / (1.0 + pair_value(pair_mul(t3, t3))) : 1.0 / (pair_value(t5) * pair_value(t4) * (1.0 + 1.0 / pair_value(pair_mul(t5, t5))))) * sign(pair_value(t0)));
+        gradient[row] = c * (((pair_value(t1) <= 1.0) ? pair_value(t2) / (1.0 + pair_value(t3) * pair_value(t3)) : 1.0 / (pair_value(t5) * pair_value(t4) * (1.0 + 1.0 / pair_value(pair_mul(t5, t5))))) * sign(pair_value(t0)));
     }
 #else
     const double c = constants[0];
@@ -450,8 +449,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t3 = pair_max(pair_of(1.0), t0);
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_mul(t4, t4);
-        const pair t6 = pair_if((pair_value(t0) <= 1.0), pair_of(1.0 / (1.0 + pair_value(pair_mul(t2, t2)))), pair_div(pair_of(1.0), pair_mul_d(t5, (1.0 + 1.0 / pair_value(t5)))));
-        hessian[row] = (pair_value(pair_scale(t6, 4.0)) - 3.0) * pair_value(t6);
+        const double t6 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(t2) * pair_value(t2)) : 1.0 / pair_value(pair_mul_d(t5, (1.0 + 1.0 / pair_value(t5)))));
+        hessian[row] = (4.0 * t6 - 3.0) * t6;
     }
 #else
     const double c = constants[0];
@@ -514,7 +513,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t4 = pair_max(pair_of(1.0), t1);
         const pair t5 = pair_mul(t4, t4);
         loss[row] = c0 * atan_fast(pair_value(t0) * pair_value(t0));
-        gradient[row] = c * (((pair_value(t1) <= 1.0) ? pair_value(t2) / (1.0 + pair_value(pair_mul(t3, t3))) : 1.0 / (pair_value(t5) * pair_value(t4) * (1.0 + 1.0 / pair_value(pair_mul(t5, t5))))) * sign(pair_value(t0)));
+        gradient[row] = c * (((pair_value(t1) <= 1.0) ? pair_value(t2) / (1.0 + pair_value(t3) * pair_value(t3)) : 1.0 / (pair_value(t5) * pair_value(t4) * (1.0 + 1.0 / pair_value(pair_mul(t5, t5))))) * sign(pair_value(t0)));
     }
 #else
     const double c = constants[0];
@@ -577,14 +576,14 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t2 = (pair_value(t1) <= 1.0);
         const pair t3 = pair_min(pair_of(1.0), t1);
         const pair t4 = pair_mul(t3, t3);
-        const double t5 = 1.0 + pair_value(pair_mul(t4, t4));
+        const double t5 = 1.0 + pair_value(t4) * pair_value(t4);
         const pair t6 = pair_max(pair_of(1.0), t1);
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_mul(t7, t7);
         const double t9 = 1.0 + 1.0 / pair_value(t8);
-        const pair t10 = pair_if(t2, pair_of(1.0 / t5), pair_div(pair_of(1.0), pair_mul_d(t8, t9)));
+        const double t10 = (t2 ? 1.0 / t5 : 1.0 / pair_value(pair_mul_d(t8, t9)));
         gradient[row] = c * ((t2 ? pair_value(t3) / t5 : 1.0 / (pair_value(t7) * pair_value(t6) * t9)) * sign(pair_value(t0)));
-        hessian[row] = (pair_value(pair_scale(t10, 4.0)) - 3.0) * pair_value(t10);
+        hessian[row] = (4.0 * t10 - 3.0) * t10;
     }
 #else
     const double c = constants[0];
@@ -651,15 +650,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t2 = (pair_value(t1) <= 1.0);
         const pair t3 = pair_min(pair_of(1.0), t1);
         const pair t4 = pair_mul(t3, t3);
-        const double t5 = 1.0 + pair_value(pair_mul(t4, t4));
+        const double t5 = 1.0 + pair_value(t4) * pair_value(t4);
         const pair t6 = pair_max(pair_of(1.0), t1);
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_mul(t7, t7);
         const double t9 = 1.0 + 1.0 / pair_value(t8);
-        const pair t10 = pair_if(t2, pair_of(1.0 / t5), pair_div(pair_of(1.0), pair_mul_d(t8, t9)));
+        const double t10 = (t2 ? 1.0 / t5 : 1.0 / pair_value(pair_mul_d(t8, t9)));
         loss[row] = c0 * atan_fast(pair_value(t0) * pair_value(t0));
         gradient[row] = c * ((t2 ? pair_value(t3) / t5 : 1.0 / (pair_value(t7) * pair_value(t6) * t9)) * sign(pair_value(t0)));
-        hessian[row] = (pair_value(pair_scale(t10, 4.0)) - 3.0) * pair_value(t10);
+        hessian[row] = (4.0 * t10 - 3.0) * t10;
     }
 #else
     const double c = constants[0];

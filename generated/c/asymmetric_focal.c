@@ -77,8 +77,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -141,8 +140,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -278,8 +276,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -294,8 +291,7 @@ INLINE pair pair_exp(pair x)
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
-    const double least = x.hi < -50.0 ? -50.0 : x.hi;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
     const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
@@ -434,8 +430,7 @@ INLINE pair pair_log1p(pair x)
 /* exp(x + rest). */
 INLINE double exp_of(double x, double rest)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -446,8 +441,7 @@ INLINE double exp_of(double x, double rest)
 /* exp(x + rest). */
 INLINE double exp_fast_of(double x, double rest)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -464,9 +458,9 @@ INLINE double power_of(double x, double y, double size)
     const double a = fabs(x);
     const double whole = fabs(y) < 0x1p52 ? fabs(y) : 0.0;
     const double half = 0.5 * fabs(y) < 0x1p52 ? 0.5 * fabs(y) : 0.0;
-    const double one = (y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y))) ? 1.0 : size;
+    const double one = ((y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y)))) ? 1.0 : size;
     const double integral = (half + 0x1p52) - 0x1p52 == half ? one : copysign(one, x);
-    const double fractional = (x < 0.0) & (a < HUGE_VAL) ? NAN : one;
+    const double fractional = ((x < 0.0) & (a < HUGE_VAL)) ? NAN : one;
     return (whole + 0x1p52) - 0x1p52 == whole ? integral : fractional;
 }
 
@@ -524,8 +518,7 @@ INLINE double pow_single(double x, double y)
     const double log = fused(k, 0x1.62e42fefa39efp-1, s * fused(w, fused(0x1.9e732631559a4p-3, w4, fused(fused(0x1.c51588599ebf1p-3, w, 0x1.249806b1c3baep-2), w2, fused(0x1.99998aedd186ap-2, w, 0x1.5555555bd8588p-1))), 2.0));
     const double positive = a == 0.0 ? -HUGE_VAL : log;
     const double t = y * (a < HUGE_VAL ? positive : a);
-    const double least = t < -200.0 ? -200.0 : t;
-    const double b = least > 200.0 ? 200.0 : least;
+    const double b = t > 200.0 ? 200.0 : (t < -200.0 ? -200.0 : t);
     const double z = fused(b, 0x1.71547652b82fep+0, 6755399441056767.0);
     const double r = fused(z - 6755399441056767.0, -0x1.62e42fefa39efp-1, b);
     const double r2 = r * r, r4 = r2 * r2;
@@ -579,6 +572,26 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const y = inputs[0];
     const double *const z = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const pair c2 = {constants[3], constants[4]};
+    const pair t7 = {constants[5], constants[6]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = -z_i;
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_log1p(t1);
+        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const pair t8 = pair_if((pair_value(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t7, -z_i))), t5), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t7), z_i)), shift), t3));
+        loss[row] = pair_value(pair_sub(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_value(t4) + maximum(0.0, z_i)) * pair_value(pair_pow(t5, pair_of(gamma_neg))))), pair_if((z_i <= pair_value(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= shift - pair_value(t5)), pair_log1p(pair_neg(t8)), pair_log(pair_add_d(t3, shift))), pair_pow(t8, pair_of(gamma_neg))))))));
+    }
+#else
     const double gamma_pos = constants[0];
     const double gamma_neg = constants[1];
     const double shift = constants[2];
@@ -597,10 +610,12 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t8 = pair_if((pair_value(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t7, -z_i))), t5), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t7), z_i)), shift), t3));
         loss[row] = pair_value(pair_sub(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_value(t4) + maximum(0.0, z_i)) * pair_value(pair_pow(t5, pair_of(gamma_neg))))), pair_if((z_i <= pair_value(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t5), shift))), pair_log1p(pair_neg(t8)), pair_log(pair_add_d(t3, shift))), pair_pow(t8, pair_of(gamma_neg))))))));
     }
+#endif
 }
 
 void lossforge_asymmetric_focal_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
     const double shift = parameters[2];
@@ -608,6 +623,15 @@ void lossforge_asymmetric_focal_loss_f64_at(size_t n, size_t K, const void *cons
     const pair c2 = pair_diff(shift, 1.0);
     const pair t7 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t6)), pair_log(pair_div(pair_of(shift), t6)));
     const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, t7.hi, t7.lo};
+#else
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const pair t6 = pair_diff(1.0, shift);
+    const pair c2 = pair_diff(shift, 1.0);
+    const pair t7 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t6)), pair_log(pair_div(pair_of(shift), t6)));
+    const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, t7.hi, t7.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -647,7 +671,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t6 = pair_log1p(t1);
         const pair t9 = pair_if((pair_value(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t8, -z_i))), t3), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t8), z_i)), shift), t5));
         const pair t10 = pair_add_d(t5, shift);
-        gradient[row] = pair_value(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_value(pair_pow(t3, pair_of(gamma_neg))) * (gamma_neg * pair_value(t5) * (pair_value(t6) + maximum(0.0, z_i)) + pair_value(t3)))), pair_if((z_i < pair_value(t8)), pair_of(0.0), pair_if((pair_value(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_sub(pair_mul(pair_mul_d(pair_pow(t9, c6), gamma_neg), pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t3), shift))), pair_log1p(pair_neg(t9)), pair_log(t10))), pair_div(pair_pow(t9, pair_of(gamma_neg)), t10)), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(pair_pow(t5, pair_of(gamma_pos)), y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5))));
+        gradient[row] = pair_value(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_value(pair_pow(t3, pair_of(gamma_neg))) * (gamma_neg * pair_value(t5) * (pair_value(t6) + maximum(0.0, z_i)) + pair_value(t3)))), pair_if((z_i < pair_value(t8)), pair_of(0.0), pair_if((pair_value(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_sub(pair_mul(pair_mul_d(pair_pow(t9, c6), gamma_neg), pair_if((-0.5 <= shift - pair_value(t3)), pair_log1p(pair_neg(t9)), pair_log(t10))), pair_div(pair_pow(t9, pair_of(gamma_neg)), t10)), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(pair_pow(t5, pair_of(gamma_pos)), y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -724,6 +748,39 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double *const y = inputs[0];
     const double *const z = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const pair t11 = {constants[3], constants[4]};
+    const pair c3 = {constants[5], constants[6]};
+    const double c4 = constants[7];
+    const double c7 = constants[8];
+    const pair t10 = {constants[9], constants[10]};
+    const pair c5 = {constants[11], constants[12]};
+    const pair c6 = {constants[13], constants[14]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = -z_i;
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const pair t5 = pair_log1p(t1);
+        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
+        const pair t7 = pair_diff(y_i, 1.0);
+        const double t8 = pair_value(t5) + maximum(0.0, z_i);
+        const pair t12 = pair_if((pair_value(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t10, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t10), z_i)), shift), t3));
+        const pair t13 = pair_add_d(t3, shift);
+        const pair t14 = pair_if((-0.5 <= shift - pair_value(t4)), pair_log1p(pair_neg(t12)), pair_log(t13));
+        const pair t15 = pair_div(pair_pow(t12, pair_of(gamma_neg)), t13);
+        const pair t16 = pair_pow(t12, t11);
+        const pair t17 = pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15);
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_value(pair_pow(t4, pair_of(gamma_neg))) * ((pair_value(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_value(t4) + gamma_neg * (gamma_neg * pair_value(t3) * t8 + pair_value(t4))) * pair_value(t3))), pair_if((z_i <= pair_value(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(t12, c6))), pair_div(t15, t13)), pair_div(pair_mul_d(t16, c7), t13)), t4), t3), pair_mul(t17, t3)), pair_mul(t17, t4)), t7), t4), t3)))));
+    }
+#else
     const double gamma_pos = constants[0];
     const double gamma_neg = constants[1];
     const double shift = constants[2];
@@ -755,10 +812,12 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t17 = pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15);
         hessian[row] = pair_value(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_value(pair_pow(t4, pair_of(gamma_neg))) * ((pair_value(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_value(t4) + gamma_neg * (gamma_neg * pair_value(t3) * t8 + pair_value(t4))) * pair_value(t3))), pair_if((z_i <= pair_value(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(t12, c6))), pair_div(t15, t13)), pair_div(pair_mul_d(t16, c7), t13)), t4), t3), pair_mul(t17, t3)), pair_mul(t17, t4)), t7), t4), t3)))));
     }
+#endif
 }
 
 void lossforge_asymmetric_focal_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
     const double shift = parameters[2];
@@ -771,6 +830,20 @@ void lossforge_asymmetric_focal_hessian_f64_at(size_t n, size_t K, const void *c
     const pair c5 = pair_mul_d(t11, gamma_neg);
     const pair c6 = pair_if((pair_value(t11) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
     const double constants[] = {gamma_pos, gamma_neg, shift, t11.hi, t11.lo, c3.hi, c3.lo, c4, c7, t10.hi, t10.lo, c5.hi, c5.lo, c6.hi, c6.lo};
+#else
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const pair t9 = pair_diff(1.0, shift);
+    const pair t11 = pair_diff(gamma_neg, 1.0);
+    const pair c3 = pair_diff(shift, 1.0);
+    const double c4 = 1.0 + gamma_neg;
+    const double c7 = 2.0 * gamma_neg;
+    const pair t10 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t9)), pair_log(pair_div(pair_of(shift), t9)));
+    const pair c5 = pair_mul_d(t11, gamma_neg);
+    const pair c6 = pair_if((pair_value(t11) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
+    const double constants[] = {gamma_pos, gamma_neg, shift, t11.hi, t11.lo, c3.hi, c3.lo, c4, c7, t10.hi, t10.lo, c5.hi, c5.lo, c6.hi, c6.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -816,7 +889,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t11 = pair_pow(t10, pair_of(gamma_neg));
         const pair t14 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
         const pair t15 = pair_add_d(t3, shift);
-        const pair t16 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t10), shift))), pair_log1p(pair_neg(t14)), pair_log(t15));
+        const pair t16 = pair_if((-0.5 <= shift - pair_value(t10)), pair_log1p(pair_neg(t14)), pair_log(t15));
         const pair t17 = pair_pow(t14, pair_of(gamma_neg));
         const pair t18 = pair_diff(y_i, 1.0);
         loss[row] = pair_value(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_value(t11))), pair_if((z_i <= pair_value(t13)), pair_of(0.0), pair_mul(t16, t17))))));
@@ -874,7 +947,7 @@ void lossforge_asymmetric_focal_loss_gradient_f64_at(size_t n, size_t K, const v
     const double t21 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t19)) / t20;
     const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t21 * (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t19)) / t20);
     const double c9 = shift + t21;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t8, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
 #else
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
@@ -889,7 +962,7 @@ void lossforge_asymmetric_focal_loss_gradient_f64_at(size_t n, size_t K, const v
     const double t21 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t19)) / t20;
     const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t21 * (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t19)) / t20);
     const double c9 = shift + t21;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t8, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -940,7 +1013,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t13 = pair_if((pair_value(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t12, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t12), z_i)), shift), t7));
         const pair t15 = pair_pow(t13, t14);
         const pair t16 = pair_add_d(t7, shift);
-        const pair t17 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t4), shift))), pair_log1p(pair_neg(t13)), pair_log(t16));
+        const pair t17 = pair_if((-0.5 <= shift - pair_value(t4)), pair_log1p(pair_neg(t13)), pair_log(t16));
         const pair t18 = pair_div(pair_pow(t13, pair_of(gamma_neg)), t16);
         const pair t19 = pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18);
         const pair t23 = pair_mul_d(pair_pow(t7, pair_of(gamma_pos)), y_i);
@@ -1012,7 +1085,7 @@ void lossforge_asymmetric_focal_gradient_hessian_f64_at(size_t n, size_t K, cons
     const double t22 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t12))), pair_of(1.0), t20)) / t21;
     const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t22 * (pair_value(pair_if((0.0 <= pair_value(t12)), pair_of(1.0), t20)) / t21);
     const double c9 = shift + t22;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
 #else
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
@@ -1031,7 +1104,7 @@ void lossforge_asymmetric_focal_gradient_hessian_f64_at(size_t n, size_t K, cons
     const double t22 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t12))), pair_of(1.0), t20)) / t21;
     const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t22 * (pair_value(pair_if((0.0 <= pair_value(t12)), pair_of(1.0), t20)) / t21);
     const double c9 = shift + t22;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
 #endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -1084,7 +1157,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t14 = (z_i <= pair_value(t13));
         const pair t15 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
         const pair t16 = pair_add_d(t3, shift);
-        const pair t17 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t10), shift))), pair_log1p(pair_neg(t15)), pair_log(t16));
+        const pair t17 = pair_if((-0.5 <= shift - pair_value(t10)), pair_log1p(pair_neg(t15)), pair_log(t16));
         const pair t18 = pair_pow(t15, pair_of(gamma_neg));
         const pair t19 = pair_diff(y_i, 1.0);
         const double t20 = pair_value(t19) * pair_value(t11);
@@ -1165,7 +1238,7 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const double t28 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t26)) / t27;
     const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t28 * (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t26)) / t27);
     const double c9 = shift + t28;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t8, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
 #else
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
@@ -1184,7 +1257,7 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const double t28 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t26)) / t27;
     const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t28 * (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t26)) / t27);
     const double c9 = shift + t28;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t8, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
@@ -1455,7 +1528,7 @@ void lossforge_asymmetric_focal_loss_gradient_f32_at(size_t n, size_t K, const v
     const double t21 = ((0.0 <= pair_value(pair_neg(t13))) ? 1.0 : t19) / t20;
     const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t21 * (((0.0 <= pair_value(t13)) ? 1.0 : t19) / t20);
     const double c9 = shift + t21;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t8, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1534,7 +1607,7 @@ void lossforge_asymmetric_focal_gradient_hessian_f32_at(size_t n, size_t K, cons
     const double t22 = ((0.0 <= pair_value(pair_neg(t12))) ? 1.0 : t20) / t21;
     const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t22 * (((0.0 <= pair_value(t12)) ? 1.0 : t20) / t21);
     const double c9 = shift + t22;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1619,7 +1692,7 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f32_at(size_t n, size_t K,
     const double t28 = ((0.0 <= pair_value(pair_neg(t13))) ? 1.0 : t26) / t27;
     const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t28 * (((0.0 <= pair_value(t13)) ? 1.0 : t26) / t27);
     const double c9 = shift + t28;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t8, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -62,8 +62,7 @@ INLINE uint64_t exponent_of(double y)
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
-    const double least = x < -50.0 ? -50.0 : x;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
     const double k = z - 6755399441056766.0;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -77,7 +76,7 @@ INLINE double expm1_fast(double x)
 {
     double scale;
     const double e = expm1_fast_of(x, &scale);
-    return x == 0.0 ? x : 2.0 * fused(scale, e, scale - 0.5);
+    return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
 }
 
 INLINE double log_fast_of(double y, double off, double k0)
@@ -143,8 +142,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -313,8 +311,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -329,8 +326,7 @@ INLINE pair pair_exp(pair x)
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
-    const double least = x.hi < -50.0 ? -50.0 : x.hi;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
     const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
@@ -466,11 +462,24 @@ INLINE pair pair_log1p(pair x)
     return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
 }
 
+/* Scaled, so that the squares neither overflow nor lose digits. */
+INLINE pair pair_hypot(pair a, pair b)
+{
+    const double most = fabs(a.hi) > fabs(b.hi) ? fabs(a.hi) : fabs(b.hi);
+    const double scale = most > 0x1p400 ? 0x1p-600 : (most < 0x1p-400 ? 0x1p600 : 1.0);
+    const double back = most > 0x1p400 ? 0x1p600 : (most < 0x1p-400 ? 0x1p-600 : 1.0);
+    const pair p = {scale * a.hi, scale * a.lo};
+    const pair q = {scale * b.hi, scale * b.lo};
+    const pair root = pair_sqrt(pair_add(pair_mul(p, p), pair_mul(q, q)));
+    const int infinite = (fabs(a.hi) == HUGE_VAL) | (fabs(b.hi) == HUGE_VAL);
+    const pair made = {infinite ? HUGE_VAL : back * root.hi, back * root.lo};
+    return made;
+}
+
 /* exp(x + rest). */
 INLINE double exp_fast_of(double x, double rest)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -487,9 +496,9 @@ INLINE double power_of(double x, double y, double size)
     const double a = fabs(x);
     const double whole = fabs(y) < 0x1p52 ? fabs(y) : 0.0;
     const double half = 0.5 * fabs(y) < 0x1p52 ? 0.5 * fabs(y) : 0.0;
-    const double one = (y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y))) ? 1.0 : size;
+    const double one = ((y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y)))) ? 1.0 : size;
     const double integral = (half + 0x1p52) - 0x1p52 == half ? one : copysign(one, x);
-    const double fractional = (x < 0.0) & (a < HUGE_VAL) ? NAN : one;
+    const double fractional = ((x < 0.0) & (a < HUGE_VAL)) ? NAN : one;
     return (whole + 0x1p52) - 0x1p52 == whole ? integral : fractional;
 }
 
@@ -541,8 +550,7 @@ INLINE double pow_single(double x, double y)
     const double log = fused(k, 0x1.62e42fefa39efp-1, s * fused(w, fused(0x1.9e732631559a4p-3, w4, fused(fused(0x1.c51588599ebf1p-3, w, 0x1.249806b1c3baep-2), w2, fused(0x1.99998aedd186ap-2, w, 0x1.5555555bd8588p-1))), 2.0));
     const double positive = a == 0.0 ? -HUGE_VAL : log;
     const double t = y * (a < HUGE_VAL ? positive : a);
-    const double least = t < -200.0 ? -200.0 : t;
-    const double b = least > 200.0 ? 200.0 : least;
+    const double b = t > 200.0 ? 200.0 : (t < -200.0 ? -200.0 : t);
     const double z = fused(b, 0x1.71547652b82fep+0, 6755399441056767.0);
     const double r = fused(z - 6755399441056767.0, -0x1.62e42fefa39efp-1, b);
     const double r2 = r * r, r4 = r2 * r2;
@@ -556,19 +564,6 @@ INLINE pair pair_scale(pair a, double unit)
 {
     const pair made = {a.hi * unit, a.lo * unit};
     return made;
-}
-
-/* The larger one is brought to [1, 2) before it is squared. */
-INLINE pair pair_hypot(pair a, pair b)
-{
-    const double x = fabs(a.hi), y = fabs(b.hi);
-    const double most = x > y ? x : y;
-    const double unit = from_bits(0x7fe0000000000000u - (to_bits(most) & 0x7ff0000000000000u));
-    const int large = most >= 0x1p1023;
-    const double scale = large ? 0x1p-1023 : unit;
-    const pair u = pair_scale(a, scale), v = pair_scale(b, scale);
-    const pair root = pair_sqrt(pair_add(pair_mul(u, u), pair_mul(v, v)));
-    return pair_scale(root, large ? 0x1p1023 : 1.0 / unit);
 }
 
 static inline double minimum(double a, double b)
@@ -665,7 +660,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t17 = pair_min(pair_of(1.0), t16);
         const pair t18 = pair_max(pair_of(1.0), t16);
         const double t19 = r / c;
-        loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_fast((t15 ? t2 : 1.0)) - c10) : ((pair_value(t16) <= 1.0) ? log1p_fast(pair_value(t17) * pair_value(t17)) : 2.0 * log_fast(pair_value(t18)) + log1p_fast(1.0 / (pair_value(t18) * pair_value(t18))))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
+        loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_fast((t15 ? t2 : 1.0)) - c10) : ((pair_value(t16) <= 1.0) ? log1p_fast(pair_value(pair_mul(t17, t17))) : 2.0 * log_fast(pair_value(t18)) + log1p_fast(1.0 / (pair_value(t18) * pair_value(t18))))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -722,7 +717,7 @@ void lossforge_barron_loss_f64_at(size_t n, size_t K, const void *const *inputs,
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
     const pair c4 = pair_log(t1);
     const pair c5 = pair_pow(t1, pair_of(alpha));
-    const double constants[] = {alpha, c, t0.hi, t0.lo, t4, c6, c7, t1.hi, t1.lo, c9, c10, c2.hi, c2.lo, c4.hi, c4.lo, c5.hi, c5.lo};
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t4 ? 1.0 : 0.0, c6, c7, t1.hi, t1.lo, c9, c10, c2.hi, c2.lo, c4.hi, c4.lo, c5.hi, c5.lo};
 #else
     const double alpha = parameters[0];
     const double c = parameters[1];
@@ -737,7 +732,7 @@ void lossforge_barron_loss_f64_at(size_t n, size_t K, const void *const *inputs,
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
     const pair c4 = pair_log(t1);
     const pair c5 = pair_pow(t1, pair_of(alpha));
-    const double constants[] = {alpha, c, t0.hi, t0.lo, t4, c6, c7, t1.hi, t1.lo, c9.hi, c9.lo, c10.hi, c10.lo, c2.hi, c2.lo, c4.hi, c4.lo, c5.hi, c5.lo};
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t4 ? 1.0 : 0.0, c6, c7, t1.hi, t1.lo, c9.hi, c9.lo, c10.hi, c10.lo, c2.hi, c2.lo, c4.hi, c4.lo, c5.hi, c5.lo};
 #endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
@@ -775,12 +770,12 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t4 = pair_min(pair_of(1.0), t3);
         const double t5 = fabs(r);
         const int t6 = (pair_value(c2) < t5);
-        const double t8 = ((pair_value(t3) <= 1.0) ? pair_value(t4) / hypot_v(1.0, pair_value(t4)) : 1.0 / hypot_v(1.0, pair_value(pair_div(pair_of(1.0), pair_max(pair_of(1.0), t3))))) * sign(pair_value(t2)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of((t6 ? t5 : 1.0)), t7)) / pair_value(c4)), pair_pow(pair_hypot(pair_of(1.0), t2), t7))) * pair_value(t0) / c;
+        const double t8 = ((pair_value(t3) <= 1.0) ? pair_value(t4) / pair_value(pair_hypot(pair_of(1.0), t4)) : 1.0 / pair_value(pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t3))))) * sign(pair_value(t2)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of((t6 ? t5 : 1.0)), t7)) / pair_value(c4)), pair_pow(pair_hypot(pair_of(1.0), t2), t7))) * pair_value(t0) / c;
         const pair t9 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
         const pair t10 = pair_abs(t9);
         const pair t11 = pair_min(pair_of(1.0), t10);
         const pair t12 = pair_max(pair_of(1.0), t10);
-        gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((pair_value(t10) <= 1.0) ? pair_value(t11) / pair_value(pair_sum(1.0, (pair_value(t11) * pair_value(t11)))) : 1.0 / ((1.0 + 1.0 / (pair_value(t12) * pair_value(t12))) * pair_value(t12))) * sign(pair_value(t9))) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
+        gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((pair_value(t10) <= 1.0) ? pair_value(t11) / (1.0 + pair_value(pair_mul(t11, t11))) : 1.0 / ((1.0 + 1.0 / (pair_value(t12) * pair_value(t12))) * pair_value(t12))) * sign(pair_value(t9))) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -871,19 +866,19 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const int t3 = (pair_value(t2) <= 1.0);
         const pair t4 = pair_min(pair_of(1.0), t2);
         const pair t5 = pair_mul(t4, t4);
-        const pair t6 = pair_add_d(t5, 1.0);
+        const double t6 = 1.0 + pair_value(t5);
         const pair t7 = pair_max(pair_of(1.0), t2);
         const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t7));
         const pair t9 = pair_mul(t8, t8);
         const double t10 = fabs(r);
         const int t11 = (pair_value(c1) < t10);
-        const double t14 = pair_value(pair_add(pair_mul(c4, pair_if(t3, pair_div(t5, t6), pair_quot(1.0, (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t7, t7))))))), pair_if(t3, pair_of(1.0 / pair_value(t6)), pair_div(t9, pair_of((1.0 + pair_value(t9))))))) * pair_value(pair_if(t11, pair_of(pair_value(pair_pow(pair_of((t11 ? t10 : 1.0)), t12)) / pair_value(c5)), pair_pow(pair_hypot(pair_of(1.0), t1), t12))) / t13;
+        const pair t14 = pair_div(pair_mul_d(pair_if(t11, pair_div(pair_pow(pair_of((t11 ? t10 : 1.0)), t12), c5), pair_pow(pair_hypot(pair_of(1.0), t1), t12)), (pair_value(c4) * (t3 ? pair_value(t5) / t6 : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / t6 : pair_value(t9) / (1.0 + pair_value(t9))))), pair_of(t13));
         const pair t15 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
         const pair t16 = pair_min(pair_of(1.0), t15);
         const pair t17 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t15)));
         const pair t18 = pair_mul(t17, t17);
-        const pair t19 = pair_if((pair_value(t15) <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (pair_value(t16) * pair_value(t16)))), pair_div(t18, pair_of((1.0 + pair_value(t18)))));
-        hessian[row] = ((r == r) ? ((alpha < 0.0) ? t14 : ((alpha <= 0.0) ? (pair_value(pair_scale(t19, 2.0)) - 1.0) * pair_value(t19) / t13 : ((alpha < 2.0) ? t14 : ((alpha <= 2.0) ? c6 : t14)))) : r);
+        const double t19 = ((pair_value(t15) <= 1.0) ? 1.0 / (1.0 + pair_value(pair_mul(t16, t16))) : pair_value(t18) / (1.0 + pair_value(t18)));
+        hessian[row] = pair_value(pair_if((r == r), pair_if((alpha < 0.0), t14, pair_if((alpha <= 0.0), pair_of((2.0 * t19 - 1.0) * t19 / t13), pair_if((alpha < 2.0), t14, pair_if((alpha <= 2.0), pair_of(c6), t14)))), pair_of(r)));
     }
 #else
     const double alpha = constants[0];
@@ -1010,13 +1005,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t23 = pair_abs(t22);
         const int t24 = (pair_value(t23) <= 1.0);
         const pair t25 = pair_min(pair_of(1.0), t23);
-        const double t26 = pair_value(t25) * pair_value(t25);
+        const pair t26 = pair_mul(t25, t25);
         const pair t27 = pair_max(pair_of(1.0), t23);
         const double t28 = 1.0 / (pair_value(t27) * pair_value(t27));
         const double t31 = r / c;
-        const double t33 = (t13 ? pair_value(t14) / hypot_v(1.0, pair_value(t14)) : 1.0 / hypot_v(1.0, pair_value(pair_div(pair_of(1.0), t15)))) * sign(pair_value(t11)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t32)) / pair_value(c16)), pair_pow(t17, t32))) * pair_value(t3) / c;
-        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_fast((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_fast(t26) : 2.0 * log_fast(pair_value(t27)) + log1p_fast(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
-        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_value(t25) / pair_value(pair_sum(1.0, t26)) : 1.0 / ((1.0 + t28) * pair_value(t27))) * sign(pair_value(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
+        const double t33 = (t13 ? pair_value(t14) / pair_value(pair_hypot(pair_of(1.0), t14)) : 1.0 / pair_value(pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), t15)))) * sign(pair_value(t11)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t32)) / pair_value(c16)), pair_pow(t17, t32))) * pair_value(t3) / c;
+        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_fast((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_fast(pair_value(t26)) : 2.0 * log_fast(pair_value(t27)) + log1p_fast(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
+        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_value(t25) / (1.0 + pair_value(t26)) : 1.0 / ((1.0 + t28) * pair_value(t27))) * sign(pair_value(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -1098,7 +1093,7 @@ void lossforge_barron_loss_gradient_f64_at(size_t n, size_t K, const void *const
     const pair c6 = pair_log(t4);
     const pair c7 = pair_pow(t4, pair_of(alpha));
     const pair c16 = pair_pow(t4, t32);
-    const double constants[] = {alpha, c, t1, t2.hi, t2.lo, t7, c8, c9, t19, t29, t30, t32.hi, t32.lo, c18, t3.hi, t3.lo, c12, c17, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo};
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32.hi, t32.lo, c18, t3.hi, t3.lo, c12, c17, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo};
 #else
     const double alpha = parameters[0];
     const double c = parameters[1];
@@ -1121,7 +1116,7 @@ void lossforge_barron_loss_gradient_f64_at(size_t n, size_t K, const void *const
     const pair c6 = pair_log(t4);
     const pair c7 = pair_pow(t4, pair_of(alpha));
     const pair c16 = pair_pow(t4, t32);
-    const double constants[] = {alpha, c, t1, t2.hi, t2.lo, t7, c8, c9, t19, t29, t30, t32.hi, t32.lo, c18.hi, c18.lo, t3.hi, t3.lo, c12.hi, c12.lo, c17.hi, c17.lo, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo};
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32.hi, t32.lo, c18.hi, c18.lo, t3.hi, t3.lo, c12.hi, c12.lo, c17.hi, c17.lo, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -1172,23 +1167,23 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t11 = (pair_value(c3) < t10);
         const double t12 = (t11 ? t10 : 1.0);
         const pair t14 = pair_hypot(pair_of(1.0), t4);
-        const double t15 = (t6 ? pair_value(t7) / hypot_v(1.0, pair_value(t7)) : 1.0 / hypot_v(1.0, pair_value(t9))) * sign(pair_value(t4)) * pair_value(pair_if(t11, pair_of(pair_value(pair_pow(pair_of(t12), t13)) / pair_value(c5)), pair_pow(t14, t13))) * pair_value(t2) / c;
+        const double t15 = (t6 ? pair_value(t7) / pair_value(pair_hypot(pair_of(1.0), t7)) : 1.0 / pair_value(pair_hypot(pair_of(1.0), t9))) * sign(pair_value(t4)) * pair_value(pair_if(t11, pair_of(pair_value(pair_pow(pair_of(t12), t13)) / pair_value(c5)), pair_pow(t14, t13))) * pair_value(t2) / c;
         const pair t17 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
         const pair t18 = pair_abs(t17);
         const int t19 = (pair_value(t18) <= 1.0);
         const pair t20 = pair_min(pair_of(1.0), t18);
-        const pair t21 = pair_sum(1.0, (pair_value(t20) * pair_value(t20)));
+        const double t21 = 1.0 + pair_value(pair_mul(t20, t20));
         const pair t22 = pair_max(pair_of(1.0), t18);
         const pair t26 = pair_mul(t7, t7);
-        const pair t27 = pair_add_d(t26, 1.0);
+        const double t27 = 1.0 + pair_value(t26);
         const pair t28 = pair_min(pair_of(1.0), t9);
         const pair t29 = pair_mul(t28, t28);
-        const double t31 = pair_value(pair_add(pair_mul(t13, pair_if(t6, pair_div(t26, t27), pair_quot(1.0, (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t8, t8))))))), pair_if(t6, pair_of(1.0 / pair_value(t27)), pair_div(t29, pair_of((1.0 + pair_value(t29))))))) * pair_value(pair_if(t11, pair_of(pair_value(pair_pow(pair_of(t12), t30)) / pair_value(c11)), pair_pow(t14, t30))) / t25;
+        const pair t31 = pair_div(pair_mul_d(pair_if(t11, pair_div(pair_pow(pair_of(t12), t30), c11), pair_pow(t14, t30)), (pair_value(t13) * (t6 ? pair_value(t26) / t27 : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / t27 : pair_value(t29) / (1.0 + pair_value(t29))))), pair_of(t25));
         const pair t32 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t22));
         const pair t33 = pair_mul(t32, t32);
-        const pair t34 = pair_if(t19, pair_div(pair_of(1.0), t21), pair_div(t33, pair_of((1.0 + pair_value(t33)))));
-        gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? pair_value(t20) / pair_value(t21) : 1.0 / ((1.0 + 1.0 / (pair_value(t22) * pair_value(t22))) * pair_value(t22))) * sign(pair_value(t17))) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
-        hessian[row] = (t0 ? (t1 ? t31 : (t16 ? (pair_value(pair_scale(t34, 2.0)) - 1.0) * pair_value(t34) / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
+        const double t34 = (t19 ? 1.0 / t21 : pair_value(t33) / (1.0 + pair_value(t33)));
+        gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? pair_value(t20) / t21 : 1.0 / ((1.0 + 1.0 / (pair_value(t22) * pair_value(t22))) * pair_value(t22))) * sign(pair_value(t17))) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t31, pair_if(t16, pair_of((2.0 * t34 - 1.0) * t34 / t25), pair_if(t23, t31, pair_if(t24, pair_of(c12), t31)))), pair_of(r)));
     }
 #else
     const double c = constants[0];
@@ -1260,7 +1255,7 @@ void lossforge_barron_gradient_hessian_f64_at(size_t n, size_t K, const void *co
     const pair c3 = pair_scale(t3, 1.2676506002282294e+30);
     const pair c5 = pair_pow(t3, t13);
     const pair c11 = pair_pow(t3, t30);
-    const double constants[] = {c, t1, t2.hi, t2.lo, t13.hi, t13.lo, t16, t23, t24, t25, t30.hi, t30.lo, t3.hi, t3.lo, c12, c3.hi, c3.lo, c5.hi, c5.lo, c11.hi, c11.lo};
+    const double constants[] = {c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t13.hi, t13.lo, t16 ? 1.0 : 0.0, t23 ? 1.0 : 0.0, t24 ? 1.0 : 0.0, t25, t30.hi, t30.lo, t3.hi, t3.lo, c12, c3.hi, c3.lo, c5.hi, c5.lo, c11.hi, c11.lo};
 #else
     const double alpha = parameters[0];
     const double c = parameters[1];
@@ -1277,7 +1272,7 @@ void lossforge_barron_gradient_hessian_f64_at(size_t n, size_t K, const void *co
     const pair c3 = pair_scale(t3, 1.2676506002282294e+30);
     const pair c5 = pair_pow(t3, t13);
     const pair c11 = pair_pow(t3, t30);
-    const double constants[] = {c, t1, t2.hi, t2.lo, t13.hi, t13.lo, t16, t23, t24, t25.hi, t25.lo, t30.hi, t30.lo, t3.hi, t3.lo, c12.hi, c12.lo, c3.hi, c3.lo, c5.hi, c5.lo, c11.hi, c11.lo};
+    const double constants[] = {c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t13.hi, t13.lo, t16 ? 1.0 : 0.0, t23 ? 1.0 : 0.0, t24 ? 1.0 : 0.0, t25.hi, t25.lo, t30.hi, t30.lo, t3.hi, t3.lo, c12.hi, c12.lo, c3.hi, c3.lo, c5.hi, c5.lo, c11.hi, c11.lo};
 #endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -1348,23 +1343,23 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t25 = pair_abs(t24);
         const int t26 = (pair_value(t25) <= 1.0);
         const pair t27 = pair_min(pair_of(1.0), t25);
-        const double t28 = pair_value(t27) * pair_value(t27);
+        const pair t28 = pair_mul(t27, t27);
         const pair t29 = pair_max(pair_of(1.0), t25);
         const double t30 = 1.0 / (pair_value(t29) * pair_value(t29));
         const double t33 = r / c;
         const pair t34 = pair_div(pair_of(1.0), t16);
-        const double t36 = (t13 ? pair_value(t14) / hypot_v(1.0, pair_value(t14)) : 1.0 / hypot_v(1.0, pair_value(t34))) * sign(pair_value(t11)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t35)) / pair_value(c16)), pair_pow(t19, t35))) * pair_value(t3) / c;
-        const pair t37 = pair_sum(1.0, t28);
-        const pair t39 = pair_add_d(t15, 1.0);
+        const double t36 = (t13 ? pair_value(t14) / pair_value(pair_hypot(pair_of(1.0), t14)) : 1.0 / pair_value(pair_hypot(pair_of(1.0), t34))) * sign(pair_value(t11)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t35)) / pair_value(c16)), pair_pow(t19, t35))) * pair_value(t3) / c;
+        const double t37 = 1.0 + pair_value(t28);
+        const double t39 = 1.0 + pair_value(t15);
         const pair t40 = pair_min(pair_of(1.0), t34);
         const pair t41 = pair_mul(t40, t40);
-        const double t43 = pair_value(pair_add(pair_mul(t35, pair_if(t13, pair_div(t15, t39), pair_quot(1.0, (1.0 + pair_value(t17))))), pair_if(t13, pair_of(1.0 / pair_value(t39)), pair_div(t41, pair_of((1.0 + pair_value(t41))))))) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t42)) / pair_value(c19)), pair_pow(t19, t42))) / t38;
+        const pair t43 = pair_div(pair_mul_d(pair_if(t6, pair_div(pair_pow(pair_of(t8), t42), c19), pair_pow(t19, t42)), (pair_value(t35) * (t13 ? pair_value(t15) / t39 : 1.0 / (1.0 + pair_value(t17))) + (t13 ? 1.0 / t39 : pair_value(t41) / (1.0 + pair_value(t41))))), pair_of(t38));
         const pair t44 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t29));
         const pair t45 = pair_mul(t44, t44);
-        const pair t46 = pair_if(t26, pair_div(pair_of(1.0), t37), pair_div(t45, pair_of((1.0 + pair_value(t45)))));
-        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_fast((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_fast(t28) : 2.0 * log_fast(pair_value(t29)) + log1p_fast(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
-        gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_value(t27) / pair_value(t37) : 1.0 / ((1.0 + t30) * pair_value(t29))) * sign(pair_value(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
-        hessian[row] = (t0 ? (t1 ? t43 : (t21 ? (pair_value(pair_scale(t46, 2.0)) - 1.0) * pair_value(t46) / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
+        const double t46 = (t26 ? 1.0 / t37 : pair_value(t45) / (1.0 + pair_value(t45)));
+        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_fast((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_fast(pair_value(t28)) : 2.0 * log_fast(pair_value(t29)) + log1p_fast(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
+        gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_value(t27) / t37 : 1.0 / ((1.0 + t30) * pair_value(t29))) * sign(pair_value(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_of((2.0 * t46 - 1.0) * t46 / t38), pair_if(t31, t43, pair_if(t32, pair_of(c21), t43)))), pair_of(r)));
     }
 #else
     const double alpha = constants[0];
@@ -1464,7 +1459,7 @@ void lossforge_barron_loss_gradient_hessian_f64_at(size_t n, size_t K, const voi
     const pair c7 = pair_pow(t4, pair_of(alpha));
     const pair c16 = pair_pow(t4, t35);
     const pair c19 = pair_pow(t4, t42);
-    const double constants[] = {alpha, c, t1, t2.hi, t2.lo, t7, c8, c9, t21, t31, t32, t35.hi, t35.lo, t38, t42.hi, t42.lo, t3.hi, t3.lo, c12, c20, c21, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo, c19.hi, c19.lo};
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35.hi, t35.lo, t38, t42.hi, t42.lo, t3.hi, t3.lo, c12, c20, c21, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo, c19.hi, c19.lo};
 #else
     const double alpha = parameters[0];
     const double c = parameters[1];
@@ -1490,7 +1485,7 @@ void lossforge_barron_loss_gradient_hessian_f64_at(size_t n, size_t K, const voi
     const pair c7 = pair_pow(t4, pair_of(alpha));
     const pair c16 = pair_pow(t4, t35);
     const pair c19 = pair_pow(t4, t42);
-    const double constants[] = {alpha, c, t1, t2.hi, t2.lo, t7, c8, c9, t21, t31, t32, t35.hi, t35.lo, t38.hi, t38.lo, t42.hi, t42.lo, t3.hi, t3.lo, c12.hi, c12.lo, c20.hi, c20.lo, c21.hi, c21.lo, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo, c19.hi, c19.lo};
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35.hi, t35.lo, t38.hi, t38.lo, t42.hi, t42.lo, t3.hi, t3.lo, c12.hi, c12.lo, c20.hi, c20.lo, c21.hi, c21.lo, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo, c19.hi, c19.lo};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
@@ -1596,7 +1591,7 @@ void lossforge_barron_loss_f32_at(size_t n, size_t K, const void *const *inputs,
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
     const pair c4 = pair_log(t1);
     const double c5 = pow_fast(pair_value(t1), alpha);
-    const double constants[] = {alpha, c, t0.hi, t0.lo, t4, c6, c7, t1.hi, t1.lo, c9, c10, c2.hi, c2.lo, c4.hi, c4.lo, c5};
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t4 ? 1.0 : 0.0, c6, c7, t1.hi, t1.lo, c9, c10, c2.hi, c2.lo, c4.hi, c4.lo, c5};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1811,7 +1806,7 @@ void lossforge_barron_loss_gradient_f32_at(size_t n, size_t K, const void *const
     const pair c6 = pair_log(t4);
     const double c7 = pow_fast(pair_value(t4), alpha);
     const double c16 = pow_fast(pair_value(t4), t32);
-    const double constants[] = {alpha, c, t1, t2.hi, t2.lo, t7, c8, c9, t19, t29, t30, t32, c18, t3.hi, t3.lo, c12, c17, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7, c16};
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32, c18, t3.hi, t3.lo, c12, c17, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7, c16};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1897,7 +1892,7 @@ void lossforge_barron_gradient_hessian_f32_at(size_t n, size_t K, const void *co
     const pair c3 = pair_scale(t3, 1.2676506002282294e+30);
     const double c5 = pow_fast(pair_value(t3), t13);
     const double c11 = pow_fast(pair_value(t3), t30);
-    const double constants[] = {c, t1, t2.hi, t2.lo, t13, t16, t23, t24, t25, t30, t3.hi, t3.lo, c12, c3.hi, c3.lo, c5, c11};
+    const double constants[] = {c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t13, t16 ? 1.0 : 0.0, t23 ? 1.0 : 0.0, t24 ? 1.0 : 0.0, t25, t30, t3.hi, t3.lo, c12, c3.hi, c3.lo, c5, c11};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -2012,7 +2007,7 @@ void lossforge_barron_loss_gradient_hessian_f32_at(size_t n, size_t K, const voi
     const double c7 = pow_fast(pair_value(t4), alpha);
     const double c16 = pow_fast(pair_value(t4), t35);
     const double c19 = pow_fast(pair_value(t4), t42);
-    const double constants[] = {alpha, c, t1, t2.hi, t2.lo, t7, c8, c9, t21, t31, t32, t35, t38, t42, t3.hi, t3.lo, c12, c20, c21, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7, c16, c19};
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35, t38, t42, t3.hi, t3.lo, c12, c20, c21, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7, c16, c19};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

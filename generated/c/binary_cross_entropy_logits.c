@@ -61,8 +61,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -128,8 +127,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -259,8 +257,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -416,7 +413,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double z_i = z[row];
         const double t0 = exp_fast(-fabs(z_i));
         const pair t1 = pair_sum(1.0, t0);
-        gradient[row] = pair_value(pair_sub(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t0)), t1), (1.0 - y_i)), pair_mul_d(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t0)), t1), y_i)));
+        gradient[row] = (1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / pair_value(t1)) - y_i * pair_value(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t0)), t1));
     }
 #else
     (void)constants;
@@ -462,7 +459,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double z_i = z[row];
         const double t0 = exp_fast(-fabs(z_i));
         const pair t1 = pair_sum(1.0, t0);
-        hessian[row] = pair_value(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t0)), t1)) * pair_value(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t0)), t1));
+        hessian[row] = pair_value(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t0)), t1)) * (((0.0 <= z_i) ? 1.0 : t0) / pair_value(t1));
     }
 #else
     (void)constants;
@@ -514,7 +511,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t3 = -z_i;
         const pair t4 = pair_sum(1.0, t0);
         loss[row] = (t1 + maximum(0.0, z_i)) * t2 + y_i * (t1 + maximum(0.0, t3));
-        gradient[row] = pair_value(pair_sub(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t0)), t4), t2), pair_mul_d(pair_div(pair_of(((0.0 <= t3) ? 1.0 : t0)), t4), y_i)));
+        gradient[row] = t2 * (((0.0 <= z_i) ? 1.0 : t0) / pair_value(t4)) - y_i * pair_value(pair_div(pair_of(((0.0 <= t3) ? 1.0 : t0)), t4));
     }
 #else
     (void)constants;
@@ -567,10 +564,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double z_i = z[row];
         const double t0 = exp_fast(-fabs(z_i));
         const pair t1 = pair_sum(1.0, t0);
-        const pair t2 = pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t0)), t1);
+        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / pair_value(t1);
         const pair t3 = pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t0)), t1);
-        gradient[row] = pair_value(pair_sub(pair_mul_d(t2, (1.0 - y_i)), pair_mul_d(t3, y_i)));
-        hessian[row] = pair_value(t3) * pair_value(t2);
+        gradient[row] = (1.0 - y_i) * t2 - y_i * pair_value(t3);
+        hessian[row] = pair_value(t3) * t2;
     }
 #else
     (void)constants;
@@ -626,11 +623,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t2 = 1.0 - y_i;
         const double t3 = -z_i;
         const pair t4 = pair_sum(1.0, t0);
-        const pair t5 = pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t0)), t4);
+        const double t5 = ((0.0 <= z_i) ? 1.0 : t0) / pair_value(t4);
         const pair t6 = pair_div(pair_of(((0.0 <= t3) ? 1.0 : t0)), t4);
         loss[row] = (t1 + maximum(0.0, z_i)) * t2 + y_i * (t1 + maximum(0.0, t3));
-        gradient[row] = pair_value(pair_sub(pair_mul_d(t5, t2), pair_mul_d(t6, y_i)));
-        hessian[row] = pair_value(t6) * pair_value(t5);
+        gradient[row] = t2 * t5 - y_i * pair_value(t6);
+        hessian[row] = pair_value(t6) * t5;
     }
 #else
     (void)constants;
@@ -682,7 +679,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
         const double t0 = exp_fast(-fabs(z_i));
-        mean[row] = pair_value(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t0)), pair_sum(1.0, t0)));
+        mean[row] = ((0.0 <= z_i) ? 1.0 : t0) / pair_value(pair_sum(1.0, t0));
     }
 #else
     (void)constants;

@@ -98,8 +98,8 @@ INLINE double atan_fast(double x)
     const int beyond = size > 1.0;
     const double n = beyond ? 1.0 : size;
     const double d = beyond ? size : 1.0;
-    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.125 * d ? 0.25 : 0.0);
-    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.125 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
     const double q = (n - near * d) / fused(near, n, d);
     const double w = q * q;
     const double w2 = w * w, w4 = w2 * w2;
@@ -114,8 +114,8 @@ INLINE double atan_single(double x)
     const int beyond = size > 1.0;
     const double n = beyond ? 1.0 : size;
     const double d = beyond ? size : 1.0;
-    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.125 * d ? 0.25 : 0.0);
-    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.125 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
     const double q = (n - near * d) / fused(near, n, d);
     const double w = q * q;
     const double w2 = w * w;
@@ -154,8 +154,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -334,9 +333,9 @@ INLINE pair pair_atan(pair x)
     const double n_lo = beyond ? 0.0 : size_lo;
     const double d = beyond ? size : 1.0;
     const double d_lo = beyond ? size_lo : 0.0;
-    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.125 * d ? 0.25 : 0.0);
-    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.125 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
-    const double at_lo = n > 0.375 * d ? (n > 0.75 * d ? 0x1.1a62633145c07p-55 : 0x1.a2b7f222f65e2p-56) : (n > 0.125 * d ? 0x1.8ab6e3cf7afbdp-57 : 0.0);
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double at_lo = n > 0.375 * d ? (n > 0.75 * d ? 0x1.1a62633145c07p-55 : 0x1.a2b7f222f65e2p-56) : (n > 0.171875 * d ? 0x1.8ab6e3cf7afbdp-57 : 0.0);
     const double part = near * n;
     const double under = d + part;
     const double under_lo = ((d - under) + part) + (d_lo + near * n_lo);
@@ -436,7 +435,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = -f_i;
         const double t1 = minimum(0.0, f_i);
         const double t2 = minimum(0.0, t0);
-        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(pair_value(pair_if((1.0 < f_i), pair_of(atan_fast(pair_value(pair_quot(1.0, maximum(1.0, f_i))))), pair_add_d((pair){1.5707963267948966, 6.123233995736766e-17}, atan_fast(t0)))) / 3.141592653589793)) : log_fast(((t1 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t1)) : pair_value((pair){1.5707963267948966, 6.123233995736766e-17}) + atan_fast(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_fast(-(pair_value(pair_if((1.0 < t0), pair_atan(pair_quot(1.0, maximum(1.0, t0))), pair_add_d((pair){1.5707963267948966, 6.123233995736766e-17}, atan_fast(f_i)))) / 3.141592653589793)) : log_fast(((t2 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t2)) : pair_value((pair){1.5707963267948966, 6.123233995736766e-17}) + atan_fast(t2)) / 3.141592653589793));
+        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? atan_fast(pair_value(pair_quot(1.0, maximum(1.0, f_i)))) : 1.5707963267948966 + atan_fast(t0)) / 3.141592653589793)) : log_fast(((t1 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan_fast(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_fast(-(((1.0 < t0) ? atan_fast(pair_value(pair_quot(1.0, maximum(1.0, t0)))) : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t2 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan_fast(t2)) / 3.141592653589793));
     }
 #else
     (void)constants;
@@ -493,7 +492,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t7 = pair_if((t3 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t4, t4), 1.0)), pair_div(t6, pair_add_d(t6, 1.0)));
         const double t8 = maximum(1.0, t0);
         const pair t9 = pair_quot(1.0, t8);
-        gradient[row] = (1.0 - y_i) * pair_value(pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_of(atan_fast(pair_value(t2)))), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t1, t1)), 1.0), t1)), pair_div(t7, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t0))))))) - y_i * pair_value(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_atan(t9)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)), pair_div(t7, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i)))))));
+        gradient[row] = (1.0 - y_i) * pair_value(pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_of(atan_fast(pair_value(t2)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t1 * t1)), 1.0), t1)), pair_div(t7, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t0))))))) - y_i * pair_value(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_of(atan_fast(pair_value(t9)))), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)), pair_div(t7, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i))))));
     }
 #else
     (void)constants;
@@ -559,10 +558,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t9 = pair_min(pair_of(1.0), pair_quot(1.0, t4));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t10, pair_add_d(t10, 1.0)));
-        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_of(atan_fast(pair_value(t8)))), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t7, t7)), 1.0), t7)), pair_div(t11, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t6))))));
+        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_of(atan_fast(pair_value(t8)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t7 * t7)), 1.0), t7)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t6))))));
         const double t13 = maximum(1.0, t6);
         const pair t14 = pair_quot(1.0, t13);
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_atan(t14)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_value(t14)))), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i)))));
         hessian[row] = pair_value(pair_add(pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t5, sign(t6)), 2.0), t12), (1.0 - y_i)), t12), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t5, sign(f_i)), 2.0), t15), y_i), t15)));
     }
 #else
@@ -632,15 +631,15 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t5 = 1.0 - y_i;
         const double t6 = maximum(1.0, t3);
         const pair t7 = pair_quot(1.0, t6);
-        const pair t8 = pair_atan(t7);
+        const double t8 = atan_fast(pair_value(t7));
         const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const double t11 = minimum(1.0, t10);
         const pair t12 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t10)));
         const pair t13 = pair_mul(t12, t12);
         const pair t14 = pair_if((t10 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t11, t11), 1.0)), pair_div(t13, pair_add_d(t13, 1.0)));
-        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(pair_value(pair_if((1.0 < f_i), pair_of(t2), pair_add_d((pair){1.5707963267948966, 6.123233995736766e-17}, atan_fast(t3)))) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : pair_value((pair){1.5707963267948966, 6.123233995736766e-17}) + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(pair_value(pair_if((1.0 < t3), t8, pair_add_d((pair){1.5707963267948966, 6.123233995736766e-17}, atan_fast(f_i)))) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : pair_value((pair){1.5707963267948966, 6.123233995736766e-17}) + atan_fast(t9)) / 3.141592653589793));
-        gradient[row] = t5 * pair_value(pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t0, t0)), 1.0), t0)), pair_div(t14, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t3))))))) - y_i * pair_value(pair_if((f_i < -1.0), pair_div(pair_div(t7, t8), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t14, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i)))))));
+        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793));
+        gradient[row] = t5 * pair_value(pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t14, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t3))))))) - y_i * pair_value(pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t14, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i))))));
     }
 #else
     (void)constants;
@@ -713,10 +712,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t9 = pair_min(pair_of(1.0), pair_quot(1.0, t8));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t5, pair_div(pair_of(1.0), t7), pair_div(t10, pair_add_d(t10, 1.0)));
-        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_of(atan_fast(pair_value(t3)))), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t2, t2)), 1.0), t2)), pair_div(t11, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t1))))));
+        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_of(atan_fast(pair_value(t3)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t2 * t2)), 1.0), t2)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t1))))));
         const double t13 = maximum(1.0, t1);
         const pair t14 = pair_quot(1.0, t13);
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_atan(t14)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_value(t14)))), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i)))));
         const pair t16 = pair_if(t5, pair_div(pair_of(t6), t7), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)));
         gradient[row] = t0 * pair_value(t12) - y_i * pair_value(t15);
         hessian[row] = pair_value(pair_add(pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t16, sign(t1)), 2.0), t12), t0), t12), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t16, sign(f_i)), 2.0), t15), y_i), t15)));
@@ -791,7 +790,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t5 = 1.0 - y_i;
         const double t6 = maximum(1.0, t3);
         const pair t7 = pair_quot(1.0, t6);
-        const pair t8 = pair_atan(t7);
+        const double t8 = atan_fast(pair_value(t7));
         const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const int t11 = (t10 <= 1.0);
@@ -801,10 +800,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t15 = pair_min(pair_of(1.0), pair_quot(1.0, t14));
         const pair t16 = pair_mul(t15, t15);
         const pair t17 = pair_if(t11, pair_div(pair_of(1.0), t13), pair_div(t16, pair_add_d(t16, 1.0)));
-        const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t0, t0)), 1.0), t0)), pair_div(t17, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t3))))));
-        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, t8), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t17, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))));
+        const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t17, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t3))))));
+        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t17, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i)))));
         const pair t20 = pair_if(t11, pair_div(pair_of(t12), t13), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t14, t14)), 1.0), t14)));
-        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(pair_value(pair_if((1.0 < f_i), pair_of(t2), pair_add_d((pair){1.5707963267948966, 6.123233995736766e-17}, atan_fast(t3)))) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : pair_value((pair){1.5707963267948966, 6.123233995736766e-17}) + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(pair_value(pair_if((1.0 < t3), t8, pair_add_d((pair){1.5707963267948966, 6.123233995736766e-17}, atan_fast(f_i)))) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : pair_value((pair){1.5707963267948966, 6.123233995736766e-17}) + atan_fast(t9)) / 3.141592653589793));
+        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793));
         gradient[row] = t5 * pair_value(t18) - y_i * pair_value(t19);
         hessian[row] = pair_value(pair_add(pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t20, sign(t3)), 2.0), t18), t5), t18), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t20, sign(f_i)), 2.0), t19), y_i), t19)));
     }

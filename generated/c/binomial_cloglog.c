@@ -61,8 +61,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -76,8 +75,7 @@ INLINE double exp_fast(double x)
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
-    const double least = x < -50.0 ? -50.0 : x;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
     const double k = z - 6755399441056766.0;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -91,7 +89,7 @@ INLINE double expm1_fast(double x)
 {
     double scale;
     const double e = expm1_fast_of(x, &scale);
-    return x == 0.0 ? x : 2.0 * fused(scale, e, scale - 0.5);
+    return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
 }
 
 INLINE double log_fast_of(double y, double off, double k0)
@@ -149,8 +147,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -305,8 +302,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -321,8 +317,7 @@ INLINE pair pair_exp(pair x)
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
-    const double least = x.hi < -50.0 ? -50.0 : x.hi;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
     const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
@@ -446,13 +441,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
         const double t2 = minimum(0.0, f_i);
         const pair t3 = pair_exp(pair_of(maximum(-40.0, t2)));
         const pair t4 = pair_neg(t3);
         const pair t5 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t4));
         const pair t6 = pair_expm1(t4);
-        loss[row] = pair_value(pair_sub(pair_mul(pair_mul_d(t1, t0), t1), pair_prod(y_i, ((f_i <= 0.0) ? f_i - pair_value(pair_log1p(pair_if((t2 <= -40.0), pair_scale(pair_exp(pair_of(t2)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t3)) <= 0.5), pair_mul(pair_mul(t5, t5), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)))), pair_sub(t6, pair_min(pair_of(1.2676506002282294e+30), t4))), t6))))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i))))))))))));
+        loss[row] = pair_value(pair_mul_d(pair_prod(t0, t1), t1)) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(pair_value(pair_if((t2 <= -40.0), pair_of(0.5 * exp_fast(t2)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t3)) <= 0.5), pair_mul_d(pair_mul(t5, t5), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5))), pair_sub(t6, pair_min(pair_of(1.2676506002282294e+30), t4))), t6))))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
     }
 #else
     (void)constants;
@@ -504,10 +499,10 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
         const pair t2 = pair_exp(pair_of(maximum(-40.0, f_i)));
         const pair t3 = pair_exp(pair_scale(t2, 0.5));
-        gradient[row] = pair_value(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * pair_value(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), pair_of(expm1_fast(pair_value(pair_neg(t2))))))));
+        gradient[row] = pair_value(pair_mul_d(pair_prod(t0, t1), t1)) - y_i * pair_value(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), pair_of(expm1_fast(pair_value(pair_neg(t2))))))));
     }
 #else
     (void)constants;
@@ -556,7 +551,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
         const pair t2 = pair_exp(pair_of(maximum(-40.0, f_i)));
         const pair t3 = pair_exp(pair_scale(t2, 0.5));
         const double t4 = minimum(70.0, f_i);
@@ -564,7 +559,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t6 = pair_neg(t5);
         const pair t7 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t6));
         const pair t8 = pair_expm1(t6);
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul_d(t1, t0), t1), pair_mul_d(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), pair_of(expm1_fast(pair_value(pair_neg(t2))))))), pair_if((t4 <= -40.0), pair_of(0.5 * exp_fast(t4)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul_d(pair_mul(t7, t7), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6))), t8)))), y_i)));
+        hessian[row] = pair_value(pair_mul_d(pair_prod(t0, t1), t1)) + y_i * pair_value(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), pair_of(expm1_fast(pair_value(pair_neg(t2))))))), pair_if((t4 <= -40.0), pair_of(0.5 * exp_fast(t4)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul_d(pair_mul(t7, t7), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6))), t8)))));
     }
 #else
     (void)constants;
@@ -619,8 +614,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
-        const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
+        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
+        const pair t2 = pair_mul_d(pair_prod(t0, t1), t1);
         const double t3 = minimum(0.0, f_i);
         const pair t4 = pair_exp(pair_of(maximum(-40.0, t3)));
         const pair t5 = pair_neg(t4);
@@ -628,7 +623,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t7 = pair_expm1(t5);
         const pair t8 = pair_exp(pair_of(maximum(-40.0, f_i)));
         const pair t9 = pair_exp(pair_scale(t8, 0.5));
-        loss[row] = pair_value(pair_sub(t2, pair_prod(y_i, ((f_i <= 0.0) ? f_i - pair_value(pair_log1p(pair_if((t3 <= -40.0), pair_scale(pair_exp(pair_of(t3)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)))), pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5))), t7))))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i))))))))))));
+        loss[row] = pair_value(t2) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(pair_value(pair_if((t3 <= -40.0), pair_of(0.5 * exp_fast(t3)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul_d(pair_mul(t6, t6), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5))), t7))))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
         gradient[row] = pair_value(t2) - y_i * pair_value(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_of(expm1_fast(pair_value(pair_neg(t8))))))));
     }
 #else
@@ -686,8 +681,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
-        const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
+        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
+        const pair t2 = pair_mul_d(pair_prod(t0, t1), t1);
         const pair t3 = pair_exp(pair_of(maximum(-40.0, f_i)));
         const pair t4 = pair_exp(pair_scale(t3, 0.5));
         const pair t5 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_of(expm1_fast(pair_value(pair_neg(t3)))))));
@@ -697,7 +692,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t9 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t8));
         const pair t10 = pair_expm1(t8);
         gradient[row] = pair_value(t2) - y_i * pair_value(t5);
-        hessian[row] = pair_value(pair_add(t2, pair_mul_d(pair_mul(t5, pair_if((t6 <= -40.0), pair_of(0.5 * exp_fast(t6)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t7)) <= 0.5), pair_mul_d(pair_mul(t9, t9), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t9) / 20922789888000.0) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9))), pair_sub(t10, pair_min(pair_of(1.2676506002282294e+30), t8))), t10)))), y_i)));
+        hessian[row] = pair_value(t2) + y_i * pair_value(pair_mul(t5, pair_if((t6 <= -40.0), pair_of(0.5 * exp_fast(t6)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t7)) <= 0.5), pair_mul_d(pair_mul(t9, t9), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t9) / 20922789888000.0) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9))), pair_sub(t10, pair_min(pair_of(1.2676506002282294e+30), t8))), t10)))));
     }
 #else
     (void)constants;
@@ -756,8 +751,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
-        const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
+        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
+        const pair t2 = pair_mul_d(pair_prod(t0, t1), t1);
         const double t3 = minimum(0.0, f_i);
         const pair t4 = pair_exp(pair_of(maximum(-40.0, t3)));
         const pair t5 = pair_neg(t4);
@@ -771,9 +766,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t13 = pair_neg(t12);
         const pair t14 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t13));
         const pair t15 = pair_expm1(t13);
-        loss[row] = pair_value(pair_sub(t2, pair_prod(y_i, ((f_i <= 0.0) ? f_i - pair_value(pair_log1p(pair_if((t3 <= -40.0), pair_scale(pair_exp(pair_of(t3)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)))), pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5))), t7))))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i))))))))))));
+        loss[row] = pair_value(t2) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(pair_value(pair_if((t3 <= -40.0), pair_of(0.5 * exp_fast(t3)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul_d(pair_mul(t6, t6), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5))), t7))))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
         gradient[row] = pair_value(t2) - y_i * pair_value(t10);
-        hessian[row] = pair_value(pair_add(t2, pair_mul_d(pair_mul(t10, pair_if((t11 <= -40.0), pair_of(0.5 * exp_fast(t11)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul_d(pair_mul(t14, t14), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14))), pair_sub(t15, pair_min(pair_of(1.2676506002282294e+30), t13))), t15)))), y_i)));
+        hessian[row] = pair_value(t2) + y_i * pair_value(pair_mul(t10, pair_if((t11 <= -40.0), pair_of(0.5 * exp_fast(t11)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul_d(pair_mul(t14, t14), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14))), pair_sub(t15, pair_min(pair_of(1.2676506002282294e+30), t13))), t15)))));
     }
 #else
     (void)constants;

@@ -55,8 +55,7 @@ INLINE uint64_t to_bits(double x)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -98,8 +97,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -229,8 +227,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -297,8 +294,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double z_i = z[row];
         const pair t0 = pair_exp(pair_of(-fabs(z_i)));
         const pair t1 = pair_add_d(t0, 1.0);
-        const pair t2 = pair_add_d(pair_neg(pair_mul_d(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1), y_i)), ((1.0 - y_i) * pair_value(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1))));
-        loss[row] = pair_value(t2) * pair_value(t2);
+        const double t2 = (1.0 - y_i) * pair_value(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)) - y_i * pair_value(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1));
+        loss[row] = t2 * t2;
     }
 #else
     (void)constants;
@@ -349,7 +346,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = pair_value(pair_scale(pair_add_d(pair_neg(pair_mul_d(t3, y_i)), ((1.0 - y_i) * pair_value(t2))), 2.0)) * pair_value(t2) * pair_value(t3);
+        gradient[row] = 2.0 * ((1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3)) * pair_value(t2) * pair_value(t3);
     }
 #else
     (void)constants;
@@ -401,7 +398,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        hessian[row] = 2.0 * (pair_value(pair_add(pair_mul_d(pair_mul(t2, t2), (y_i - 1.0)), pair_mul(pair_scale(t2, 2.0), t3))) - y_i * pair_value(pair_mul(t3, t3))) * pair_value(t2) * pair_value(t3);
+        hessian[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_sum((pair_value(t2) * pair_value(t2) * (y_i - 1.0)), (pair_value(pair_scale(t2, 2.0)) * pair_value(t3))), -(y_i * pair_value(pair_mul(t3, t3)))), 2.0), t2)) * pair_value(t3);
     }
 #else
     (void)constants;
@@ -454,9 +451,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        const pair t4 = pair_add_d(pair_neg(pair_mul_d(t3, y_i)), ((1.0 - y_i) * pair_value(t2)));
-        loss[row] = pair_value(t4) * pair_value(t4);
-        gradient[row] = pair_value(pair_scale(t4, 2.0)) * pair_value(t2) * pair_value(t3);
+        const double t4 = (1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3);
+        loss[row] = t4 * t4;
+        gradient[row] = 2.0 * t4 * pair_value(t2) * pair_value(t3);
     }
 #else
     (void)constants;
@@ -511,8 +508,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = pair_value(pair_scale(pair_add_d(pair_neg(pair_mul_d(t3, y_i)), ((1.0 - y_i) * pair_value(t2))), 2.0)) * pair_value(t2) * pair_value(t3);
-        hessian[row] = 2.0 * (pair_value(pair_add(pair_mul_d(pair_mul(t2, t2), (y_i - 1.0)), pair_mul(pair_scale(t2, 2.0), t3))) - y_i * pair_value(pair_mul(t3, t3))) * pair_value(t2) * pair_value(t3);
+        gradient[row] = 2.0 * ((1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3)) * pair_value(t2) * pair_value(t3);
+        hessian[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_sum((pair_value(t2) * pair_value(t2) * (y_i - 1.0)), (pair_value(pair_scale(t2, 2.0)) * pair_value(t3))), -(y_i * pair_value(pair_mul(t3, t3)))), 2.0), t2)) * pair_value(t3);
     }
 #else
     (void)constants;
@@ -567,10 +564,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        const pair t4 = pair_add_d(pair_neg(pair_mul_d(t3, y_i)), ((1.0 - y_i) * pair_value(t2)));
-        loss[row] = pair_value(t4) * pair_value(t4);
-        gradient[row] = pair_value(pair_scale(t4, 2.0)) * pair_value(t2) * pair_value(t3);
-        hessian[row] = 2.0 * (pair_value(pair_add(pair_mul_d(pair_mul(t2, t2), (y_i - 1.0)), pair_mul(pair_scale(t2, 2.0), t3))) - y_i * pair_value(pair_mul(t3, t3))) * pair_value(t2) * pair_value(t3);
+        const double t4 = (1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3);
+        loss[row] = t4 * t4;
+        gradient[row] = 2.0 * t4 * pair_value(t2) * pair_value(t3);
+        hessian[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_sum((pair_value(t2) * pair_value(t2) * (y_i - 1.0)), (pair_value(pair_scale(t2, 2.0)) * pair_value(t3))), -(y_i * pair_value(pair_mul(t3, t3)))), 2.0), t2)) * pair_value(t3);
     }
 #else
     (void)constants;

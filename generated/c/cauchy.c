@@ -122,8 +122,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -375,7 +374,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t3 = pair_abs(pair_quot(r, c));
         const pair t4 = pair_min(pair_of(1.0), t3);
         const pair t5 = pair_max(pair_of(1.0), t3);
-        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : ((pair_value(t3) <= 1.0) ? log1p_fast(pair_value(pair_mul(t4, t4))) : 2.0 * log_fast(pair_value(t5)) + log1p_fast(1.0 / (pair_value(t5) * pair_value(t5)))));
+        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : ((pair_value(t3) <= 1.0) ? log1p_fast(pair_value(t4) * pair_value(t4)) : 2.0 * log_fast(pair_value(t5)) + log1p_fast(1.0 / (pair_value(t5) * pair_value(t5)))));
     }
 #else
     const double c = constants[0];
@@ -442,7 +441,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t1 = pair_abs(t0);
         const pair t2 = pair_min(pair_of(1.0), t1);
         const pair t3 = pair_max(pair_of(1.0), t1);
-        gradient[row] = c * (((pair_value(t1) <= 1.0) ? pair_value(t2) / (1.0 + pair_value(pair_mul(t2, t2))) : 1.0 / ((1.0 + 1.0 / (pair_value(t3) * pair_value(t3))) * pair_value(t3))) * sign(pair_value(t0)));
+        gradient[row] = c * (((pair_value(t1) <= 1.0) ? pair_value(t2) / (1.0 + pair_value(t2) * pair_value(t2)) : 1.0 / ((1.0 + 1.0 / (pair_value(t3) * pair_value(t3))) * pair_value(t3))) * sign(pair_value(t0)));
     }
 #else
     const double c = constants[0];
@@ -497,7 +496,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_min(pair_of(1.0), t0);
         const pair t2 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t0)));
         const pair t3 = pair_mul(t2, t2);
-        const double t4 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(pair_mul(t1, t1))) : pair_value(t3) / (1.0 + pair_value(t3)));
+        const double t4 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(t1) * pair_value(t1)) : pair_value(t3) / (1.0 + pair_value(t3)));
         hessian[row] = (2.0 * t4 - 1.0) * t4;
     }
 #else
@@ -560,11 +559,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t4 = pair_abs(t3);
         const int t5 = (pair_value(t4) <= 1.0);
         const pair t6 = pair_min(pair_of(1.0), t4);
-        const pair t7 = pair_mul(t6, t6);
+        const double t7 = pair_value(t6) * pair_value(t6);
         const pair t8 = pair_max(pair_of(1.0), t4);
         const double t9 = 1.0 / (pair_value(t8) * pair_value(t8));
-        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_fast(pair_value(t7)) : 2.0 * log_fast(pair_value(t8)) + log1p_fast(t9)));
-        gradient[row] = c * ((t5 ? pair_value(t6) / (1.0 + pair_value(t7)) : 1.0 / ((1.0 + t9) * pair_value(t8))) * sign(pair_value(t3)));
+        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_fast(t7) : 2.0 * log_fast(pair_value(t8)) + log1p_fast(t9)));
+        gradient[row] = c * ((t5 ? pair_value(t6) / (1.0 + t7) : 1.0 / ((1.0 + t9) * pair_value(t8))) * sign(pair_value(t3)));
     }
 #else
     const double c = constants[0];
@@ -637,7 +636,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t1 = pair_abs(t0);
         const int t2 = (pair_value(t1) <= 1.0);
         const pair t3 = pair_min(pair_of(1.0), t1);
-        const double t4 = 1.0 + pair_value(pair_mul(t3, t3));
+        const double t4 = 1.0 + pair_value(t3) * pair_value(t3);
         const pair t5 = pair_max(pair_of(1.0), t1);
         const pair t6 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
         const pair t7 = pair_mul(t6, t6);
@@ -711,14 +710,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t4 = pair_abs(t3);
         const int t5 = (pair_value(t4) <= 1.0);
         const pair t6 = pair_min(pair_of(1.0), t4);
-        const pair t7 = pair_mul(t6, t6);
+        const double t7 = pair_value(t6) * pair_value(t6);
         const pair t8 = pair_max(pair_of(1.0), t4);
         const double t9 = 1.0 / (pair_value(t8) * pair_value(t8));
-        const double t10 = 1.0 + pair_value(t7);
+        const double t10 = 1.0 + t7;
         const pair t11 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t8));
         const pair t12 = pair_mul(t11, t11);
         const double t13 = (t5 ? 1.0 / t10 : pair_value(t12) / (1.0 + pair_value(t12)));
-        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_fast(pair_value(t7)) : 2.0 * log_fast(pair_value(t8)) + log1p_fast(t9)));
+        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_fast(t7) : 2.0 * log_fast(pair_value(t8)) + log1p_fast(t9)));
         gradient[row] = c * ((t5 ? pair_value(t6) / t10 : 1.0 / ((1.0 + t9) * pair_value(t8))) * sign(pair_value(t3)));
         hessian[row] = (2.0 * t13 - 1.0) * t13;
     }

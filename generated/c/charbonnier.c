@@ -84,8 +84,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -167,24 +166,25 @@ INLINE pair pair_min(pair a, pair b)
     return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
 }
 
+/* Scaled, so that the squares neither overflow nor lose digits. */
+INLINE pair pair_hypot(pair a, pair b)
+{
+    const double most = fabs(a.hi) > fabs(b.hi) ? fabs(a.hi) : fabs(b.hi);
+    const double scale = most > 0x1p400 ? 0x1p-600 : (most < 0x1p-400 ? 0x1p600 : 1.0);
+    const double back = most > 0x1p400 ? 0x1p600 : (most < 0x1p-400 ? 0x1p-600 : 1.0);
+    const pair p = {scale * a.hi, scale * a.lo};
+    const pair q = {scale * b.hi, scale * b.lo};
+    const pair root = pair_sqrt(pair_add(pair_mul(p, p), pair_mul(q, q)));
+    const int infinite = (fabs(a.hi) == HUGE_VAL) | (fabs(b.hi) == HUGE_VAL);
+    const pair made = {infinite ? HUGE_VAL : back * root.hi, back * root.lo};
+    return made;
+}
+
 /* Exact, for a power of two or a sign. */
 INLINE pair pair_scale(pair a, double unit)
 {
     const pair made = {a.hi * unit, a.lo * unit};
     return made;
-}
-
-/* The larger one is brought to [1, 2) before it is squared. */
-INLINE pair pair_hypot(pair a, pair b)
-{
-    const double x = fabs(a.hi), y = fabs(b.hi);
-    const double most = x > y ? x : y;
-    const double unit = from_bits(0x7fe0000000000000u - (to_bits(most) & 0x7ff0000000000000u));
-    const int large = most >= 0x1p1023;
-    const double scale = large ? 0x1p-1023 : unit;
-    const pair u = pair_scale(a, scale), v = pair_scale(b, scale);
-    const pair root = pair_sqrt(pair_add(pair_mul(u, u), pair_mul(v, v)));
-    return pair_scale(root, large ? 0x1p1023 : 1.0 / unit);
 }
 
 static inline double maximum(double a, double b)
@@ -210,31 +210,6 @@ static inline double hypot_v(double a, double b)
     const double share = (x > y ? y : x) / (most > 0.0 ? most : 1.0);
     const double q = most < HUGE_VAL ? share : 0.0;
     return most != most ? most : most * sqrt(1.0 + q * q);
-}
-
-static inline float maximumf(float a, float b)
-{
-    return a > b ? a : b;
-}
-
-static inline float minimumf(float a, float b)
-{
-    return a < b ? a : b;
-}
-
-static inline float signf(float x)
-{
-    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
-}
-
-/* No branch and no call, so that it becomes vector code. */
-static inline float hypot_vf(float a, float b)
-{
-    const float x = fabsf(a), y = fabsf(b);
-    const float most = x > y ? x : y;
-    const float share = (x > y ? y : x) / (most > 0.0f ? most : 1.0f);
-    const float q = most < HUGE_VALF ? share : 0.0f;
-    return most != most ? most : most * sqrtf(1.0f + q * q);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -384,8 +359,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = hypot_v(1.0, r / epsilon);
-        hessian[row] = 1.0 / (t0 * t0 * hypot_v(r, epsilon));
+        const pair t0 = pair_hypot(pair_of(1.0), pair_of(r / epsilon));
+        hessian[row] = 1.0 / (pair_value(t0) * pair_value(t0) * hypot_v(r, epsilon));
     }
 #else
     const double epsilon = constants[0];
@@ -493,9 +468,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t0 = r / epsilon;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.0, t1);
-        const double t3 = hypot_v(1.0, t0);
+        const pair t3 = pair_hypot(pair_of(1.0), pair_of(t0));
         gradient[row] = ((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
-        hessian[row] = 1.0 / (t3 * t3 * hypot_v(r, epsilon));
+        hessian[row] = 1.0 / (pair_value(t3) * pair_value(t3) * hypot_v(r, epsilon));
     }
 #else
     const double epsilon = constants[0];
@@ -553,10 +528,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t1 = r / epsilon;
         const double t2 = fabs(t1);
         const double t3 = minimum(1.0, t2);
-        const double t4 = hypot_v(1.0, t1);
+        const pair t4 = pair_hypot(pair_of(1.0), pair_of(t1));
         loss[row] = t0;
         gradient[row] = ((t2 <= 1.0) ? t3 / hypot_v(1.0, t3) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t2))) * sign(t1);
-        hessian[row] = 1.0 / (t4 * t4 * t0);
+        hessian[row] = 1.0 / (pair_value(t4) * pair_value(t4) * t0);
     }
 #else
     const double epsilon = constants[0];
@@ -638,16 +613,6 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
-#ifdef LOSSFORGE_FAST
-    const float epsilon = (float)constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        loss[row] = hypot_vf(r, epsilon);
-    }
-#else
     const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -656,18 +621,12 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double r = f_i - y_i;
         loss[row] = (float)hypot_v(r, epsilon);
     }
-#endif
 }
 
 void lossforge_charbonnier_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
-    const float epsilon = parameters[0];
-    const double constants[] = {epsilon};
-#else
     const double epsilon = parameters[0];
     const double constants[] = {epsilon};
-#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -685,19 +644,6 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
-#ifdef LOSSFORGE_FAST
-    const float epsilon = (float)constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / epsilon;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.0f, t1);
-        gradient[row] = ((t1 <= 1.0f) ? t2 / hypot_vf(1.0f, t2) : 1.0f / hypot_vf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0);
-    }
-#else
     const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -709,18 +655,12 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t2 = minimum(1.0, t1);
         gradient[row] = (float)(((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
     }
-#endif
 }
 
 void lossforge_charbonnier_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
-    const float epsilon = parameters[0];
-    const double constants[] = {epsilon};
-#else
     const double epsilon = parameters[0];
     const double constants[] = {epsilon};
-#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -738,17 +678,6 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
-#ifdef LOSSFORGE_FAST
-    const float epsilon = (float)constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = hypot_vf(1.0f, r / epsilon);
-        hessian[row] = 1.0f / (t0 * t0 * hypot_vf(r, epsilon));
-    }
-#else
     const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -758,18 +687,12 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t0 = hypot_v(1.0, r / epsilon);
         hessian[row] = (float)(1.0 / (t0 * t0 * hypot_v(r, epsilon)));
     }
-#endif
 }
 
 void lossforge_charbonnier_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
-    const float epsilon = parameters[0];
-    const double constants[] = {epsilon};
-#else
     const double epsilon = parameters[0];
     const double constants[] = {epsilon};
-#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -788,20 +711,6 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
-#ifdef LOSSFORGE_FAST
-    const float epsilon = (float)constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / epsilon;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.0f, t1);
-        loss[row] = hypot_vf(r, epsilon);
-        gradient[row] = ((t1 <= 1.0f) ? t2 / hypot_vf(1.0f, t2) : 1.0f / hypot_vf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0);
-    }
-#else
     const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -814,18 +723,12 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = (float)hypot_v(r, epsilon);
         gradient[row] = (float)(((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
     }
-#endif
 }
 
 void lossforge_charbonnier_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
-    const float epsilon = parameters[0];
-    const double constants[] = {epsilon};
-#else
     const double epsilon = parameters[0];
     const double constants[] = {epsilon};
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -844,21 +747,6 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
-#ifdef LOSSFORGE_FAST
-    const float epsilon = (float)constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / epsilon;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.0f, t1);
-        const float t3 = hypot_vf(1.0f, t0);
-        gradient[row] = ((t1 <= 1.0f) ? t2 / hypot_vf(1.0f, t2) : 1.0f / hypot_vf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0);
-        hessian[row] = 1.0f / (t3 * t3 * hypot_vf(r, epsilon));
-    }
-#else
     const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -872,18 +760,12 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)(((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
         hessian[row] = (float)(1.0 / (t3 * t3 * hypot_v(r, epsilon)));
     }
-#endif
 }
 
 void lossforge_charbonnier_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
-    const float epsilon = parameters[0];
-    const double constants[] = {epsilon};
-#else
     const double epsilon = parameters[0];
     const double constants[] = {epsilon};
-#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -903,23 +785,6 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
-#ifdef LOSSFORGE_FAST
-    const float epsilon = (float)constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = hypot_vf(r, epsilon);
-        const float t1 = r / epsilon;
-        const float t2 = fabsf(t1);
-        const float t3 = minimumf(1.0f, t2);
-        const float t4 = hypot_vf(1.0f, t1);
-        loss[row] = t0;
-        gradient[row] = ((t2 <= 1.0f) ? t3 / hypot_vf(1.0f, t3) : 1.0f / hypot_vf(1.0f, 1.0f / maximumf(1.0f, t2))) * signf(t1);
-        hessian[row] = 1.0f / (t4 * t4 * t0);
-    }
-#else
     const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -935,18 +800,12 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (float)(((t2 <= 1.0) ? t3 / hypot_v(1.0, t3) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t2))) * sign(t1));
         hessian[row] = (float)(1.0 / (t4 * t4 * t0));
     }
-#endif
 }
 
 void lossforge_charbonnier_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
-    const float epsilon = parameters[0];
-    const double constants[] = {epsilon};
-#else
     const double epsilon = parameters[0];
     const double constants[] = {epsilon};
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -319,7 +319,6 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
-#ifdef LOSSFORGE_FAST
     const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -328,27 +327,12 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const float r = f_i - y_i;
         loss[row] = maximumf(0.0f, fabsf(r) - epsilon);
     }
-#else
-    const double epsilon = constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        loss[row] = (float)maximum(0.0, fabs(r) - epsilon);
-    }
-#endif
 }
 
 void lossforge_epsilon_insensitive_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
     const double constants[] = {epsilon};
-#else
-    const double epsilon = parameters[0];
-    const double constants[] = {epsilon};
-#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -366,7 +350,6 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
-#ifdef LOSSFORGE_FAST
     const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -377,29 +360,12 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const float t1 = signf(r);
         gradient[row] = ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? t1 : 0.5f * t1));
     }
-#else
-    const double epsilon = constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        const double t1 = sign(r);
-        gradient[row] = (float)((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? t1 : 0.5 * t1));
-    }
-#endif
 }
 
 void lossforge_epsilon_insensitive_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
     const double constants[] = {epsilon};
-#else
-    const double epsilon = parameters[0];
-    const double constants[] = {epsilon};
-#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -417,7 +383,6 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -425,26 +390,12 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const float f_i = f[row];
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
-    }
-#endif
 }
 
 void lossforge_epsilon_insensitive_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -463,7 +414,6 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
-#ifdef LOSSFORGE_FAST
     const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -475,30 +425,12 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = maximumf(0.0f, t0 - epsilon);
         gradient[row] = ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? t1 : 0.5f * t1));
     }
-#else
-    const double epsilon = constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        const double t1 = sign(r);
-        loss[row] = (float)maximum(0.0, t0 - epsilon);
-        gradient[row] = (float)((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? t1 : 0.5 * t1));
-    }
-#endif
 }
 
 void lossforge_epsilon_insensitive_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
     const double constants[] = {epsilon};
-#else
-    const double epsilon = parameters[0];
-    const double constants[] = {epsilon};
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -517,7 +449,6 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
-#ifdef LOSSFORGE_FAST
     const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -529,30 +460,12 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? t1 : 0.5f * t1));
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
-#else
-    const double epsilon = constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        const double t1 = sign(r);
-        gradient[row] = (float)((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? t1 : 0.5 * t1));
-        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
-    }
-#endif
 }
 
 void lossforge_epsilon_insensitive_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
     const double constants[] = {epsilon};
-#else
-    const double epsilon = parameters[0];
-    const double constants[] = {epsilon};
-#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -572,7 +485,6 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
-#ifdef LOSSFORGE_FAST
     const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -585,31 +497,12 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? t1 : 0.5f * t1));
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
-#else
-    const double epsilon = constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        const double t1 = sign(r);
-        loss[row] = (float)maximum(0.0, t0 - epsilon);
-        gradient[row] = (float)((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? t1 : 0.5 * t1));
-        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
-    }
-#endif
 }
 
 void lossforge_epsilon_insensitive_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
     const double constants[] = {epsilon};
-#else
-    const double epsilon = parameters[0];
-    const double constants[] = {epsilon};
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

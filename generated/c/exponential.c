@@ -72,8 +72,7 @@ INLINE double reduced(double a, double shift, double *z, double *low)
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE double exp_v(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -83,8 +82,7 @@ INLINE double exp_v(double x)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -119,10 +117,36 @@ INLINE uint32_t to_bitsf(float x)
     return bits;
 }
 
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+INLINE float reducedf(float a, float shift, float *z, float *low)
+{
+    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = *z - shift;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
+    const float r2 = r * r, r4 = r2 * r2;
+    const float half = 0.5f * r2;
+    const float off = fusedf(0.5f, fusedf(r, r, -r2), rest);
+    const float e = r + half;
+    *low = fusedf(r2 * r, fusedf(0x1.a19c320000000p-13f, r4, fusedf(fusedf(0x1.6d4f2a0000000p-10f, r, 0x1.1110940000000p-7f), r2, fusedf(0x1.5554e60000000p-5f, r, 0x1.5555560000000p-3f))), off) + ((r - e) + half);
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+INLINE float exp_vf(float x)
+{
+    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    float z, low;
+    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
+    const float p = 1.0f + e;
+    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
 INLINE float exp_fastf(float x)
 {
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
+    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
     const float shift = x < 0.0f ? 12583071.0f : 12583007.0f;
     const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
     const float z = fusedf(a, 0x1.7154760000000p+0f, shift);
@@ -515,10 +539,10 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double m = f_i * y_i;
-        loss[row] = (float)exp_fast(-m);
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        loss[row] = exp_vf(-m);
     }
 #endif
 }
@@ -561,10 +585,10 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double m = f_i * y_i;
-        gradient[row] = (float)(-(y_i * exp_fast(-m)));
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        gradient[row] = -(y_i * exp_vf(-m));
     }
 #endif
 }
@@ -607,10 +631,10 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double m = f_i * y_i;
-        hessian[row] = (float)exp_fast(-m);
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        hessian[row] = exp_vf(-m);
     }
 #endif
 }
@@ -656,12 +680,12 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double m = f_i * y_i;
-        const double t0 = exp_fast(-m);
-        loss[row] = (float)t0;
-        gradient[row] = (float)(-(y_i * t0));
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t0 = exp_vf(-m);
+        loss[row] = t0;
+        gradient[row] = -(y_i * t0);
     }
 #endif
 }
@@ -707,12 +731,12 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double m = f_i * y_i;
-        const double t0 = exp_fast(-m);
-        gradient[row] = (float)(-(y_i * t0));
-        hessian[row] = (float)t0;
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t0 = exp_vf(-m);
+        gradient[row] = -(y_i * t0);
+        hessian[row] = t0;
     }
 #endif
 }
@@ -760,13 +784,13 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double m = f_i * y_i;
-        const double t0 = exp_fast(-m);
-        loss[row] = (float)t0;
-        gradient[row] = (float)(-(y_i * t0));
-        hessian[row] = (float)t0;
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t0 = exp_vf(-m);
+        loss[row] = t0;
+        gradient[row] = -(y_i * t0);
+        hessian[row] = t0;
     }
 #endif
 }

@@ -61,8 +61,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -128,8 +127,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -267,8 +265,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -396,8 +393,7 @@ INLINE pair pair_log1p(pair x)
 /* exp(x + rest). */
 INLINE double exp_fast_of(double x, double rest)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -414,9 +410,9 @@ INLINE double power_of(double x, double y, double size)
     const double a = fabs(x);
     const double whole = fabs(y) < 0x1p52 ? fabs(y) : 0.0;
     const double half = 0.5 * fabs(y) < 0x1p52 ? 0.5 * fabs(y) : 0.0;
-    const double one = (y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y))) ? 1.0 : size;
+    const double one = ((y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y)))) ? 1.0 : size;
     const double integral = (half + 0x1p52) - 0x1p52 == half ? one : copysign(one, x);
-    const double fractional = (x < 0.0) & (a < HUGE_VAL) ? NAN : one;
+    const double fractional = ((x < 0.0) & (a < HUGE_VAL)) ? NAN : one;
     return (whole + 0x1p52) - 0x1p52 == whole ? integral : fractional;
 }
 
@@ -468,8 +464,7 @@ INLINE double pow_single(double x, double y)
     const double log = fused(k, 0x1.62e42fefa39efp-1, s * fused(w, fused(0x1.9e732631559a4p-3, w4, fused(fused(0x1.c51588599ebf1p-3, w, 0x1.249806b1c3baep-2), w2, fused(0x1.99998aedd186ap-2, w, 0x1.5555555bd8588p-1))), 2.0));
     const double positive = a == 0.0 ? -HUGE_VAL : log;
     const double t = y * (a < HUGE_VAL ? positive : a);
-    const double least = t < -200.0 ? -200.0 : t;
-    const double b = least > 200.0 ? 200.0 : least;
+    const double b = t > 200.0 ? 200.0 : (t < -200.0 ? -200.0 : t);
     const double z = fused(b, 0x1.71547652b82fep+0, 6755399441056767.0);
     const double r = fused(z - 6755399441056767.0, -0x1.62e42fefa39efp-1, b);
     const double r2 = r * r, r4 = r2 * r2;
@@ -533,9 +528,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double z_i = z[row];
         const pair t0 = pair_exp(pair_of(-fabs(z_i)));
         const pair t1 = pair_add_d(t0, 1.0);
-        const pair t2 = pair_log1p(t0);
+        const double t2 = log1p_fast(pair_value(t0));
         const double t3 = -z_i;
-        loss[row] = pair_value(pair_mul(pair_mul(c0, pair_pow(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1), pair_of(gamma_2))), pair_diff(1.0, y_i))) * pair_value(pair_add_d(t2, maximum(0.0, z_i))) + pair_value(pair_mul_d(pair_pow(pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1), pair_of(gamma_2)), (alpha * y_i))) * pair_value(pair_add_d(t2, maximum(0.0, t3)));
+        loss[row] = pair_value(pair_mul(pair_mul(c0, pair_pow(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1), pair_of(gamma_2))), pair_diff(1.0, y_i))) * pair_value(pair_sum(t2, maximum(0.0, z_i))) + pair_value(pair_mul_d(pair_pow(pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1), pair_of(gamma_2)), (alpha * y_i))) * pair_value(pair_sum(t2, maximum(0.0, t3)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -601,9 +596,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t5 = pair_pow(t4, pair_of(gamma_2));
         const double t6 = -z_i;
         const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
-        const pair t8 = pair_log1p(t2);
+        const double t8 = log1p_fast(pair_value(t2));
         const pair t9 = pair_pow(t7, pair_of(gamma_2));
-        gradient[row] = pair_value(pair_sub(pair_add(pair_mul(c1, pair_mul(pair_mul(pair_mul(t1, t5), t7), pair_add_d(t8, maximum(0.0, z_i)))), pair_mul(pair_mul(pair_mul(t0, t5), t1), t4)), pair_mul(pair_mul_d(t9, (alpha * y_i)), t7))) - pair_value(pair_mul(c2, pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), pair_add_d(t8, maximum(0.0, t6)))));
+        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, (alpha * y_i)), t7)), (pair_value(pair_mul(c1, pair_mul(pair_mul(pair_mul(t1, t5), t7), pair_sum(t8, maximum(0.0, z_i))))) + pair_value(pair_mul(pair_mul(pair_mul(t0, t5), t1), t4))))) - pair_value(pair_mul(c2, pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), pair_sum(t8, maximum(0.0, t6)))));
     }
 #else
     const double gamma_2 = constants[0];
@@ -669,10 +664,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const pair t0 = {constants[2], constants[3]};
     const pair t13 = {constants[4], constants[5]};
     const double c3 = constants[6];
-    const pair c2 = {constants[7], constants[8]};
-    const pair c4 = {constants[9], constants[10]};
-    const pair c5 = {constants[11], constants[12]};
-    const pair c6 = {constants[13], constants[14]};
+    const double c2 = constants[7];
+    const double c4 = constants[8];
+    const double c5 = constants[9];
+    const pair c6 = {constants[10], constants[11]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -687,10 +682,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t8 = pair_mul(pair_mul(pair_mul(t1, t5), t4), t7);
         const pair t9 = pair_pow(t7, pair_of(gamma_2));
         const pair t10 = pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), t7);
-        const pair t11 = pair_log1p(t2);
-        const pair t12 = pair_add_d(t11, maximum(0.0, z_i));
-        const pair t14 = pair_add_d(t11, maximum(0.0, t6));
-        hessian[row] = pair_value(pair_sub(pair_add(pair_mul(c2, t8), pair_add(pair_mul_d(t10, c3), pair_add(pair_mul(c4, pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t7), t1), t12)), pair_add(pair_mul(c5, pair_mul(pair_mul(pair_mul(pair_mul_d(t4, y_i), t4), t9), t14)), pair_add(pair_mul(pair_mul(pair_mul(pair_mul(t0, t5), t1), t4), t7), pair_mul(pair_mul(pair_mul_d(t9, (alpha * y_i)), t4), t7)))))), pair_mul(t13, pair_mul(t10, t14)))) - pair_value(pair_mul(c6, pair_mul(t8, t12)));
+        const double t11 = log1p_fast(pair_value(t2));
+        const pair t12 = pair_sum(t11, maximum(0.0, z_i));
+        const pair t14 = pair_sum(t11, maximum(0.0, t6));
+        hessian[row] = pair_value(pair_sub(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t7), t1), t12), c4), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t4, y_i), t4), t9), t14), c5), (pair_value(pair_mul(pair_mul(pair_mul(t0, t5), t1), t4)) * pair_value(t7) + pair_value(pair_mul(pair_mul_d(t9, (alpha * y_i)), t4)) * pair_value(t7)))), (c3 * pair_value(t10))), (c2 * pair_value(t8))), pair_mul(t13, pair_mul(t10, t14))), pair_mul(c6, pair_mul(t8, t12))));
     }
 #else
     const double gamma_2 = constants[0];
@@ -732,11 +727,11 @@ void lossforge_focal_hessian_f64_at(size_t n, size_t K, const void *const *input
     const pair t0 = pair_diff(1.0, alpha);
     const pair t13 = pair_prod(alpha, gamma_2);
     const double c3 = gamma_2 * (2.0 * alpha);
-    const pair c2 = pair_mul_d(t0, (2.0 * gamma_2));
-    const pair c4 = pair_mul_d(t0, (gamma_2 * gamma_2));
-    const pair c5 = pair_mul_d(t13, gamma_2);
+    const double c2 = 2.0 * gamma_2 * pair_value(t0);
+    const double c4 = gamma_2 * gamma_2 * pair_value(t0);
+    const double c5 = gamma_2 * pair_value(t13);
     const pair c6 = pair_mul_d(t0, gamma_2);
-    const double constants[] = {gamma_2, alpha, t0.hi, t0.lo, t13.hi, t13.lo, c3, c2.hi, c2.lo, c4.hi, c4.lo, c5.hi, c5.lo, c6.hi, c6.lo};
+    const double constants[] = {gamma_2, alpha, t0.hi, t0.lo, t13.hi, t13.lo, c3, c2, c4, c5, c6.hi, c6.lo};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -783,15 +778,15 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t4 = pair_pow(t3, pair_of(gamma_2));
         const pair t5 = pair_diff(1.0, y_i);
         const pair t6 = pair_mul(pair_mul(t0, t4), t5);
-        const pair t7 = pair_log1p(t1);
-        const pair t8 = pair_add_d(t7, maximum(0.0, z_i));
+        const double t7 = log1p_fast(pair_value(t1));
+        const pair t8 = pair_sum(t7, maximum(0.0, z_i));
         const double t9 = -z_i;
         const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
         const pair t11 = pair_pow(t10, pair_of(gamma_2));
         const pair t12 = pair_mul_d(t11, (alpha * y_i));
-        const pair t13 = pair_add_d(t7, maximum(0.0, t9));
+        const pair t13 = pair_sum(t7, maximum(0.0, t9));
         loss[row] = pair_value(t6) * pair_value(t8) + pair_value(t12) * pair_value(t13);
-        gradient[row] = pair_value(pair_sub(pair_add(pair_mul(c1, pair_mul(pair_mul(pair_mul(t5, t4), t10), t8)), pair_mul(t6, t3)), pair_mul(t12, t10))) - pair_value(pair_mul(c2, pair_mul(pair_mul(pair_mul_d(t11, y_i), t3), t13)));
+        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t12, t10)), (pair_value(pair_mul(c1, pair_mul(pair_mul(pair_mul(t5, t4), t10), t8))) + pair_value(pair_mul(t6, t3))))) - pair_value(pair_mul(c2, pair_mul(pair_mul(pair_mul_d(t11, y_i), t3), t13)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -864,9 +859,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const pair t15 = {constants[4], constants[5]};
     const double c4 = constants[6];
     const pair t1 = {constants[7], constants[8]};
-    const pair c3 = {constants[9], constants[10]};
-    const pair c5 = {constants[11], constants[12]};
-    const pair c6 = {constants[13], constants[14]};
+    const double c3 = constants[9];
+    const double c5 = constants[10];
+    const double c6 = constants[11];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -879,17 +874,17 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t7 = pair_mul(t2, t6);
         const double t8 = -z_i;
         const pair t9 = pair_div(pair_if((0.0 <= t8), pair_of(1.0), t3), t4);
-        const pair t10 = pair_log1p(t3);
-        const pair t11 = pair_add_d(t10, maximum(0.0, z_i));
+        const double t10 = log1p_fast(pair_value(t3));
+        const pair t11 = pair_sum(t10, maximum(0.0, z_i));
         const pair t12 = pair_mul(pair_mul(pair_mul(t0, t6), t2), t5);
         const pair t13 = pair_pow(t9, pair_of(gamma_2));
         const pair t14 = pair_mul_d(t13, (alpha * y_i));
         const pair t16 = pair_mul(pair_mul_d(t13, y_i), t5);
-        const pair t17 = pair_add_d(t10, maximum(0.0, t8));
+        const pair t17 = pair_sum(t10, maximum(0.0, t8));
         const pair t18 = pair_mul(pair_mul(t7, t5), t9);
         const pair t19 = pair_mul(t16, t9);
-        gradient[row] = pair_value(pair_sub(pair_add(pair_mul(t1, pair_mul(pair_mul(t7, t9), t11)), t12), pair_mul(t14, t9))) - pair_value(pair_mul(t15, pair_mul(t16, t17)));
-        hessian[row] = pair_value(pair_sub(pair_add(pair_mul(c3, t18), pair_add(pair_mul_d(t19, c4), pair_add(pair_mul(c5, pair_mul(pair_mul(pair_mul(pair_mul(t9, t6), t9), t2), t11)), pair_add(pair_mul(c6, pair_mul(pair_mul(pair_mul(pair_mul_d(t5, y_i), t5), t13), t17)), pair_add(pair_mul(t12, t9), pair_mul(pair_mul(t14, t5), t9)))))), pair_mul(t15, pair_mul(t19, t17)))) - pair_value(pair_mul(t1, pair_mul(t18, t11)));
+        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t14, t9)), (pair_value(pair_mul(t1, pair_mul(pair_mul(t7, t9), t11))) + pair_value(t12)))) - pair_value(pair_mul(t15, pair_mul(t16, t17)));
+        hessian[row] = pair_value(pair_sub(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t9, t6), t9), t2), t11), c5), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t5, y_i), t5), t13), t17), c6), (pair_value(t12) * pair_value(t9) + pair_value(pair_mul(t14, t5)) * pair_value(t9)))), (c4 * pair_value(t19))), (c3 * pair_value(t18))), pair_mul(t15, pair_mul(t19, t17))), pair_mul(t1, pair_mul(t18, t11))));
     }
 #else
     const double gamma_2 = constants[0];
@@ -937,10 +932,10 @@ void lossforge_focal_gradient_hessian_f64_at(size_t n, size_t K, const void *con
     const pair t15 = pair_prod(alpha, gamma_2);
     const double c4 = gamma_2 * (2.0 * alpha);
     const pair t1 = pair_mul_d(t0, gamma_2);
-    const pair c3 = pair_mul_d(t0, (2.0 * gamma_2));
-    const pair c5 = pair_mul_d(t0, (gamma_2 * gamma_2));
-    const pair c6 = pair_mul_d(t15, gamma_2);
-    const double constants[] = {gamma_2, alpha, t0.hi, t0.lo, t15.hi, t15.lo, c4, t1.hi, t1.lo, c3.hi, c3.lo, c5.hi, c5.lo, c6.hi, c6.lo};
+    const double c3 = 2.0 * gamma_2 * pair_value(t0);
+    const double c5 = gamma_2 * gamma_2 * pair_value(t0);
+    const double c6 = gamma_2 * pair_value(t15);
+    const double constants[] = {gamma_2, alpha, t0.hi, t0.lo, t15.hi, t15.lo, c4, t1.hi, t1.lo, c3, c5, c6};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -979,9 +974,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair t17 = {constants[4], constants[5]};
     const double c4 = constants[6];
     const pair t14 = {constants[7], constants[8]};
-    const pair c3 = {constants[9], constants[10]};
-    const pair c5 = {constants[11], constants[12]};
-    const pair c6 = {constants[13], constants[14]};
+    const double c3 = constants[9];
+    const double c5 = constants[10];
+    const double c6 = constants[11];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -992,21 +987,21 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t4 = pair_pow(t3, pair_of(gamma_2));
         const pair t5 = pair_diff(1.0, y_i);
         const pair t6 = pair_mul(pair_mul(t0, t4), t5);
-        const pair t7 = pair_log1p(t1);
-        const pair t8 = pair_add_d(t7, maximum(0.0, z_i));
+        const double t7 = log1p_fast(pair_value(t1));
+        const pair t8 = pair_sum(t7, maximum(0.0, z_i));
         const double t9 = -z_i;
         const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
         const pair t11 = pair_pow(t10, pair_of(gamma_2));
         const pair t12 = pair_mul_d(t11, (alpha * y_i));
-        const pair t13 = pair_add_d(t7, maximum(0.0, t9));
+        const pair t13 = pair_sum(t7, maximum(0.0, t9));
         const pair t15 = pair_mul(t5, t4);
         const pair t16 = pair_mul(t6, t3);
         const pair t18 = pair_mul(pair_mul_d(t11, y_i), t3);
         const pair t19 = pair_mul(pair_mul(t15, t3), t10);
         const pair t20 = pair_mul(t18, t10);
         loss[row] = pair_value(t6) * pair_value(t8) + pair_value(t12) * pair_value(t13);
-        gradient[row] = pair_value(pair_sub(pair_add(pair_mul(t14, pair_mul(pair_mul(t15, t10), t8)), t16), pair_mul(t12, t10))) - pair_value(pair_mul(t17, pair_mul(t18, t13)));
-        hessian[row] = pair_value(pair_sub(pair_add(pair_mul(c3, t19), pair_add(pair_mul_d(t20, c4), pair_add(pair_mul(c5, pair_mul(pair_mul(pair_mul(pair_mul(t10, t4), t10), t5), t8)), pair_add(pair_mul(c6, pair_mul(pair_mul(pair_mul(pair_mul_d(t3, y_i), t3), t11), t13)), pair_add(pair_mul(t16, t10), pair_mul(pair_mul(t12, t3), t10)))))), pair_mul(t17, pair_mul(t20, t13)))) - pair_value(pair_mul(t14, pair_mul(t19, t8)));
+        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t12, t10)), (pair_value(pair_mul(t14, pair_mul(pair_mul(t15, t10), t8))) + pair_value(t16)))) - pair_value(pair_mul(t17, pair_mul(t18, t13)));
+        hessian[row] = pair_value(pair_sub(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t10, t4), t10), t5), t8), c5), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t3, y_i), t3), t11), t13), c6), (pair_value(t16) * pair_value(t10) + pair_value(pair_mul(t12, t3)) * pair_value(t10)))), (c4 * pair_value(t20))), (c3 * pair_value(t19))), pair_mul(t17, pair_mul(t20, t13))), pair_mul(t14, pair_mul(t19, t8))));
     }
 #else
     const double gamma_2 = constants[0];
@@ -1056,10 +1051,10 @@ void lossforge_focal_loss_gradient_hessian_f64_at(size_t n, size_t K, const void
     const pair t17 = pair_prod(alpha, gamma_2);
     const double c4 = gamma_2 * (2.0 * alpha);
     const pair t14 = pair_mul_d(t0, gamma_2);
-    const pair c3 = pair_mul_d(t0, (2.0 * gamma_2));
-    const pair c5 = pair_mul_d(t0, (gamma_2 * gamma_2));
-    const pair c6 = pair_mul_d(t17, gamma_2);
-    const double constants[] = {gamma_2, alpha, t0.hi, t0.lo, t17.hi, t17.lo, c4, t14.hi, t14.lo, c3.hi, c3.lo, c5.hi, c5.lo, c6.hi, c6.lo};
+    const double c3 = 2.0 * gamma_2 * pair_value(t0);
+    const double c5 = gamma_2 * gamma_2 * pair_value(t0);
+    const double c6 = gamma_2 * pair_value(t17);
+    const double constants[] = {gamma_2, alpha, t0.hi, t0.lo, t17.hi, t17.lo, c4, t14.hi, t14.lo, c3, c5, c6};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];

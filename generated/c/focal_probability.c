@@ -122,8 +122,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -202,13 +201,6 @@ INLINE pair pair_mul(pair a, pair b)
     return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
 }
 
-INLINE pair pair_quot(double a, double b)
-{
-    const double h = a / b;
-    const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
-}
-
 /* Where b is infinite or its inverse is, the rest is no number. */
 INLINE pair pair_div(pair a, pair b)
 {
@@ -268,8 +260,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -405,8 +396,7 @@ INLINE pair pair_log1p(pair x)
 /* exp(x + rest). */
 INLINE double exp_fast_of(double x, double rest)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -423,9 +413,9 @@ INLINE double power_of(double x, double y, double size)
     const double a = fabs(x);
     const double whole = fabs(y) < 0x1p52 ? fabs(y) : 0.0;
     const double half = 0.5 * fabs(y) < 0x1p52 ? 0.5 * fabs(y) : 0.0;
-    const double one = (y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y))) ? 1.0 : size;
+    const double one = ((y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y)))) ? 1.0 : size;
     const double integral = (half + 0x1p52) - 0x1p52 == half ? one : copysign(one, x);
-    const double fractional = (x < 0.0) & (a < HUGE_VAL) ? NAN : one;
+    const double fractional = ((x < 0.0) & (a < HUGE_VAL)) ? NAN : one;
     return (whole + 0x1p52) - 0x1p52 == whole ? integral : fractional;
 }
 
@@ -477,8 +467,7 @@ INLINE double pow_single(double x, double y)
     const double log = fused(k, 0x1.62e42fefa39efp-1, s * fused(w, fused(0x1.9e732631559a4p-3, w4, fused(fused(0x1.c51588599ebf1p-3, w, 0x1.249806b1c3baep-2), w2, fused(0x1.99998aedd186ap-2, w, 0x1.5555555bd8588p-1))), 2.0));
     const double positive = a == 0.0 ? -HUGE_VAL : log;
     const double t = y * (a < HUGE_VAL ? positive : a);
-    const double least = t < -200.0 ? -200.0 : t;
-    const double b = least > 200.0 ? 200.0 : least;
+    const double b = t > 200.0 ? 200.0 : (t < -200.0 ? -200.0 : t);
     const double z = fused(b, 0x1.71547652b82fep+0, 6755399441056767.0);
     const double r = fused(z - 6755399441056767.0, -0x1.62e42fefa39efp-1, b);
     const double r2 = r * r, r4 = r2 * r2;
@@ -534,7 +523,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double p_i = p[row];
         const double t0 = 1.0 - y_i;
-        loss[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow_fast(p_i, gamma_2) * pair_value(pair_log1p(pair_of(-p_i))))) + ((y_i == 0.0) ? 0.0 : -(y_i * pair_value(pair_pow(pair_diff(1.0, p_i), pair_of(gamma_2))) * pair_value(pair_log(pair_of(p_i))))) : p_i);
+        loss[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow_fast(p_i, gamma_2) * log1p_fast(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pair_value(pair_pow(pair_diff(1.0, p_i), pair_of(gamma_2))) * log_fast(p_i))) : p_i);
     }
 #else
     const double gamma_2 = constants[0];
@@ -584,7 +573,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const int t1 = (p_i == 0.0);
         const pair t2 = pair_diff(1.0, p_i);
         const double t3 = 1.0 - y_i;
-        gradient[row] = pair_value(pair_if((p_i == p_i), pair_sub(pair_if((y_i == 0.0), pair_of(0.0), pair_neg(pair_quot((y_i * pair_value(pair_mul_d(pair_pow(t2, pair_of(gamma_2)), (1.0 + gamma_2 * pair_value(pair_if(t0, pair_of(1.0), pair_if(t1, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_log(pair_of(p_i)), p_i), t2))))))))), p_i))), pair_if((t3 == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t1, pair_of(1.0), pair_if(t0, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), pair_log1p(pair_of(-p_i))), pair_of(p_i)))), gamma_2), 1.0), pow_fast(p_i, gamma_2)), t3), t2)))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if((p_i == p_i), pair_add_d(pair_neg(pair_if((t3 == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t1, pair_of(1.0), pair_if(t0, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i)))), gamma_2), 1.0), pow_fast(p_i, gamma_2)), t3), t2)))), ((y_i == 0.0) ? 0.0 : -(y_i * pair_value(pair_mul_d(pair_pow(t2, pair_of(gamma_2)), (1.0 + gamma_2 * pair_value(pair_if(t0, pair_of(1.0), pair_if(t1, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * log_fast(p_i))), t2)))))))) / p_i))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -639,7 +628,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_diff(1.0, p_i);
         const int t4 = (p_i == 0.0);
         const int t5 = (p_i == 1.0);
-        hessian[row] = pair_value(pair_if((p_i == p_i), pair_add_d(pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_add(pair_div(pair_pow(t1, pair_of(gamma_2)), pair_of((p_i * p_i))), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t5, pair_of(1.0), pair_if(t4, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_log(pair_of(p_i)), p_i), t1))))), 2.0), pair_pow(t1, t3)), gamma_2), pair_of(p_i)))), y_i)), ((t0 == 0.0) ? 0.0 : pair_value(pair_add(pair_div(pair_div(pair_of(pow_fast(p_i, gamma_2)), t1), t1), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t4, pair_of(1.0), pair_if(t5, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), pair_log1p(pair_of(-p_i))), pair_of(p_i))))), 2.0), pair_pow(pair_of(p_i), t3)), gamma_2), t1)))) * t0)), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if((t0 == 0.0), pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t4, pair_of(1.0), pair_if(t5, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i))))), 2.0), pair_pow(pair_of(p_i), t3)), gamma_2), t1)), (pow_fast(p_i, gamma_2) / pair_value(t1) / pair_value(t1))), t0)), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_add(pair_div(pair_pow(t1, pair_of(gamma_2)), pair_of((p_i * p_i))), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t5, pair_of(1.0), pair_if(t4, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * log_fast(p_i))), t1))))), 2.0), pair_pow(t1, t3)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -664,12 +653,12 @@ void lossforge_focal_probability_hessian_f64_at(size_t n, size_t K, const void *
     const double gamma_2 = parameters[0];
     const int t2 = (gamma_2 == 0.0);
     const pair t3 = pair_diff(gamma_2, 1.0);
-    const double constants[] = {gamma_2, t2, t3.hi, t3.lo};
+    const double constants[] = {gamma_2, t2 ? 1.0 : 0.0, t3.hi, t3.lo};
 #else
     const double gamma_2 = parameters[0];
     const int t2 = (gamma_2 == 0.0);
     const pair t3 = pair_diff(gamma_2, 1.0);
-    const double constants[] = {gamma_2, t2, t3.hi, t3.lo};
+    const double constants[] = {gamma_2, t2 ? 1.0 : 0.0, t3.hi, t3.lo};
 #endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
@@ -699,15 +688,15 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
         const double t3 = pow_fast(p_i, gamma_2);
-        const pair t4 = pair_log1p(pair_of(-p_i));
+        const double t4 = log1p_fast(-p_i);
         const int t5 = (y_i == 0.0);
         const pair t6 = pair_diff(1.0, p_i);
         const pair t7 = pair_pow(t6, pair_of(gamma_2));
-        const pair t8 = pair_log(pair_of(p_i));
+        const double t8 = log_fast(p_i);
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
-        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * pair_value(t4))) + (t5 ? 0.0 : -(y_i * pair_value(t7) * pair_value(t8))) : p_i);
-        gradient[row] = pair_value(pair_if(t0, pair_sub(pair_if(t5, pair_of(0.0), pair_neg(pair_quot((y_i * pair_value(pair_mul_d(t7, (1.0 + gamma_2 * pair_value(pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_mul_d(t8, p_i), t6))))))))), p_i))), pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), t4), pair_of(p_i)))), gamma_2), 1.0), t3), t1), t6)))), pair_of(p_i)));
+        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * pair_value(t7) * t8)) : p_i);
+        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), t4), pair_of(p_i)))), gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * pair_value(pair_mul_d(t7, (1.0 + gamma_2 * pair_value(pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * t8)), t6)))))))) / p_i))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -772,14 +761,14 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t2 = (p_i == 1.0);
         const int t3 = (p_i == 0.0);
         const pair t4 = pair_diff(1.0, p_i);
-        const pair t5 = pair_if(t2, pair_of(1.0), pair_if(t3, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_log(pair_of(p_i)), p_i), t4))));
+        const pair t5 = pair_if(t2, pair_of(1.0), pair_if(t3, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * log_fast(p_i))), t4))));
         const pair t6 = pair_pow(t4, pair_of(gamma_2));
         const double t7 = 1.0 - y_i;
         const int t8 = (t7 == 0.0);
-        const pair t9 = pair_if(t3, pair_of(1.0), pair_if(t2, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), pair_log1p(pair_of(-p_i))), pair_of(p_i))));
+        const pair t9 = pair_if(t3, pair_of(1.0), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i))));
         const double t10 = pow_fast(p_i, gamma_2);
-        gradient[row] = pair_value(pair_if(t0, pair_sub(pair_if(t1, pair_of(0.0), pair_neg(pair_quot((y_i * pair_value(pair_mul_d(t6, (1.0 + gamma_2 * pair_value(t5))))), p_i))), pair_if(t8, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t9, gamma_2), 1.0), t10), t7), t4)))), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_add_d(pair_if(t1, pair_of(0.0), pair_mul_d(pair_add(pair_div(t6, pair_of((p_i * p_i))), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t5), 2.0), pair_pow(t4, t12)), gamma_2), pair_of(p_i)))), y_i)), (t8 ? 0.0 : pair_value(pair_add(pair_div(pair_div(pair_of(t10), t4), t4), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t9), 2.0), pair_pow(pair_of(p_i), t12)), gamma_2), t4)))) * t7)), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t8, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t9, gamma_2), 1.0), t10), t7), t4)))), (t1 ? 0.0 : -(y_i * pair_value(pair_mul_d(t6, (1.0 + gamma_2 * pair_value(t5)))) / p_i))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t8, pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t9), 2.0), pair_pow(pair_of(p_i), t12)), gamma_2), t4)), (t10 / pair_value(t4) / pair_value(t4))), t7)), pair_if(t1, pair_of(0.0), pair_mul_d(pair_add(pair_div(t6, pair_of((p_i * p_i))), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t5), 2.0), pair_pow(t4, t12)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -812,12 +801,12 @@ void lossforge_focal_probability_gradient_hessian_f64_at(size_t n, size_t K, con
     const double gamma_2 = parameters[0];
     const int t11 = (gamma_2 == 0.0);
     const pair t12 = pair_diff(gamma_2, 1.0);
-    const double constants[] = {gamma_2, t11, t12.hi, t12.lo};
+    const double constants[] = {gamma_2, t11 ? 1.0 : 0.0, t12.hi, t12.lo};
 #else
     const double gamma_2 = parameters[0];
     const int t11 = (gamma_2 == 0.0);
     const pair t12 = pair_diff(gamma_2, 1.0);
-    const double constants[] = {gamma_2, t11, t12.hi, t12.lo};
+    const double constants[] = {gamma_2, t11 ? 1.0 : 0.0, t12.hi, t12.lo};
 #endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -850,18 +839,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
         const double t3 = pow_fast(p_i, gamma_2);
-        const pair t4 = pair_log1p(pair_of(-p_i));
+        const double t4 = log1p_fast(-p_i);
         const int t5 = (y_i == 0.0);
         const pair t6 = pair_diff(1.0, p_i);
         const pair t7 = pair_pow(t6, pair_of(gamma_2));
-        const pair t8 = pair_log(pair_of(p_i));
+        const double t8 = log_fast(p_i);
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
-        const pair t11 = pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_mul_d(t8, p_i), t6))));
-        const pair t12 = pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), t4), pair_of(p_i))));
-        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * pair_value(t4))) + (t5 ? 0.0 : -(y_i * pair_value(t7) * pair_value(t8))) : p_i);
-        gradient[row] = pair_value(pair_if(t0, pair_sub(pair_if(t5, pair_of(0.0), pair_neg(pair_quot((y_i * pair_value(pair_mul_d(t7, (1.0 + gamma_2 * pair_value(t11))))), p_i))), pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t12, gamma_2), 1.0), t3), t1), t6)))), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_add_d(pair_if(t5, pair_of(0.0), pair_mul_d(pair_add(pair_div(t7, pair_of((p_i * p_i))), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t11), 2.0), pair_pow(t6, t14)), gamma_2), pair_of(p_i)))), y_i)), (t2 ? 0.0 : pair_value(pair_add(pair_div(pair_div(pair_of(t3), t6), t6), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t12), 2.0), pair_pow(pair_of(p_i), t14)), gamma_2), t6)))) * t1)), pair_of(p_i)));
+        const pair t11 = pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * t8)), t6))));
+        const pair t12 = pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), t4), pair_of(p_i))));
+        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * pair_value(t7) * t8)) : p_i);
+        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t12, gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * pair_value(pair_mul_d(t7, (1.0 + gamma_2 * pair_value(t11)))) / p_i))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t12), 2.0), pair_pow(pair_of(p_i), t14)), gamma_2), t6)), (t3 / pair_value(t6) / pair_value(t6))), t1)), pair_if(t5, pair_of(0.0), pair_mul_d(pair_add(pair_div(t7, pair_of((p_i * p_i))), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t11), 2.0), pair_pow(t6, t14)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -897,12 +886,12 @@ void lossforge_focal_probability_loss_gradient_hessian_f64_at(size_t n, size_t K
     const double gamma_2 = parameters[0];
     const int t13 = (gamma_2 == 0.0);
     const pair t14 = pair_diff(gamma_2, 1.0);
-    const double constants[] = {gamma_2, t13, t14.hi, t14.lo};
+    const double constants[] = {gamma_2, t13 ? 1.0 : 0.0, t14.hi, t14.lo};
 #else
     const double gamma_2 = parameters[0];
     const int t13 = (gamma_2 == 0.0);
     const pair t14 = pair_diff(gamma_2, 1.0);
-    const double constants[] = {gamma_2, t13, t14.hi, t14.lo};
+    const double constants[] = {gamma_2, t13 ? 1.0 : 0.0, t14.hi, t14.lo};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
@@ -1041,7 +1030,7 @@ void lossforge_focal_probability_hessian_f32_at(size_t n, size_t K, const void *
     const double gamma_2 = parameters[0];
     const int t2 = (gamma_2 == 0.0);
     const double t3 = gamma_2 - 1.0;
-    const double constants[] = {gamma_2, t2, t3};
+    const double constants[] = {gamma_2, t2 ? 1.0 : 0.0, t3};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1131,7 +1120,7 @@ void lossforge_focal_probability_gradient_hessian_f32_at(size_t n, size_t K, con
     const double gamma_2 = parameters[0];
     const int t11 = (gamma_2 == 0.0);
     const double t12 = gamma_2 - 1.0;
-    const double constants[] = {gamma_2, t11, t12};
+    const double constants[] = {gamma_2, t11 ? 1.0 : 0.0, t12};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1182,7 +1171,7 @@ void lossforge_focal_probability_loss_gradient_hessian_f32_at(size_t n, size_t K
     const double gamma_2 = parameters[0];
     const int t13 = (gamma_2 == 0.0);
     const double t14 = gamma_2 - 1.0;
-    const double constants[] = {gamma_2, t13, t14};
+    const double constants[] = {gamma_2, t13 ? 1.0 : 0.0, t14};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -84,8 +84,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -151,12 +150,6 @@ INLINE pair pair_prod(double a, double b)
     const double h = a * b;
     const pair made = {h, product_rest(a, b, h)};
     return made;
-}
-
-INLINE pair pair_mul_d(pair a, double b)
-{
-    const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
 }
 
 INLINE pair pair_mul(pair a, pair b)
@@ -389,7 +382,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
         const pair t9 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0)));
-        hessian[row] = (pair_value(pair_mul_d(t8, (pair_value(pair_scale(t8, 2.0)) - 1.0))) - pair_value(pair_mul(pair_scale(t9, 2.0), t9))) * pair_value(t8) / c0;
+        hessian[row] = ((pair_value(pair_scale(t8, 2.0)) - 1.0) * pair_value(t8) - pair_value(pair_scale(t9, 2.0)) * pair_value(t9)) * pair_value(t8) / c0;
     }
 #else
     const double c = constants[0];
@@ -532,7 +525,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t8 = pair_mul(t7, t7);
         const pair t9 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t8, pair_add_d(t8, 1.0)));
         gradient[row] = pair_value(t6) * pair_value(t9) / c;
-        hessian[row] = (pair_value(pair_mul_d(t9, (pair_value(pair_scale(t9, 2.0)) - 1.0))) - pair_value(pair_mul(pair_scale(t6, 2.0), t6))) * pair_value(t9) / c0;
+        hessian[row] = ((pair_value(pair_scale(t9, 2.0)) - 1.0) * pair_value(t9) - pair_value(pair_scale(t6, 2.0)) * pair_value(t6)) * pair_value(t9) / c0;
     }
 #else
     const double c = constants[0];
@@ -610,7 +603,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t11 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t10, pair_add_d(t10, 1.0)));
         loss[row] = 0.5 * (t2 ? pair_value(t4) / pair_value(t5) : 1.0 / pair_value(t7));
         gradient[row] = pair_value(t8) * pair_value(t11) / c;
-        hessian[row] = (pair_value(pair_mul_d(t11, (pair_value(pair_scale(t11, 2.0)) - 1.0))) - pair_value(pair_mul(pair_scale(t8, 2.0), t8))) * pair_value(t11) / c0;
+        hessian[row] = ((pair_value(pair_scale(t11, 2.0)) - 1.0) * pair_value(t11) - pair_value(pair_scale(t8, 2.0)) * pair_value(t8)) * pair_value(t11) / c0;
     }
 #else
     const double c = constants[0];

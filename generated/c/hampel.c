@@ -84,8 +84,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -191,6 +190,11 @@ static inline double sign(double x)
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
+static inline float signf(float x)
+{
+    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -234,18 +238,18 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c = constants[1];
-    const pair t1 = {constants[2], constants[3]};
-    const double t2 = constants[4];
-    const pair t3 = {constants[5], constants[6]};
-    const double t4 = constants[7];
+    const double t1 = constants[2];
+    const double t2 = constants[3];
+    const double t3 = constants[4];
+    const double t4 = constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        const pair t5 = pair_add_d(t3, -t0);
-        loss[row] = ((r == r) ? ((t0 <= a) ? r * (0.5 * r) : ((t0 <= pair_value(t1)) ? a * (t0 - t2) : ((t0 <= pair_value(t3)) ? t4 - pair_value(pair_mul_d(t5, (t2 * pair_value(t5)))) / c : t4))) : r);
+        const double t5 = t3 - t0;
+        loss[row] = ((r == r) ? ((t0 <= a) ? r * (0.5 * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
     }
 #else
     const double a = constants[0];
@@ -272,11 +276,11 @@ void lossforge_hampel_loss_f64_at(size_t n, size_t K, const void *const *inputs,
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
-    const pair t1 = pair_sum(a, b);
+    const double t1 = a + b;
     const double t2 = 0.5 * a;
-    const pair t3 = pair_add_d(t1, c);
+    const double t3 = c + t1;
     const double t4 = t2 * (2.0 * b + (a + c));
-    const double constants[] = {a, c, t1.hi, t1.lo, t2, t3.hi, t3.lo, t4};
+    const double constants[] = {a, c, t1, t2, t3, t4};
 #else
     const double a = parameters[0];
     const double b = parameters[1];
@@ -307,8 +311,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c = constants[1];
-    const pair t1 = {constants[2], constants[3]};
-    const pair t3 = {constants[4], constants[5]};
+    const double t1 = constants[2];
+    const double t3 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -316,7 +320,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t2 = sign(r);
-        gradient[row] = ((r == r) ? ((t0 <= a) ? r : ((t0 <= pair_value(t1)) ? a * t2 : ((t0 <= pair_value(t3)) ? a * pair_value(pair_add_d(t3, -t0)) * t2 / c : 0.0))) : r);
+        gradient[row] = ((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0))) : r);
     }
 #else
     const double a = constants[0];
@@ -341,9 +345,9 @@ void lossforge_hampel_gradient_f64_at(size_t n, size_t K, const void *const *inp
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
-    const pair t1 = pair_sum(a, b);
-    const pair t3 = pair_add_d(t1, c);
-    const double constants[] = {a, c, t1.hi, t1.lo, t3.hi, t3.lo};
+    const double t1 = a + b;
+    const double t3 = c + t1;
+    const double constants[] = {a, c, t1, t3};
 #else
     const double a = parameters[0];
     const double b = parameters[1];
@@ -371,17 +375,17 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
-    const pair t1 = {constants[1], constants[2]};
-    const double t3 = constants[3];
-    const double c3 = constants[4];
-    const pair t2 = {constants[5], constants[6]};
+    const double t1 = constants[1];
+    const double t3 = constants[2];
+    const double c3 = constants[3];
+    const double t2 = constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        hessian[row] = ((r == r) ? ((t0 < a) ? 1.0 : ((a < t0) ? ((t0 < pair_value(t1)) ? 0.0 : ((pair_value(t1) < t0) ? ((t0 < pair_value(t2)) ? -c3 : ((pair_value(t2) < t0) ? 0.0 : t3)) : t3)) : 0.5)) : r);
+        hessian[row] = ((r == r) ? ((t0 < a) ? 1.0 : ((a < t0) ? ((t0 < t1) ? 0.0 : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0 : t3)) : t3)) : 0.5)) : r);
     }
 #else
     const double a = constants[0];
@@ -406,11 +410,11 @@ void lossforge_hampel_hessian_f64_at(size_t n, size_t K, const void *const *inpu
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
-    const pair t1 = pair_sum(a, b);
+    const double t1 = a + b;
     const double t3 = -(0.5 * a / c);
     const double c3 = a / c;
-    const pair t2 = pair_add_d(t1, c);
-    const double constants[] = {a, t1.hi, t1.lo, t3, c3, t2.hi, t2.lo};
+    const double t2 = c + t1;
+    const double constants[] = {a, t1, t3, c3, t2};
 #else
     const double a = parameters[0];
     const double b = parameters[1];
@@ -442,10 +446,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c = constants[1];
-    const pair t3 = {constants[2], constants[3]};
-    const double t5 = constants[4];
-    const pair t6 = {constants[5], constants[6]};
-    const double t8 = constants[7];
+    const double t3 = constants[2];
+    const double t5 = constants[3];
+    const double t6 = constants[4];
+    const double t8 = constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -454,12 +458,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t0 = (r == r);
         const double t1 = fabs(r);
         const int t2 = (t1 <= a);
-        const int t4 = (t1 <= pair_value(t3));
-        const int t7 = (t1 <= pair_value(t6));
-        const pair t9 = pair_add_d(t6, -t1);
+        const int t4 = (t1 <= t3);
+        const int t7 = (t1 <= t6);
+        const double t9 = t6 - t1;
         const double t10 = sign(r);
-        loss[row] = (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - pair_value(pair_mul_d(t9, (t5 * pair_value(t9)))) / c : t8))) : r);
-        gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * pair_value(t9) * t10 / c : 0.0))) : r);
+        loss[row] = (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+        gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
     }
 #else
     const double a = constants[0];
@@ -492,11 +496,11 @@ void lossforge_hampel_loss_gradient_f64_at(size_t n, size_t K, const void *const
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
-    const pair t3 = pair_sum(a, b);
+    const double t3 = a + b;
     const double t5 = 0.5 * a;
-    const pair t6 = pair_add_d(t3, c);
+    const double t6 = c + t3;
     const double t8 = t5 * (2.0 * b + (a + c));
-    const double constants[] = {a, c, t3.hi, t3.lo, t5, t6.hi, t6.lo, t8};
+    const double constants[] = {a, c, t3, t5, t6, t8};
 #else
     const double a = parameters[0];
     const double b = parameters[1];
@@ -528,10 +532,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c = constants[1];
-    const pair t2 = {constants[2], constants[3]};
-    const double t5 = constants[4];
-    const double c3 = constants[5];
-    const pair t4 = {constants[6], constants[7]};
+    const double t2 = constants[2];
+    const double t5 = constants[3];
+    const double c3 = constants[4];
+    const double t4 = constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -540,8 +544,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t0 = (r == r);
         const double t1 = fabs(r);
         const double t3 = sign(r);
-        gradient[row] = (t0 ? ((t1 <= a) ? r : ((t1 <= pair_value(t2)) ? a * t3 : ((t1 <= pair_value(t4)) ? a * pair_value(pair_add_d(t4, -t1)) * t3 / c : 0.0))) : r);
-        hessian[row] = (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < pair_value(t2)) ? 0.0 : ((pair_value(t2) < t1) ? ((t1 < pair_value(t4)) ? -c3 : ((pair_value(t4) < t1) ? 0.0 : t5)) : t5)) : 0.5)) : r);
+        gradient[row] = (t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0))) : r);
+        hessian[row] = (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t2) ? 0.0 : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0 : t5)) : t5)) : 0.5)) : r);
     }
 #else
     const double a = constants[0];
@@ -570,11 +574,11 @@ void lossforge_hampel_gradient_hessian_f64_at(size_t n, size_t K, const void *co
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
-    const pair t2 = pair_sum(a, b);
+    const double t2 = a + b;
     const double t5 = -(0.5 * a / c);
     const double c3 = a / c;
-    const pair t4 = pair_add_d(t2, c);
-    const double constants[] = {a, c, t2.hi, t2.lo, t5, c3, t4.hi, t4.lo};
+    const double t4 = c + t2;
+    const double constants[] = {a, c, t2, t5, c3, t4};
 #else
     const double a = parameters[0];
     const double b = parameters[1];
@@ -607,12 +611,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c = constants[1];
-    const pair t3 = {constants[2], constants[3]};
-    const double t5 = constants[4];
-    const double c5 = constants[5];
-    const pair t6 = {constants[6], constants[7]};
-    const double t8 = constants[8];
-    const double t11 = constants[9];
+    const double t3 = constants[2];
+    const double t5 = constants[3];
+    const double c5 = constants[4];
+    const double t6 = constants[5];
+    const double t8 = constants[6];
+    const double t11 = constants[7];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -621,13 +625,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t0 = (r == r);
         const double t1 = fabs(r);
         const int t2 = (t1 <= a);
-        const int t4 = (t1 <= pair_value(t3));
-        const int t7 = (t1 <= pair_value(t6));
-        const pair t9 = pair_add_d(t6, -t1);
+        const int t4 = (t1 <= t3);
+        const int t7 = (t1 <= t6);
+        const double t9 = t6 - t1;
         const double t10 = sign(r);
-        loss[row] = (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - pair_value(pair_mul_d(t9, (t5 * pair_value(t9)))) / c : t8))) : r);
-        gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * pair_value(t9) * t10 / c : 0.0))) : r);
-        hessian[row] = (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < pair_value(t3)) ? 0.0 : ((pair_value(t3) < t1) ? ((t1 < pair_value(t6)) ? -c5 : ((pair_value(t6) < t1) ? 0.0 : t11)) : t11)) : 0.5)) : r);
+        loss[row] = (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+        gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
+        hessian[row] = (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t3) ? 0.0 : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0 : t11)) : t11)) : 0.5)) : r);
     }
 #else
     const double a = constants[0];
@@ -663,13 +667,13 @@ void lossforge_hampel_loss_gradient_hessian_f64_at(size_t n, size_t K, const voi
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
-    const pair t3 = pair_sum(a, b);
+    const double t3 = a + b;
     const double t5 = 0.5 * a;
     const double c5 = a / c;
-    const pair t6 = pair_add_d(t3, c);
+    const double t6 = c + t3;
     const double t8 = t5 * (2.0 * b + (a + c));
     const double t11 = -(t5 / c);
-    const double constants[] = {a, c, t3.hi, t3.lo, t5, c5, t6.hi, t6.lo, t8, t11};
+    const double constants[] = {a, c, t3, t5, c5, t6, t8, t11};
 #else
     const double a = parameters[0];
     const double b = parameters[1];
@@ -734,6 +738,23 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float c = (float)constants[1];
+    const float t1 = (float)constants[2];
+    const float t2 = (float)constants[3];
+    const float t3 = (float)constants[4];
+    const float t4 = (float)constants[5];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fabsf(r);
+        const float t5 = t3 - t0;
+        loss[row] = ((r == r) ? ((t0 <= a) ? r * (0.5f * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
+    }
+#else
     const double a = constants[0];
     const double c = constants[1];
     const double t1 = constants[2];
@@ -749,10 +770,21 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double t5 = t3 - t0;
         loss[row] = (float)((r == r) ? ((t0 <= a) ? r * (0.5 * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
     }
+#endif
 }
 
 void lossforge_hampel_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float c = parameters[2];
+    const float t1 = a + b;
+    const float t2 = 0.5f * a;
+    const float t3 = c + t1;
+    const float t4 = t2 * (2.0f * b + (a + c));
+    const double constants[] = {a, c, t1, t2, t3, t4};
+#else
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
@@ -761,6 +793,7 @@ void lossforge_hampel_loss_f32_at(size_t n, size_t K, const void *const *inputs,
     const double t3 = c + t1;
     const double t4 = t2 * (2.0 * b + (a + c));
     const double constants[] = {a, c, t1, t2, t3, t4};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -778,6 +811,21 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float c = (float)constants[1];
+    const float t1 = (float)constants[2];
+    const float t3 = (float)constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fabsf(r);
+        const float t2 = signf(r);
+        gradient[row] = ((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0f))) : r);
+    }
+#else
     const double a = constants[0];
     const double c = constants[1];
     const double t1 = constants[2];
@@ -791,16 +839,26 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t2 = sign(r);
         gradient[row] = (float)((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0))) : r);
     }
+#endif
 }
 
 void lossforge_hampel_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float c = parameters[2];
+    const float t1 = a + b;
+    const float t3 = c + t1;
+    const double constants[] = {a, c, t1, t3};
+#else
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
     const double t1 = a + b;
     const double t3 = c + t1;
     const double constants[] = {a, c, t1, t3};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -818,6 +876,21 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float t1 = (float)constants[1];
+    const float t3 = (float)constants[2];
+    const float c3 = (float)constants[3];
+    const float t2 = (float)constants[4];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fabsf(r);
+        hessian[row] = ((r == r) ? ((t0 < a) ? 1.0f : ((a < t0) ? ((t0 < t1) ? 0.0f : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0f : t3)) : t3)) : 0.5f)) : r);
+    }
+#else
     const double a = constants[0];
     const double t1 = constants[1];
     const double t3 = constants[2];
@@ -831,10 +904,21 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t0 = fabs(r);
         hessian[row] = (float)((r == r) ? ((t0 < a) ? 1.0 : ((a < t0) ? ((t0 < t1) ? 0.0 : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0 : t3)) : t3)) : 0.5)) : r);
     }
+#endif
 }
 
 void lossforge_hampel_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float c = parameters[2];
+    const float t1 = a + b;
+    const float t3 = -(0.5f * a / c);
+    const float c3 = a / c;
+    const float t2 = c + t1;
+    const double constants[] = {a, t1, t3, c3, t2};
+#else
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
@@ -843,6 +927,7 @@ void lossforge_hampel_hessian_f32_at(size_t n, size_t K, const void *const *inpu
     const double c3 = a / c;
     const double t2 = c + t1;
     const double constants[] = {a, t1, t3, c3, t2};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -861,6 +946,29 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float c = (float)constants[1];
+    const float t3 = (float)constants[2];
+    const float t5 = (float)constants[3];
+    const float t6 = (float)constants[4];
+    const float t8 = (float)constants[5];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const int t0 = (r == r);
+        const float t1 = fabsf(r);
+        const int t2 = (t1 <= a);
+        const int t4 = (t1 <= t3);
+        const int t7 = (t1 <= t6);
+        const float t9 = t6 - t1;
+        const float t10 = signf(r);
+        loss[row] = (t0 ? (t2 ? r * (0.5f * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+        gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0f))) : r);
+    }
+#else
     const double a = constants[0];
     const double c = constants[1];
     const double t3 = constants[2];
@@ -882,10 +990,21 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = (float)(t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
         gradient[row] = (float)(t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
     }
+#endif
 }
 
 void lossforge_hampel_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float c = parameters[2];
+    const float t3 = a + b;
+    const float t5 = 0.5f * a;
+    const float t6 = c + t3;
+    const float t8 = t5 * (2.0f * b + (a + c));
+    const double constants[] = {a, c, t3, t5, t6, t8};
+#else
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
@@ -894,6 +1013,7 @@ void lossforge_hampel_loss_gradient_f32_at(size_t n, size_t K, const void *const
     const double t6 = c + t3;
     const double t8 = t5 * (2.0 * b + (a + c));
     const double constants[] = {a, c, t3, t5, t6, t8};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -912,6 +1032,25 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float c = (float)constants[1];
+    const float t2 = (float)constants[2];
+    const float t5 = (float)constants[3];
+    const float c3 = (float)constants[4];
+    const float t4 = (float)constants[5];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const int t0 = (r == r);
+        const float t1 = fabsf(r);
+        const float t3 = signf(r);
+        gradient[row] = (t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0f))) : r);
+        hessian[row] = (t0 ? ((t1 < a) ? 1.0f : ((a < t1) ? ((t1 < t2) ? 0.0f : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0f : t5)) : t5)) : 0.5f)) : r);
+    }
+#else
     const double a = constants[0];
     const double c = constants[1];
     const double t2 = constants[2];
@@ -929,10 +1068,21 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)(t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0))) : r);
         hessian[row] = (float)(t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t2) ? 0.0 : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0 : t5)) : t5)) : 0.5)) : r);
     }
+#endif
 }
 
 void lossforge_hampel_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float c = parameters[2];
+    const float t2 = a + b;
+    const float t5 = -(0.5f * a / c);
+    const float c3 = a / c;
+    const float t4 = c + t2;
+    const double constants[] = {a, c, t2, t5, c3, t4};
+#else
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
@@ -941,6 +1091,7 @@ void lossforge_hampel_gradient_hessian_f32_at(size_t n, size_t K, const void *co
     const double c3 = a / c;
     const double t4 = c + t2;
     const double constants[] = {a, c, t2, t5, c3, t4};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -960,6 +1111,32 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float c = (float)constants[1];
+    const float t3 = (float)constants[2];
+    const float t5 = (float)constants[3];
+    const float c5 = (float)constants[4];
+    const float t6 = (float)constants[5];
+    const float t8 = (float)constants[6];
+    const float t11 = (float)constants[7];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const int t0 = (r == r);
+        const float t1 = fabsf(r);
+        const int t2 = (t1 <= a);
+        const int t4 = (t1 <= t3);
+        const int t7 = (t1 <= t6);
+        const float t9 = t6 - t1;
+        const float t10 = signf(r);
+        loss[row] = (t0 ? (t2 ? r * (0.5f * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+        gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0f))) : r);
+        hessian[row] = (t0 ? ((t1 < a) ? 1.0f : ((a < t1) ? ((t1 < t3) ? 0.0f : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0f : t11)) : t11)) : 0.5f)) : r);
+    }
+#else
     const double a = constants[0];
     const double c = constants[1];
     const double t3 = constants[2];
@@ -984,10 +1161,23 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (float)(t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
         hessian[row] = (float)(t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t3) ? 0.0 : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0 : t11)) : t11)) : 0.5)) : r);
     }
+#endif
 }
 
 void lossforge_hampel_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float a = parameters[0];
+    const float b = parameters[1];
+    const float c = parameters[2];
+    const float t3 = a + b;
+    const float t5 = 0.5f * a;
+    const float c5 = a / c;
+    const float t6 = c + t3;
+    const float t8 = t5 * (2.0f * b + (a + c));
+    const float t11 = -(t5 / c);
+    const double constants[] = {a, c, t3, t5, c5, t6, t8, t11};
+#else
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
@@ -998,6 +1188,7 @@ void lossforge_hampel_loss_gradient_hessian_f32_at(size_t n, size_t K, const voi
     const double t8 = t5 * (2.0 * b + (a + c));
     const double t11 = -(t5 / c);
     const double constants[] = {a, c, t3, t5, c5, t6, t8, t11};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

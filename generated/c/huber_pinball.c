@@ -84,8 +84,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -211,16 +210,16 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double tau = constants[0];
     const double delta = constants[1];
     const double t1 = constants[2];
-    const pair c2 = {constants[3], constants[4]};
-    const double c3 = constants[5];
-    const double c4 = constants[6];
-    const double c5 = constants[7];
+    const double c2 = constants[3];
+    const double c3 = constants[4];
+    const double c4 = constants[5];
+    const double c5 = constants[6];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = ((r < pair_value(pair_neg(c2))) ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t1 * (r - c5)));
+        loss[row] = ((r < -c2) ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t1 * (r - c5)));
     }
 #else
     const double tau = constants[0];
@@ -247,11 +246,11 @@ void lossforge_huber_pinball_loss_f64_at(size_t n, size_t K, const void *const *
     const double delta = parameters[1];
     const double t0 = 0.5 * delta;
     const double t1 = 1.0 - tau;
-    const pair c2 = pair_prod(delta, tau);
+    const double c2 = delta * tau;
     const double c3 = tau * t0;
     const double c4 = delta * t1;
     const double c5 = t0 * t1;
-    const double constants[] = {tau, delta, t1, c2.hi, c2.lo, c3, c4, c5};
+    const double constants[] = {tau, delta, t1, c2, c3, c4, c5};
 #else
     const double tau = parameters[0];
     const double delta = parameters[1];
@@ -283,15 +282,15 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 #ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double delta = constants[1];
-    const pair t0 = {constants[2], constants[3]};
-    const double c2 = constants[4];
-    const pair c1 = {constants[5], constants[6]};
+    const double t0 = constants[2];
+    const double c2 = constants[3];
+    const double c1 = constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        gradient[row] = ((r == r) ? ((r < pair_value(pair_neg(t0))) ? -tau : ((r <= pair_value(c1)) ? r / delta : c2)) : r);
+        gradient[row] = ((r == r) ? ((r < -t0) ? -tau : ((r <= c1) ? r / delta : c2)) : r);
     }
 #else
     const double tau = constants[0];
@@ -314,10 +313,10 @@ void lossforge_huber_pinball_gradient_f64_at(size_t n, size_t K, const void *con
 #ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
-    const pair t0 = pair_prod(delta, tau);
+    const double t0 = delta * tau;
     const double c2 = 1.0 - tau;
-    const pair c1 = pair_add_d(pair_neg(t0), delta);
-    const double constants[] = {tau, delta, t0.hi, t0.lo, c2, c1.hi, c1.lo};
+    const double c1 = delta - t0;
+    const double constants[] = {tau, delta, t0, c2, c1};
 #else
     const double tau = parameters[0];
     const double delta = parameters[1];
@@ -346,14 +345,14 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double t3 = constants[0];
     const double c4 = constants[1];
-    const pair t1 = {constants[2], constants[3]};
-    const pair t2 = {constants[4], constants[5]};
+    const double t1 = constants[2];
+    const double t2 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        hessian[row] = ((r == r) ? ((r < pair_value(t1)) ? 0.0 : ((pair_value(t1) < r) ? ((r < pair_value(t2)) ? c4 : ((pair_value(t2) < r) ? 0.0 : t3)) : t3)) : r);
+        hessian[row] = ((r == r) ? ((r < t1) ? 0.0 : ((t1 < r) ? ((r < t2) ? c4 : ((t2 < r) ? 0.0 : t3)) : t3)) : r);
     }
 #else
     const pair t3 = {constants[0], constants[1]};
@@ -375,12 +374,12 @@ void lossforge_huber_pinball_hessian_f64_at(size_t n, size_t K, const void *cons
 #ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
-    const pair t0 = pair_prod(delta, tau);
+    const double t0 = delta * tau;
     const double t3 = 0.5 / delta;
     const double c4 = 1.0 / delta;
-    const pair t1 = pair_neg(t0);
-    const pair t2 = pair_add_d(pair_neg(t0), delta);
-    const double constants[] = {t3, c4, t1.hi, t1.lo, t2.hi, t2.lo};
+    const double t1 = -t0;
+    const double t2 = delta - t0;
+    const double constants[] = {t3, c4, t1, t2};
 #else
     const double tau = parameters[0];
     const double delta = parameters[1];
@@ -412,20 +411,20 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double delta = constants[1];
-    const pair t0 = {constants[2], constants[3]};
-    const double t3 = constants[4];
-    const double c3 = constants[5];
-    const double c4 = constants[6];
-    const double c5 = constants[7];
-    const pair c6 = {constants[8], constants[9]};
+    const double t0 = constants[2];
+    const double t3 = constants[3];
+    const double c3 = constants[4];
+    const double c4 = constants[5];
+    const double c5 = constants[6];
+    const double c6 = constants[7];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const int t1 = (r < pair_value(pair_neg(t0)));
+        const int t1 = (r < -t0);
         loss[row] = (t1 ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t3 * (r - c5)));
-        gradient[row] = ((r == r) ? (t1 ? -tau : ((r <= pair_value(c6)) ? r / delta : t3)) : r);
+        gradient[row] = ((r == r) ? (t1 ? -tau : ((r <= c6) ? r / delta : t3)) : r);
     }
 #else
     const double tau = constants[0];
@@ -453,14 +452,14 @@ void lossforge_huber_pinball_loss_gradient_f64_at(size_t n, size_t K, const void
 #ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
-    const pair t0 = pair_prod(delta, tau);
+    const double t0 = delta * tau;
     const double t2 = 0.5 * delta;
     const double t3 = 1.0 - tau;
     const double c3 = tau * t2;
     const double c4 = delta * t3;
     const double c5 = t2 * t3;
-    const pair c6 = pair_add_d(pair_neg(t0), delta);
-    const double constants[] = {tau, delta, t0.hi, t0.lo, t3, c3, c4, c5, c6.hi, c6.lo};
+    const double c6 = delta - t0;
+    const double constants[] = {tau, delta, t0, t3, c3, c4, c5, c6};
 #else
     const double tau = parameters[0];
     const double delta = parameters[1];
@@ -497,17 +496,17 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double t5 = constants[2];
     const double c4 = constants[3];
     const double c5 = constants[4];
-    const pair t2 = {constants[5], constants[6]};
-    const pair t4 = {constants[7], constants[8]};
+    const double t2 = constants[5];
+    const double t4 = constants[6];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
-        const int t3 = (r < pair_value(t2));
-        gradient[row] = (t0 ? (t3 ? -tau : ((r <= pair_value(t4)) ? r / delta : c4)) : r);
-        hessian[row] = (t0 ? (t3 ? 0.0 : ((pair_value(t2) < r) ? ((r < pair_value(t4)) ? c5 : ((pair_value(t4) < r) ? 0.0 : t5)) : t5)) : r);
+        const int t3 = (r < t2);
+        gradient[row] = (t0 ? (t3 ? -tau : ((r <= t4) ? r / delta : c4)) : r);
+        hessian[row] = (t0 ? (t3 ? 0.0 : ((t2 < r) ? ((r < t4) ? c5 : ((t4 < r) ? 0.0 : t5)) : t5)) : r);
     }
 #else
     const double tau = constants[0];
@@ -535,13 +534,13 @@ void lossforge_huber_pinball_gradient_hessian_f64_at(size_t n, size_t K, const v
 #ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
-    const pair t1 = pair_prod(delta, tau);
+    const double t1 = delta * tau;
     const double t5 = 0.5 / delta;
     const double c4 = 1.0 - tau;
     const double c5 = 1.0 / delta;
-    const pair t2 = pair_neg(t1);
-    const pair t4 = pair_add_d(pair_neg(t1), delta);
-    const double constants[] = {tau, delta, t5, c4, c5, t2.hi, t2.lo, t4.hi, t4.lo};
+    const double t2 = -t1;
+    const double t4 = delta - t1;
+    const double constants[] = {tau, delta, t5, c4, c5, t2, t4};
 #else
     const double tau = parameters[0];
     const double delta = parameters[1];
@@ -578,21 +577,21 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double t4 = constants[2];
     const double t7 = constants[3];
     const double c9 = constants[4];
-    const pair t1 = {constants[5], constants[6]};
-    const pair t6 = {constants[7], constants[8]};
-    const double c6 = constants[9];
-    const double c7 = constants[10];
-    const double c8 = constants[11];
+    const double t1 = constants[5];
+    const double t6 = constants[6];
+    const double c6 = constants[7];
+    const double c7 = constants[8];
+    const double c8 = constants[9];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const int t2 = (r < pair_value(t1));
+        const int t2 = (r < t1);
         const int t5 = (r == r);
         loss[row] = (t2 ? -(tau * (r + c6)) : ((r <= c7) ? r * (0.5 * r) / delta : t4 * (r - c8)));
-        gradient[row] = (t5 ? (t2 ? -tau : ((r <= pair_value(t6)) ? r / delta : t4)) : r);
-        hessian[row] = (t5 ? (t2 ? 0.0 : ((pair_value(t1) < r) ? ((r < pair_value(t6)) ? c9 : ((pair_value(t6) < r) ? 0.0 : t7)) : t7)) : r);
+        gradient[row] = (t5 ? (t2 ? -tau : ((r <= t6) ? r / delta : t4)) : r);
+        hessian[row] = (t5 ? (t2 ? 0.0 : ((t1 < r) ? ((r < t6) ? c9 : ((t6 < r) ? 0.0 : t7)) : t7)) : r);
     }
 #else
     const double tau = constants[0];
@@ -624,17 +623,17 @@ void lossforge_huber_pinball_loss_gradient_hessian_f64_at(size_t n, size_t K, co
 #ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
-    const pair t0 = pair_prod(delta, tau);
+    const double t0 = delta * tau;
     const double t3 = 0.5 * delta;
     const double t4 = 1.0 - tau;
     const double t7 = 0.5 / delta;
     const double c9 = 1.0 / delta;
-    const pair t1 = pair_neg(t0);
-    const pair t6 = pair_add_d(pair_neg(t0), delta);
+    const double t1 = -t0;
+    const double t6 = delta - t0;
     const double c6 = tau * t3;
     const double c7 = delta * t4;
     const double c8 = t3 * t4;
-    const double constants[] = {tau, delta, t4, t7, c9, t1.hi, t1.lo, t6.hi, t6.lo, c6, c7, c8};
+    const double constants[] = {tau, delta, t4, t7, c9, t1, t6, c6, c7, c8};
 #else
     const double tau = parameters[0];
     const double delta = parameters[1];
@@ -702,6 +701,22 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t1 = (float)constants[2];
+    const float c2 = (float)constants[3];
+    const float c3 = (float)constants[4];
+    const float c4 = (float)constants[5];
+    const float c5 = (float)constants[6];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        loss[row] = ((r < -c2) ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5f * r) / delta : t1 * (r - c5)));
+    }
+#else
     const double tau = constants[0];
     const double delta = constants[1];
     const double t1 = constants[2];
@@ -716,10 +731,22 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double r = f_i - y_i;
         loss[row] = (float)((r < pair_value(pair_neg(c2))) ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t1 * (r - c5)));
     }
+#endif
 }
 
 void lossforge_huber_pinball_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float tau = parameters[0];
+    const float delta = parameters[1];
+    const float t0 = 0.5f * delta;
+    const float t1 = 1.0f - tau;
+    const float c2 = delta * tau;
+    const float c3 = tau * t0;
+    const float c4 = delta * t1;
+    const float c5 = t0 * t1;
+    const double constants[] = {tau, delta, t1, c2, c3, c4, c5};
+#else
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t0 = 0.5 * delta;
@@ -729,6 +756,7 @@ void lossforge_huber_pinball_loss_f32_at(size_t n, size_t K, const void *const *
     const double c4 = delta * t1;
     const double c5 = t0 * t1;
     const double constants[] = {tau, delta, t1, c2.hi, c2.lo, c3, c4, c5};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -746,6 +774,20 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t0 = (float)constants[2];
+    const float c2 = (float)constants[3];
+    const float c1 = (float)constants[4];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        gradient[row] = ((r == r) ? ((r < -t0) ? -tau : ((r <= c1) ? r / delta : c2)) : r);
+    }
+#else
     const double tau = constants[0];
     const double delta = constants[1];
     const pair t0 = {constants[2], constants[3]};
@@ -758,16 +800,26 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double r = f_i - y_i;
         gradient[row] = (float)((r == r) ? ((r < pair_value(pair_neg(t0))) ? -tau : ((r <= pair_value(c1)) ? r / delta : c2)) : r);
     }
+#endif
 }
 
 void lossforge_huber_pinball_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float tau = parameters[0];
+    const float delta = parameters[1];
+    const float t0 = delta * tau;
+    const float c2 = 1.0f - tau;
+    const float c1 = delta - t0;
+    const double constants[] = {tau, delta, t0, c2, c1};
+#else
     const double tau = parameters[0];
     const double delta = parameters[1];
     const pair t0 = pair_prod(delta, tau);
     const double c2 = 1.0 - tau;
     const pair c1 = pair_add_d(pair_neg(t0), delta);
     const double constants[] = {tau, delta, t0.hi, t0.lo, c2, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -785,6 +837,19 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float t3 = (float)constants[0];
+    const float c4 = (float)constants[1];
+    const float t1 = (float)constants[2];
+    const float t2 = (float)constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        hessian[row] = ((r == r) ? ((r < t1) ? 0.0f : ((t1 < r) ? ((r < t2) ? c4 : ((t2 < r) ? 0.0f : t3)) : t3)) : r);
+    }
+#else
     const double t3 = constants[0];
     const double c4 = constants[1];
     const pair t1 = {constants[2], constants[3]};
@@ -796,10 +861,21 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double r = f_i - y_i;
         hessian[row] = (float)((r == r) ? ((r < pair_value(t1)) ? 0.0 : ((pair_value(t1) < r) ? ((r < pair_value(t2)) ? c4 : ((pair_value(t2) < r) ? 0.0 : t3)) : t3)) : r);
     }
+#endif
 }
 
 void lossforge_huber_pinball_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float tau = parameters[0];
+    const float delta = parameters[1];
+    const float t0 = delta * tau;
+    const float t3 = 0.5f / delta;
+    const float c4 = 1.0f / delta;
+    const float t1 = -t0;
+    const float t2 = delta - t0;
+    const double constants[] = {t3, c4, t1, t2};
+#else
     const double tau = parameters[0];
     const double delta = parameters[1];
     const pair t0 = pair_prod(delta, tau);
@@ -808,6 +884,7 @@ void lossforge_huber_pinball_hessian_f32_at(size_t n, size_t K, const void *cons
     const pair t1 = pair_neg(t0);
     const pair t2 = pair_add_d(pair_neg(t0), delta);
     const double constants[] = {t3, c4, t1.hi, t1.lo, t2.hi, t2.lo};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -826,6 +903,25 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t0 = (float)constants[2];
+    const float t3 = (float)constants[3];
+    const float c3 = (float)constants[4];
+    const float c4 = (float)constants[5];
+    const float c5 = (float)constants[6];
+    const float c6 = (float)constants[7];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const int t1 = (r < -t0);
+        loss[row] = (t1 ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5f * r) / delta : t3 * (r - c5)));
+        gradient[row] = ((r == r) ? (t1 ? -tau : ((r <= c6) ? r / delta : t3)) : r);
+    }
+#else
     const double tau = constants[0];
     const double delta = constants[1];
     const pair t0 = {constants[2], constants[3]};
@@ -843,10 +939,23 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = (float)(t1 ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t3 * (r - c5)));
         gradient[row] = (float)((r == r) ? (t1 ? -tau : ((r <= pair_value(c6)) ? r / delta : t3)) : r);
     }
+#endif
 }
 
 void lossforge_huber_pinball_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float tau = parameters[0];
+    const float delta = parameters[1];
+    const float t0 = delta * tau;
+    const float t2 = 0.5f * delta;
+    const float t3 = 1.0f - tau;
+    const float c3 = tau * t2;
+    const float c4 = delta * t3;
+    const float c5 = t2 * t3;
+    const float c6 = delta - t0;
+    const double constants[] = {tau, delta, t0, t3, c3, c4, c5, c6};
+#else
     const double tau = parameters[0];
     const double delta = parameters[1];
     const pair t0 = pair_prod(delta, tau);
@@ -857,6 +966,7 @@ void lossforge_huber_pinball_loss_gradient_f32_at(size_t n, size_t K, const void
     const double c5 = t2 * t3;
     const pair c6 = pair_add_d(pair_neg(t0), delta);
     const double constants[] = {tau, delta, t0.hi, t0.lo, t3, c3, c4, c5, c6.hi, c6.lo};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -875,6 +985,25 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t5 = (float)constants[2];
+    const float c4 = (float)constants[3];
+    const float c5 = (float)constants[4];
+    const float t2 = (float)constants[5];
+    const float t4 = (float)constants[6];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t3 = (r < t2);
+        gradient[row] = (t0 ? (t3 ? -tau : ((r <= t4) ? r / delta : c4)) : r);
+        hessian[row] = (t0 ? (t3 ? 0.0f : ((t2 < r) ? ((r < t4) ? c5 : ((t4 < r) ? 0.0f : t5)) : t5)) : r);
+    }
+#else
     const double tau = constants[0];
     const double delta = constants[1];
     const double t5 = constants[2];
@@ -892,10 +1021,22 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)(t0 ? (t3 ? -tau : ((r <= pair_value(t4)) ? r / delta : c4)) : r);
         hessian[row] = (float)(t0 ? (t3 ? 0.0 : ((pair_value(t2) < r) ? ((r < pair_value(t4)) ? c5 : ((pair_value(t4) < r) ? 0.0 : t5)) : t5)) : r);
     }
+#endif
 }
 
 void lossforge_huber_pinball_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float tau = parameters[0];
+    const float delta = parameters[1];
+    const float t1 = delta * tau;
+    const float t5 = 0.5f / delta;
+    const float c4 = 1.0f - tau;
+    const float c5 = 1.0f / delta;
+    const float t2 = -t1;
+    const float t4 = delta - t1;
+    const double constants[] = {tau, delta, t5, c4, c5, t2, t4};
+#else
     const double tau = parameters[0];
     const double delta = parameters[1];
     const pair t1 = pair_prod(delta, tau);
@@ -905,6 +1046,7 @@ void lossforge_huber_pinball_gradient_hessian_f32_at(size_t n, size_t K, const v
     const pair t2 = pair_neg(t1);
     const pair t4 = pair_add_d(pair_neg(t1), delta);
     const double constants[] = {tau, delta, t5, c4, c5, t2.hi, t2.lo, t4.hi, t4.lo};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -924,6 +1066,29 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t4 = (float)constants[2];
+    const float t7 = (float)constants[3];
+    const float c9 = (float)constants[4];
+    const float t1 = (float)constants[5];
+    const float t6 = (float)constants[6];
+    const float c6 = (float)constants[7];
+    const float c7 = (float)constants[8];
+    const float c8 = (float)constants[9];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const int t2 = (r < t1);
+        const int t5 = (r == r);
+        loss[row] = (t2 ? -(tau * (r + c6)) : ((r <= c7) ? r * (0.5f * r) / delta : t4 * (r - c8)));
+        gradient[row] = (t5 ? (t2 ? -tau : ((r <= t6) ? r / delta : t4)) : r);
+        hessian[row] = (t5 ? (t2 ? 0.0f : ((t1 < r) ? ((r < t6) ? c9 : ((t6 < r) ? 0.0f : t7)) : t7)) : r);
+    }
+#else
     const double tau = constants[0];
     const double delta = constants[1];
     const double t4 = constants[2];
@@ -945,10 +1110,26 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (float)(t5 ? (t2 ? -tau : ((r <= pair_value(t6)) ? r / delta : t4)) : r);
         hessian[row] = (float)(t5 ? (t2 ? 0.0 : ((pair_value(t1) < r) ? ((r < pair_value(t6)) ? c9 : ((pair_value(t6) < r) ? 0.0 : t7)) : t7)) : r);
     }
+#endif
 }
 
 void lossforge_huber_pinball_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float tau = parameters[0];
+    const float delta = parameters[1];
+    const float t0 = delta * tau;
+    const float t3 = 0.5f * delta;
+    const float t4 = 1.0f - tau;
+    const float t7 = 0.5f / delta;
+    const float c9 = 1.0f / delta;
+    const float t1 = -t0;
+    const float t6 = delta - t0;
+    const float c6 = tau * t3;
+    const float c7 = delta * t4;
+    const float c8 = t3 * t4;
+    const double constants[] = {tau, delta, t4, t7, c9, t1, t6, c6, c7, c8};
+#else
     const double tau = parameters[0];
     const double delta = parameters[1];
     const pair t0 = pair_prod(delta, tau);
@@ -962,6 +1143,7 @@ void lossforge_huber_pinball_loss_gradient_hessian_f32_at(size_t n, size_t K, co
     const double c7 = delta * t4;
     const double c8 = t3 * t4;
     const double constants[] = {tau, delta, t4, t7, c9, t1.hi, t1.lo, t6.hi, t6.lo, c6, c7, c8};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -122,8 +122,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -353,10 +352,10 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t5 = pair_add_d(t4, 2.0);
         const pair t6 = pair_if(t3, pair_mul(t2, t2), pair_of(0.0));
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t2);
-        const pair t8 = pair_quot(y_i, f_i);
+        const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = (t0 ? pair_value(pair_if(t3, pair_sub(pair_div(t4, t5), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_sum(2.0, (42.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (25.0 + 23.0 * pair_value(pair_div(pair_div(t6, t5), t5)))), t5), t5)) / 575.0)), t6), t5), t5), 19.0), pair_of(21.0)), 2.0), t6), t5), t5), 17.0), pair_of(19.0)), 2.0), t6), t5), t5), 15.0), pair_of(17.0)), 2.0), t6), t5), t5), 13.0), pair_of(15.0)), 2.0), t6), t5), t5), 11.0), pair_of(13.0)), 2.0), t6), t5), t5), 9.0), pair_of(11.0)), 2.0), t6), t5), t5), 7.0), pair_of(9.0)), 2.0), t6), t5), t5), 5.0), pair_of(7.0)), 2.0), t6), t5), t5), 3.0), pair_of(5.0)), 2.0), t6), t5), t5), t5), pair_of(3.0))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t3, pair_of(1.0), t7)))))) * pair_value(t2) : pair_value(pair_add_d(t8, -1.0)) - (t9 ? log1p_fast(pair_value(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast(pair_value(pair_if(t10, pair_of(1.0), t8))))));
+        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_sub(pair_div(t4, t5), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t6, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (25.0 + 23.0 * pair_value(pair_div(pair_div(t6, t5), t5)))), t5), t5)) / 575.0)), t5), t5)) / 21.0)), t5), t5), 17.0), pair_of(19.0)), 2.0), t6), t5), t5), 15.0), pair_of(17.0)), 2.0), t6), t5), t5), 13.0), pair_of(15.0)), 2.0), t6), t5), t5), 11.0), pair_of(13.0)), 2.0), t6), t5), t5), 9.0), pair_of(11.0)), 2.0), t6), t5), t5), 7.0), pair_of(9.0)), 2.0), t6), t5), t5), 5.0), pair_of(7.0)), 2.0), t6), t5), t5), 3.0), pair_of(5.0)), 2.0), t6), t5), t5), t5), pair_of(3.0))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t3, pair_of(1.0), t7))))), t2), pair_of(t8 - 1.0 - (t9 ? log1p_fast(pair_value(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))))));
     }
 #else
     (void)constants;
@@ -411,7 +410,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0)) / f_i;
+        gradient[row] = (1.0 - y_i / f_i) / f_i;
     }
 #else
     (void)constants;
@@ -455,8 +454,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_quot(y_i, f_i);
-        hessian[row] = pair_value(t0) / f_i / f_i - pair_value(pair_add_d(pair_neg(t0), 1.0)) / f_i / f_i;
+        const double t0 = y_i / f_i;
+        hessian[row] = t0 / f_i / f_i - (1.0 - t0) / f_i / f_i;
     }
 #else
     (void)constants;
@@ -510,11 +509,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t5 = pair_add_d(t4, 2.0);
         const pair t6 = pair_if(t3, pair_mul(t2, t2), pair_of(0.0));
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t2);
-        const pair t8 = pair_quot(y_i, f_i);
+        const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = (t0 ? pair_value(pair_if(t3, pair_sub(pair_div(t4, t5), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_sum(2.0, (42.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (25.0 + 23.0 * pair_value(pair_div(pair_div(t6, t5), t5)))), t5), t5)) / 575.0)), t6), t5), t5), 19.0), pair_of(21.0)), 2.0), t6), t5), t5), 17.0), pair_of(19.0)), 2.0), t6), t5), t5), 15.0), pair_of(17.0)), 2.0), t6), t5), t5), 13.0), pair_of(15.0)), 2.0), t6), t5), t5), 11.0), pair_of(13.0)), 2.0), t6), t5), t5), 9.0), pair_of(11.0)), 2.0), t6), t5), t5), 7.0), pair_of(9.0)), 2.0), t6), t5), t5), 5.0), pair_of(7.0)), 2.0), t6), t5), t5), 3.0), pair_of(5.0)), 2.0), t6), t5), t5), t5), pair_of(3.0))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t3, pair_of(1.0), t7)))))) * pair_value(t2) : pair_value(pair_add_d(t8, -1.0)) - (t9 ? log1p_fast(pair_value(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast(pair_value(pair_if(t10, pair_of(1.0), t8))))));
-        gradient[row] = pair_value(pair_add_d(pair_neg(t8), 1.0)) / f_i;
+        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_sub(pair_div(t4, t5), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t6, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (25.0 + 23.0 * pair_value(pair_div(pair_div(t6, t5), t5)))), t5), t5)) / 575.0)), t5), t5)) / 21.0)), t5), t5), 17.0), pair_of(19.0)), 2.0), t6), t5), t5), 15.0), pair_of(17.0)), 2.0), t6), t5), t5), 13.0), pair_of(15.0)), 2.0), t6), t5), t5), 11.0), pair_of(13.0)), 2.0), t6), t5), t5), 9.0), pair_of(11.0)), 2.0), t6), t5), t5), 7.0), pair_of(9.0)), 2.0), t6), t5), t5), 5.0), pair_of(7.0)), 2.0), t6), t5), t5), 3.0), pair_of(5.0)), 2.0), t6), t5), t5), t5), pair_of(3.0))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t3, pair_of(1.0), t7))))), t2), pair_of(t8 - 1.0 - (t9 ? log1p_fast(pair_value(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))))));
+        gradient[row] = (1.0 - t8) / f_i;
     }
 #else
     (void)constants;
@@ -571,10 +570,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_quot(y_i, f_i);
-        const double t1 = pair_value(pair_add_d(pair_neg(t0), 1.0)) / f_i;
+        const double t0 = y_i / f_i;
+        const double t1 = (1.0 - t0) / f_i;
         gradient[row] = t1;
-        hessian[row] = pair_value(t0) / f_i / f_i - t1 / f_i;
+        hessian[row] = t0 / f_i / f_i - t1 / f_i;
     }
 #else
     (void)constants;
@@ -631,13 +630,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t5 = pair_add_d(t4, 2.0);
         const pair t6 = pair_if(t3, pair_mul(t2, t2), pair_of(0.0));
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t2);
-        const pair t8 = pair_quot(y_i, f_i);
+        const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        const double t11 = pair_value(pair_add_d(pair_neg(t8), 1.0)) / f_i;
-        loss[row] = (t0 ? pair_value(pair_if(t3, pair_sub(pair_div(t4, t5), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_sum(2.0, (42.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (25.0 + 23.0 * pair_value(pair_div(pair_div(t6, t5), t5)))), t5), t5)) / 575.0)), t6), t5), t5), 19.0), pair_of(21.0)), 2.0), t6), t5), t5), 17.0), pair_of(19.0)), 2.0), t6), t5), t5), 15.0), pair_of(17.0)), 2.0), t6), t5), t5), 13.0), pair_of(15.0)), 2.0), t6), t5), t5), 11.0), pair_of(13.0)), 2.0), t6), t5), t5), 9.0), pair_of(11.0)), 2.0), t6), t5), t5), 7.0), pair_of(9.0)), 2.0), t6), t5), t5), 5.0), pair_of(7.0)), 2.0), t6), t5), t5), 3.0), pair_of(5.0)), 2.0), t6), t5), t5), t5), pair_of(3.0))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t3, pair_of(1.0), t7)))))) * pair_value(t2) : pair_value(pair_add_d(t8, -1.0)) - (t9 ? log1p_fast(pair_value(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast(pair_value(pair_if(t10, pair_of(1.0), t8))))));
+        const double t11 = (1.0 - t8) / f_i;
+        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_sub(pair_div(t4, t5), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t6, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (25.0 + 23.0 * pair_value(pair_div(pair_div(t6, t5), t5)))), t5), t5)) / 575.0)), t5), t5)) / 21.0)), t5), t5), 17.0), pair_of(19.0)), 2.0), t6), t5), t5), 15.0), pair_of(17.0)), 2.0), t6), t5), t5), 13.0), pair_of(15.0)), 2.0), t6), t5), t5), 11.0), pair_of(13.0)), 2.0), t6), t5), t5), 9.0), pair_of(11.0)), 2.0), t6), t5), t5), 7.0), pair_of(9.0)), 2.0), t6), t5), t5), 5.0), pair_of(7.0)), 2.0), t6), t5), t5), 3.0), pair_of(5.0)), 2.0), t6), t5), t5), t5), pair_of(3.0))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t3, pair_of(1.0), t7))))), t2), pair_of(t8 - 1.0 - (t9 ? log1p_fast(pair_value(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))))));
         gradient[row] = t11;
-        hessian[row] = pair_value(t8) / f_i / f_i - t11 / f_i;
+        hessian[row] = t8 / f_i / f_i - t11 / f_i;
     }
 #else
     (void)constants;

@@ -61,8 +61,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -128,8 +127,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -259,8 +257,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -363,14 +360,14 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const z = inputs[1];
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
-    const pair t0 = {constants[0], constants[1]};
-    const double t1 = constants[2];
+    const double t0 = constants[0];
+    const double t1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double t2 = log1p_fast(exp_fast(-fabs(z_i)));
-        loss[row] = pair_value(pair_add_d(pair_mul_d(t0, (1.0 - y_i)), t1)) * (t2 + maximum(0.0, z_i)) + pair_value(pair_add_d(pair_mul_d(t0, y_i), t1)) * (t2 + maximum(0.0, -z_i));
+        loss[row] = (t0 * (1.0 - y_i) + t1) * (t2 + maximum(0.0, z_i)) + pair_value(pair_sum(t1, (y_i * t0))) * (t2 + maximum(0.0, -z_i));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -389,9 +386,9 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_f64_at(size_t n, size_t 
 {
 #ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
-    const pair t0 = pair_diff(1.0, epsilon);
+    const double t0 = 1.0 - epsilon;
     const double t1 = 0.5 * epsilon;
-    const double constants[] = {t0.hi, t0.lo, t1};
+    const double constants[] = {t0, t1};
 #else
     const double epsilon = parameters[0];
     const pair t0 = pair_diff(1.0, epsilon);
@@ -416,15 +413,15 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const z = inputs[1];
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
-    const pair t0 = {constants[0], constants[1]};
-    const double t1 = constants[2];
+    const double t0 = constants[0];
+    const double t1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double t2 = exp_fast(-fabs(z_i));
         const pair t3 = pair_sum(1.0, t2);
-        gradient[row] = pair_value(pair_sub(pair_mul(pair_add_d(pair_mul_d(t0, (1.0 - y_i)), t1), pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t2)), t3)), pair_mul(pair_add_d(pair_mul_d(t0, y_i), t1), pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t2)), t3))));
+        gradient[row] = pair_value(pair_sub(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t2)), t3), (t0 * (1.0 - y_i) + t1)), pair_mul(pair_sum(t1, (y_i * t0)), pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t2)), t3))));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -444,9 +441,9 @@ void lossforge_label_smoothed_binary_cross_entropy_gradient_f64_at(size_t n, siz
 {
 #ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
-    const pair t0 = pair_diff(1.0, epsilon);
+    const double t0 = 1.0 - epsilon;
     const double t1 = 0.5 * epsilon;
-    const double constants[] = {t0.hi, t0.lo, t1};
+    const double constants[] = {t0, t1};
 #else
     const double epsilon = parameters[0];
     const pair t0 = pair_diff(1.0, epsilon);
@@ -472,14 +469,14 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
-    const pair t0 = {constants[1], constants[2]};
+    const double t0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double t1 = exp_fast(-fabs(z_i));
         const pair t2 = pair_sum(1.0, t1);
-        hessian[row] = (pair_value(pair_mul_d(t0, (1.0 - y_i))) + (epsilon + pair_value(pair_mul_d(t0, y_i)))) * pair_value(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t1)), t2)) * pair_value(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t1)), t2));
+        hessian[row] = pair_value(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t1)), t2), (t0 * (1.0 - y_i) + (epsilon + y_i * t0)))) * pair_value(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t1)), t2));
     }
 #else
     const double epsilon = constants[0];
@@ -499,8 +496,8 @@ void lossforge_label_smoothed_binary_cross_entropy_hessian_f64_at(size_t n, size
 {
 #ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
-    const pair t0 = pair_diff(1.0, epsilon);
-    const double constants[] = {epsilon, t0.hi, t0.lo};
+    const double t0 = 1.0 - epsilon;
+    const double constants[] = {epsilon, t0};
 #else
     const double epsilon = parameters[0];
     const pair t0 = pair_diff(1.0, epsilon);
@@ -525,20 +522,20 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
-    const pair t0 = {constants[0], constants[1]};
-    const double t1 = constants[2];
+    const double t0 = constants[0];
+    const double t1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t2 = pair_add_d(pair_mul_d(t0, (1.0 - y_i)), t1);
+        const double t2 = t0 * (1.0 - y_i) + t1;
         const double t3 = exp_fast(-fabs(z_i));
         const double t4 = log1p_fast(t3);
-        const pair t5 = pair_add_d(pair_mul_d(t0, y_i), t1);
+        const pair t5 = pair_sum(t1, (y_i * t0));
         const double t6 = -z_i;
         const pair t7 = pair_sum(1.0, t3);
-        loss[row] = pair_value(t2) * (t4 + maximum(0.0, z_i)) + pair_value(t5) * (t4 + maximum(0.0, t6));
-        gradient[row] = pair_value(pair_sub(pair_mul(t2, pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t3)), t7)), pair_mul(t5, pair_div(pair_of(((0.0 <= t6) ? 1.0 : t3)), t7))));
+        loss[row] = t2 * (t4 + maximum(0.0, z_i)) + pair_value(t5) * (t4 + maximum(0.0, t6));
+        gradient[row] = pair_value(pair_sub(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t3)), t7), t2), pair_mul(t5, pair_div(pair_of(((0.0 <= t6) ? 1.0 : t3)), t7))));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -563,9 +560,9 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_f64_at(size_t n
 {
 #ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
-    const pair t0 = pair_diff(1.0, epsilon);
+    const double t0 = 1.0 - epsilon;
     const double t1 = 0.5 * epsilon;
-    const double constants[] = {t0.hi, t0.lo, t1};
+    const double constants[] = {t0, t1};
 #else
     const double epsilon = parameters[0];
     const pair t0 = pair_diff(1.0, epsilon);
@@ -592,20 +589,20 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
-    const pair t0 = {constants[1], constants[2]};
-    const double t2 = constants[3];
+    const double t0 = constants[1];
+    const double t2 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_mul_d(t0, (1.0 - y_i));
+        const double t1 = t0 * (1.0 - y_i);
         const double t3 = exp_fast(-fabs(z_i));
         const pair t4 = pair_sum(1.0, t3);
         const pair t5 = pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t3)), t4);
-        const pair t6 = pair_mul_d(t0, y_i);
+        const double t6 = y_i * t0;
         const pair t7 = pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t3)), t4);
-        gradient[row] = pair_value(pair_sub(pair_mul(pair_add_d(t1, t2), t5), pair_mul(pair_add_d(t6, t2), t7)));
-        hessian[row] = (pair_value(t1) + (epsilon + pair_value(t6))) * pair_value(t5) * pair_value(t7);
+        gradient[row] = pair_value(pair_sub(pair_mul_d(t5, (t1 + t2)), pair_mul(pair_sum(t2, t6), t7)));
+        hessian[row] = pair_value(pair_mul_d(t5, (t1 + (epsilon + t6)))) * pair_value(t7);
     }
 #else
     const double epsilon = constants[0];
@@ -631,9 +628,9 @@ void lossforge_label_smoothed_binary_cross_entropy_gradient_hessian_f64_at(size_
 {
 #ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
-    const pair t0 = pair_diff(1.0, epsilon);
+    const double t0 = 1.0 - epsilon;
     const double t2 = 0.5 * epsilon;
-    const double constants[] = {epsilon, t0.hi, t0.lo, t2};
+    const double constants[] = {epsilon, t0, t2};
 #else
     const double epsilon = parameters[0];
     const pair t0 = pair_diff(1.0, epsilon);
@@ -661,25 +658,25 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
-    const pair t0 = {constants[1], constants[2]};
-    const double t2 = constants[3];
+    const double t0 = constants[1];
+    const double t2 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_mul_d(t0, (1.0 - y_i));
-        const pair t3 = pair_add_d(t1, t2);
+        const double t1 = t0 * (1.0 - y_i);
+        const double t3 = t1 + t2;
         const double t4 = exp_fast(-fabs(z_i));
         const double t5 = log1p_fast(t4);
-        const pair t6 = pair_mul_d(t0, y_i);
-        const pair t7 = pair_add_d(t6, t2);
+        const double t6 = y_i * t0;
+        const pair t7 = pair_sum(t2, t6);
         const double t8 = -z_i;
         const pair t9 = pair_sum(1.0, t4);
         const pair t10 = pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t4)), t9);
         const pair t11 = pair_div(pair_of(((0.0 <= t8) ? 1.0 : t4)), t9);
-        loss[row] = pair_value(t3) * (t5 + maximum(0.0, z_i)) + pair_value(t7) * (t5 + maximum(0.0, t8));
-        gradient[row] = pair_value(pair_sub(pair_mul(t3, t10), pair_mul(t7, t11)));
-        hessian[row] = (pair_value(t1) + (epsilon + pair_value(t6))) * pair_value(t10) * pair_value(t11);
+        loss[row] = t3 * (t5 + maximum(0.0, z_i)) + pair_value(t7) * (t5 + maximum(0.0, t8));
+        gradient[row] = pair_value(pair_sub(pair_mul_d(t10, t3), pair_mul(t7, t11)));
+        hessian[row] = pair_value(pair_mul_d(t10, (t1 + (epsilon + t6)))) * pair_value(t11);
     }
 #else
     const double epsilon = constants[0];
@@ -710,9 +707,9 @@ void lossforge_label_smoothed_binary_cross_entropy_loss_gradient_hessian_f64_at(
 {
 #ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
-    const pair t0 = pair_diff(1.0, epsilon);
+    const double t0 = 1.0 - epsilon;
     const double t2 = 0.5 * epsilon;
-    const double constants[] = {epsilon, t0.hi, t0.lo, t2};
+    const double constants[] = {epsilon, t0, t2};
 #else
     const double epsilon = parameters[0];
     const pair t0 = pair_diff(1.0, epsilon);

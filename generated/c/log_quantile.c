@@ -55,8 +55,7 @@ INLINE uint64_t to_bits(double x)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -98,8 +97,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -235,8 +233,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -251,8 +248,7 @@ INLINE pair pair_exp(pair x)
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
-    const double least = x.hi < -50.0 ? -50.0 : x.hi;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
     const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
@@ -332,9 +328,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (fabs(f_i) <= 1.0);
-        const pair t1 = pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0));
+        const pair t1 = pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0));
         const double t2 = exp_fast(0.5 * f_i);
-        loss[row] = ((y_i == y_i) ? maximum((t0 ? -(tau * pair_value(t1)) : tau * y_i - tau * t2 * t2), (t0 ? t3 * pair_value(t1) : pair_value(pair_mul_d(pair_prod(t3, t2), t2)) - y_i * t3)) : y_i);
+        loss[row] = ((y_i == y_i) ? maximum((t0 ? -(tau * pair_value(t1)) : tau * y_i - tau * t2 * t2), (t0 ? t3 * pair_value(t1) : t3 * t2 * t2 - y_i * t3)) : y_i);
     }
 #else
     const double tau = constants[0];
@@ -387,9 +383,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
         const double t1 = exp_fast(0.5 * f_i);
-        gradient[row] = pair_value(pair_if((y_i == y_i), pair_if((pair_value(t0) < 0.0), pair_of(-(tau * t1 * t1)), pair_if((0.0 < pair_value(t0)), pair_mul_d(pair_prod(c0, t1), t1), pair_of(c1 * t1 * t1))), pair_of(y_i)));
+        gradient[row] = ((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 #else
     const double tau = constants[0];
@@ -444,9 +440,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
         const double t1 = exp_fast(0.5 * f_i);
-        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((pair_value(t0) < 0.0), pair_of(-(tau * t1 * t1)), pair_if((0.0 < pair_value(t0)), pair_mul_d(pair_prod(c0, t1), t1), pair_of(c1 * t1 * t1))), pair_of(y_i)));
+        hessian[row] = ((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 #else
     const double tau = constants[0];
@@ -504,13 +500,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0));
+        const pair t2 = pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0));
         const double t3 = exp_fast(0.5 * f_i);
         const double t4 = tau * t3 * t3;
-        const pair t6 = pair_mul_d(pair_prod(t5, t3), t3);
+        const double t6 = t5 * t3 * t3;
         const pair t7 = pair_if(t1, t2, pair_add_d(pair_exp(pair_of(f_i)), -y_i));
-        loss[row] = (t0 ? maximum((t1 ? -(tau * pair_value(t2)) : tau * y_i - t4), (t1 ? t5 * pair_value(t2) : pair_value(t6) - y_i * t5)) : y_i);
-        gradient[row] = pair_value(pair_if(t0, pair_if((pair_value(t7) < 0.0), pair_of(-t4), pair_if((0.0 < pair_value(t7)), t6, pair_of(c1 * t3 * t3))), pair_of(y_i)));
+        loss[row] = (t0 ? maximum((t1 ? -(tau * pair_value(t2)) : tau * y_i - t4), (t1 ? t5 * pair_value(t2) : t6 - y_i * t5)) : y_i);
+        gradient[row] = (t0 ? ((pair_value(t7) < 0.0) ? -t4 : ((0.0 < pair_value(t7)) ? t6 : c1 * t3 * t3)) : y_i);
     }
 #else
     const double tau = constants[0];
@@ -572,11 +568,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
         const double t1 = exp_fast(0.5 * f_i);
-        const pair t2 = pair_if((y_i == y_i), pair_if((pair_value(t0) < 0.0), pair_of(-(tau * t1 * t1)), pair_if((0.0 < pair_value(t0)), pair_mul_d(pair_prod(c0, t1), t1), pair_of(c1 * t1 * t1))), pair_of(y_i));
-        gradient[row] = pair_value(t2);
-        hessian[row] = pair_value(t2);
+        const double t2 = ((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
+        gradient[row] = t2;
+        hessian[row] = t2;
     }
 #else
     const double tau = constants[0];
@@ -637,15 +633,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0));
+        const pair t2 = pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0));
         const double t3 = exp_fast(0.5 * f_i);
         const double t4 = tau * t3 * t3;
-        const pair t6 = pair_mul_d(pair_prod(t5, t3), t3);
+        const double t6 = t5 * t3 * t3;
         const pair t7 = pair_if(t1, t2, pair_add_d(pair_exp(pair_of(f_i)), -y_i));
-        const pair t8 = pair_if(t0, pair_if((pair_value(t7) < 0.0), pair_of(-t4), pair_if((0.0 < pair_value(t7)), t6, pair_of(c1 * t3 * t3))), pair_of(y_i));
-        loss[row] = (t0 ? maximum((t1 ? -(tau * pair_value(t2)) : tau * y_i - t4), (t1 ? t5 * pair_value(t2) : pair_value(t6) - y_i * t5)) : y_i);
-        gradient[row] = pair_value(t8);
-        hessian[row] = pair_value(t8);
+        const double t8 = (t0 ? ((pair_value(t7) < 0.0) ? -t4 : ((0.0 < pair_value(t7)) ? t6 : c1 * t3 * t3)) : y_i);
+        loss[row] = (t0 ? maximum((t1 ? -(tau * pair_value(t2)) : tau * y_i - t4), (t1 ? t5 * pair_value(t2) : t6 - y_i * t5)) : y_i);
+        gradient[row] = t8;
+        hessian[row] = t8;
     }
 #else
     const double tau = constants[0];

@@ -72,9 +72,9 @@ INLINE double reduced(double a, double shift, double *z, double *low)
 /* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE double expm1_of(double x, double *low)
 {
-    const double least = x < -50.0 ? -50.0 : x;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     double z, rest;
-    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double e = reduced(a, 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
     const double whole = scale - 0.5;
     const double part = scale * e;
@@ -116,8 +116,7 @@ INLINE double tanh_v(double x)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -131,8 +130,7 @@ INLINE double exp_fast(double x)
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
-    const double least = x < -50.0 ? -50.0 : x;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
     const double k = z - 6755399441056766.0;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -204,8 +202,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -330,8 +327,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -346,8 +342,7 @@ INLINE pair pair_exp(pair x)
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
-    const double least = x.hi < -50.0 ? -50.0 : x.hi;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
     const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
@@ -407,28 +402,30 @@ INLINE pair pair_log1p(pair x)
     return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
 }
 
+/* |x| for small x, and |x| - log(2) otherwise, where exp(-|x|) is nothing beside exp(|x|): half the exponential. */
+INLINE pair pair_halved(pair x)
+{
+    const pair log2 = {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56};
+    return pair_if(fabs(x.hi) > 30.0, pair_sub(pair_abs(x), log2), pair_abs(x));
+}
+
+/* (e + e/(1 + e))/2 with e = exp(|x|) - 1. */
+INLINE pair pair_sinh(pair x)
+{
+    const pair e = pair_expm1(pair_halved(x));
+    const pair whole = pair_add_d(e, 1.0);
+    const pair twice = pair_add(e, pair_div(e, whole));
+    const double h = fabs(x.hi) > 30.0 ? whole.hi : 0.5 * twice.hi;
+    const double l = fabs(x.hi) > 30.0 ? whole.lo : 0.5 * twice.lo;
+    const pair made = {copysign(h, x.hi), x.hi < 0.0 ? -l : l};
+    return made;
+}
+
 /* Exact, for a power of two or a sign. */
 INLINE pair pair_scale(pair a, double unit)
 {
     const pair made = {a.hi * unit, a.lo * unit};
     return made;
-}
-
-/* exp(h) - exp(-h) and exp(h) + exp(-h) for h = |x|/2; beyond 1400 the hyperbolic functions are infinite. */
-INLINE pair pair_halves(pair x, pair *sum)
-{
-    const pair size = pair_scale(pair_abs(x), 0.5);
-    const pair e = pair_expm1(pair_if(size.hi > 700.0, pair_of(700.0), size));
-    const pair w = pair_add_d(e, 1.0);
-    *sum = pair_add(w, pair_div(pair_of(1.0), w));
-    return pair_add(e, pair_div(e, w));
-}
-
-INLINE pair pair_sinh(pair x)
-{
-    pair sum;
-    const pair difference = pair_halves(x, &sum);
-    return pair_scale(pair_mul(pair_scale(difference, 0.5), sum), x.hi < 0.0 ? -1.0 : 1.0);
 }
 
 static inline double minimum(double a, double b)
@@ -443,148 +440,6 @@ static inline double sinh_v(double x)
     const double e = expm1_v(half > 700.0 ? 700.0 : half);
     const double w = 1.0 + e;
     return copysign(0.5 * (e + e / w) * (w + 1.0 / w), x);
-}
-
-/* a*b + c, rounded once where the processor can. */
-INLINE float fusedf(float a, float b, float c)
-{
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
-
-INLINE float from_bitsf(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-INLINE uint32_t to_bitsf(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-INLINE float reducedf(float a, float shift, float *z, float *low)
-{
-    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = *z - shift;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float r2 = r * r, r4 = r2 * r2;
-    const float half = 0.5f * r2;
-    const float off = fusedf(0.5f, fusedf(r, r, -r2), rest);
-    const float e = r + half;
-    *low = fusedf(r2 * r, fusedf(0x1.a19c320000000p-13f, r4, fusedf(fusedf(0x1.6d4f2a0000000p-10f, r, 0x1.1110940000000p-7f), r2, fusedf(0x1.5554e60000000p-5f, r, 0x1.5555560000000p-3f))), off) + ((r - e) + half);
-    return e;
-}
-
-/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
-INLINE float expm1_off(float x, float *low)
-{
-    const float least = x < -30.0f ? -30.0f : x;
-    float z, rest;
-    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
-    const float scale = from_bitsf(to_bitsf(z) << 23);
-    const float whole = scale - 0.5f;
-    const float part = scale * e;
-    const float sum = whole + part;
-    const float back = whole - scale;
-    const float lost = (scale - (whole - back)) - (0.5f + back);
-    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
-    return 2.0f * sum;
-}
-
-INLINE float expm1_vf(float x)
-{
-    float low;
-    const float high = expm1_off(x, &low);
-    return fabsf(x) < 0x1p-30f ? x : high + low;
-}
-
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-INLINE uint32_t exponent_off(float y)
-{
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
-}
-
-INLINE float exp_fastf(float x)
-{
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
-    const float shift = x < 0.0f ? 12583071.0f : 12583007.0f;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
-    const float z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = z - shift;
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, fusedf(k, -0x1.62e4000000000p-1f, a));
-    const float r2 = r * r, r4 = r2 * r2;
-    const float e = fusedf(r2, fusedf(0x1.6db44a0000000p-10f, r4, fusedf(fusedf(0x1.123b940000000p-7f, r, 0x1.55545e0000000p-5f), r2, fusedf(0x1.55548e0000000p-3f, r, 0x1.0000000000000p-1f))), r);
-    return (1.0f + e) * from_bitsf(to_bitsf(z) << 23) * back;
-}
-
-/* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
-INLINE float expm1_fast_off(float x, float *scale)
-{
-    const float least = x < -30.0f ? -30.0f : x;
-    const float a = least > 88.8f ? 88.8f : least;
-    const float z = fusedf(a, 0x1.7154760000000p+0f, 12583038.0f);
-    const float k = z - 12583038.0f;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float r2 = r * r, r4 = r2 * r2;
-    *scale = from_bitsf(to_bitsf(z) << 23);
-    return r + fusedf(r2, fusedf(0x1.6db44a0000000p-10f, r4, fusedf(fusedf(0x1.123b940000000p-7f, r, 0x1.55545e0000000p-5f), r2, fusedf(0x1.55548e0000000p-3f, r, 0x1.0000000000000p-1f))), fusedf(k, -0x1.7f7d1c0000000p-20f, h - r));
-}
-
-INLINE float log_fast_off(float y, float off, float k0)
-{
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float f = (from_bitsf(to_bitsf(y) - exponent) - 1.0f) + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float w2 = w * w;
-    const float half = 0.5f * f * f;
-    const float less = fusedf(-s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), half);
-    return fusedf(k, 0x1.62e4000000000p-1f, f - fusedf(k, -0x1.7f7d1c0000000p-20f, less));
-}
-
-INLINE float log1p_fastf(float x)
-{
-    const float y = 1.0f + x;
-    const float one = y - x;
-    const float rest = (1.0f - one) + (x - (y - one));
-    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_fast_off(y, off, 0.0f);
-    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
-}
-
-INLINE float tanh_fastf(float x)
-{
-    float scale;
-    const float e = expm1_fast_off(-2.0f * fabsf(x), &scale);
-    return copysignf(fusedf(scale, e, scale - 0.5f) / fusedf(scale, e, scale + 0.5f), x);
-}
-
-static inline float minimumf(float a, float b)
-{
-    return a < b ? a : b;
-}
-
-/* From exp(h) - 1, h = |x|/2, so that it overflows no sooner than the result. */
-static inline float sinh_vf(float x)
-{
-    const float half = 0.5f * fabsf(x);
-    const float e = expm1_vf(half > 80.0f ? 80.0f : half);
-    const float w = 1.0f + e;
-    return copysignf(0.5f * (e + e / w) * (w + 1.0f / w), x);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -635,8 +490,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(0.5 * r);
-        const double t1 = sinh_v(minimum(1.0, t0));
-        loss[row] = 2.0 * ((t0 <= 1.0) ? 0.5 * log1p_fast(t1 * t1) : t0 + log1p_fast(exp_fast(-(2.0 * t0))) - 0.6931471805599453);
+        const pair t1 = pair_sinh(pair_of(minimum(1.0, t0)));
+        loss[row] = 2.0 * ((t0 <= 1.0) ? 0.5 * log1p_fast(pair_value(t1) * pair_value(t1)) : t0 + log1p_fast(exp_fast(-(2.0 * t0))) - 0.6931471805599453);
     }
 #else
     (void)constants;
@@ -783,8 +638,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const double t0 = 0.5 * r;
         const double t1 = fabs(t0);
-        const double t2 = sinh_v(minimum(1.0, t1));
-        loss[row] = 2.0 * ((t1 <= 1.0) ? 0.5 * log1p_fast(t2 * t2) : t1 + log1p_fast(exp_fast(-(2.0 * t1))) - 0.6931471805599453);
+        const pair t2 = pair_sinh(pair_of(minimum(1.0, t1)));
+        loss[row] = 2.0 * ((t1 <= 1.0) ? 0.5 * log1p_fast(pair_value(t2) * pair_value(t2)) : t1 + log1p_fast(exp_fast(-(2.0 * t1))) - 0.6931471805599453);
         gradient[row] = tanh_fast(t0);
     }
 #else
@@ -894,10 +749,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const double t0 = 0.5 * r;
         const double t1 = fabs(t0);
-        const double t2 = sinh_v(minimum(1.0, t1));
+        const pair t2 = pair_sinh(pair_of(minimum(1.0, t1)));
         const double t3 = exp_fast(-(2.0 * t1));
         const double t4 = 2.0 * exp_fast(-t1) / (1.0 + t3);
-        loss[row] = 2.0 * ((t1 <= 1.0) ? 0.5 * log1p_fast(t2 * t2) : t1 + log1p_fast(t3) - 0.6931471805599453);
+        loss[row] = 2.0 * ((t1 <= 1.0) ? 0.5 * log1p_fast(pair_value(t2) * pair_value(t2)) : t1 + log1p_fast(t3) - 0.6931471805599453);
         gradient[row] = tanh_fast(t0);
         hessian[row] = 0.5 * t4 * t4;
     }
@@ -980,18 +835,6 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
-#ifdef LOSSFORGE_FAST
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = fabsf(0.5f * r);
-        const float t1 = sinh_vf(minimumf(1.0f, t0));
-        loss[row] = 2.0f * ((t0 <= 1.0f) ? 0.5f * log1p_fastf(t1 * t1) : t0 + log1p_fastf(exp_fastf(-(2.0f * t0))) - 0.6931472f);
-    }
-#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1002,18 +845,12 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double t1 = sinh_v(minimum(1.0, t0));
         loss[row] = (float)(2.0 * ((t0 <= 1.0) ? 0.5 * log1p_fast(t1 * t1) : t0 + log1p_fast(exp_fast(-(2.0 * t0))) - 0.6931471805599453));
     }
-#endif
 }
 
 void lossforge_logistic_distance_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1030,16 +867,6 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
-#ifdef LOSSFORGE_FAST
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        gradient[row] = tanh_fastf(0.5f * r);
-    }
-#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1048,18 +875,12 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double r = f_i - y_i;
         gradient[row] = (float)tanh_fast(0.5 * r);
     }
-#endif
 }
 
 void lossforge_logistic_distance_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1076,18 +897,6 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
-#ifdef LOSSFORGE_FAST
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = fabsf(0.5f * r);
-        const float t1 = 2.0f * exp_fastf(-t0) / (1.0f + exp_fastf(-(2.0f * t0)));
-        hessian[row] = 0.5f * t1 * t1;
-    }
-#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1098,18 +907,12 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t1 = 2.0 * exp_fast(-t0) / (1.0 + exp_fast(-(2.0 * t0)));
         hessian[row] = (float)(0.5 * t1 * t1);
     }
-#endif
 }
 
 void lossforge_logistic_distance_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1127,20 +930,6 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
-#ifdef LOSSFORGE_FAST
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = 0.5f * r;
-        const float t1 = fabsf(t0);
-        const float t2 = sinh_vf(minimumf(1.0f, t1));
-        loss[row] = 2.0f * ((t1 <= 1.0f) ? 0.5f * log1p_fastf(t2 * t2) : t1 + log1p_fastf(exp_fastf(-(2.0f * t1))) - 0.6931472f);
-        gradient[row] = tanh_fastf(t0);
-    }
-#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1153,18 +942,12 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = (float)(2.0 * ((t1 <= 1.0) ? 0.5 * log1p_fast(t2 * t2) : t1 + log1p_fast(exp_fast(-(2.0 * t1))) - 0.6931471805599453));
         gradient[row] = (float)tanh_fast(t0);
     }
-#endif
 }
 
 void lossforge_logistic_distance_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1182,20 +965,6 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
-#ifdef LOSSFORGE_FAST
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = 0.5f * r;
-        const float t1 = fabsf(t0);
-        const float t2 = 2.0f * exp_fastf(-t1) / (1.0f + exp_fastf(-(2.0f * t1)));
-        gradient[row] = tanh_fastf(t0);
-        hessian[row] = 0.5f * t2 * t2;
-    }
-#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1208,18 +977,12 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)tanh_fast(t0);
         hessian[row] = (float)(0.5 * t2 * t2);
     }
-#endif
 }
 
 void lossforge_logistic_distance_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1238,23 +1001,6 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
-#ifdef LOSSFORGE_FAST
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = 0.5f * r;
-        const float t1 = fabsf(t0);
-        const float t2 = sinh_vf(minimumf(1.0f, t1));
-        const float t3 = exp_fastf(-(2.0f * t1));
-        const float t4 = 2.0f * exp_fastf(-t1) / (1.0f + t3);
-        loss[row] = 2.0f * ((t1 <= 1.0f) ? 0.5f * log1p_fastf(t2 * t2) : t1 + log1p_fastf(t3) - 0.6931472f);
-        gradient[row] = tanh_fastf(t0);
-        hessian[row] = 0.5f * t4 * t4;
-    }
-#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1270,18 +1016,12 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (float)tanh_fast(t0);
         hessian[row] = (float)(0.5 * t4 * t4);
     }
-#endif
 }
 
 void lossforge_logistic_distance_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -72,8 +72,7 @@ INLINE double reduced(double a, double shift, double *z, double *low)
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE double exp_v(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -89,8 +88,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -104,8 +102,7 @@ INLINE double exp_fast(double x)
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
-    const double least = x < -50.0 ? -50.0 : x;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
     const double k = z - 6755399441056766.0;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -119,7 +116,7 @@ INLINE double expm1_fast(double x)
 {
     double scale;
     const double e = expm1_fast_of(x, &scale);
-    return x == 0.0 ? x : 2.0 * fused(scale, e, scale - 0.5);
+    return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
 }
 
 INLINE double log_fast_of(double y, double off, double k0)
@@ -177,8 +174,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -322,8 +318,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -338,8 +333,7 @@ INLINE pair pair_exp(pair x)
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
-    const double least = x.hi < -50.0 ? -50.0 : x.hi;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
     const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
@@ -466,7 +460,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double t0 = -f_i;
         const pair t1 = pair_add_d(c0, f_i);
-        loss[row] = y_i * pair_value(pair_if((0.0 < t0), pair_add_d(pair_log1p(pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), pair_exp(pair_of(-maximum(0.0, t0)))), alpha)), -f_i), pair_log1p(pair_add_d(pair_expm1(pair_of(minimum(0.0, t0))), alpha)))) + (log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t1))))) + pair_value(pair_max(pair_of(0.0), t1))) / alpha;
+        loss[row] = y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t1))))) + pair_value(pair_max(pair_of(0.0), t1))) / alpha;
     }
 #else
     const double alpha = constants[0];
@@ -521,7 +515,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
         const pair t3 = pair_add_d(pair_neg(t0), (-f_i));
         const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
-        gradient[row] = pair_value(pair_sub(pair_quot((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2))), alpha), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), pair_add_d(t4, 1.0)), y_i)));
+        gradient[row] = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) / alpha - y_i * (pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / (1.0 + pair_value(t4)));
     }
 #else
     const double alpha = constants[0];
@@ -578,7 +572,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
         const pair t3 = pair_add_d(t0, f_i);
         const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
-        hessian[row] = (y_i + c1) * pair_value(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0))) * (pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / (1.0 + pair_value(t4)));
+        hessian[row] = (y_i + c1) * (pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2))) * (pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / (1.0 + pair_value(t4)));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -639,8 +633,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
         const pair t4 = pair_add_d(pair_neg(t1), t0);
         const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
-        loss[row] = y_i * pair_value(pair_if((0.0 < t0), pair_add_d(pair_log1p(pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), pair_exp(pair_of(-maximum(0.0, t0)))), alpha)), -f_i), pair_log1p(pair_add_d(pair_expm1(pair_of(minimum(0.0, t0))), alpha)))) + (log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
-        gradient[row] = pair_value(pair_sub(pair_quot((pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3))), alpha), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), y_i)));
+        loss[row] = y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
+        gradient[row] = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) / alpha - y_i * (pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)));
     }
 #else
     const double alpha = constants[0];
@@ -702,9 +696,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t3 = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
         const pair t4 = pair_add_d(pair_neg(t0), (-f_i));
         const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
-        const pair t6 = pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), pair_add_d(t5, 1.0));
-        gradient[row] = pair_value(pair_sub(pair_quot(t3, alpha), pair_mul_d(t6, y_i)));
-        hessian[row] = (y_i + c1) * pair_value(t6) * t3;
+        const double t6 = pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5));
+        gradient[row] = t3 / alpha - y_i * t6;
+        hessian[row] = (y_i + c1) * t6 * t3;
     }
 #else
     const double alpha = constants[0];
@@ -772,10 +766,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t4 = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3));
         const pair t5 = pair_add_d(pair_neg(t1), t0);
         const pair t6 = pair_exp(pair_neg(pair_abs(t5)));
-        const pair t7 = pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0));
-        loss[row] = y_i * pair_value(pair_if((0.0 < t0), pair_add_d(pair_log1p(pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), pair_exp(pair_of(-maximum(0.0, t0)))), alpha)), -f_i), pair_log1p(pair_add_d(pair_expm1(pair_of(minimum(0.0, t0))), alpha)))) + (log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
-        gradient[row] = pair_value(pair_sub(pair_quot(t4, alpha), pair_mul_d(t7, y_i)));
-        hessian[row] = (y_i + c1) * pair_value(t7) * t4;
+        const double t7 = pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6));
+        loss[row] = y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
+        gradient[row] = t4 / alpha - y_i * t7;
+        hessian[row] = (y_i + c1) * t7 * t4;
     }
 #else
     const double alpha = constants[0];

@@ -61,8 +61,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -76,8 +75,7 @@ INLINE double exp_fast(double x)
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
-    const double least = x < -50.0 ? -50.0 : x;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
     const double k = z - 6755399441056766.0;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -149,8 +147,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -281,8 +278,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -297,8 +293,7 @@ INLINE pair pair_exp(pair x)
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
-    const double least = x.hi < -50.0 ? -50.0 : x.hi;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
     const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
@@ -374,6 +369,11 @@ INLINE pair pair_tanh(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
+static inline double maximum(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 3, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -423,7 +423,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        loss[row] = log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t0))))) + pair_value(pair_max(pair_of(0.0), pair_diff(low_i, f_i))) + (log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t0), width_i)))))) + pair_value(pair_max(pair_of(0.0), pair_add_d(t0, -width_i))));
+        loss[row] = log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t0))))) + pair_value(pair_max(pair_of(0.0), pair_diff(low_i, f_i))) + (log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t0), width_i)))))) + maximum(0.0, pair_value(t0) - width_i));
     }
 #else
     (void)constants;
@@ -476,9 +476,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
         const pair t3 = pair_diff(f_i, low_i);
         const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
-        const double t5 = 1.0 + pair_value(t4);
+        const pair t5 = pair_add_d(t4, 1.0);
         const pair t6 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t3), width_i))));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4)) / t5) + pair_value(pair_if((0.0 <= pair_value(pair_add_d(t3, -width_i))), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * (pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / t5)) * tanh_fast(0.5 * width_i + pair_value(t0)));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5)) + pair_value(pair_if((0.0 <= pair_value(t3) - width_i), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), t5))) * tanh_fast(0.5 * width_i + pair_value(t0)));
     }
 #else
     (void)constants;
@@ -537,8 +537,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t2 = pair_diff(f_i, low_i);
         const pair t3 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t2), width_i))));
         const pair t4 = pair_exp(pair_neg(pair_abs(t2)));
-        const double t5 = 1.0 + pair_value(t4);
-        hessian[row] = pair_value(pair_if((0.0 <= pair_value(pair_add_d(t0, -f_i))), pair_of(1.0), t1)) / (1.0 + pair_value(t1)) * (pair_value(pair_if((0.0 <= pair_value(pair_add_d(t2, -width_i))), pair_of(1.0), t3)) / (1.0 + pair_value(t3))) + pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t4)) / t5 * (pair_value(pair_if((0.0 <= pair_value(pair_diff(low_i, f_i))), pair_of(1.0), t4)) / t5);
+        const pair t5 = pair_add_d(t4, 1.0);
+        hessian[row] = pair_value(pair_if((0.0 <= pair_value(t0) - f_i), pair_of(1.0), t1)) / (1.0 + pair_value(t1)) * (pair_value(pair_if((0.0 <= pair_value(t2) - width_i), pair_of(1.0), t3)) / (1.0 + pair_value(t3))) + pair_value(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t4), t5)) * pair_value(pair_div(pair_if((0.0 <= pair_value(pair_diff(low_i, f_i))), pair_of(1.0), t4), t5));
     }
 #else
     (void)constants;
@@ -596,12 +596,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
         const pair t2 = pair_diff(low_i, f_i);
         const pair t3 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t0), width_i))));
-        const pair t4 = pair_add_d(t0, -width_i);
+        const double t4 = pair_value(t0) - width_i;
         const pair t5 = pair_add_d(t2, width_i);
         const pair t6 = pair_exp(pair_neg(pair_abs(t5)));
-        const double t7 = 1.0 + pair_value(t1);
-        loss[row] = log1p_fast(pair_value(t1)) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t4)));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * (pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1)) / t7) + pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t7)) * tanh_fast(0.5 * width_i + pair_value(t2)));
+        const pair t7 = pair_add_d(t1, 1.0);
+        loss[row] = log1p_fast(pair_value(t1)) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(pair_value(t3)) + maximum(0.0, t4));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1), t7)) + pair_value(pair_if((0.0 <= t4), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t7))) * tanh_fast(0.5 * width_i + pair_value(t2)));
     }
 #else
     (void)constants;
@@ -663,15 +663,15 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
         const pair t3 = pair_diff(f_i, low_i);
         const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
-        const double t5 = 1.0 + pair_value(t4);
-        const double t6 = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4)) / t5;
+        const pair t5 = pair_add_d(t4, 1.0);
+        const pair t6 = pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5);
         const pair t7 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t3), width_i))));
-        const double t8 = pair_value(pair_if((0.0 <= pair_value(pair_add_d(t3, -width_i))), pair_of(1.0), t7)) / (1.0 + pair_value(t7));
-        const double t9 = pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / t5;
+        const double t8 = pair_value(pair_if((0.0 <= pair_value(t3) - width_i), pair_of(1.0), t7)) / (1.0 + pair_value(t7));
+        const pair t9 = pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), t5);
         const pair t10 = pair_sum(low_i, width_i);
         const pair t11 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t10), f_i))));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * t6 + t8 * t9) * tanh_fast(0.5 * width_i + pair_value(t0)));
-        hessian[row] = pair_value(pair_if((0.0 <= pair_value(pair_add_d(t10, -f_i))), pair_of(1.0), t11)) / (1.0 + pair_value(t11)) * t8 + t9 * t6;
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * pair_value(t6) + t8 * pair_value(t9)) * tanh_fast(0.5 * width_i + pair_value(t0)));
+        hessian[row] = pair_value(pair_if((0.0 <= pair_value(t10) - f_i), pair_of(1.0), t11)) / (1.0 + pair_value(t11)) * t8 + pair_value(t9) * pair_value(t6);
     }
 #else
     (void)constants;
@@ -737,18 +737,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
         const pair t2 = pair_diff(low_i, f_i);
         const pair t3 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t0), width_i))));
-        const pair t4 = pair_add_d(t0, -width_i);
+        const double t4 = pair_value(t0) - width_i;
         const pair t5 = pair_add_d(t2, width_i);
         const pair t6 = pair_exp(pair_neg(pair_abs(t5)));
-        const double t7 = 1.0 + pair_value(t1);
-        const double t8 = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1)) / t7;
-        const double t9 = pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3)) / (1.0 + pair_value(t3));
-        const double t10 = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t7;
+        const pair t7 = pair_add_d(t1, 1.0);
+        const pair t8 = pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1), t7);
+        const double t9 = pair_value(pair_if((0.0 <= t4), pair_of(1.0), t3)) / (1.0 + pair_value(t3));
+        const pair t10 = pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t7);
         const pair t11 = pair_sum(low_i, width_i);
         const pair t12 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t11), f_i))));
-        loss[row] = log1p_fast(pair_value(t1)) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t4)));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * t8 + t9 * t10) * tanh_fast(0.5 * width_i + pair_value(t2)));
-        hessian[row] = pair_value(pair_if((0.0 <= pair_value(pair_add_d(t11, -f_i))), pair_of(1.0), t12)) / (1.0 + pair_value(t12)) * t9 + t10 * t8;
+        loss[row] = log1p_fast(pair_value(t1)) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(pair_value(t3)) + maximum(0.0, t4));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * pair_value(t8) + t9 * pair_value(t10)) * tanh_fast(0.5 * width_i + pair_value(t2)));
+        hessian[row] = pair_value(pair_if((0.0 <= pair_value(t11) - f_i), pair_of(1.0), t12)) / (1.0 + pair_value(t12)) * t9 + pair_value(t10) * pair_value(t8);
     }
 #else
     (void)constants;

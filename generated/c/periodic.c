@@ -84,8 +84,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -129,12 +128,6 @@ INLINE pair pair_prod(double a, double b)
     return made;
 }
 
-INLINE pair pair_mul_d(pair a, double b)
-{
-    const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
-}
-
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
@@ -149,52 +142,10 @@ INLINE pair pair_div(pair a, pair b)
     return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
 }
 
-/* c + v, c = hi + lo, for v small beside it. */
-INLINE pair pair_lead(double hi, double lo, double v)
-{
-    const double h = hi + v;
-    const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
-    return made;
-}
-
 /* lo where it means something, and exp(a) is neither 0 nor infinite. */
 INLINE double pair_rest(pair a)
 {
     return fabs(a.lo) < 1.0 ? a.lo : 0.0;
-}
-
-/* hi + lo + x*c, for x*c small beside hi. */
-INLINE pair pair_step(pair c, double x, double hi, double lo)
-{
-    const double v = x * c.hi;
-    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
-}
-
-/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
-INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
-{
-    *z = fused(a, 0x1.71547652b82fep+0, shift);
-    const double k = *z - shift;
-    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
-    const double r = fused(k, -0x1.ef35793c76730p-45, h);
-    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
-    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
-    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
-    const pair c2 = pair_step(c3, r, 0.5, -0.0);
-    const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
-    const double e = r + p.hi;
-    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
-    return e;
 }
 
 /* Exact, for a power of two or a sign. */
@@ -267,7 +218,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
-        const double t1 = sin(pair_value(pair_mul_d(pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0), 3.141592653589793)) / c);
+        const double t1 = sin(3.141592653589793 * (t0 - c * rint(t0 / c)) / c);
         loss[row] = 2.0 * t1 * t1;
     }
 #else
@@ -318,7 +269,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
-        gradient[row] = 6.283185307179586 * sin(6.283185307179586 * pair_value(pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0)) / c) / c;
+        gradient[row] = 6.283185307179586 * sin(6.283185307179586 * (t0 - c * rint(t0 / c)) / c) / c;
     }
 #else
     const double c = constants[0];
@@ -368,7 +319,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t1 = fmod(r, c);
-        hessian[row] = c1 * cos(6.283185307179586 * pair_value(pair_add_d(pair_neg(pair_prod(c, rint(t1 / c))), t1)) / c);
+        hessian[row] = c1 * cos(6.283185307179586 * (t1 - c * rint(t1 / c)) / c);
     }
 #else
     const double c = constants[0];
@@ -423,10 +374,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
-        const pair t1 = pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0);
-        const double t2 = sin(pair_value(pair_mul_d(t1, 3.141592653589793)) / c);
+        const double t1 = t0 - c * rint(t0 / c);
+        const double t2 = sin(3.141592653589793 * t1 / c);
         loss[row] = 2.0 * t2 * t2;
-        gradient[row] = 6.283185307179586 * sin(6.283185307179586 * pair_value(t1) / c) / c;
+        gradient[row] = 6.283185307179586 * sin(6.283185307179586 * t1 / c) / c;
     }
 #else
     const double c = constants[0];
@@ -480,7 +431,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
-        const double t1 = 6.283185307179586 * pair_value(pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0)) / c;
+        const double t1 = 6.283185307179586 * (t0 - c * rint(t0 / c)) / c;
         gradient[row] = 6.283185307179586 * sin(t1) / c;
         hessian[row] = c1 * cos(t1);
     }
@@ -541,9 +492,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
-        const pair t1 = pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0);
-        const double t2 = sin(pair_value(pair_mul_d(t1, 3.141592653589793)) / c);
-        const double t3 = 6.283185307179586 * pair_value(t1) / c;
+        const double t1 = t0 - c * rint(t0 / c);
+        const double t2 = sin(3.141592653589793 * t1 / c);
+        const double t3 = 6.283185307179586 * t1 / c;
         loss[row] = 2.0 * t2 * t2;
         gradient[row] = 6.283185307179586 * sin(t3) / c;
         hessian[row] = c1 * cos(t3);
@@ -632,6 +583,18 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fmodf(r, c);
+        const float t1 = sinf(3.1415927f * (t0 - c * rintf(t0 / c)) / c);
+        loss[row] = 2.0f * t1 * t1;
+    }
+#else
     const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -642,12 +605,18 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double t1 = sin(3.141592653589793 * (t0 - c * rint(t0 / c)) / c);
         loss[row] = (float)(2.0 * t1 * t1);
     }
+#endif
 }
 
 void lossforge_periodic_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const double constants[] = {c};
+#else
     const double c = parameters[0];
     const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -665,6 +634,17 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fmodf(r, c);
+        gradient[row] = 6.2831855f * sinf(6.2831855f * (t0 - c * rintf(t0 / c)) / c) / c;
+    }
+#else
     const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -674,12 +654,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t0 = fmod(r, c);
         gradient[row] = (float)(6.283185307179586 * sin(6.283185307179586 * (t0 - c * rint(t0 / c)) / c) / c);
     }
+#endif
 }
 
 void lossforge_periodic_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const double constants[] = {c};
+#else
     const double c = parameters[0];
     const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -697,6 +683,18 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c1 = (float)constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t1 = fmodf(r, c);
+        hessian[row] = c1 * cosf(6.2831855f * (t1 - c * rintf(t1 / c)) / c);
+    }
+#else
     const double c = constants[0];
     const double c1 = constants[1];
     EACH_ROW
@@ -707,14 +705,22 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t1 = fmod(r, c);
         hessian[row] = (float)(c1 * cos(6.283185307179586 * (t1 - c * rint(t1 / c)) / c));
     }
+#endif
 }
 
 void lossforge_periodic_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const float t0 = 3.1415927f / c;
+    const float c1 = 4.0f * t0 * t0;
+    const double constants[] = {c, c1};
+#else
     const double c = parameters[0];
     const double t0 = 3.141592653589793 / c;
     const double c1 = 4.0 * t0 * t0;
     const double constants[] = {c, c1};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -733,6 +739,20 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fmodf(r, c);
+        const float t1 = t0 - c * rintf(t0 / c);
+        const float t2 = sinf(3.1415927f * t1 / c);
+        loss[row] = 2.0f * t2 * t2;
+        gradient[row] = 6.2831855f * sinf(6.2831855f * t1 / c) / c;
+    }
+#else
     const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -745,12 +765,18 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = (float)(2.0 * t2 * t2);
         gradient[row] = (float)(6.283185307179586 * sin(6.283185307179586 * t1 / c) / c);
     }
+#endif
 }
 
 void lossforge_periodic_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const double constants[] = {c};
+#else
     const double c = parameters[0];
     const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -769,6 +795,20 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c1 = (float)constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fmodf(r, c);
+        const float t1 = 6.2831855f * (t0 - c * rintf(t0 / c)) / c;
+        gradient[row] = 6.2831855f * sinf(t1) / c;
+        hessian[row] = c1 * cosf(t1);
+    }
+#else
     const double c = constants[0];
     const double c1 = constants[1];
     EACH_ROW
@@ -781,14 +821,22 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)(6.283185307179586 * sin(t1) / c);
         hessian[row] = (float)(c1 * cos(t1));
     }
+#endif
 }
 
 void lossforge_periodic_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const float t2 = 3.1415927f / c;
+    const float c1 = 4.0f * t2 * t2;
+    const double constants[] = {c, c1};
+#else
     const double c = parameters[0];
     const double t2 = 3.141592653589793 / c;
     const double c1 = 4.0 * t2 * t2;
     const double constants[] = {c, c1};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -808,6 +856,23 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c1 = (float)constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fmodf(r, c);
+        const float t1 = t0 - c * rintf(t0 / c);
+        const float t2 = sinf(3.1415927f * t1 / c);
+        const float t3 = 6.2831855f * t1 / c;
+        loss[row] = 2.0f * t2 * t2;
+        gradient[row] = 6.2831855f * sinf(t3) / c;
+        hessian[row] = c1 * cosf(t3);
+    }
+#else
     const double c = constants[0];
     const double c1 = constants[1];
     EACH_ROW
@@ -823,14 +888,22 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (float)(6.283185307179586 * sin(t3) / c);
         hessian[row] = (float)(c1 * cos(t3));
     }
+#endif
 }
 
 void lossforge_periodic_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const float t4 = 3.1415927f / c;
+    const float c1 = 4.0f * t4 * t4;
+    const double constants[] = {c, c1};
+#else
     const double c = parameters[0];
     const double t4 = 3.141592653589793 / c;
     const double c1 = 4.0 * t4 * t4;
     const double constants[] = {c, c1};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

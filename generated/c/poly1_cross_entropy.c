@@ -61,8 +61,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -128,8 +127,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -267,8 +265,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -383,7 +380,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const z = inputs[1];
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
-    const pair t0 = {constants[0], constants[1]};
+    const double t0 = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -393,19 +390,19 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t3 = minimum(-1.0, z_i);
         const pair t4 = pair_exp(pair_of(2.0 * t3));
         const int t5 = (pair_value(t4) == 0.0);
-        const double t6 = exp_fast(t3);
-        const pair t7 = pair_sum(2.0, t6);
+        const pair t6 = pair_exp(pair_of(t3));
+        const double t7 = 2.0 + pair_value(t6);
         const double t8 = maximum(-1.0, z_i);
         const pair t9 = pair_exp(pair_of(-fabs(t8)));
         const double t10 = -z_i;
         const double t11 = minimum(-1.0, t10);
         const pair t12 = pair_exp(pair_of(2.0 * t11));
         const int t13 = (pair_value(t12) == 0.0);
-        const double t14 = exp_fast(t11);
-        const pair t15 = pair_sum(2.0, t14);
+        const pair t14 = pair_exp(pair_of(t11));
+        const double t15 = 2.0 + pair_value(t14);
         const double t16 = maximum(-1.0, t10);
         const pair t17 = pair_exp(pair_of(-fabs(t16)));
-        loss[row] = pair_value(pair_add(pair_mul(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2)), pair_if((z_i <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t5, pair_of(0.0), pair_add_d(pair_div(pair_of(1.0), pair_sum(1.0, (t6 / pair_value(t7)))), (((t6 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * (pair_value(t4) / pair_value(t7) / pair_value(t7))) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 483.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 19.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 17.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 15.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 13.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 11.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 9.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 7.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 5.0) * t6 / (3.0 * pair_value(t7))))), t4), t7), t7), 2.0), pair_sub(pair_add_d(pair_log1p(t9), maximum(0.0, t8)), pair_div(pair_if((0.0 <= t8), pair_of(1.0), t9), pair_add_d(t9, 1.0))))), pair_diff(1.0, y_i)), pair_mul_d(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= t10), pair_of(1.0), t1), t2)), pair_if((t10 <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t13, pair_of(0.0), pair_add_d(pair_div(pair_of(1.0), pair_sum(1.0, (t14 / pair_value(t15)))), (((t14 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t13 ? 0.0 : 1.0 + 5.0 * ((t13 ? 0.0 : 1.0 + 7.0 * ((t13 ? 0.0 : 1.0 + 9.0 * ((t13 ? 0.0 : 1.0 + 11.0 * ((t13 ? 0.0 : 1.0 + 13.0 * ((t13 ? 0.0 : 1.0 + 15.0 * ((t13 ? 0.0 : 1.0 + 17.0 * ((t13 ? 0.0 : 1.0 + 19.0 * ((t13 ? 0.0 : 23.0 + 21.0 * (pair_value(t12) / pair_value(t15) / pair_value(t15))) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 483.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 19.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 17.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 15.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 13.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 11.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 9.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 7.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 5.0) * t14 / (3.0 * pair_value(t15))))), t12), t15), t15), 2.0), pair_sub(pair_add_d(pair_log1p(t17), maximum(0.0, t16)), pair_div(pair_if((0.0 <= t16), pair_of(1.0), t17), pair_add_d(t17, 1.0))))), y_i)));
+        loss[row] = pair_value(pair_add(pair_mul_d(pair_add(pair_mul_d(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2), t0), pair_if((z_i <= -1.0), pair_scale(pair_div(pair_div(pair_mul_d(t4, (t5 ? 0.0 : ((pair_value(t6) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * (pair_value(t4) / t7 / t7)) * pair_value(t4) / t7 / t7) / 483.0) * pair_value(t4) / t7 / t7) / 19.0) * pair_value(t4) / t7 / t7) / 17.0) * pair_value(t4) / t7 / t7) / 15.0) * pair_value(t4) / t7 / t7) / 13.0) * pair_value(t4) / t7 / t7) / 11.0) * pair_value(t4) / t7 / t7) / 9.0) * pair_value(t4) / t7 / t7) / 7.0) * pair_value(t4) / t7 / t7) / 5.0) * pair_value(t6) / (3.0 * t7) + 1.0 / (1.0 + pair_value(t6) / t7))), pair_of(t7)), pair_of(t7)), 2.0), pair_add_d(pair_neg(pair_div(pair_if((0.0 <= t8), pair_of(1.0), t9), pair_of((1.0 + pair_value(t9))))), (log1p_fast(pair_value(t9)) + maximum(0.0, t8))))), (1.0 - y_i)), pair_mul_d(pair_add(pair_mul_d(pair_div(pair_if((0.0 <= t10), pair_of(1.0), t1), t2), t0), pair_if((t10 <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t13, pair_of(0.0), pair_add_d(pair_div(pair_of(1.0), pair_add_d(pair_div(t14, pair_of(t15)), 1.0)), (((pair_value(t14) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t13 ? 0.0 : 1.0 + 5.0 * ((t13 ? 0.0 : 1.0 + 7.0 * ((t13 ? 0.0 : 1.0 + 9.0 * ((t13 ? 0.0 : 1.0 + 11.0 * ((t13 ? 0.0 : 1.0 + 13.0 * ((t13 ? 0.0 : 1.0 + 15.0 * ((t13 ? 0.0 : 1.0 + 17.0 * ((t13 ? 0.0 : 1.0 + 19.0 * ((t13 ? 0.0 : 23.0 + 21.0 * (pair_value(t12) / t15 / t15)) * pair_value(t12) / t15 / t15) / 483.0) * pair_value(t12) / t15 / t15) / 19.0) * pair_value(t12) / t15 / t15) / 17.0) * pair_value(t12) / t15 / t15) / 15.0) * pair_value(t12) / t15 / t15) / 13.0) * pair_value(t12) / t15 / t15) / 11.0) * pair_value(t12) / t15 / t15) / 9.0) * pair_value(t12) / t15 / t15) / 7.0) * pair_value(t12) / t15 / t15) / 5.0) * pair_value(t14) / (3.0 * t15)))), t12), pair_of(t15)), pair_of(t15)), 2.0), pair_sub(pair_sum(log1p_fast(pair_value(t17)), maximum(0.0, t16)), pair_div(pair_if((0.0 <= t16), pair_of(1.0), t17), pair_add_d(t17, 1.0))))), y_i)));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -439,8 +436,8 @@ void lossforge_poly1_cross_entropy_loss_f64_at(size_t n, size_t K, const void *c
 {
 #ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
-    const pair t0 = pair_sum(1.0, epsilon);
-    const double constants[] = {t0.hi, t0.lo};
+    const double t0 = 1.0 + epsilon;
+    const double constants[] = {t0};
 #else
     const double epsilon = parameters[0];
     const pair t0 = pair_sum(1.0, epsilon);
@@ -464,7 +461,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const z = inputs[1];
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
-    const pair c0 = {constants[0], constants[1]};
+    const double c0 = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -473,7 +470,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_mul_d(pair_diff(1.0, y_i), (pair_value(t2) * pair_value(t2))), pair_mul_d(pair_mul(t3, t3), y_i)), pair_mul(pair_mul(pair_mul_d(c0, (2.0 * y_i - 1.0)), t2), t3)));
+        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(pair_mul(pair_prod(c0, (2.0 * y_i - 1.0)), t2), t3)), (pair_value(t2) * pair_value(t2) * (1.0 - y_i) - y_i * (pair_value(t3) * pair_value(t3)))));
     }
 #else
     const pair c0 = {constants[0], constants[1]};
@@ -494,8 +491,8 @@ void lossforge_poly1_cross_entropy_gradient_f64_at(size_t n, size_t K, const voi
 {
 #ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
-    const pair c0 = pair_sum(1.0, epsilon);
-    const double constants[] = {c0.hi, c0.lo};
+    const double c0 = 1.0 + epsilon;
+    const double constants[] = {c0};
 #else
     const double epsilon = parameters[0];
     const pair c0 = pair_sum(1.0, epsilon);
@@ -521,17 +518,17 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
     const double c0 = constants[1];
-    const pair c1 = {constants[2], constants[3]};
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_prod(c0, y_i);
+        const double t0 = c0 * y_i;
         const pair t1 = pair_exp(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t1), t2);
-        hessian[row] = pair_value(pair_add_d(pair_mul(pair_sub(c1, t0), t4), ((pair_value(pair_add_d(t0, 1.0)) - epsilon) * pair_value(t3)))) * pair_value(t3) * pair_value(t4);
+        hessian[row] = pair_value(pair_mul(pair_mul_d(t3, ((1.0 + t0 - epsilon) * pair_value(t3) + (c1 - t0) * pair_value(t4))), t4));
     }
 #else
     const double epsilon = constants[0];
@@ -556,8 +553,8 @@ void lossforge_poly1_cross_entropy_hessian_f64_at(size_t n, size_t K, const void
 #ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
     const double c0 = 2.0 * epsilon;
-    const pair c1 = pair_sum(1.0, epsilon);
-    const double constants[] = {epsilon, c0, c1.hi, c1.lo};
+    const double c1 = 1.0 + epsilon;
+    const double constants[] = {epsilon, c0, c1};
 #else
     const double epsilon = parameters[0];
     const double c0 = 2.0 * epsilon;
@@ -583,7 +580,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
-    const pair t0 = {constants[0], constants[1]};
+    const double t0 = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -594,22 +591,22 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t4 = minimum(-1.0, z_i);
         const pair t5 = pair_exp(pair_of(2.0 * t4));
         const int t6 = (pair_value(t5) == 0.0);
-        const double t7 = exp_fast(t4);
-        const pair t8 = pair_sum(2.0, t7);
+        const pair t7 = pair_exp(pair_of(t4));
+        const double t8 = 2.0 + pair_value(t7);
         const double t9 = maximum(-1.0, z_i);
         const pair t10 = pair_exp(pair_of(-fabs(t9)));
-        const pair t11 = pair_diff(1.0, y_i);
+        const double t11 = 1.0 - y_i;
         const double t12 = -z_i;
         const pair t13 = pair_div(pair_if((0.0 <= t12), pair_of(1.0), t1), t2);
         const double t14 = minimum(-1.0, t12);
         const pair t15 = pair_exp(pair_of(2.0 * t14));
         const int t16 = (pair_value(t15) == 0.0);
-        const double t17 = exp_fast(t14);
-        const pair t18 = pair_sum(2.0, t17);
+        const pair t17 = pair_exp(pair_of(t14));
+        const double t18 = 2.0 + pair_value(t17);
         const double t19 = maximum(-1.0, t12);
         const pair t20 = pair_exp(pair_of(-fabs(t19)));
-        loss[row] = pair_value(pair_add(pair_mul(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t6, pair_of(0.0), pair_add_d(pair_div(pair_of(1.0), pair_sum(1.0, (t7 / pair_value(t8)))), (((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (pair_value(t5) / pair_value(t8) / pair_value(t8))) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 483.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 19.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 17.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 15.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 13.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 11.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 9.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 7.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 5.0) * t7 / (3.0 * pair_value(t8))))), t5), t8), t8), 2.0), pair_sub(pair_add_d(pair_log1p(t10), maximum(0.0, t9)), pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_add_d(t10, 1.0))))), t11), pair_mul_d(pair_add(pair_mul(t0, t13), pair_if((t12 <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t16, pair_of(0.0), pair_add_d(pair_div(pair_of(1.0), pair_sum(1.0, (t17 / pair_value(t18)))), (((t17 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (pair_value(t15) / pair_value(t18) / pair_value(t18))) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 483.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 19.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 17.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 15.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 13.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 11.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 9.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 7.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 5.0) * t17 / (3.0 * pair_value(t18))))), t15), t18), t18), 2.0), pair_sub(pair_add_d(pair_log1p(t20), maximum(0.0, t19)), pair_div(pair_if((0.0 <= t19), pair_of(1.0), t20), pair_add_d(t20, 1.0))))), y_i)));
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_mul_d(t11, (pair_value(t3) * pair_value(t3))), pair_mul_d(pair_mul(t13, t13), y_i)), pair_mul(pair_mul(pair_mul_d(t0, (2.0 * y_i - 1.0)), t3), t13)));
+        loss[row] = pair_value(pair_add(pair_mul_d(pair_add(pair_mul_d(t3, t0), pair_if((z_i <= -1.0), pair_scale(pair_div(pair_div(pair_mul_d(t5, (t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (pair_value(t5) / t8 / t8)) * pair_value(t5) / t8 / t8) / 483.0) * pair_value(t5) / t8 / t8) / 19.0) * pair_value(t5) / t8 / t8) / 17.0) * pair_value(t5) / t8 / t8) / 15.0) * pair_value(t5) / t8 / t8) / 13.0) * pair_value(t5) / t8 / t8) / 11.0) * pair_value(t5) / t8 / t8) / 9.0) * pair_value(t5) / t8 / t8) / 7.0) * pair_value(t5) / t8 / t8) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8))), pair_of(t8)), pair_of(t8)), 2.0), pair_add_d(pair_neg(pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_of((1.0 + pair_value(t10))))), (log1p_fast(pair_value(t10)) + maximum(0.0, t9))))), t11), pair_mul_d(pair_add(pair_mul_d(t13, t0), pair_if((t12 <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t16, pair_of(0.0), pair_add_d(pair_div(pair_of(1.0), pair_add_d(pair_div(t17, pair_of(t18)), 1.0)), (((pair_value(t17) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (pair_value(t15) / t18 / t18)) * pair_value(t15) / t18 / t18) / 483.0) * pair_value(t15) / t18 / t18) / 19.0) * pair_value(t15) / t18 / t18) / 17.0) * pair_value(t15) / t18 / t18) / 15.0) * pair_value(t15) / t18 / t18) / 13.0) * pair_value(t15) / t18 / t18) / 11.0) * pair_value(t15) / t18 / t18) / 9.0) * pair_value(t15) / t18 / t18) / 7.0) * pair_value(t15) / t18 / t18) / 5.0) * pair_value(t17) / (3.0 * t18)))), t15), pair_of(t18)), pair_of(t18)), 2.0), pair_sub(pair_sum(log1p_fast(pair_value(t20)), maximum(0.0, t19)), pair_div(pair_if((0.0 <= t19), pair_of(1.0), t20), pair_add_d(t20, 1.0))))), y_i)));
+        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(pair_mul(pair_prod(t0, (2.0 * y_i - 1.0)), t3), t13)), (pair_value(t3) * pair_value(t3) * t11 - y_i * (pair_value(t13) * pair_value(t13)))));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -647,8 +644,8 @@ void lossforge_poly1_cross_entropy_loss_gradient_f64_at(size_t n, size_t K, cons
 {
 #ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
-    const pair t0 = pair_sum(1.0, epsilon);
-    const double constants[] = {t0.hi, t0.lo};
+    const double t0 = 1.0 + epsilon;
+    const double constants[] = {t0};
 #else
     const double epsilon = parameters[0];
     const pair t0 = pair_sum(1.0, epsilon);
@@ -674,8 +671,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
-    const pair t4 = {constants[1], constants[2]};
-    const double c1 = constants[3];
+    const double t4 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -684,9 +681,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        const pair t5 = pair_prod(c1, y_i);
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_mul_d(pair_diff(1.0, y_i), (pair_value(t2) * pair_value(t2))), pair_mul_d(pair_mul(t3, t3), y_i)), pair_mul(pair_mul(pair_mul_d(t4, (2.0 * y_i - 1.0)), t2), t3)));
-        hessian[row] = pair_value(pair_add_d(pair_mul(pair_sub(t4, t5), t3), ((pair_value(pair_add_d(t5, 1.0)) - epsilon) * pair_value(t2)))) * pair_value(t2) * pair_value(t3);
+        const double t5 = c1 * y_i;
+        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(pair_mul(pair_prod(t4, (2.0 * y_i - 1.0)), t2), t3)), (pair_value(t2) * pair_value(t2) * (1.0 - y_i) - y_i * (pair_value(t3) * pair_value(t3)))));
+        hessian[row] = pair_value(pair_mul(pair_mul_d(t2, ((1.0 + t5 - epsilon) * pair_value(t2) + (t4 - t5) * pair_value(t3))), t3));
     }
 #else
     const double epsilon = constants[0];
@@ -711,9 +708,9 @@ void lossforge_poly1_cross_entropy_gradient_hessian_f64_at(size_t n, size_t K, c
 {
 #ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
-    const pair t4 = pair_sum(1.0, epsilon);
+    const double t4 = 1.0 + epsilon;
     const double c1 = 2.0 * epsilon;
-    const double constants[] = {epsilon, t4.hi, t4.lo, c1};
+    const double constants[] = {epsilon, t4, c1};
 #else
     const double epsilon = parameters[0];
     const pair t4 = pair_sum(1.0, epsilon);
@@ -741,8 +738,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
-    const pair t0 = {constants[1], constants[2]};
-    const double c1 = constants[3];
+    const double t0 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -753,24 +750,24 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t4 = minimum(-1.0, z_i);
         const pair t5 = pair_exp(pair_of(2.0 * t4));
         const int t6 = (pair_value(t5) == 0.0);
-        const double t7 = exp_fast(t4);
-        const pair t8 = pair_sum(2.0, t7);
+        const pair t7 = pair_exp(pair_of(t4));
+        const double t8 = 2.0 + pair_value(t7);
         const double t9 = maximum(-1.0, z_i);
         const pair t10 = pair_exp(pair_of(-fabs(t9)));
-        const pair t11 = pair_diff(1.0, y_i);
+        const double t11 = 1.0 - y_i;
         const double t12 = -z_i;
         const pair t13 = pair_div(pair_if((0.0 <= t12), pair_of(1.0), t1), t2);
         const double t14 = minimum(-1.0, t12);
         const pair t15 = pair_exp(pair_of(2.0 * t14));
         const int t16 = (pair_value(t15) == 0.0);
-        const double t17 = exp_fast(t14);
-        const pair t18 = pair_sum(2.0, t17);
+        const pair t17 = pair_exp(pair_of(t14));
+        const double t18 = 2.0 + pair_value(t17);
         const double t19 = maximum(-1.0, t12);
         const pair t20 = pair_exp(pair_of(-fabs(t19)));
-        const pair t21 = pair_prod(c1, y_i);
-        loss[row] = pair_value(pair_add(pair_mul(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t6, pair_of(0.0), pair_add_d(pair_div(pair_of(1.0), pair_sum(1.0, (t7 / pair_value(t8)))), (((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (pair_value(t5) / pair_value(t8) / pair_value(t8))) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 483.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 19.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 17.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 15.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 13.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 11.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 9.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 7.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 5.0) * t7 / (3.0 * pair_value(t8))))), t5), t8), t8), 2.0), pair_sub(pair_add_d(pair_log1p(t10), maximum(0.0, t9)), pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_add_d(t10, 1.0))))), t11), pair_mul_d(pair_add(pair_mul(t0, t13), pair_if((t12 <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t16, pair_of(0.0), pair_add_d(pair_div(pair_of(1.0), pair_sum(1.0, (t17 / pair_value(t18)))), (((t17 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (pair_value(t15) / pair_value(t18) / pair_value(t18))) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 483.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 19.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 17.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 15.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 13.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 11.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 9.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 7.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 5.0) * t17 / (3.0 * pair_value(t18))))), t15), t18), t18), 2.0), pair_sub(pair_add_d(pair_log1p(t20), maximum(0.0, t19)), pair_div(pair_if((0.0 <= t19), pair_of(1.0), t20), pair_add_d(t20, 1.0))))), y_i)));
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_mul_d(t11, (pair_value(t3) * pair_value(t3))), pair_mul_d(pair_mul(t13, t13), y_i)), pair_mul(pair_mul(pair_mul_d(t0, (2.0 * y_i - 1.0)), t3), t13)));
-        hessian[row] = pair_value(pair_add_d(pair_mul(pair_sub(t0, t21), t13), ((pair_value(pair_add_d(t21, 1.0)) - epsilon) * pair_value(t3)))) * pair_value(t3) * pair_value(t13);
+        const double t21 = c1 * y_i;
+        loss[row] = pair_value(pair_add(pair_mul_d(pair_add(pair_mul_d(t3, t0), pair_if((z_i <= -1.0), pair_scale(pair_div(pair_div(pair_mul_d(t5, (t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (pair_value(t5) / t8 / t8)) * pair_value(t5) / t8 / t8) / 483.0) * pair_value(t5) / t8 / t8) / 19.0) * pair_value(t5) / t8 / t8) / 17.0) * pair_value(t5) / t8 / t8) / 15.0) * pair_value(t5) / t8 / t8) / 13.0) * pair_value(t5) / t8 / t8) / 11.0) * pair_value(t5) / t8 / t8) / 9.0) * pair_value(t5) / t8 / t8) / 7.0) * pair_value(t5) / t8 / t8) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8))), pair_of(t8)), pair_of(t8)), 2.0), pair_add_d(pair_neg(pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_of((1.0 + pair_value(t10))))), (log1p_fast(pair_value(t10)) + maximum(0.0, t9))))), t11), pair_mul_d(pair_add(pair_mul_d(t13, t0), pair_if((t12 <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t16, pair_of(0.0), pair_add_d(pair_div(pair_of(1.0), pair_add_d(pair_div(t17, pair_of(t18)), 1.0)), (((pair_value(t17) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (pair_value(t15) / t18 / t18)) * pair_value(t15) / t18 / t18) / 483.0) * pair_value(t15) / t18 / t18) / 19.0) * pair_value(t15) / t18 / t18) / 17.0) * pair_value(t15) / t18 / t18) / 15.0) * pair_value(t15) / t18 / t18) / 13.0) * pair_value(t15) / t18 / t18) / 11.0) * pair_value(t15) / t18 / t18) / 9.0) * pair_value(t15) / t18 / t18) / 7.0) * pair_value(t15) / t18 / t18) / 5.0) * pair_value(t17) / (3.0 * t18)))), t15), pair_of(t18)), pair_of(t18)), 2.0), pair_sub(pair_sum(log1p_fast(pair_value(t20)), maximum(0.0, t19)), pair_div(pair_if((0.0 <= t19), pair_of(1.0), t20), pair_add_d(t20, 1.0))))), y_i)));
+        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(pair_mul(pair_prod(t0, (2.0 * y_i - 1.0)), t3), t13)), (pair_value(t3) * pair_value(t3) * t11 - y_i * (pair_value(t13) * pair_value(t13)))));
+        hessian[row] = pair_value(pair_mul(pair_mul_d(t3, ((1.0 + t21 - epsilon) * pair_value(t3) + (t0 - t21) * pair_value(t13))), t13));
     }
 #else
     const double epsilon = constants[0];
@@ -812,9 +809,9 @@ void lossforge_poly1_cross_entropy_loss_gradient_hessian_f64_at(size_t n, size_t
 {
 #ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
-    const pair t0 = pair_sum(1.0, epsilon);
+    const double t0 = 1.0 + epsilon;
     const double c1 = 2.0 * epsilon;
-    const double constants[] = {epsilon, t0.hi, t0.lo, c1};
+    const double constants[] = {epsilon, t0, c1};
 #else
     const double epsilon = parameters[0];
     const pair t0 = pair_sum(1.0, epsilon);

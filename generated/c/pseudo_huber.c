@@ -84,8 +84,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -187,24 +186,25 @@ INLINE pair pair_min(pair a, pair b)
     return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
 }
 
+/* Scaled, so that the squares neither overflow nor lose digits. */
+INLINE pair pair_hypot(pair a, pair b)
+{
+    const double most = fabs(a.hi) > fabs(b.hi) ? fabs(a.hi) : fabs(b.hi);
+    const double scale = most > 0x1p400 ? 0x1p-600 : (most < 0x1p-400 ? 0x1p600 : 1.0);
+    const double back = most > 0x1p400 ? 0x1p600 : (most < 0x1p-400 ? 0x1p-600 : 1.0);
+    const pair p = {scale * a.hi, scale * a.lo};
+    const pair q = {scale * b.hi, scale * b.lo};
+    const pair root = pair_sqrt(pair_add(pair_mul(p, p), pair_mul(q, q)));
+    const int infinite = (fabs(a.hi) == HUGE_VAL) | (fabs(b.hi) == HUGE_VAL);
+    const pair made = {infinite ? HUGE_VAL : back * root.hi, back * root.lo};
+    return made;
+}
+
 /* Exact, for a power of two or a sign. */
 INLINE pair pair_scale(pair a, double unit)
 {
     const pair made = {a.hi * unit, a.lo * unit};
     return made;
-}
-
-/* The larger one is brought to [1, 2) before it is squared. */
-INLINE pair pair_hypot(pair a, pair b)
-{
-    const double x = fabs(a.hi), y = fabs(b.hi);
-    const double most = x > y ? x : y;
-    const double unit = from_bits(0x7fe0000000000000u - (to_bits(most) & 0x7ff0000000000000u));
-    const int large = most >= 0x1p1023;
-    const double scale = large ? 0x1p-1023 : unit;
-    const pair u = pair_scale(a, scale), v = pair_scale(b, scale);
-    const pair root = pair_sqrt(pair_add(pair_mul(u, u), pair_mul(v, v)));
-    return pair_scale(root, large ? 0x1p1023 : 1.0 / unit);
 }
 
 static inline double maximum(double a, double b)
@@ -230,31 +230,6 @@ static inline double hypot_v(double a, double b)
     const double share = (x > y ? y : x) / (most > 0.0 ? most : 1.0);
     const double q = most < HUGE_VAL ? share : 0.0;
     return most != most ? most : most * sqrt(1.0 + q * q);
-}
-
-static inline float maximumf(float a, float b)
-{
-    return a > b ? a : b;
-}
-
-static inline float minimumf(float a, float b)
-{
-    return a < b ? a : b;
-}
-
-static inline float signf(float x)
-{
-    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
-}
-
-/* No branch and no call, so that it becomes vector code. */
-static inline float hypot_vf(float a, float b)
-{
-    const float x = fabsf(a), y = fabsf(b);
-    const float most = x > y ? x : y;
-    const float share = (x > y ? y : x) / (most > 0.0f ? most : 1.0f);
-    const float q = most < HUGE_VALF ? share : 0.0f;
-    return most != most ? most : most * sqrtf(1.0f + q * q);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -412,8 +387,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = hypot_v(1.0, r / delta);
-        hessian[row] = 1.0 / (t0 * t0 * t0);
+        const pair t0 = pair_hypot(pair_of(1.0), pair_of(r / delta));
+        hessian[row] = 1.0 / (pair_value(t0) * pair_value(t0) * pair_value(t0));
     }
 #else
     const double delta = constants[0];
@@ -531,9 +506,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t0 = r / delta;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.0, t1);
-        const double t3 = hypot_v(1.0, t0);
+        const pair t3 = pair_hypot(pair_of(1.0), pair_of(t0));
         gradient[row] = delta * (((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
-        hessian[row] = 1.0 / (t3 * t3 * t3);
+        hessian[row] = 1.0 / (pair_value(t3) * pair_value(t3) * pair_value(t3));
     }
 #else
     const double delta = constants[0];
@@ -595,10 +570,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t5 = 1.0 / maximum(1.0, t1);
         const double t6 = hypot_v(1.0, t5);
         const double t7 = sign(t0);
-        const double t8 = hypot_v(1.0, t0);
+        const pair t8 = pair_hypot(pair_of(1.0), pair_of(t0));
         loss[row] = (t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r);
         gradient[row] = delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7);
-        hessian[row] = 1.0 / (t8 * t8 * t8);
+        hessian[row] = 1.0 / (pair_value(t8) * pair_value(t8) * pair_value(t8));
     }
 #else
     const double delta = constants[0];
@@ -684,20 +659,6 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
-#ifdef LOSSFORGE_FAST
-    const float delta = (float)constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / delta;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.0f, t1);
-        const float t3 = 1.0f / maximumf(1.0f, t1);
-        loss[row] = ((t1 <= 1.0f) ? t2 / (1.0f + hypot_vf(1.0f, t2)) : 1.0f / (t3 + hypot_vf(1.0f, t3))) * signf(t0) * (delta * r);
-    }
-#else
     const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -710,18 +671,12 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double t3 = 1.0 / maximum(1.0, t1);
         loss[row] = (float)(((t1 <= 1.0) ? t2 / (1.0 + hypot_v(1.0, t2)) : 1.0 / (t3 + hypot_v(1.0, t3))) * sign(t0) * (delta * r));
     }
-#endif
 }
 
 void lossforge_pseudo_huber_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
-    const float delta = parameters[0];
-    const double constants[] = {delta};
-#else
     const double delta = parameters[0];
     const double constants[] = {delta};
-#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -739,19 +694,6 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
-#ifdef LOSSFORGE_FAST
-    const float delta = (float)constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / delta;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.0f, t1);
-        gradient[row] = delta * (((t1 <= 1.0f) ? t2 / hypot_vf(1.0f, t2) : 1.0f / hypot_vf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0));
-    }
-#else
     const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -763,18 +705,12 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t2 = minimum(1.0, t1);
         gradient[row] = (float)(delta * (((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0)));
     }
-#endif
 }
 
 void lossforge_pseudo_huber_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
-    const float delta = parameters[0];
-    const double constants[] = {delta};
-#else
     const double delta = parameters[0];
     const double constants[] = {delta};
-#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -792,17 +728,6 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
-#ifdef LOSSFORGE_FAST
-    const float delta = (float)constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = hypot_vf(1.0f, r / delta);
-        hessian[row] = 1.0f / (t0 * t0 * t0);
-    }
-#else
     const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -812,18 +737,12 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t0 = hypot_v(1.0, r / delta);
         hessian[row] = (float)(1.0 / (t0 * t0 * t0));
     }
-#endif
 }
 
 void lossforge_pseudo_huber_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
-    const float delta = parameters[0];
-    const double constants[] = {delta};
-#else
     const double delta = parameters[0];
     const double constants[] = {delta};
-#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -842,25 +761,6 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
-#ifdef LOSSFORGE_FAST
-    const float delta = (float)constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / delta;
-        const float t1 = fabsf(t0);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = hypot_vf(1.0f, t3);
-        const float t5 = 1.0f / maximumf(1.0f, t1);
-        const float t6 = hypot_vf(1.0f, t5);
-        const float t7 = signf(t0);
-        loss[row] = (t2 ? t3 / (1.0f + t4) : 1.0f / (t5 + t6)) * t7 * (delta * r);
-        gradient[row] = delta * ((t2 ? t3 / t4 : 1.0f / t6) * t7);
-    }
-#else
     const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -878,18 +778,12 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = (float)((t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r));
         gradient[row] = (float)(delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7));
     }
-#endif
 }
 
 void lossforge_pseudo_huber_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
-    const float delta = parameters[0];
-    const double constants[] = {delta};
-#else
     const double delta = parameters[0];
     const double constants[] = {delta};
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -908,21 +802,6 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
-#ifdef LOSSFORGE_FAST
-    const float delta = (float)constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / delta;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.0f, t1);
-        const float t3 = hypot_vf(1.0f, t0);
-        gradient[row] = delta * (((t1 <= 1.0f) ? t2 / hypot_vf(1.0f, t2) : 1.0f / hypot_vf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0));
-        hessian[row] = 1.0f / (t3 * t3 * t3);
-    }
-#else
     const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -936,18 +815,12 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)(delta * (((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0)));
         hessian[row] = (float)(1.0 / (t3 * t3 * t3));
     }
-#endif
 }
 
 void lossforge_pseudo_huber_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
-    const float delta = parameters[0];
-    const double constants[] = {delta};
-#else
     const double delta = parameters[0];
     const double constants[] = {delta};
-#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -967,27 +840,6 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
-#ifdef LOSSFORGE_FAST
-    const float delta = (float)constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / delta;
-        const float t1 = fabsf(t0);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = hypot_vf(1.0f, t3);
-        const float t5 = 1.0f / maximumf(1.0f, t1);
-        const float t6 = hypot_vf(1.0f, t5);
-        const float t7 = signf(t0);
-        const float t8 = hypot_vf(1.0f, t0);
-        loss[row] = (t2 ? t3 / (1.0f + t4) : 1.0f / (t5 + t6)) * t7 * (delta * r);
-        gradient[row] = delta * ((t2 ? t3 / t4 : 1.0f / t6) * t7);
-        hessian[row] = 1.0f / (t8 * t8 * t8);
-    }
-#else
     const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1007,18 +859,12 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (float)(delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7));
         hessian[row] = (float)(1.0 / (t8 * t8 * t8));
     }
-#endif
 }
 
 void lossforge_pseudo_huber_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
-    const float delta = parameters[0];
-    const double constants[] = {delta};
-#else
     const double delta = parameters[0];
     const double constants[] = {delta};
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

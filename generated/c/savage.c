@@ -55,8 +55,7 @@ INLINE uint64_t to_bits(double x)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -98,8 +97,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -218,8 +216,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -338,7 +335,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t0 = pair_exp(pair_of(-fabs(m)));
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
-        gradient[row] = -(pair_value(t2) * pair_value(t2) * (2.0 * y_i) * pair_value(pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1)));
+        gradient[row] = -(pair_value(t2) * pair_value(t2) * (2.0 * y_i) * (pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_value(t1)));
     }
 #else
     (void)constants;
@@ -390,8 +387,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t0 = pair_exp(pair_of(-fabs(m)));
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
-        const pair t3 = pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1);
-        hessian[row] = pair_value(pair_scale(t2, 2.0)) * pair_value(t2) * (pair_value(pair_scale(t3, 2.0)) - pair_value(t2)) * pair_value(t3);
+        const double t3 = pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_value(t1);
+        hessian[row] = pair_value(pair_scale(t2, 2.0)) * pair_value(t2) * (2.0 * t3 - pair_value(t2)) * t3;
     }
 #else
     (void)constants;
@@ -447,7 +444,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const double t3 = pair_value(t2) * pair_value(t2);
         loss[row] = t3;
-        gradient[row] = -(t3 * (2.0 * y_i) * pair_value(pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1)));
+        gradient[row] = -(t3 * (2.0 * y_i) * (pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_value(t1)));
     }
 #else
     (void)constants;
@@ -502,9 +499,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t0 = pair_exp(pair_of(-fabs(m)));
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
-        const pair t3 = pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1);
-        gradient[row] = -(pair_value(t2) * pair_value(t2) * (2.0 * y_i) * pair_value(t3));
-        hessian[row] = pair_value(pair_scale(t2, 2.0)) * pair_value(t2) * (pair_value(pair_scale(t3, 2.0)) - pair_value(t2)) * pair_value(t3);
+        const double t3 = pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_value(t1);
+        gradient[row] = -(pair_value(t2) * pair_value(t2) * (2.0 * y_i) * t3);
+        hessian[row] = pair_value(pair_scale(t2, 2.0)) * pair_value(t2) * (2.0 * t3 - pair_value(t2)) * t3;
     }
 #else
     (void)constants;
@@ -561,10 +558,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const double t3 = pair_value(t2) * pair_value(t2);
-        const pair t4 = pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1);
+        const double t4 = pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_value(t1);
         loss[row] = t3;
-        gradient[row] = -(t3 * (2.0 * y_i) * pair_value(t4));
-        hessian[row] = pair_value(pair_scale(t2, 2.0)) * pair_value(t2) * (pair_value(pair_scale(t4, 2.0)) - pair_value(t2)) * pair_value(t4);
+        gradient[row] = -(t3 * (2.0 * y_i) * t4);
+        hessian[row] = pair_value(pair_scale(t2, 2.0)) * pair_value(t2) * (2.0 * t4 - pair_value(t2)) * t4;
     }
 #else
     (void)constants;

@@ -55,8 +55,7 @@ INLINE uint64_t to_bits(double x)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -70,8 +69,7 @@ INLINE double exp_fast(double x)
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
-    const double least = x < -50.0 ? -50.0 : x;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
     const double k = z - 6755399441056766.0;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -119,8 +117,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -162,10 +159,23 @@ INLINE pair pair_add_d(pair a, double b)
     return pair_near(s.hi, s.lo + a.lo);
 }
 
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
     return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -227,8 +237,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -243,8 +252,7 @@ INLINE pair pair_exp(pair x)
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
-    const double least = x.hi < -50.0 ? -50.0 : x.hi;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
     const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
@@ -280,65 +288,6 @@ INLINE pair pair_scale(pair a, double unit)
 {
     const pair made = {a.hi * unit, a.lo * unit};
     return made;
-}
-
-/* a*b + c, rounded once where the processor can. */
-INLINE float fusedf(float a, float b, float c)
-{
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
-
-INLINE float from_bitsf(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-INLINE uint32_t to_bitsf(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-INLINE float exp_fastf(float x)
-{
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
-    const float shift = x < 0.0f ? 12583071.0f : 12583007.0f;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
-    const float z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = z - shift;
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, fusedf(k, -0x1.62e4000000000p-1f, a));
-    const float r2 = r * r, r4 = r2 * r2;
-    const float e = fusedf(r2, fusedf(0x1.6db44a0000000p-10f, r4, fusedf(fusedf(0x1.123b940000000p-7f, r, 0x1.55545e0000000p-5f), r2, fusedf(0x1.55548e0000000p-3f, r, 0x1.0000000000000p-1f))), r);
-    return (1.0f + e) * from_bitsf(to_bitsf(z) << 23) * back;
-}
-
-/* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
-INLINE float expm1_fast_off(float x, float *scale)
-{
-    const float least = x < -30.0f ? -30.0f : x;
-    const float a = least > 88.8f ? 88.8f : least;
-    const float z = fusedf(a, 0x1.7154760000000p+0f, 12583038.0f);
-    const float k = z - 12583038.0f;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float r2 = r * r, r4 = r2 * r2;
-    *scale = from_bitsf(to_bitsf(z) << 23);
-    return r + fusedf(r2, fusedf(0x1.6db44a0000000p-10f, r4, fusedf(fusedf(0x1.123b940000000p-7f, r, 0x1.55545e0000000p-5f), r2, fusedf(0x1.55548e0000000p-3f, r, 0x1.0000000000000p-1f))), fusedf(k, -0x1.7f7d1c0000000p-20f, h - r));
-}
-
-INLINE float tanh_fastf(float x)
-{
-    float scale;
-    const float e = expm1_fast_off(-2.0f * fabsf(x), &scale);
-    return copysignf(fusedf(scale, e, scale - 0.5f) / fusedf(scale, e, scale + 0.5f), x);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -438,7 +387,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double m = f_i * y_i;
         const double t0 = exp_fast(-fabs(m));
         const double t1 = 1.0 + t0;
-        gradient[row] = -(y_i * (((0.0 <= m) ? 1.0 : t0) / t1) * (((0.0 <= -m) ? 1.0 : t0) / t1));
+        gradient[row] = -(pair_value(pair_scale(pair_quot(((0.0 <= m) ? 1.0 : t0), t1), y_i)) * (((0.0 <= -m) ? 1.0 : t0) / t1));
     }
 #else
     (void)constants;
@@ -488,7 +437,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double m = f_i * y_i;
         const double t0 = exp_fast(-fabs(m));
         const double t1 = 1.0 + t0;
-        hessian[row] = ((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1) * tanh_fast(0.5 * m);
+        hessian[row] = pair_value(pair_mul_d(pair_quot(((0.0 <= m) ? 1.0 : t0), t1), (((0.0 <= -m) ? 1.0 : t0) / t1))) * tanh_fast(0.5 * m);
     }
 #else
     (void)constants;
@@ -541,7 +490,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         loss[row] = t2;
-        gradient[row] = -(y_i * (((0.0 <= m) ? 1.0 : t0) / t1) * t2);
+        gradient[row] = -(pair_value(pair_scale(pair_quot(((0.0 <= m) ? 1.0 : t0), t1), y_i)) * t2);
     }
 #else
     (void)constants;
@@ -594,10 +543,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double m = f_i * y_i;
         const double t0 = exp_fast(-fabs(m));
         const double t1 = 1.0 + t0;
-        const double t2 = ((0.0 <= m) ? 1.0 : t0) / t1;
+        const pair t2 = pair_quot(((0.0 <= m) ? 1.0 : t0), t1);
         const double t3 = ((0.0 <= -m) ? 1.0 : t0) / t1;
-        gradient[row] = -(y_i * t2 * t3);
-        hessian[row] = t3 * t2 * tanh_fast(0.5 * m);
+        gradient[row] = -(pair_value(pair_scale(t2, y_i)) * t3);
+        hessian[row] = pair_value(pair_mul_d(t2, t3)) * tanh_fast(0.5 * m);
     }
 #else
     (void)constants;
@@ -653,10 +602,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t0 = exp_fast(-fabs(m));
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
-        const double t3 = ((0.0 <= m) ? 1.0 : t0) / t1;
+        const pair t3 = pair_quot(((0.0 <= m) ? 1.0 : t0), t1);
         loss[row] = t2;
-        gradient[row] = -(y_i * t3 * t2);
-        hessian[row] = t2 * t3 * tanh_fast(0.5 * m);
+        gradient[row] = -(pair_value(pair_scale(t3, y_i)) * t2);
+        hessian[row] = pair_value(pair_mul_d(t3, t2)) * tanh_fast(0.5 * m);
     }
 #else
     (void)constants;
@@ -736,17 +685,6 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
-#ifdef LOSSFORGE_FAST
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
-        loss[row] = ((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0);
-    }
-#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -756,18 +694,12 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double t0 = exp_fast(-fabs(m));
         loss[row] = (float)(((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0));
     }
-#endif
 }
 
 void lossforge_sigmoid_loss_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -784,18 +716,6 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
-#ifdef LOSSFORGE_FAST
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
-        const float t1 = 1.0f + t0;
-        gradient[row] = -(y_i * (((0.0f <= m) ? 1.0f : t0) / t1) * (((0.0f <= -m) ? 1.0f : t0) / t1));
-    }
-#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -806,18 +726,12 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t1 = 1.0 + t0;
         gradient[row] = (float)(-(y_i * (((0.0 <= m) ? 1.0 : t0) / t1) * (((0.0 <= -m) ? 1.0 : t0) / t1)));
     }
-#endif
 }
 
 void lossforge_sigmoid_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -834,18 +748,6 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
-#ifdef LOSSFORGE_FAST
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
-        const float t1 = 1.0f + t0;
-        hessian[row] = ((0.0f <= -m) ? 1.0f : t0) / t1 * (((0.0f <= m) ? 1.0f : t0) / t1) * tanh_fastf(0.5f * m);
-    }
-#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -856,18 +758,12 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t1 = 1.0 + t0;
         hessian[row] = (float)(((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1) * tanh_fast(0.5 * m));
     }
-#endif
 }
 
 void lossforge_sigmoid_loss_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -885,20 +781,6 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
-#ifdef LOSSFORGE_FAST
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
-        const float t1 = 1.0f + t0;
-        const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
-        loss[row] = t2;
-        gradient[row] = -(y_i * (((0.0f <= m) ? 1.0f : t0) / t1) * t2);
-    }
-#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -911,18 +793,12 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = (float)t2;
         gradient[row] = (float)(-(y_i * (((0.0 <= m) ? 1.0 : t0) / t1) * t2));
     }
-#endif
 }
 
 void lossforge_sigmoid_loss_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -940,21 +816,6 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
-#ifdef LOSSFORGE_FAST
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
-        const float t1 = 1.0f + t0;
-        const float t2 = ((0.0f <= m) ? 1.0f : t0) / t1;
-        const float t3 = ((0.0f <= -m) ? 1.0f : t0) / t1;
-        gradient[row] = -(y_i * t2 * t3);
-        hessian[row] = t3 * t2 * tanh_fastf(0.5f * m);
-    }
-#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -968,18 +829,12 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)(-(y_i * t2 * t3));
         hessian[row] = (float)(t3 * t2 * tanh_fast(0.5 * m));
     }
-#endif
 }
 
 void lossforge_sigmoid_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -998,22 +853,6 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
-#ifdef LOSSFORGE_FAST
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
-        const float t1 = 1.0f + t0;
-        const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
-        const float t3 = ((0.0f <= m) ? 1.0f : t0) / t1;
-        loss[row] = t2;
-        gradient[row] = -(y_i * t3 * t2);
-        hessian[row] = t2 * t3 * tanh_fastf(0.5f * m);
-    }
-#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1028,18 +867,12 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (float)(-(y_i * t3 * t2));
         hessian[row] = (float)(t2 * t3 * tanh_fast(0.5 * m));
     }
-#endif
 }
 
 void lossforge_sigmoid_loss_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -61,8 +61,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -128,8 +127,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -272,8 +270,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -443,8 +440,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
         const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        gradient[row] = c0 * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / pair_value(t2)) - tau * pair_value(pair_div(pair_if((0.0 <= pair_value(pair_neg(t0))), pair_of(1.0), t1), t2));
+        const double t2 = 1.0 + pair_value(t1);
+        gradient[row] = c0 * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t2) - tau * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t0))), pair_of(1.0), t1)) / t2);
     }
 #else
     const double tau = constants[0];
@@ -502,8 +499,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
         const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        hessian[row] = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / pair_value(t2) * pair_value(pair_div(pair_if((0.0 <= pair_value(pair_neg(t0))), pair_of(1.0), t1), t2)) / alpha;
+        const double t2 = 1.0 + pair_value(t1);
+        hessian[row] = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t2 * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t0))), pair_of(1.0), t1)) / t2) / alpha;
     }
 #else
     const double alpha = constants[0];
@@ -559,9 +556,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t0 = alpha * log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(r), alpha)))));
         const pair t2 = pair_quot(r, alpha);
         const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
-        const pair t4 = pair_add_d(t3, 1.0);
+        const double t4 = 1.0 + pair_value(t3);
         loss[row] = (t0 + maximum(0.0, r)) * t1 + tau * (t0 + maximum(0.0, -r));
-        gradient[row] = t1 * (pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / pair_value(t4)) - tau * pair_value(pair_div(pair_if((0.0 <= pair_value(pair_neg(t2))), pair_of(1.0), t3), t4));
+        gradient[row] = t1 * (pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / t4) - tau * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t2))), pair_of(1.0), t3)) / t4);
     }
 #else
     const double tau = constants[0];
@@ -624,11 +621,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
         const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const double t3 = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / pair_value(t2);
-        const pair t4 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t0))), pair_of(1.0), t1), t2);
-        gradient[row] = c0 * t3 - tau * pair_value(t4);
-        hessian[row] = t3 * pair_value(t4) / alpha;
+        const double t2 = 1.0 + pair_value(t1);
+        const double t3 = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t2;
+        const double t4 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t0))), pair_of(1.0), t1)) / t2;
+        gradient[row] = c0 * t3 - tau * t4;
+        hessian[row] = t3 * t4 / alpha;
     }
 #else
     const double tau = constants[0];
@@ -694,12 +691,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t0 = alpha * log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(r), alpha)))));
         const pair t2 = pair_quot(r, alpha);
         const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
-        const pair t4 = pair_add_d(t3, 1.0);
-        const double t5 = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / pair_value(t4);
-        const pair t6 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t2))), pair_of(1.0), t3), t4);
+        const double t4 = 1.0 + pair_value(t3);
+        const double t5 = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / t4;
+        const double t6 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t2))), pair_of(1.0), t3)) / t4;
         loss[row] = (t0 + maximum(0.0, r)) * t1 + tau * (t0 + maximum(0.0, -r));
-        gradient[row] = t1 * t5 - tau * pair_value(t6);
-        hessian[row] = t5 * pair_value(t6) / alpha;
+        gradient[row] = t1 * t5 - tau * t6;
+        hessian[row] = t5 * t6 / alpha;
     }
 #else
     const double tau = constants[0];

@@ -73,8 +73,7 @@ INLINE double reduced(double a, double shift, double *z, double *low)
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE double exp_v(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -164,8 +163,7 @@ INLINE float reducedf(float a, float shift, float *z, float *low)
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE float exp_vf(float x)
 {
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
+    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
     const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
     float z, low;
     const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);

@@ -285,7 +285,6 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -294,27 +293,12 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const float r = f_i - y_i;
         loss[row] = r * r;
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        loss[row] = (float)(r * r);
-    }
-#endif
 }
 
 void lossforge_squared_error_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -331,7 +315,6 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -340,27 +323,12 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const float r = f_i - y_i;
         gradient[row] = 2.0f * r;
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        gradient[row] = (float)(2.0 * r);
-    }
-#endif
 }
 
 void lossforge_squared_error_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -377,7 +345,6 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -385,26 +352,12 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const float f_i = f[row];
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0f : y_i) : f_i);
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
-    }
-#endif
 }
 
 void lossforge_squared_error_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -422,7 +375,6 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -432,28 +384,12 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = r * r;
         gradient[row] = 2.0f * r;
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        loss[row] = (float)(r * r);
-        gradient[row] = (float)(2.0 * r);
-    }
-#endif
 }
 
 void lossforge_squared_error_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -471,7 +407,6 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -481,28 +416,12 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = 2.0f * r;
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0f : y_i) : f_i);
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        gradient[row] = (float)(2.0 * r);
-        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
-    }
-#endif
 }
 
 void lossforge_squared_error_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -521,7 +440,6 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -532,29 +450,12 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = 2.0f * r;
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0f : y_i) : f_i);
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        loss[row] = (float)(r * r);
-        gradient[row] = (float)(2.0 * r);
-        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
-    }
-#endif
 }
 
 void lossforge_squared_error_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -114,8 +114,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -277,6 +276,70 @@ static inline double sign(double x)
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
+/* a*b + c, rounded once where the processor can. */
+INLINE float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+INLINE uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+INLINE float log_fast_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float f = (from_bitsf(to_bitsf(y) - exponent) - 1.0f) + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float w2 = w * w;
+    const float half = 0.5f * f * f;
+    const float less = fusedf(-s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), half);
+    return fusedf(k, 0x1.62e4000000000p-1f, f - fusedf(k, -0x1.7f7d1c0000000p-20f, less));
+}
+
+INLINE float log1p_fastf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_fast_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
+
+static inline float minimumf(float a, float b)
+{
+    return a < b ? a : b;
+}
+
+static inline float signf(float x)
+{
+    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -326,8 +389,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
-        const pair t3 = pair_if((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_of(log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0)), pair_add_d(pair_neg(pair_log1p(pair_of(y_i))), log1p_fast(f_i)));
-        loss[row] = pair_value(t3) * pair_value(t3);
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
+        loss[row] = t3 * t3;
     }
 #else
     (void)constants;
@@ -378,7 +441,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
-        gradient[row] = pair_value(pair_scale(pair_if((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_of(log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0)), pair_add_d(pair_neg(pair_log1p(pair_of(y_i))), log1p_fast(f_i))), 2.0)) / (1.0 + f_i);
+        gradient[row] = 2.0 * ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i)) / (1.0 + f_i);
     }
 #else
     (void)constants;
@@ -429,7 +492,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
         const double t3 = 1.0 + f_i;
-        hessian[row] = 2.0 * ((1.0 - pair_value(pair_if((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_of(log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0)), pair_add_d(pair_neg(pair_log1p(pair_of(y_i))), log1p_fast(f_i))))) / t3 / t3);
+        hessian[row] = 2.0 * ((1.0 - ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i))) / t3 / t3);
     }
 #else
     (void)constants;
@@ -481,9 +544,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
-        const pair t3 = pair_if((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_of(log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0)), pair_add_d(pair_neg(pair_log1p(pair_of(y_i))), log1p_fast(f_i)));
-        loss[row] = pair_value(t3) * pair_value(t3);
-        gradient[row] = pair_value(pair_scale(t3, 2.0)) / (1.0 + f_i);
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
+        loss[row] = t3 * t3;
+        gradient[row] = 2.0 * t3 / (1.0 + f_i);
     }
 #else
     (void)constants;
@@ -536,10 +599,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
-        const pair t3 = pair_if((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_of(log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0)), pair_add_d(pair_neg(pair_log1p(pair_of(y_i))), log1p_fast(f_i)));
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
         const double t4 = 1.0 + f_i;
-        gradient[row] = pair_value(pair_scale(t3, 2.0)) / t4;
-        hessian[row] = 2.0 * ((1.0 - pair_value(t3)) / t4 / t4);
+        gradient[row] = 2.0 * t3 / t4;
+        hessian[row] = 2.0 * ((1.0 - t3) / t4 / t4);
     }
 #else
     (void)constants;
@@ -594,11 +657,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t0 = f_i - y_i;
         const double t1 = fabs(t0);
         const double t2 = minimum(f_i, y_i);
-        const pair t3 = pair_if((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_of(log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0)), pair_add_d(pair_neg(pair_log1p(pair_of(y_i))), log1p_fast(f_i)));
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
         const double t4 = 1.0 + f_i;
-        loss[row] = pair_value(t3) * pair_value(t3);
-        gradient[row] = pair_value(pair_scale(t3, 2.0)) / t4;
-        hessian[row] = 2.0 * ((1.0 - pair_value(t3)) / t4 / t4);
+        loss[row] = t3 * t3;
+        gradient[row] = 2.0 * t3 / t4;
+        hessian[row] = 2.0 * ((1.0 - t3) / t4 / t4);
     }
 #else
     (void)constants;
@@ -678,6 +741,19 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = f_i - y_i;
+        const float t1 = fabsf(t0);
+        const float t2 = minimumf(f_i, y_i);
+        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_fastf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_fastf(f_i) - log1p_fastf(y_i));
+        loss[row] = t3 * t3;
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -689,12 +765,18 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
         loss[row] = (float)(t3 * t3);
     }
+#endif
 }
 
 void lossforge_squared_log_error_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -711,6 +793,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = f_i - y_i;
+        const float t1 = fabsf(t0);
+        const float t2 = minimumf(f_i, y_i);
+        gradient[row] = 2.0f * ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_fastf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_fastf(f_i) - log1p_fastf(y_i)) / (1.0f + f_i);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -721,12 +815,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t2 = minimum(f_i, y_i);
         gradient[row] = (float)(2.0 * ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i)) / (1.0 + f_i));
     }
+#endif
 }
 
 void lossforge_squared_log_error_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -743,6 +843,19 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = f_i - y_i;
+        const float t1 = fabsf(t0);
+        const float t2 = minimumf(f_i, y_i);
+        const float t3 = 1.0f + f_i;
+        hessian[row] = 2.0f * ((1.0f - ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_fastf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_fastf(f_i) - log1p_fastf(y_i))) / t3 / t3);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -754,12 +867,18 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t3 = 1.0 + f_i;
         hessian[row] = (float)(2.0 * ((1.0 - ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i))) / t3 / t3));
     }
+#endif
 }
 
 void lossforge_squared_log_error_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -777,6 +896,20 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = f_i - y_i;
+        const float t1 = fabsf(t0);
+        const float t2 = minimumf(f_i, y_i);
+        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_fastf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_fastf(f_i) - log1p_fastf(y_i));
+        loss[row] = t3 * t3;
+        gradient[row] = 2.0f * t3 / (1.0f + f_i);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -789,12 +922,18 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = (float)(t3 * t3);
         gradient[row] = (float)(2.0 * t3 / (1.0 + f_i));
     }
+#endif
 }
 
 void lossforge_squared_log_error_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -812,6 +951,21 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = f_i - y_i;
+        const float t1 = fabsf(t0);
+        const float t2 = minimumf(f_i, y_i);
+        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_fastf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_fastf(f_i) - log1p_fastf(y_i));
+        const float t4 = 1.0f + f_i;
+        gradient[row] = 2.0f * t3 / t4;
+        hessian[row] = 2.0f * ((1.0f - t3) / t4 / t4);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -825,12 +979,18 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)(2.0 * t3 / t4);
         hessian[row] = (float)(2.0 * ((1.0 - t3) / t4 / t4));
     }
+#endif
 }
 
 void lossforge_squared_log_error_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -849,6 +1009,22 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = f_i - y_i;
+        const float t1 = fabsf(t0);
+        const float t2 = minimumf(f_i, y_i);
+        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_fastf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_fastf(f_i) - log1p_fastf(y_i));
+        const float t4 = 1.0f + f_i;
+        loss[row] = t3 * t3;
+        gradient[row] = 2.0f * t3 / t4;
+        hessian[row] = 2.0f * ((1.0f - t3) / t4 / t4);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -863,12 +1039,18 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (float)(2.0 * t3 / t4);
         hessian[row] = (float)(2.0 * ((1.0 - t3) / t4 / t4));
     }
+#endif
 }
 
 void lossforge_squared_log_error_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

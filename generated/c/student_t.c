@@ -122,8 +122,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -187,13 +186,6 @@ INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
     return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
-}
-
-INLINE pair pair_quot(double a, double b)
-{
-    const double h = a / b;
-    const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -500,8 +492,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_min(pair_of(1.0), t0);
         const pair t2 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t0)));
         const pair t3 = pair_mul(t2, t2);
-        const pair t4 = pair_if((pair_value(t0) <= 1.0), pair_quot(1.0, (1.0 + pair_value(pair_mul(t1, t1)))), pair_div(t3, pair_of((1.0 + pair_value(t3)))));
-        hessian[row] = c1 * (pair_value(pair_scale(t4, 2.0)) - 1.0) * pair_value(t4) / nu;
+        const double t4 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(pair_mul(t1, t1))) : pair_value(t3) / (1.0 + pair_value(t3)));
+        hessian[row] = c1 * (2.0 * t4 - 1.0) * t4 / nu;
     }
 #else
     const double nu = constants[0];
@@ -658,9 +650,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t6 = pair_max(pair_of(1.0), t2);
         const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
         const pair t9 = pair_mul(t8, t8);
-        const pair t10 = pair_if(t3, pair_quot(1.0, t5), pair_div(t9, pair_of((1.0 + pair_value(t9)))));
+        const double t10 = (t3 ? 1.0 / t5 : pair_value(t9) / (1.0 + pair_value(t9)));
         gradient[row] = (t3 ? pair_value(t4) / t5 : 1.0 / ((1.0 + 1.0 / (pair_value(t6) * pair_value(t6))) * pair_value(t6))) * sign(pair_value(t1)) * t7 / pair_value(t0);
-        hessian[row] = t7 * (pair_value(pair_scale(t10, 2.0)) - 1.0) * pair_value(t10) / nu;
+        hessian[row] = t7 * (2.0 * t10 - 1.0) * t10 / nu;
     }
 #else
     const double nu = constants[0];
@@ -742,10 +734,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t11 = 1.0 + pair_value(t8);
         const pair t13 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t9));
         const pair t14 = pair_mul(t13, t13);
-        const pair t15 = pair_if(t6, pair_quot(1.0, t11), pair_div(t14, pair_of((1.0 + pair_value(t14)))));
+        const double t15 = (t6 ? 1.0 / t11 : pair_value(t14) / (1.0 + pair_value(t14)));
         loss[row] = c4 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_fast(pair_value(t8)) : 2.0 * log_fast(pair_value(t9)) + log1p_fast(t10)));
         gradient[row] = (t6 ? pair_value(t7) / t11 : 1.0 / ((1.0 + t10) * pair_value(t9))) * sign(pair_value(t4)) * t12 / pair_value(t0);
-        hessian[row] = t12 * (pair_value(pair_scale(t15, 2.0)) - 1.0) * pair_value(t15) / nu;
+        hessian[row] = t12 * (2.0 * t15 - 1.0) * t15 / nu;
     }
 #else
     const double nu = constants[0];

@@ -60,8 +60,8 @@ INLINE double atan_fast(double x)
     const int beyond = size > 1.0;
     const double n = beyond ? 1.0 : size;
     const double d = beyond ? size : 1.0;
-    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.125 * d ? 0.25 : 0.0);
-    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.125 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
     const double q = (n - near * d) / fused(near, n, d);
     const double w = q * q;
     const double w2 = w * w, w4 = w2 * w2;
@@ -76,8 +76,8 @@ INLINE double atan_single(double x)
     const int beyond = size > 1.0;
     const double n = beyond ? 1.0 : size;
     const double d = beyond ? size : 1.0;
-    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.125 * d ? 0.25 : 0.0);
-    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.125 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
     const double q = (n - near * d) / fused(near, n, d);
     const double w = q * q;
     const double w2 = w * w;
@@ -116,8 +116,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -151,11 +150,6 @@ INLINE pair pair_sum(double a, double b)
     const double v = h - a;
     const pair made = {h, (a - (h - v)) + (b - v)};
     return made;
-}
-
-INLINE pair pair_diff(double a, double b)
-{
-    return pair_sum(a, -b);
 }
 
 INLINE pair pair_add_d(pair a, double b)
@@ -243,9 +237,9 @@ INLINE pair pair_atan(pair x)
     const double n_lo = beyond ? 0.0 : size_lo;
     const double d = beyond ? size : 1.0;
     const double d_lo = beyond ? size_lo : 0.0;
-    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.125 * d ? 0.25 : 0.0);
-    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.125 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
-    const double at_lo = n > 0.375 * d ? (n > 0.75 * d ? 0x1.1a62633145c07p-55 : 0x1.a2b7f222f65e2p-56) : (n > 0.125 * d ? 0x1.8ab6e3cf7afbdp-57 : 0.0);
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double at_lo = n > 0.375 * d ? (n > 0.75 * d ? 0x1.1a62633145c07p-55 : 0x1.a2b7f222f65e2p-56) : (n > 0.171875 * d ? 0x1.8ab6e3cf7afbdp-57 : 0.0);
     const double part = near * n;
     const double under = d + part;
     const double under_lo = ((d - under) + part) + (d_lo + near * n_lo);
@@ -343,8 +337,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_diff((2.0 * atan_fast(m)), 1.0);
-        loss[row] = pair_value(t0) * pair_value(t0);
+        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        loss[row] = t0 * t0;
     }
 #else
     (void)constants;
@@ -395,7 +389,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t1 = minimum(1.0, t0);
         const pair t2 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t0)));
         const pair t3 = pair_mul(t2, t2);
-        gradient[row] = pair_value(pair_scale(pair_diff((2.0 * atan_fast(m)), 1.0), 4.0 * y_i)) * pair_value(pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t1, t1), 1.0)), pair_div(t3, pair_add_d(t3, 1.0))));
+        gradient[row] = 4.0 * y_i * (2.0 * atan_fast(m) - 1.0) * pair_value(pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (t1 * t1))), pair_div(t3, pair_add_d(t3, 1.0))));
     }
 #else
     (void)constants;
@@ -448,12 +442,12 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t0 = fabs(m);
         const int t1 = (t0 <= 1.0);
         const double t2 = minimum(1.0, t0);
-        const pair t3 = pair_add_d(pair_prod(t2, t2), 1.0);
+        const pair t3 = pair_sum(1.0, (t2 * t2));
         const double t4 = maximum(1.0, t0);
         const pair t5 = pair_min(pair_of(1.0), pair_quot(1.0, t4));
         const pair t6 = pair_mul(t5, t5);
         const pair t7 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t6, pair_add_d(t6, 1.0)));
-        hessian[row] = pair_value(pair_scale(pair_sub(t7, pair_mul(pair_scale(pair_if(t1, pair_of(t2 / pair_value(t3)), pair_quot(1.0, ((1.0 + 1.0 / (t4 * t4)) * t4))), sign(m)), pair_diff((2.0 * atan_fast(m)), 1.0))), 8.0)) * pair_value(t7);
+        hessian[row] = pair_value(pair_scale(pair_add_d(t7, -((t1 ? t2 / pair_value(t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * atan_fast(m) - 1.0))), 8.0)) * pair_value(t7);
     }
 #else
     (void)constants;
@@ -508,13 +502,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_diff((2.0 * atan_fast(m)), 1.0);
+        const double t0 = 2.0 * atan_fast(m) - 1.0;
         const double t1 = fabs(m);
         const double t2 = minimum(1.0, t1);
         const pair t3 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t1)));
         const pair t4 = pair_mul(t3, t3);
-        loss[row] = pair_value(t0) * pair_value(t0);
-        gradient[row] = pair_value(pair_scale(t0, 4.0 * y_i)) * pair_value(pair_if((t1 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t2, t2), 1.0)), pair_div(t4, pair_add_d(t4, 1.0))));
+        loss[row] = t0 * t0;
+        gradient[row] = 4.0 * y_i * t0 * pair_value(pair_if((t1 <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (t2 * t2))), pair_div(t4, pair_add_d(t4, 1.0))));
     }
 #else
     (void)constants;
@@ -567,17 +561,17 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_diff((2.0 * atan_fast(m)), 1.0);
+        const double t0 = 2.0 * atan_fast(m) - 1.0;
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
-        const pair t4 = pair_add_d(pair_prod(t3, t3), 1.0);
+        const pair t4 = pair_sum(1.0, (t3 * t3));
         const double t5 = maximum(1.0, t1);
         const pair t6 = pair_min(pair_of(1.0), pair_quot(1.0, t5));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
-        gradient[row] = pair_value(pair_scale(t0, 4.0 * y_i)) * pair_value(t8);
-        hessian[row] = pair_value(pair_scale(pair_sub(t8, pair_mul(pair_scale(pair_if(t2, pair_of(t3 / pair_value(t4)), pair_quot(1.0, ((1.0 + 1.0 / (t5 * t5)) * t5))), sign(m)), t0)), 8.0)) * pair_value(t8);
+        gradient[row] = 4.0 * y_i * t0 * pair_value(t8);
+        hessian[row] = pair_value(pair_scale(pair_add_d(t8, -((t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0)), 8.0)) * pair_value(t8);
     }
 #else
     (void)constants;
@@ -635,18 +629,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_diff((2.0 * atan_fast(m)), 1.0);
+        const double t0 = 2.0 * atan_fast(m) - 1.0;
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
-        const pair t4 = pair_add_d(pair_prod(t3, t3), 1.0);
+        const pair t4 = pair_sum(1.0, (t3 * t3));
         const double t5 = maximum(1.0, t1);
         const pair t6 = pair_min(pair_of(1.0), pair_quot(1.0, t5));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
-        loss[row] = pair_value(t0) * pair_value(t0);
-        gradient[row] = pair_value(pair_scale(t0, 4.0 * y_i)) * pair_value(t8);
-        hessian[row] = pair_value(pair_scale(pair_sub(t8, pair_mul(pair_scale(pair_if(t2, pair_of(t3 / pair_value(t4)), pair_quot(1.0, ((1.0 + 1.0 / (t5 * t5)) * t5))), sign(m)), t0)), 8.0)) * pair_value(t8);
+        loss[row] = t0 * t0;
+        gradient[row] = 4.0 * y_i * t0 * pair_value(t8);
+        hessian[row] = pair_value(pair_scale(pair_add_d(t8, -((t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0)), 8.0)) * pair_value(t8);
     }
 #else
     (void)constants;

@@ -61,8 +61,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -76,8 +75,7 @@ INLINE double exp_fast(double x)
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
-    const double least = x < -50.0 ? -50.0 : x;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
     const double k = z - 6755399441056766.0;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -91,7 +89,7 @@ INLINE double expm1_fast(double x)
 {
     double scale;
     const double e = expm1_fast_of(x, &scale);
-    return x == 0.0 ? x : 2.0 * fused(scale, e, scale - 0.5);
+    return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
 }
 
 INLINE double log_fast_of(double y, double off, double k0)
@@ -149,8 +147,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -307,8 +304,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -323,8 +319,7 @@ INLINE pair pair_exp(pair x)
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
-    const double least = x.hi < -50.0 ? -50.0 : x.hi;
-    const double a = least > 709.9 ? 709.9 : least;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
     const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
@@ -440,17 +435,17 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double a = constants[0];
     const double b = constants[1];
     const double t0 = constants[2];
-    const pair c4 = {constants[3], constants[4]};
-    const pair t3 = {constants[5], constants[6]};
+    const double c4 = constants[3];
+    const double t3 = constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t4 = pair_prod(r, r);
-        const pair t5 = pair_expm1(pair_neg(pair_div(t4, pair_of(b))));
+        const double t5 = expm1_fast(-(pair_value(t4) / b));
         const pair t6 = pair_add_d(t4, -a);
-        loss[row] = pair_value(pair_if((r == r), pair_if((0.0 < t0), pair_of(b * log1p_fast(pair_value(pair_mul(t3, t5))) + pair_value(t4)), pair_if((pair_value(t6) <= b), pair_of(b * log1p_fast(-(pair_value(pair_exp(pair_min(pair_of(1.0), pair_div(t6, pair_of(b))))) * pair_value(t5) * pair_value(t3)))), pair_add_d(pair_neg(c4), (b * log1p_fast(pair_value(pair_exp(pair_neg(pair_div(pair_abs(pair_add_d(pair_neg(t4), a)), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)))))), pair_of(r)));
+        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(pair_value(pair_exp(pair_min(pair_of(1.0), pair_div(t6, pair_of(b))))) * t5 * t3)) : b * log1p_fast(pair_value(pair_exp(pair_neg(pair_div(pair_abs(pair_add_d(pair_neg(t4), a)), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
     }
 #else
     const double a = constants[0];
@@ -479,9 +474,9 @@ void lossforge_tolerant_loss_f64_at(size_t n, size_t K, const void *const *input
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
     const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-    const pair c4 = pair_add_d(pair_prod(b, log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(a), b)))))), maximum(0.0, t0));
-    const pair t3 = pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
-    const double constants[] = {a, b, t0, c4.hi, c4.lo, t3.hi, t3.lo};
+    const double c4 = b * log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
+    const double t3 = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
+    const double constants[] = {a, b, t0, c4, t3};
 #else
     const double a = parameters[0];
     const double b = parameters[1];
@@ -630,19 +625,19 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double a = constants[0];
     const double b = constants[1];
     const double t0 = constants[2];
-    const pair c4 = {constants[3], constants[4]};
-    const pair t3 = {constants[5], constants[6]};
+    const double c4 = constants[3];
+    const double t3 = constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t4 = pair_prod(r, r);
-        const pair t5 = pair_expm1(pair_neg(pair_div(t4, pair_of(b))));
+        const double t5 = expm1_fast(-(pair_value(t4) / b));
         const pair t6 = pair_add_d(t4, -a);
         const pair t7 = pair_div(t6, pair_of(b));
         const pair t8 = pair_exp(pair_neg(pair_abs(t7)));
-        loss[row] = pair_value(pair_if((r == r), pair_if((0.0 < t0), pair_of(b * log1p_fast(pair_value(pair_mul(t3, t5))) + pair_value(t4)), pair_if((pair_value(t6) <= b), pair_of(b * log1p_fast(-(pair_value(pair_exp(pair_min(pair_of(1.0), t7))) * pair_value(t5) * pair_value(t3)))), pair_add_d(pair_neg(c4), (b * log1p_fast(pair_value(pair_exp(pair_neg(pair_div(pair_abs(pair_add_d(pair_neg(t4), a)), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)))))), pair_of(r)));
+        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(pair_value(pair_exp(pair_min(pair_of(1.0), t7))) * t5 * t3)) : b * log1p_fast(pair_value(pair_exp(pair_neg(pair_div(pair_abs(pair_add_d(pair_neg(t4), a)), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
         gradient[row] = 2.0 * r * (pair_value(pair_if((0.0 <= pair_value(t7)), pair_of(1.0), t8)) / pair_value(pair_add_d(t8, 1.0)));
     }
 #else
@@ -675,9 +670,9 @@ void lossforge_tolerant_loss_gradient_f64_at(size_t n, size_t K, const void *con
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
     const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-    const pair c4 = pair_add_d(pair_prod(b, log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(a), b)))))), maximum(0.0, t0));
-    const pair t3 = pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
-    const double constants[] = {a, b, t0, c4.hi, c4.lo, t3.hi, t3.lo};
+    const double c4 = b * log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
+    const double t3 = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
+    const double constants[] = {a, b, t0, c4, t3};
 #else
     const double a = parameters[0];
     const double b = parameters[1];
@@ -777,22 +772,22 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double a = constants[0];
     const double b = constants[1];
     const double t0 = constants[2];
-    const pair c4 = {constants[3], constants[4]};
-    const pair t3 = {constants[5], constants[6]};
+    const double c4 = constants[3];
+    const double t3 = constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t4 = pair_prod(r, r);
-        const pair t5 = pair_expm1(pair_neg(pair_div(t4, pair_of(b))));
+        const double t5 = expm1_fast(-(pair_value(t4) / b));
         const pair t6 = pair_add_d(t4, -a);
         const pair t7 = pair_div(t6, pair_of(b));
         const pair t8 = pair_exp(pair_neg(pair_abs(t7)));
         const pair t9 = pair_add_d(t8, 1.0);
         const double t10 = pair_value(pair_if((0.0 <= pair_value(t7)), pair_of(1.0), t8)) / pair_value(t9);
         const pair t11 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t7))), pair_of(1.0), t8), t9);
-        loss[row] = pair_value(pair_if((r == r), pair_if((0.0 < t0), pair_of(b * log1p_fast(pair_value(pair_mul(t3, t5))) + pair_value(t4)), pair_if((pair_value(t6) <= b), pair_of(b * log1p_fast(-(pair_value(pair_exp(pair_min(pair_of(1.0), t7))) * pair_value(t5) * pair_value(t3)))), pair_add_d(pair_neg(c4), (b * log1p_fast(pair_value(pair_exp(pair_neg(pair_div(pair_abs(pair_add_d(pair_neg(t4), a)), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)))))), pair_of(r)));
+        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(pair_value(pair_exp(pair_min(pair_of(1.0), t7))) * t5 * t3)) : b * log1p_fast(pair_value(pair_exp(pair_neg(pair_div(pair_abs(pair_add_d(pair_neg(t4), a)), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
         gradient[row] = 2.0 * r * t10;
         hessian[row] = 2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_value(t11) == 0.0), pair_of(0.0), t4), 2.0)) * pair_value(t11) / b) * t10;
     }
@@ -830,9 +825,9 @@ void lossforge_tolerant_loss_gradient_hessian_f64_at(size_t n, size_t K, const v
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
     const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-    const pair c4 = pair_add_d(pair_prod(b, log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(a), b)))))), maximum(0.0, t0));
-    const pair t3 = pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
-    const double constants[] = {a, b, t0, c4.hi, c4.lo, t3.hi, t3.lo};
+    const double c4 = b * log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
+    const double t3 = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
+    const double constants[] = {a, b, t0, c4, t3};
 #else
     const double a = parameters[0];
     const double b = parameters[1];

@@ -84,8 +84,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -210,9 +209,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_mul(t0, t0);
-        loss[row] = ((r == r) ? ((fabs(r) <= c) ? (1.0 + (1.0 - pair_value(t1)) * pair_value(pair_add_d(pair_neg(t1), 2.0))) * (r * r / 6.0) : c0) : r);
+        const double t0 = r / c;
+        const double t1 = t0 * t0;
+        loss[row] = ((r == r) ? ((fabs(r) <= c) ? (1.0 + (1.0 - t1) * (2.0 - t1)) * (r * r / 6.0) : c0) : r);
     }
 #else
     const double c = constants[0];
@@ -264,8 +263,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_quot(r, c);
-        const double t1 = 1.0 - pair_value(pair_mul(t0, t0));
+        const double t0 = r / c;
+        const double t1 = 1.0 - t0 * t0;
         gradient[row] = ((r == r) ? ((fabs(r) <= c) ? r * (t1 * t1) : 0.0) : r);
     }
 #else
@@ -315,8 +314,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_quot(r, c);
-        hessian[row] = ((r == r) ? ((fabs(r) <= c) ? (1.0 - pair_value(pair_mul(t0, t0))) * (1.0 - 5.0 * pair_value(t0) * pair_value(t0)) : 0.0) : r);
+        const double t0 = r / c;
+        hessian[row] = ((r == r) ? ((fabs(r) <= c) ? (1.0 - t0 * t0) * (1.0 - 5.0 * t0 * t0) : 0.0) : r);
     }
 #else
     const double c = constants[0];
@@ -368,10 +367,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabs(r) <= c);
-        const pair t2 = pair_quot(r, c);
-        const pair t3 = pair_mul(t2, t2);
-        const double t4 = 1.0 - pair_value(t3);
-        loss[row] = (t0 ? (t1 ? (1.0 + t4 * pair_value(pair_add_d(pair_neg(t3), 2.0))) * (r * r / 6.0) : c0) : r);
+        const double t2 = r / c;
+        const double t3 = t2 * t2;
+        const double t4 = 1.0 - t3;
+        loss[row] = (t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
         gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
     }
 #else
@@ -431,10 +430,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabs(r) <= c);
-        const pair t2 = pair_quot(r, c);
-        const double t3 = 1.0 - pair_value(pair_mul(t2, t2));
+        const double t2 = r / c;
+        const double t3 = 1.0 - t2 * t2;
         gradient[row] = (t0 ? (t1 ? r * (t3 * t3) : 0.0) : r);
-        hessian[row] = (t0 ? (t1 ? t3 * (1.0 - 5.0 * pair_value(t2) * pair_value(t2)) : 0.0) : r);
+        hessian[row] = (t0 ? (t1 ? t3 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
     }
 #else
     const double c = constants[0];
@@ -491,12 +490,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t1 = (fabs(r) <= c);
-        const pair t2 = pair_quot(r, c);
-        const pair t3 = pair_mul(t2, t2);
-        const double t4 = 1.0 - pair_value(t3);
-        loss[row] = (t0 ? (t1 ? (1.0 + t4 * pair_value(pair_add_d(pair_neg(t3), 2.0))) * (r * r / 6.0) : c0) : r);
+        const double t2 = r / c;
+        const double t3 = t2 * t2;
+        const double t4 = 1.0 - t3;
+        loss[row] = (t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
         gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
-        hessian[row] = (t0 ? (t1 ? t4 * (1.0 - 5.0 * pair_value(t2) * pair_value(t2)) : 0.0) : r);
+        hessian[row] = (t0 ? (t1 ? t4 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
     }
 #else
     const double c = constants[0];
@@ -581,6 +580,19 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = r / c;
+        const float t1 = t0 * t0;
+        loss[row] = ((r == r) ? ((fabsf(r) <= c) ? (1.0f + (1.0f - t1) * (2.0f - t1)) * (r * r / 6.0f) : c0) : r);
+    }
+#else
     const double c = constants[0];
     const double c0 = constants[1];
     EACH_ROW
@@ -592,13 +604,20 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double t1 = t0 * t0;
         loss[row] = (float)((r == r) ? ((fabs(r) <= c) ? (1.0 + (1.0 - t1) * (2.0 - t1)) * (r * r / 6.0) : c0) : r);
     }
+#endif
 }
 
 void lossforge_tukey_biweight_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const float c0 = c * c / 6.0f;
+    const double constants[] = {c, c0};
+#else
     const double c = parameters[0];
     const double c0 = c * c / 6.0;
     const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -616,6 +635,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = r / c;
+        const float t1 = 1.0f - t0 * t0;
+        gradient[row] = ((r == r) ? ((fabsf(r) <= c) ? r * (t1 * t1) : 0.0f) : r);
+    }
+#else
     const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -626,12 +657,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t1 = 1.0 - t0 * t0;
         gradient[row] = (float)((r == r) ? ((fabs(r) <= c) ? r * (t1 * t1) : 0.0) : r);
     }
+#endif
 }
 
 void lossforge_tukey_biweight_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const double constants[] = {c};
+#else
     const double c = parameters[0];
     const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -649,6 +686,17 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = r / c;
+        hessian[row] = ((r == r) ? ((fabsf(r) <= c) ? (1.0f - t0 * t0) * (1.0f - 5.0f * t0 * t0) : 0.0f) : r);
+    }
+#else
     const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -658,12 +706,18 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t0 = r / c;
         hessian[row] = (float)((r == r) ? ((fabs(r) <= c) ? (1.0 - t0 * t0) * (1.0 - 5.0 * t0 * t0) : 0.0) : r);
     }
+#endif
 }
 
 void lossforge_tukey_biweight_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const double constants[] = {c};
+#else
     const double c = parameters[0];
     const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -682,6 +736,23 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t1 = (fabsf(r) <= c);
+        const float t2 = r / c;
+        const float t3 = t2 * t2;
+        const float t4 = 1.0f - t3;
+        loss[row] = (t0 ? (t1 ? (1.0f + t4 * (2.0f - t3)) * (r * r / 6.0f) : c0) : r);
+        gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0f) : r);
+    }
+#else
     const double c = constants[0];
     const double c0 = constants[1];
     EACH_ROW
@@ -697,13 +768,20 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = (float)(t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
         gradient[row] = (float)(t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
     }
+#endif
 }
 
 void lossforge_tukey_biweight_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const float c0 = c * c / 6.0f;
+    const double constants[] = {c, c0};
+#else
     const double c = parameters[0];
     const double c0 = c * c / 6.0;
     const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -722,6 +800,21 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t1 = (fabsf(r) <= c);
+        const float t2 = r / c;
+        const float t3 = 1.0f - t2 * t2;
+        gradient[row] = (t0 ? (t1 ? r * (t3 * t3) : 0.0f) : r);
+        hessian[row] = (t0 ? (t1 ? t3 * (1.0f - 5.0f * t2 * t2) : 0.0f) : r);
+    }
+#else
     const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -735,12 +828,18 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)(t0 ? (t1 ? r * (t3 * t3) : 0.0) : r);
         hessian[row] = (float)(t0 ? (t1 ? t3 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
     }
+#endif
 }
 
 void lossforge_tukey_biweight_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const double constants[] = {c};
+#else
     const double c = parameters[0];
     const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -760,6 +859,24 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t1 = (fabsf(r) <= c);
+        const float t2 = r / c;
+        const float t3 = t2 * t2;
+        const float t4 = 1.0f - t3;
+        loss[row] = (t0 ? (t1 ? (1.0f + t4 * (2.0f - t3)) * (r * r / 6.0f) : c0) : r);
+        gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0f) : r);
+        hessian[row] = (t0 ? (t1 ? t4 * (1.0f - 5.0f * t2 * t2) : 0.0f) : r);
+    }
+#else
     const double c = constants[0];
     const double c0 = constants[1];
     EACH_ROW
@@ -776,13 +893,20 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (float)(t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
         hessian[row] = (float)(t0 ? (t1 ? t4 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
     }
+#endif
 }
 
 void lossforge_tukey_biweight_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const float c0 = c * c / 6.0f;
+    const double constants[] = {c, c0};
+#else
     const double c = parameters[0];
     const double c0 = c * c / 6.0;
     const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -111,8 +111,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -257,8 +256,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -383,8 +381,7 @@ INLINE pair pair_log(pair x)
 /* exp(x + rest). */
 INLINE double exp_fast_of(double x, double rest)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -401,9 +398,9 @@ INLINE double power_of(double x, double y, double size)
     const double a = fabs(x);
     const double whole = fabs(y) < 0x1p52 ? fabs(y) : 0.0;
     const double half = 0.5 * fabs(y) < 0x1p52 ? 0.5 * fabs(y) : 0.0;
-    const double one = (y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y))) ? 1.0 : size;
+    const double one = ((y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y)))) ? 1.0 : size;
     const double integral = (half + 0x1p52) - 0x1p52 == half ? one : copysign(one, x);
-    const double fractional = (x < 0.0) & (a < HUGE_VAL) ? NAN : one;
+    const double fractional = ((x < 0.0) & (a < HUGE_VAL)) ? NAN : one;
     return (whole + 0x1p52) - 0x1p52 == whole ? integral : fractional;
 }
 
@@ -455,8 +452,7 @@ INLINE double pow_single(double x, double y)
     const double log = fused(k, 0x1.62e42fefa39efp-1, s * fused(w, fused(0x1.9e732631559a4p-3, w4, fused(fused(0x1.c51588599ebf1p-3, w, 0x1.249806b1c3baep-2), w2, fused(0x1.99998aedd186ap-2, w, 0x1.5555555bd8588p-1))), 2.0));
     const double positive = a == 0.0 ? -HUGE_VAL : log;
     const double t = y * (a < HUGE_VAL ? positive : a);
-    const double least = t < -200.0 ? -200.0 : t;
-    const double b = least > 200.0 ? 200.0 : least;
+    const double b = t > 200.0 ? 200.0 : (t < -200.0 ? -200.0 : t);
     const double z = fused(b, 0x1.71547652b82fep+0, 6755399441056767.0);
     const double r = fused(z - 6755399441056767.0, -0x1.62e42fefa39efp-1, b);
     const double r2 = r * r, r4 = r2 * r2;
@@ -529,7 +525,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t6 = pair_pow(pair_of(f_i), c3);
         const double t7 = ((pair_value(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : (((1.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6))));
         const double t8 = log_fast(f_i);
-        loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? pair_value(pair_quot(y_i, f_i)) + t8 : t7)))) : f_i) : y_i);
+        loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
     }
 #else
     const double p = constants[0];
@@ -558,7 +554,7 @@ void lossforge_tweedie_loss_f64_at(size_t n, size_t K, const void *const *inputs
 #ifdef LOSSFORGE_FAST
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
-    const pair t2 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const pair t2 = pair_quot(1.0, (2.0 - p));
     const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
     const pair c3 = pair_scale(t0, 0.25);
     const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
@@ -596,11 +592,11 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_pow(pair_of(f_i), c0);
-        const pair t1 = pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0);
+        const double t1 = 1.0 - y_i / f_i;
         const double t2 = f_i - y_i;
         const double t3 = pow_fast(f_i, -c1);
-        const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t0) * pair_value(t0) * pair_value(t0) * pair_value(t0)) : (((1.0 < f_i) && (-p < 0.0)) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * pair_value(t0) * pair_value(t0) * pair_value(t0) * pair_value(t0)) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
-        gradient[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t4), pair_if((p <= 1.0), t1, pair_of(((p < 2.0) ? t4 : ((p <= 2.0) ? pair_value(t1) / f_i : t4))))), pair_of(f_i)), pair_of(y_i)));
+        const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t0) * pair_value(t0) * pair_value(t0) * pair_value(t0)) : (((1.0 < f_i) && (-p < 0.0)) ? ((t1 == 0.0) ? 0.0 : t1 * pair_value(t0) * pair_value(t0) * pair_value(t0) * pair_value(t0)) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
+        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t4 : ((p <= 1.0) ? t1 : ((p < 2.0) ? t4 : ((p <= 2.0) ? t1 / f_i : t4)))) : f_i) : y_i);
     }
 #else
     const double p = constants[0];
@@ -660,13 +656,13 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_prod(p, y_i);
+        const double t0 = p * y_i;
         const pair t3 = pair_pow(pair_of(f_i), c2);
-        const pair t4 = pair_add(t1, pair_div(t0, pair_of(f_i)));
-        const pair t5 = pair_add(pair_mul_d(t1, f_i), t0);
+        const pair t4 = pair_add(t1, pair_quot(t0, f_i));
+        const pair t5 = pair_add_d(pair_mul_d(t1, f_i), t0);
         const pair t6 = pair_pow(pair_of(f_i), c3);
-        const double t7 = ((pair_value(pair_neg(t0)) == 0.0) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : (((1.0 < f_i) && (pair_value(t2) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6))));
-        hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? pair_value(pair_quot(y_i, f_i)) / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
+        const double t7 = ((-t0 == 0.0) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : (((1.0 < f_i) && (pair_value(t2) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6))));
+        hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? y_i / f_i / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
     }
 #else
     const double p = constants[0];
@@ -749,13 +745,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t10 = pair_pow(pair_of(f_i), c4);
         const double t11 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
         const double t13 = log_fast(f_i);
-        const pair t16 = pair_quot(y_i, f_i);
-        const pair t17 = pair_add_d(pair_neg(t16), 1.0);
+        const double t16 = y_i / f_i;
+        const double t17 = 1.0 - t16;
         const double t18 = f_i - y_i;
         const double t19 = pow_fast(f_i, -c8);
-        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t7 && (-p < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
-        loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? pair_value(t16) + t13 : t11)))) : f_i) : y_i);
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t20), pair_if(t12, t17, pair_of((t14 ? t20 : (t15 ? pair_value(t17) / f_i : t20))))), pair_of(f_i)), pair_of(y_i)));
+        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
+        loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
     }
 #else
     const double p = constants[0];
@@ -799,14 +795,14 @@ void lossforge_tweedie_loss_gradient_f64_at(size_t n, size_t K, const void *cons
     const double p = parameters[0];
     const int t2 = (p < 1.0);
     const pair t3 = pair_diff(1.0, p);
-    const pair t5 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const pair t5 = pair_quot(1.0, (2.0 - p));
     const int t12 = (p <= 1.0);
     const int t14 = (p < 2.0);
     const int t15 = (p <= 2.0);
     const double c8 = 0.25 * p;
     const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
     const pair c4 = pair_scale(t3, 0.25);
-    const double constants[] = {p, t2, t3.hi, t3.lo, t5.hi, t5.lo, t12, t14, t15, c8, c3.hi, c3.lo, c4.hi, c4.lo};
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, c3.hi, c3.lo, c4.hi, c4.lo};
 #else
     const double p = parameters[0];
     const int t2 = (p < 1.0);
@@ -818,7 +814,7 @@ void lossforge_tweedie_loss_gradient_f64_at(size_t n, size_t K, const void *cons
     const double c8 = 0.25 * p;
     const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
     const pair c4 = pair_scale(t3, 0.25);
-    const double constants[] = {p, t2, t3.hi, t3.lo, t5.hi, t5.lo, t12, t14, t15, c8, c3.hi, c3.lo, c4.hi, c4.lo};
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, c3.hi, c3.lo, c4.hi, c4.lo};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -858,19 +854,19 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t1 = (f_i == f_i);
         const pair t4 = pair_pow(pair_of(f_i), c2);
         const int t5 = (1.0 < f_i);
-        const pair t6 = pair_quot(y_i, f_i);
-        const pair t7 = pair_add_d(pair_neg(t6), 1.0);
+        const double t6 = y_i / f_i;
+        const double t7 = 1.0 - t6;
         const double t8 = f_i - y_i;
         const double t9 = pow_fast(f_i, -c3);
-        const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t4) * pair_value(t4) * pair_value(t4) * pair_value(t4)) : ((t5 && (-p < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t4) * pair_value(t4) * pair_value(t4) * pair_value(t4)) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
-        const pair t14 = pair_prod(p, y_i);
+        const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t4) * pair_value(t4) * pair_value(t4) * pair_value(t4)) : ((t5 && (-p < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * pair_value(t4) * pair_value(t4) * pair_value(t4) * pair_value(t4)) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
+        const double t14 = p * y_i;
         const pair t16 = pair_pow(pair_of(f_i), c8);
-        const pair t17 = pair_add(t3, pair_div(t14, pair_of(f_i)));
-        const pair t18 = pair_add(pair_mul_d(t3, f_i), t14);
+        const pair t17 = pair_add(t3, pair_quot(t14, f_i));
+        const pair t18 = pair_add_d(pair_mul_d(t3, f_i), t14);
         const pair t19 = pair_pow(pair_of(f_i), c9);
-        const double t20 = ((pair_value(pair_neg(t14)) == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16)) : ((t5 && (pair_value(t15) < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16)) : ((pair_value(t18) == 0.0) ? 0.0 : pair_value(t18) * pair_value(t19) * pair_value(t19) * pair_value(t19) * pair_value(t19))));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t10), pair_if(t11, t7, pair_of((t12 ? t10 : (t13 ? pair_value(t7) / f_i : t10))))), pair_of(f_i)), pair_of(y_i)));
-        hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? pair_value(t6) / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
+        const double t20 = ((-t14 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16)) : ((t5 && (pair_value(t15) < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16)) : ((pair_value(t18) == 0.0) ? 0.0 : pair_value(t18) * pair_value(t19) * pair_value(t19) * pair_value(t19) * pair_value(t19))));
+        gradient[row] = (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
     }
 #else
     const double p = constants[0];
@@ -923,7 +919,7 @@ void lossforge_tweedie_gradient_hessian_f64_at(size_t n, size_t K, const void *c
     const pair c2 = pair_scale(t3, 0.25);
     const pair c8 = pair_scale(pair_add_d(t15, 1.0), 0.25);
     const pair c9 = pair_scale(t15, 0.25);
-    const double constants[] = {p, t2, t3.hi, t3.lo, c3, t11, t12, t13, t15.hi, t15.lo, c2.hi, c2.lo, c8.hi, c8.lo, c9.hi, c9.lo};
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, c3, t11 ? 1.0 : 0.0, t12 ? 1.0 : 0.0, t13 ? 1.0 : 0.0, t15.hi, t15.lo, c2.hi, c2.lo, c8.hi, c8.lo, c9.hi, c9.lo};
 #else
     const double p = parameters[0];
     const int t2 = (p < 1.0);
@@ -936,7 +932,7 @@ void lossforge_tweedie_gradient_hessian_f64_at(size_t n, size_t K, const void *c
     const pair c2 = pair_scale(t3, 0.25);
     const pair c8 = pair_scale(pair_add_d(t15, 1.0), 0.25);
     const pair c9 = pair_scale(t15, 0.25);
-    const double constants[] = {p, t2, t3.hi, t3.lo, c3, t11, t12, t13, t15.hi, t15.lo, c2.hi, c2.lo, c8.hi, c8.lo, c9.hi, c9.lo};
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, c3, t11 ? 1.0 : 0.0, t12 ? 1.0 : 0.0, t13 ? 1.0 : 0.0, t15.hi, t15.lo, c2.hi, c2.lo, c8.hi, c8.lo, c9.hi, c9.lo};
 #endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -985,20 +981,20 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t10 = pair_pow(pair_of(f_i), c4);
         const double t11 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
         const double t13 = log_fast(f_i);
-        const pair t16 = pair_quot(y_i, f_i);
-        const pair t17 = pair_add_d(pair_neg(t16), 1.0);
+        const double t16 = y_i / f_i;
+        const double t17 = 1.0 - t16;
         const double t18 = f_i - y_i;
         const double t19 = pow_fast(f_i, -c8);
-        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t7 && (-p < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
-        const pair t21 = pair_prod(p, y_i);
+        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
+        const double t21 = p * y_i;
         const pair t23 = pair_pow(pair_of(f_i), c10);
-        const pair t24 = pair_add(t3, pair_div(t21, pair_of(f_i)));
-        const pair t25 = pair_add(pair_mul_d(t3, f_i), t21);
+        const pair t24 = pair_add(t3, pair_quot(t21, f_i));
+        const pair t25 = pair_add_d(pair_mul_d(t3, f_i), t21);
         const pair t26 = pair_pow(pair_of(f_i), c11);
-        const double t27 = ((pair_value(pair_neg(t21)) == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_value(t23) * pair_value(t23) * pair_value(t23) * pair_value(t23)) : ((t7 && (pair_value(t22) < 0.0)) ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * pair_value(t23) * pair_value(t23) * pair_value(t23) * pair_value(t23)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t26) * pair_value(t26) * pair_value(t26) * pair_value(t26))));
-        loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? pair_value(t16) + t13 : t11)))) : f_i) : y_i);
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t20), pair_if(t12, t17, pair_of((t14 ? t20 : (t15 ? pair_value(t17) / f_i : t20))))), pair_of(f_i)), pair_of(y_i)));
-        hessian[row] = (t0 ? (t1 ? (t2 ? t27 : (t12 ? pair_value(t16) / f_i : (t14 ? t27 : (t15 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t27)))) : f_i) : y_i);
+        const double t27 = ((-t21 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_value(t23) * pair_value(t23) * pair_value(t23) * pair_value(t23)) : ((t7 && (pair_value(t22) < 0.0)) ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * pair_value(t23) * pair_value(t23) * pair_value(t23) * pair_value(t23)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t26) * pair_value(t26) * pair_value(t26) * pair_value(t26))));
+        loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
+        gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
+        hessian[row] = (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t27)))) : f_i) : y_i);
     }
 #else
     const double p = constants[0];
@@ -1052,7 +1048,7 @@ void lossforge_tweedie_loss_gradient_hessian_f64_at(size_t n, size_t K, const vo
     const double p = parameters[0];
     const int t2 = (p < 1.0);
     const pair t3 = pair_diff(1.0, p);
-    const pair t5 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const pair t5 = pair_quot(1.0, (2.0 - p));
     const int t12 = (p <= 1.0);
     const int t14 = (p < 2.0);
     const int t15 = (p <= 2.0);
@@ -1062,7 +1058,7 @@ void lossforge_tweedie_loss_gradient_hessian_f64_at(size_t n, size_t K, const vo
     const pair c4 = pair_scale(t3, 0.25);
     const pair c10 = pair_scale(pair_add_d(t22, 1.0), 0.25);
     const pair c11 = pair_scale(t22, 0.25);
-    const double constants[] = {p, t2, t3.hi, t3.lo, t5.hi, t5.lo, t12, t14, t15, c8, t22.hi, t22.lo, c3.hi, c3.lo, c4.hi, c4.lo, c10.hi, c10.lo, c11.hi, c11.lo};
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, t22.hi, t22.lo, c3.hi, c3.lo, c4.hi, c4.lo, c10.hi, c10.lo, c11.hi, c11.lo};
 #else
     const double p = parameters[0];
     const int t2 = (p < 1.0);
@@ -1077,7 +1073,7 @@ void lossforge_tweedie_loss_gradient_hessian_f64_at(size_t n, size_t K, const vo
     const pair c4 = pair_scale(t3, 0.25);
     const pair c10 = pair_scale(pair_add_d(t22, 1.0), 0.25);
     const pair c11 = pair_scale(t22, 0.25);
-    const double constants[] = {p, t2, t3.hi, t3.lo, t5.hi, t5.lo, t12, t14, t15, c8, t22.hi, t22.lo, c3.hi, c3.lo, c4.hi, c4.lo, c10.hi, c10.lo, c11.hi, c11.lo};
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, t22.hi, t22.lo, c3.hi, c3.lo, c4.hi, c4.lo, c10.hi, c10.lo, c11.hi, c11.lo};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
@@ -1306,7 +1302,7 @@ void lossforge_tweedie_loss_gradient_f32_at(size_t n, size_t K, const void *cons
     const double c8 = 0.25 * p;
     const double c3 = 0.25 * (1.0 + pair_value(t3));
     const pair c4 = pair_scale(t3, 0.25);
-    const double constants[] = {p, t2, t3.hi, t3.lo, t5.hi, t5.lo, t12, t14, t15, c8, c3, c4.hi, c4.lo};
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, c3, c4.hi, c4.lo};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1373,7 +1369,7 @@ void lossforge_tweedie_gradient_hessian_f32_at(size_t n, size_t K, const void *c
     const pair c2 = pair_scale(t3, 0.25);
     const double c8 = 0.25 * (1.0 + t15);
     const double c9 = 0.25 * t15;
-    const double constants[] = {p, t2, t3.hi, t3.lo, c3, t11, t12, t13, t15, c2.hi, c2.lo, c8, c9};
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, c3, t11 ? 1.0 : 0.0, t12 ? 1.0 : 0.0, t13 ? 1.0 : 0.0, t15, c2.hi, c2.lo, c8, c9};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1452,7 +1448,7 @@ void lossforge_tweedie_loss_gradient_hessian_f32_at(size_t n, size_t K, const vo
     const pair c4 = pair_scale(t3, 0.25);
     const double c10 = 0.25 * (1.0 + t22);
     const double c11 = 0.25 * t22;
-    const double constants[] = {p, t2, t3.hi, t3.lo, t5.hi, t5.lo, t12, t14, t15, c8, t22, c3, c4.hi, c4.lo, c10, c11};
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, t22, c3, c4.hi, c4.lo, c10, c11};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -55,8 +55,7 @@ INLINE uint64_t to_bits(double x)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -98,8 +97,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -178,6 +176,13 @@ INLINE pair pair_mul(pair a, pair b)
     return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
 }
 
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
 /* Where b is infinite or its inverse is, the rest is no number. */
 INLINE pair pair_div(pair a, pair b)
 {
@@ -237,8 +242,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -351,7 +355,7 @@ void lossforge_tweedie_log_link_loss_f64_at(size_t n, size_t K, const void *cons
 #ifdef LOSSFORGE_FAST
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
-    const pair t2 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const pair t2 = pair_quot(1.0, (2.0 - p));
     const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
     const pair c3 = pair_scale(t0, 0.25);
     const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
@@ -392,11 +396,11 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const int t0 = (y_i == 0.0);
         const pair t2 = pair_exp(pair_mul_d(c1, f_i));
         const pair t3 = pair_exp(pair_of(-(0.5 * f_i)));
-        const pair t4 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t3, y_i), t3)), 1.0);
-        const pair t5 = pair_add_d(pair_exp(pair_of(f_i)), -y_i);
+        const double t4 = 1.0 - pair_value(pair_mul(pair_mul_d(t3, y_i), t3));
+        const double t5 = pair_value(pair_exp(pair_of(f_i))) - y_i;
         const pair t6 = pair_exp(pair_mul_d(c2, f_i));
-        const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : pair_value(t2) * pair_value(t2) * pair_value(t2) * pair_value(t2)) : (((0.0 < f_i) && (pair_value(t1) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_value(t2) * pair_value(t2) * pair_value(t2) * pair_value(t2)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6))));
-        gradient[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t7), pair_if((p <= 1.0), t5, pair_of(((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * pair_value(pair_if(t0, pair_of(0.0), pair_exp(pair_of(-f_i)))) : t7))))), pair_of(f_i)), pair_of(y_i)));
+        const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : pair_value(t2) * pair_value(t2) * pair_value(t2) * pair_value(t2)) : (((0.0 < f_i) && (pair_value(t1) < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * pair_value(t2) * pair_value(t2) * pair_value(t2) * pair_value(t2)) : ((t5 == 0.0) ? 0.0 : t5 * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6))));
+        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * pair_value(pair_if(t0, pair_of(0.0), pair_exp(pair_of(-f_i)))) : t7)))) : f_i) : y_i);
     }
 #else
     const double p = constants[0];
@@ -454,9 +458,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double p = constants[0];
     const pair t0 = {constants[1], constants[2]};
-    const pair t2 = {constants[3], constants[4]};
-    const pair c2 = {constants[5], constants[6]};
-    const pair c3 = {constants[7], constants[8]};
+    const double t2 = constants[3];
+    const pair c2 = {constants[4], constants[5]};
+    const pair c3 = {constants[6], constants[7]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -466,11 +470,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t4 = pair_exp(pair_scale(t3, 0.5));
         const pair t5 = pair_exp(t3);
         const pair t6 = pair_exp(pair_of(-f_i));
-        const pair t7 = pair_sub(t2, pair_mul(t1, t6));
+        const pair t7 = pair_add_d(pair_neg(pair_mul(t1, t6)), t2);
         const pair t8 = pair_exp(pair_of(0.5 * f_i));
-        const pair t9 = pair_sub(pair_mul(pair_mul(t2, t8), t8), t1);
+        const pair t9 = pair_sub(pair_mul(pair_mul_d(t8, t2), t8), t1);
         const pair t10 = pair_exp(pair_mul_d(c3, f_i));
-        const double t11 = ((pair_value(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
+        const double t11 = ((pair_value(t1) == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
         hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t11), pair_if((p <= 1.0), pair_exp(pair_of(f_i)), pair_of(((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11))))), pair_of(f_i)), pair_of(y_i)));
     }
 #else
@@ -503,10 +507,10 @@ void lossforge_tweedie_log_link_hessian_f64_at(size_t n, size_t K, const void *c
 #ifdef LOSSFORGE_FAST
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
-    const pair t2 = pair_diff(2.0, p);
+    const double t2 = 2.0 - p;
     const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
     const pair c3 = pair_scale(t0, 0.25);
-    const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
+    const double constants[] = {p, t0.hi, t0.lo, t2, c2.hi, c2.lo, c3.hi, c3.lo};
 #else
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
@@ -564,11 +568,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t21 = (y_i == 0.0);
         const double t22 = y_i * pair_value(pair_if(t21, pair_of(0.0), t10));
         const pair t23 = pair_exp(pair_of(-t12));
-        const pair t24 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t23, y_i), t23)), 1.0);
-        const pair t25 = pair_add_d(t18, -y_i);
-        const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : (t9 ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t15) * pair_value(t15) * pair_value(t15) * pair_value(t15))));
+        const double t24 = 1.0 - pair_value(pair_mul(pair_mul_d(t23, y_i), t23));
+        const double t25 = pair_value(t18) - y_i;
+        const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : (t9 ? ((t24 == 0.0) ? 0.0 : t24 * pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : ((t25 == 0.0) ? 0.0 : t25 * pair_value(t15) * pair_value(t15) * pair_value(t15) * pair_value(t15))));
         loss[row] = (t0 ? (t1 ? (t2 ? t16 : (t17 ? pair_value(t18) - ((pair_value(t18) == HUGE_VAL) ? 0.0 : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t26), pair_if(t17, t25, pair_of((t19 ? t26 : (t20 ? 1.0 - t22 : t26))))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = (t0 ? (t1 ? (t2 ? t26 : (t17 ? t25 : (t19 ? t26 : (t20 ? 1.0 - t22 : t26)))) : f_i) : y_i);
     }
 #else
     const int t2 = constants[0] != 0.0;
@@ -616,13 +620,13 @@ void lossforge_tweedie_log_link_loss_gradient_f64_at(size_t n, size_t K, const v
     const double p = parameters[0];
     const int t2 = (p < 1.0);
     const pair t3 = pair_diff(1.0, p);
-    const pair t5 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const pair t5 = pair_quot(1.0, (2.0 - p));
     const int t17 = (p <= 1.0);
     const int t19 = (p < 2.0);
     const int t20 = (p <= 2.0);
     const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
     const pair c4 = pair_scale(t3, 0.25);
-    const double constants[] = {t2, t3.hi, t3.lo, t5.hi, t5.lo, t17, t19, t20, c3.hi, c3.lo, c4.hi, c4.lo};
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t17 ? 1.0 : 0.0, t19 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, c3.hi, c3.lo, c4.hi, c4.lo};
 #else
     const double p = parameters[0];
     const int t2 = (p < 1.0);
@@ -633,7 +637,7 @@ void lossforge_tweedie_log_link_loss_gradient_f64_at(size_t n, size_t K, const v
     const int t20 = (p <= 2.0);
     const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
     const pair c4 = pair_scale(t3, 0.25);
-    const double constants[] = {t2, t3.hi, t3.lo, t5.hi, t5.lo, t17, t19, t20, c3.hi, c3.lo, c4.hi, c4.lo};
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t17 ? 1.0 : 0.0, t19 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, c3.hi, c3.lo, c4.hi, c4.lo};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -659,9 +663,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const int t15 = constants[3] != 0.0;
     const int t16 = constants[4] != 0.0;
     const int t17 = constants[5] != 0.0;
-    const pair t21 = {constants[6], constants[7]};
-    const pair c2 = {constants[8], constants[9]};
-    const pair c3 = {constants[10], constants[11]};
+    const double t21 = constants[6];
+    const pair c2 = {constants[7], constants[8]};
+    const pair c3 = {constants[9], constants[10]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -674,20 +678,20 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t7 = ((0.0 < f_i) && (pair_value(t4) < 0.0));
         const double t8 = 0.5 * f_i;
         const pair t9 = pair_exp(pair_of(-t8));
-        const pair t10 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, y_i), t9)), 1.0);
+        const double t10 = 1.0 - pair_value(pair_mul(pair_mul_d(t9, y_i), t9));
         const pair t11 = pair_exp(pair_of(f_i));
-        const pair t12 = pair_add_d(t11, -y_i);
+        const double t12 = pair_value(t11) - y_i;
         const pair t13 = pair_exp(pair_mul_d(c3, f_i));
-        const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((pair_value(t10) == 0.0) ? 0.0 : pair_value(t10) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
+        const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((t10 == 0.0) ? 0.0 : t10 * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((t12 == 0.0) ? 0.0 : t12 * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
         const pair t18 = pair_exp(pair_of(-f_i));
         const double t19 = y_i * pair_value(pair_if(t3, pair_of(0.0), t18));
         const pair t20 = pair_mul_d(t4, y_i);
         const pair t22 = pair_exp(pair_scale(t5, 0.5));
-        const pair t23 = pair_sub(t21, pair_mul(t20, t18));
+        const pair t23 = pair_add_d(pair_neg(pair_mul(t20, t18)), t21);
         const pair t24 = pair_exp(pair_of(t8));
-        const pair t25 = pair_sub(pair_mul(pair_mul(t21, t24), t24), t20);
-        const double t26 = ((pair_value(t20) == 0.0) ? ((pair_value(t21) == 0.0) ? 0.0 : pair_value(t21) * pair_value(t22) * pair_value(t22) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((pair_value(t23) == 0.0) ? 0.0 : pair_value(t23) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t14), pair_if(t15, t12, pair_of((t16 ? t14 : (t17 ? 1.0 - t19 : t14))))), pair_of(f_i)), pair_of(y_i)));
+        const pair t25 = pair_sub(pair_mul(pair_mul_d(t24, t21), t24), t20);
+        const double t26 = ((pair_value(t20) == 0.0) ? ((t21 == 0.0) ? 0.0 : t21 * pair_value(t22) * pair_value(t22) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((pair_value(t23) == 0.0) ? 0.0 : pair_value(t23) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
+        gradient[row] = (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0 - t19 : t14)))) : f_i) : y_i);
         hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t26), pair_if(t15, t11, pair_of((t16 ? t26 : (t17 ? t19 : t26))))), pair_of(f_i)), pair_of(y_i)));
     }
 #else
@@ -739,10 +743,10 @@ void lossforge_tweedie_log_link_gradient_hessian_f64_at(size_t n, size_t K, cons
     const int t15 = (p <= 1.0);
     const int t16 = (p < 2.0);
     const int t17 = (p <= 2.0);
-    const pair t21 = pair_diff(2.0, p);
+    const double t21 = 2.0 - p;
     const pair c2 = pair_scale(pair_add_d(t4, 1.0), 0.25);
     const pair c3 = pair_scale(t4, 0.25);
-    const double constants[] = {t2, t4.hi, t4.lo, t15, t16, t17, t21.hi, t21.lo, c2.hi, c2.lo, c3.hi, c3.lo};
+    const double constants[] = {t2 ? 1.0 : 0.0, t4.hi, t4.lo, t15 ? 1.0 : 0.0, t16 ? 1.0 : 0.0, t17 ? 1.0 : 0.0, t21, c2.hi, c2.lo, c3.hi, c3.lo};
 #else
     const double p = parameters[0];
     const int t2 = (p < 1.0);
@@ -753,7 +757,7 @@ void lossforge_tweedie_log_link_gradient_hessian_f64_at(size_t n, size_t K, cons
     const pair t21 = pair_diff(2.0, p);
     const pair c2 = pair_scale(pair_add_d(t4, 1.0), 0.25);
     const pair c3 = pair_scale(t4, 0.25);
-    const double constants[] = {t2, t4.hi, t4.lo, t15, t16, t17, t21.hi, t21.lo, c2.hi, c2.lo, c3.hi, c3.lo};
+    const double constants[] = {t2 ? 1.0 : 0.0, t4.hi, t4.lo, t15 ? 1.0 : 0.0, t16 ? 1.0 : 0.0, t17 ? 1.0 : 0.0, t21.hi, t21.lo, c2.hi, c2.lo, c3.hi, c3.lo};
 #endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -777,13 +781,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const int t2 = constants[0] != 0.0;
     const pair t3 = {constants[1], constants[2]};
-    const pair t5 = {constants[3], constants[4]};
-    const int t18 = constants[5] != 0.0;
-    const int t20 = constants[6] != 0.0;
-    const int t21 = constants[7] != 0.0;
-    const pair t6 = {constants[8], constants[9]};
-    const pair c4 = {constants[10], constants[11]};
-    const pair c5 = {constants[12], constants[13]};
+    const double t5 = constants[3];
+    const int t18 = constants[4] != 0.0;
+    const int t20 = constants[5] != 0.0;
+    const int t21 = constants[6] != 0.0;
+    const pair t6 = {constants[7], constants[8]};
+    const pair c4 = {constants[9], constants[10]};
+    const pair c5 = {constants[11], constants[12]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -806,15 +810,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t22 = (y_i == 0.0);
         const double t23 = y_i * pair_value(pair_if(t22, pair_of(0.0), t11));
         const pair t24 = pair_exp(pair_of(-t13));
-        const pair t25 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t24, y_i), t24)), 1.0);
-        const pair t26 = pair_add_d(t19, -y_i);
-        const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((pair_value(t26) == 0.0) ? 0.0 : pair_value(t26) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
+        const double t25 = 1.0 - pair_value(pair_mul(pair_mul_d(t24, y_i), t24));
+        const double t26 = pair_value(t19) - y_i;
+        const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((t25 == 0.0) ? 0.0 : t25 * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((t26 == 0.0) ? 0.0 : t26 * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
         const pair t28 = pair_mul_d(t3, y_i);
-        const pair t29 = pair_sub(t5, pair_mul(t28, t11));
-        const pair t30 = pair_sub(pair_mul(pair_mul(t5, t14), t14), t28);
-        const double t31 = ((pair_value(t28) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((pair_value(t29) == 0.0) ? 0.0 : pair_value(t29) * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((pair_value(t30) == 0.0) ? 0.0 : pair_value(t30) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
+        const pair t29 = pair_add_d(pair_neg(pair_mul(t28, t11)), t5);
+        const pair t30 = pair_sub(pair_mul(pair_mul_d(t14, t5), t14), t28);
+        const double t31 = ((pair_value(t28) == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((pair_value(t29) == 0.0) ? 0.0 : pair_value(t29) * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((pair_value(t30) == 0.0) ? 0.0 : pair_value(t30) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
         loss[row] = (t0 ? (t1 ? (t2 ? t17 : (t18 ? pair_value(t19) - ((pair_value(t19) == HUGE_VAL) ? 0.0 : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t27), pair_if(t18, t26, pair_of((t20 ? t27 : (t21 ? 1.0 - t23 : t27))))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0 - t23 : t27)))) : f_i) : y_i);
         hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t31), pair_if(t18, t19, pair_of((t20 ? t31 : (t21 ? t23 : t31))))), pair_of(f_i)), pair_of(y_i)));
     }
 #else
@@ -869,14 +873,14 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const double p = parameters[0];
     const int t2 = (p < 1.0);
     const pair t3 = pair_diff(1.0, p);
-    const pair t5 = pair_diff(2.0, p);
+    const double t5 = 2.0 - p;
     const int t18 = (p <= 1.0);
     const int t20 = (p < 2.0);
     const int t21 = (p <= 2.0);
-    const pair t6 = pair_div(pair_of(1.0), t5);
+    const pair t6 = pair_quot(1.0, t5);
     const pair c4 = pair_scale(pair_add_d(t3, 1.0), 0.25);
     const pair c5 = pair_scale(t3, 0.25);
-    const double constants[] = {t2, t3.hi, t3.lo, t5.hi, t5.lo, t18, t20, t21, t6.hi, t6.lo, c4.hi, c4.lo, c5.hi, c5.lo};
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5, t18 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, t21 ? 1.0 : 0.0, t6.hi, t6.lo, c4.hi, c4.lo, c5.hi, c5.lo};
 #else
     const double p = parameters[0];
     const int t2 = (p < 1.0);
@@ -888,7 +892,7 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const pair t6 = pair_div(pair_of(1.0), t5);
     const pair c4 = pair_scale(pair_add_d(t3, 1.0), 0.25);
     const pair c5 = pair_scale(t3, 0.25);
-    const double constants[] = {t2, t3.hi, t3.lo, t5.hi, t5.lo, t18, t20, t21, t6.hi, t6.lo, c4.hi, c4.lo, c5.hi, c5.lo};
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t18 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, t21 ? 1.0 : 0.0, t6.hi, t6.lo, c4.hi, c4.lo, c5.hi, c5.lo};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
@@ -1160,7 +1164,7 @@ void lossforge_tweedie_log_link_loss_gradient_f32_at(size_t n, size_t K, const v
     const int t20 = (p <= 2.0);
     const double c3 = 0.25 * (1.0 + pair_value(t3));
     const pair c4 = pair_scale(t3, 0.25);
-    const double constants[] = {t2, t3.hi, t3.lo, t5.hi, t5.lo, t17, t19, t20, c3, c4.hi, c4.lo};
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t17 ? 1.0 : 0.0, t19 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, c3, c4.hi, c4.lo};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1228,7 +1232,7 @@ void lossforge_tweedie_log_link_gradient_hessian_f32_at(size_t n, size_t K, cons
     const pair t21 = pair_diff(2.0, p);
     const double c2 = 0.25 * (1.0 + pair_value(t4));
     const pair c3 = pair_scale(t4, 0.25);
-    const double constants[] = {t2, t4.hi, t4.lo, t15, t16, t17, t21.hi, t21.lo, c2, c3.hi, c3.lo};
+    const double constants[] = {t2 ? 1.0 : 0.0, t4.hi, t4.lo, t15 ? 1.0 : 0.0, t16 ? 1.0 : 0.0, t17 ? 1.0 : 0.0, t21.hi, t21.lo, c2, c3.hi, c3.lo};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1304,7 +1308,7 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f32_at(size_t n, size_t K,
     const pair t6 = pair_div(pair_of(1.0), t5);
     const double c4 = 0.25 * (1.0 + pair_value(t3));
     const pair c5 = pair_scale(t3, 0.25);
-    const double constants[] = {t2, t3.hi, t3.lo, t5.hi, t5.lo, t18, t20, t21, t6.hi, t6.lo, c4, c5.hi, c5.lo};
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t18 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, t21 ? 1.0 : 0.0, t6.hi, t6.lo, c4, c5.hi, c5.lo};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -285,7 +285,6 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -294,27 +293,12 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const float m = f_i * y_i;
         loss[row] = 1.0f - m;
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double m = f_i * y_i;
-        loss[row] = (float)(1.0 - m);
-    }
-#endif
 }
 
 void lossforge_unhinged_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -331,7 +315,6 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -339,26 +322,12 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const float f_i = f[row];
         gradient[row] = ((f_i == f_i) ? -y_i : f_i);
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        gradient[row] = (float)((f_i == f_i) ? -y_i : f_i);
-    }
-#endif
 }
 
 void lossforge_unhinged_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -375,7 +344,6 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -383,26 +351,12 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const float f_i = f[row];
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
-    }
-#endif
 }
 
 void lossforge_unhinged_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -420,7 +374,6 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -430,28 +383,12 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = 1.0f - m;
         gradient[row] = ((f_i == f_i) ? -y_i : f_i);
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double m = f_i * y_i;
-        loss[row] = (float)(1.0 - m);
-        gradient[row] = (float)((f_i == f_i) ? -y_i : f_i);
-    }
-#endif
 }
 
 void lossforge_unhinged_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -469,7 +406,6 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -479,28 +415,12 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (t0 ? -y_i : f_i);
         hessian[row] = (t0 ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const int t0 = (f_i == f_i);
-        gradient[row] = (float)(t0 ? -y_i : f_i);
-        hessian[row] = (float)(t0 ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
-    }
-#endif
 }
 
 void lossforge_unhinged_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -519,7 +439,6 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
-#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -531,30 +450,12 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (t0 ? -y_i : f_i);
         hessian[row] = (t0 ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
-#else
-    (void)constants;
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double m = f_i * y_i;
-        const int t0 = (f_i == f_i);
-        loss[row] = (float)(1.0 - m);
-        gradient[row] = (float)(t0 ? -y_i : f_i);
-        hessian[row] = (float)(t0 ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
-    }
-#endif
 }
 
 void lossforge_unhinged_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
-#else
-    const double *const constants = NULL;
-    (void)parameters;
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

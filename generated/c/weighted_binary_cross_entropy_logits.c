@@ -61,8 +61,7 @@ INLINE uint64_t exponent_of(double y)
 
 INLINE double exp_fast(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
@@ -128,8 +127,7 @@ INLINE double quotient_rest(double a, double q, double b)
 INLINE pair pair_near(double h, double l)
 {
     const double t = h + l;
-    const double hi = islessgreater(t, h) ? t : h;
-    const pair made = {hi, l - (hi - h)};
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
     return made;
 }
 
@@ -261,8 +259,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
-    const double least = x.hi < -750.0 ? -750.0 : x.hi;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -370,7 +367,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = log1p_fast(pair_value(pair_exp(pair_of(-fabs(z_i)))));
+        const double t0 = log1p_fast(exp_fast(-fabs(z_i)));
         loss[row] = w_pos * y_i * (t0 + maximum(0.0, -z_i)) + (t0 + maximum(0.0, z_i)) * (1.0 - y_i);
     }
 #else
@@ -417,9 +414,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t1 = pair_add_d(t0, 1.0);
-        gradient[row] = (1.0 - y_i) * pair_value(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)) - w_pos * y_i * pair_value(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1));
+        const double t0 = exp_fast(-fabs(z_i));
+        const pair t1 = pair_sum(1.0, t0);
+        gradient[row] = (1.0 - y_i) * pair_value(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t0)), t1)) - w_pos * y_i * pair_value(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t0)), t1));
     }
 #else
     const double w_pos = constants[0];
@@ -466,9 +463,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t1 = pair_add_d(t0, 1.0);
-        hessian[row] = (1.0 + w_pos * y_i - y_i) * pair_value(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)) * pair_value(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1));
+        const double t0 = exp_fast(-fabs(z_i));
+        const pair t1 = pair_sum(1.0, t0);
+        hessian[row] = (1.0 + w_pos * y_i - y_i) * pair_value(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t0)), t1)) * pair_value(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t0)), t1));
     }
 #else
     const double w_pos = constants[0];
@@ -517,13 +514,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = w_pos * y_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const double t2 = log1p_fast(pair_value(t1));
+        const double t1 = exp_fast(-fabs(z_i));
+        const double t2 = log1p_fast(t1);
         const double t3 = -z_i;
         const double t4 = 1.0 - y_i;
-        const pair t5 = pair_add_d(t1, 1.0);
+        const pair t5 = pair_sum(1.0, t1);
         loss[row] = t0 * (t2 + maximum(0.0, t3)) + (t2 + maximum(0.0, z_i)) * t4;
-        gradient[row] = t4 * pair_value(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t5)) - t0 * pair_value(pair_div(pair_if((0.0 <= t3), pair_of(1.0), t1), t5));
+        gradient[row] = t4 * pair_value(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t1)), t5)) - t0 * pair_value(pair_div(pair_of(((0.0 <= t3) ? 1.0 : t1)), t5));
     }
 #else
     const double w_pos = constants[0];
@@ -576,11 +573,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t1 = pair_add_d(t0, 1.0);
-        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const double t0 = exp_fast(-fabs(z_i));
+        const pair t1 = pair_sum(1.0, t0);
+        const pair t2 = pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t0)), t1);
         const double t3 = w_pos * y_i;
-        const pair t4 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
+        const pair t4 = pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t0)), t1);
         gradient[row] = (1.0 - y_i) * pair_value(t2) - t3 * pair_value(t4);
         hessian[row] = (1.0 + t3 - y_i) * pair_value(t2) * pair_value(t4);
     }
@@ -636,13 +633,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = w_pos * y_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const double t2 = log1p_fast(pair_value(t1));
+        const double t1 = exp_fast(-fabs(z_i));
+        const double t2 = log1p_fast(t1);
         const double t3 = -z_i;
         const double t4 = 1.0 - y_i;
-        const pair t5 = pair_add_d(t1, 1.0);
-        const pair t6 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t5);
-        const pair t7 = pair_div(pair_if((0.0 <= t3), pair_of(1.0), t1), t5);
+        const pair t5 = pair_sum(1.0, t1);
+        const pair t6 = pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t1)), t5);
+        const pair t7 = pair_div(pair_of(((0.0 <= t3) ? 1.0 : t1)), t5);
         loss[row] = t0 * (t2 + maximum(0.0, t3)) + (t2 + maximum(0.0, z_i)) * t4;
         gradient[row] = t4 * pair_value(t6) - t0 * pair_value(t7);
         hessian[row] = (1.0 + t0 - y_i) * pair_value(t6) * pair_value(t7);
