@@ -94,11 +94,15 @@ def _copied(out: Array, result: Array) -> Array:
     return out
 
 
+# One file of C has both tiers.
+_OPTIONS: dict[str, tuple[str, ...]] = {"accurate": (), "fast": ("-DLOSSFORGE_FAST",)}
+
+
 class CBackend:
     name = "c"
 
-    def __init__(self, artifacts: Artifacts) -> None:
-        built = native.build(artifacts.name, artifacts.c_text())
+    def __init__(self, artifacts: Artifacts, tier: str = "accurate") -> None:
+        built = native.build(artifacts.name, artifacts.c_text(), _OPTIONS[tier])
         self.reason = f"compiled by {built.compiler.command[0]} ({built.compiler.version}), {built.path}"
         self._artifacts = artifacts
         self._library = built.library
@@ -162,15 +166,15 @@ def address(array: Array) -> int | None:
     return start
 
 
-def choose(artifacts: Artifacts, requested: str) -> Backend:
-    """The backend that will serve: `c`, `numpy`, or `auto` (C where it can be had).
+def choose(artifacts: Artifacts, requested: str, tier: str = "accurate") -> Backend:
+    """The backend that will serve: `c`, in a tier, `numpy`, or `auto` (C where it can be had).
 
     Raises EnvironmentLacking when `c` is demanded and cannot be had.
     """
     if requested == "numpy":
         return NumPyBackend(artifacts, "NumPy was asked for")
     try:
-        return CBackend(artifacts)
+        return CBackend(artifacts, tier)
     except (EnvironmentLacking, ArtifactError) as error:
         if requested == "c":
             demand = f"backend 'c' was demanded for {artifacts.name} but cannot be had"
