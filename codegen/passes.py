@@ -39,6 +39,9 @@ ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
 # GCC calls pow even for x**3 and x**1.5 at -O3; up to here a product is as accurate and faster.
 LARGEST_EXPANDED_POWER = 8
 
+# So many terms with the same factor are a series, whose factor is a number of ordinary size.
+SERIES = 3
+
 
 def optimise(kernel: Kernel, *, eager_select: bool) -> Kernel:
     """All passes. `eager_select`: the target evaluates both branches of a Select."""
@@ -47,6 +50,7 @@ def optimise(kernel: Kernel, *, eager_select: bool) -> Kernel:
     kernel = parameters_first(kernel)
     kernel = halve_exponents(kernel)
     kernel = scale_before_squaring(kernel)
+    kernel = scale_once(kernel)
     kernel = propagate_nan(kernel)
     if eager_select:
         kernel = guard_branches(kernel)
@@ -244,6 +248,29 @@ def halve_exponents(kernel: Kernel) -> Kernel:
         return node
 
     return _everywhere(kernel, halve)
+
+
+def scale_once(kernel: Kernel) -> Kernel:
+    """x*a/b/b as x*(a/b/b) where a series does so term by term: a division for all terms, not one for each."""
+    roots = [a.value for a in (*kernel.body, *kernel.outputs)]
+    count = Counter(_scale(node) for node in {n for root in roots for n in walk(root)})
+
+    def scale(node: Node) -> Node:
+        match node:
+            case Bin("/", Bin("/", Bin("*", a, b), c), d) if count[_scale(node)] >= SERIES:
+                x, factor = (a, b) if _scale(node) == (b, c, d) else (b, a)
+                return Bin("*", x, Bin("/", Bin("/", factor, c), d))
+        return node
+
+    return _everywhere(kernel, scale)
+
+
+def _scale(node: Node) -> tuple[Node, Node, Node] | None:
+    """(a, b, b) of x*a/b/b, where a is the simpler of the factors."""
+    match node:
+        case Bin("/", Bin("/", Bin("*", x, y), b), c) if b == c and variables(b):
+            return min(x, y, key=lambda factor: (len(_form(factor)), _key(factor))), b, c
+    return None
 
 
 def propagate_nan(kernel: Kernel) -> Kernel:

@@ -361,7 +361,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* -e/(2 + e) with e = exp(-2*|x|) - 1. */
@@ -407,8 +408,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -533,7 +535,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_abs(pair_div(pair_scale(pair_add_d(pair_log(pair_of(y_i)), -f_i), 0.5), pair_of(sigma)));
-        const double t1 = pair_value(pair_scale(pair_exp(pair_neg(t0)), 2.0)) / (1.0 + pair_value(pair_exp(pair_neg(pair_scale(t0, 2.0))))) / sigma;
+        const double t1 = pair_value(pair_exp(pair_neg(t0))) * (2.0 / (1.0 + pair_value(pair_exp(pair_neg(pair_scale(t0, 2.0))))) / sigma);
         hessian[row] = 0.5 * t1 * t1;
     }
 #else
@@ -543,7 +545,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_abs(pair_div(pair_scale(pair_add_d(pair_log(pair_of(y_i)), -f_i), 0.5), pair_of(sigma)));
-        const pair t1 = pair_div(pair_div(pair_scale(pair_exp(pair_neg(t0)), 2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t0, 2.0))), 1.0)), pair_of(sigma));
+        const pair t1 = pair_mul(pair_exp(pair_neg(t0)), pair_div(pair_div(pair_of(2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t0, 2.0))), 1.0)), pair_of(sigma)));
         hessian[row] = pair_value(pair_mul(pair_scale(t1, 0.5), t1));
     }
 #endif
@@ -638,7 +640,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const pair t0 = pair_div(pair_scale(pair_add_d(pair_log(pair_of(y_i)), -f_i), 0.5), pair_of(sigma));
         const pair t1 = pair_abs(t0);
-        const double t2 = pair_value(pair_scale(pair_exp(pair_neg(t1)), 2.0)) / (1.0 + pair_value(pair_exp(pair_neg(pair_scale(t1, 2.0))))) / sigma;
+        const double t2 = pair_value(pair_exp(pair_neg(t1))) * (2.0 / (1.0 + pair_value(pair_exp(pair_neg(pair_scale(t1, 2.0))))) / sigma);
         gradient[row] = -(tanh_fast(pair_value(t0)) / sigma);
         hessian[row] = 0.5 * t2 * t2;
     }
@@ -650,7 +652,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const pair t0 = pair_div(pair_scale(pair_add_d(pair_log(pair_of(y_i)), -f_i), 0.5), pair_of(sigma));
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_div(pair_div(pair_scale(pair_exp(pair_neg(t1)), 2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t1, 2.0))), 1.0)), pair_of(sigma));
+        const pair t2 = pair_mul(pair_exp(pair_neg(t1)), pair_div(pair_div(pair_of(2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t1, 2.0))), 1.0)), pair_of(sigma)));
         gradient[row] = pair_value(pair_neg(pair_div(pair_tanh(t0), pair_of(sigma))));
         hessian[row] = pair_value(pair_mul(pair_scale(t2, 0.5), t2));
     }
@@ -696,7 +698,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t2 = log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t1)))));
         const pair t3 = pair_div(pair_scale(t0, 0.5), pair_of(sigma));
         const pair t4 = pair_abs(t3);
-        const double t5 = pair_value(pair_scale(pair_exp(pair_neg(t4)), 2.0)) / (1.0 + pair_value(pair_exp(pair_neg(pair_scale(t4, 2.0))))) / sigma;
+        const double t5 = pair_value(pair_exp(pair_neg(t4))) * (2.0 / (1.0 + pair_value(pair_exp(pair_neg(pair_scale(t4, 2.0))))) / sigma);
         loss[row] = t2 + pair_value(pair_max(pair_of(0.0), t1)) + (t2 + pair_value(pair_max(pair_of(0.0), pair_neg(t1))));
         gradient[row] = -(tanh_fast(pair_value(t3)) / sigma);
         hessian[row] = 0.5 * t5 * t5;
@@ -712,7 +714,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t2 = pair_log1p(pair_exp(pair_neg(pair_abs(t1))));
         const pair t3 = pair_div(pair_scale(t0, 0.5), pair_of(sigma));
         const pair t4 = pair_abs(t3);
-        const pair t5 = pair_div(pair_div(pair_scale(pair_exp(pair_neg(t4)), 2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t4, 2.0))), 1.0)), pair_of(sigma));
+        const pair t5 = pair_mul(pair_exp(pair_neg(t4)), pair_div(pair_div(pair_of(2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t4, 2.0))), 1.0)), pair_of(sigma)));
         loss[row] = pair_value(pair_add(pair_add(t2, pair_max(pair_of(0.0), t1)), pair_add(t2, pair_max(pair_of(0.0), pair_neg(t1)))));
         gradient[row] = pair_value(pair_neg(pair_div(pair_tanh(t3), pair_of(sigma))));
         hessian[row] = pair_value(pair_mul(pair_scale(t5, 0.5), t5));
@@ -756,8 +758,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -849,7 +852,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = fabs(0.5 * (log_fast(y_i) - f_i) / sigma);
-        const double t1 = 2.0 * exp_fast(-t0) / (1.0 + exp_fast(-(2.0 * t0))) / sigma;
+        const double t1 = exp_fast(-t0) * (2.0 / (1.0 + exp_fast(-(2.0 * t0))) / sigma);
         hessian[row] = (float)(0.5 * t1 * t1);
     }
 }
@@ -918,7 +921,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double f_i = f[row];
         const double t0 = 0.5 * (log_fast(y_i) - f_i) / sigma;
         const double t1 = fabs(t0);
-        const double t2 = 2.0 * exp_fast(-t1) / (1.0 + exp_fast(-(2.0 * t1))) / sigma;
+        const double t2 = exp_fast(-t1) * (2.0 / (1.0 + exp_fast(-(2.0 * t1))) / sigma);
         gradient[row] = (float)(-(tanh_fast(t0) / sigma));
         hessian[row] = (float)(0.5 * t2 * t2);
     }
@@ -957,7 +960,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t2 = log1p_fast(exp_fast(-fabs(t1)));
         const double t3 = 0.5 * t0 / sigma;
         const double t4 = fabs(t3);
-        const double t5 = 2.0 * exp_fast(-t4) / (1.0 + exp_fast(-(2.0 * t4))) / sigma;
+        const double t5 = exp_fast(-t4) * (2.0 / (1.0 + exp_fast(-(2.0 * t4))) / sigma);
         loss[row] = (float)(t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1)));
         gradient[row] = (float)(-(tanh_fast(t3) / sigma));
         hessian[row] = (float)(0.5 * t5 * t5);

@@ -215,12 +215,6 @@ INLINE pair pair_prod(double a, double b)
     return made;
 }
 
-INLINE pair pair_mul_d(pair a, double b)
-{
-    const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
-}
-
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
@@ -372,7 +366,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* -e/(2 + e) with e = exp(-2*|x|) - 1. */
@@ -413,8 +408,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -508,7 +504,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t5 = pair_add_d(t4, 1.0);
         const pair t6 = pair_neg(t0);
         const pair t7 = pair_exp(pair_neg(pair_abs(pair_sub(t1, t6))));
-        gradient[row] = -((pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5), (pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3))))) + pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t4), t5), (pair_value(pair_if((0.0 <= pair_value(pair_sub(t6, t1))), pair_of(1.0), t7)) / (1.0 + pair_value(t7)))))) * tanh_fast(pair_value(pair_add(pair_scale(t1, 0.5), t0))) / sigma);
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5)) + pair_value(pair_if((0.0 <= pair_value(pair_sub(t6, t1))), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t4), t5))) * tanh_fast(pair_value(pair_add(pair_scale(t1, 0.5), t0))) / sigma);
     }
 #else
     const double sigma = constants[0];
@@ -572,7 +568,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t4 = pair_div(pair_add_d(t0, -f_i), pair_of(sigma));
         const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
         const pair t6 = pair_add_d(t5, 1.0);
-        hessian[row] = (pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(pair_neg(t1))), pair_of(1.0), t2), pair_of(t3)), (pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / t3))) + pair_value(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), t6)) * pair_value(pair_div(pair_if((0.0 <= pair_value(pair_neg(t4))), pair_of(1.0), t5), t6))) / c0;
+        hessian[row] = (pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / t3 * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t1))), pair_of(1.0), t2)) / t3) + pair_value(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), t6)) * pair_value(pair_div(pair_if((0.0 <= pair_value(pair_neg(t4))), pair_of(1.0), t5), t6))) / c0;
     }
 #else
     const double sigma = constants[0];
@@ -641,7 +637,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t7 = pair_exp(pair_neg(pair_abs(t6)));
         const pair t8 = pair_add_d(t5, 1.0);
         loss[row] = log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t4)) + (log1p_fast(pair_value(t5)) + pair_value(pair_max(pair_of(0.0), t1)));
-        gradient[row] = -((pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t5), t8), (pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7))))) + pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t5), t8), (pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)))))) * tanh_fast(pair_value(pair_add(pair_scale(t0, 0.5), t1))) / sigma);
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t5), t8)) + pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t5), t8))) * tanh_fast(pair_value(pair_add(pair_scale(t0, 0.5), t1))) / sigma);
     }
 #else
     const double sigma = constants[0];
@@ -716,8 +712,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t12 = pair_div(pair_add_d(pair_add(t2, t0), -f_i), pair_of(sigma));
         const pair t13 = pair_exp(pair_neg(pair_abs(t12)));
         const double t14 = 1.0 + pair_value(t13);
-        gradient[row] = -((pair_value(pair_mul_d(t8, (pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5))))) + pair_value(pair_mul_d(t11, (pair_value(pair_if((0.0 <= pair_value(pair_sub(t9, t3))), pair_of(1.0), t10)) / (1.0 + pair_value(t10)))))) * tanh_fast(pair_value(pair_add(pair_scale(t3, 0.5), t1))) / sigma);
-        hessian[row] = (pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(pair_neg(t12))), pair_of(1.0), t13), pair_of(t14)), (pair_value(pair_if((0.0 <= pair_value(t12)), pair_of(1.0), t13)) / t14))) + pair_value(t8) * pair_value(t11)) / c0;
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_value(t8) + pair_value(pair_if((0.0 <= pair_value(pair_sub(t9, t3))), pair_of(1.0), t10)) / (1.0 + pair_value(t10)) * pair_value(t11)) * tanh_fast(pair_value(pair_add(pair_scale(t3, 0.5), t1))) / sigma);
+        hessian[row] = (pair_value(pair_if((0.0 <= pair_value(t12)), pair_of(1.0), t13)) / t14 * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t12))), pair_of(1.0), t13)) / t14) + pair_value(t8) * pair_value(t11)) / c0;
     }
 #else
     const double sigma = constants[0];
@@ -804,8 +800,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t14 = pair_exp(pair_neg(pair_abs(t13)));
         const double t15 = 1.0 + pair_value(t14);
         loss[row] = log1p_fast(pair_value(t5)) + pair_value(pair_max(pair_of(0.0), t6)) + (log1p_fast(pair_value(t7)) + pair_value(pair_max(pair_of(0.0), t3)));
-        gradient[row] = -((pair_value(pair_mul_d(t11, (pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9)) / (1.0 + pair_value(t9))))) + pair_value(pair_mul_d(t12, (pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)))))) * tanh_fast(pair_value(pair_add(pair_scale(t1, 0.5), t3))) / sigma);
-        hessian[row] = (pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t14), pair_of(t15)), (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t14)) / t15))) + pair_value(t11) * pair_value(t12)) / c0;
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9)) / (1.0 + pair_value(t9)) * pair_value(t11) + pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_value(t12)) * tanh_fast(pair_value(pair_add(pair_scale(t1, 0.5), t3))) / sigma);
+        hessian[row] = (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t14)) / t15 * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t14)) / t15) + pair_value(t11) * pair_value(t12)) / c0;
     }
 #else
     const double sigma = constants[0];
@@ -876,8 +872,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

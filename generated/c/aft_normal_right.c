@@ -177,6 +177,11 @@ INLINE pair pair_sum(double a, double b)
     return made;
 }
 
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
@@ -354,7 +359,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* Exact, for a power of two or a sign. */
@@ -389,8 +395,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -424,11 +431,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t1 = pair_abs(t0);
         const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
         const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
-        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t3, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.1382244914787328) * pair_value(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
+        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.1382244914787328) * pair_value(t3)) * pair_value(t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
         const pair t5 = pair_min(pair_of(64.0), t1);
         const double t6 = rint(pair_value(pair_scale(t5, 16.0)));
         const double t7 = 0.0625 * t6;
-        loss[row] = -((pair_value(t0) < 0.0) ? -log_fast(2.5066282746310007 * pair_value(t4)) - pair_value(pair_scale(t0, 0.5)) * pair_value(t0) : log1p_fast(pair_value(pair_neg(pair_div(pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t5), t7), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6)))), (0.5 * sqrt(0.6366197723675814))), t4)))));
+        loss[row] = -((pair_value(t0) < 0.0) ? -log_fast(2.5066282746310007 * pair_value(t4)) - pair_value(pair_scale(t0, 0.5)) * pair_value(t0) : log1p_fast(-(pair_value(pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t5), t7), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6)))), (0.5 * sqrt(0.6366197723675814)))) / pair_value(t4))));
     }
 #else
     const double sigma = constants[0];
@@ -485,12 +492,12 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t1 = pair_abs(t0);
         const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
         const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
-        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t3, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.1382244914787328) * pair_value(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
+        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.1382244914787328) * pair_value(t3)) * pair_value(t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
         const pair t5 = pair_min(pair_of(64.0), t1);
         const double t6 = rint(pair_value(pair_scale(t5, 16.0)));
         const double t7 = 0.0625 * t6;
         const pair t8 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t5), t7), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6)))), (0.5 * sqrt(0.6366197723675814)));
-        gradient[row] = -(pair_value(pair_if((pair_value(t0) < 0.0), t4, pair_div(t8, pair_of((1.0 - pair_value(pair_div(t8, t4))))))) / sigma);
+        gradient[row] = -(pair_value(pair_if((pair_value(t0) < 0.0), t4, pair_div(t8, pair_diff(1.0, (pair_value(t8) / pair_value(t4)))))) / sigma);
     }
 #else
     const double sigma = constants[0];
@@ -540,7 +547,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
-    const pair c0 = {constants[1], constants[2]};
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -551,14 +558,14 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t3 = pair_abs(t1);
         const pair t4 = pair_min(pair_of(1.2676506002282294e+30), t3);
         const pair t5 = pair_div(pair_add_d(t4, -4.0), pair_add_d(t4, 4.0));
-        const pair t6 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul_d(t5, (0.03370366765367635 + pair_value(pair_mul_d(t5, (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t5) / 1.25e+29) * pair_value(t5) - 3.6291570418843135e-08) * pair_value(t5) - 1.3470044747078458e-07) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 1.7801125236838621e-06) * pair_value(t5) - 1.1236017736040415e-06) * pair_value(t5)) * pair_value(t5) - 1.460119195672493e-06) * pair_value(t5) - 3.179754982440019e-05) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.000150332811085615) * pair_value(t5) - 0.0002893128318825679) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.0024857923897225673) * pair_value(t5) - 0.00037358712267111387) * pair_value(t5)) * pair_value(t5) - 0.004488589746531045) * pair_value(t5) - 0.02080045431427855) * pair_value(t5)))))), -0.1382244914787328), t5), 0.06751792792276208), t5)), t5), (pair){1.1822045015192792, -4.8421856547996864e-17}), t5)), pair_add_d(t3, 4.0));
+        const pair t6 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t5) / 1.25e+29) * pair_value(t5) - 3.6291570418843135e-08) * pair_value(t5) - 1.3470044747078458e-07) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 1.7801125236838621e-06) * pair_value(t5) - 1.1236017736040415e-06) * pair_value(t5)) * pair_value(t5) - 1.460119195672493e-06) * pair_value(t5) - 3.179754982440019e-05) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.000150332811085615) * pair_value(t5) - 0.0002893128318825679) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.0024857923897225673) * pair_value(t5) - 0.00037358712267111387) * pair_value(t5)) * pair_value(t5) - 0.004488589746531045) * pair_value(t5) - 0.02080045431427855) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)), 0.1382244914787328), t5), 0.06751792792276208), t5)), t5), (pair){1.1822045015192792, -4.8421856547996864e-17}), t5)), pair_add_d(t3, 4.0));
         const pair t7 = pair_add(t6, t3);
         const pair t8 = pair_min(pair_of(64.0), t3);
         const double t9 = rint(pair_value(pair_scale(t8, 16.0)));
         const double t10 = 0.0625 * t9;
         const pair t11 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t8), t10), 0.5), pair_add_d(t8, t10))), pair_exp(pair_neg(pair_prod((0.001953125 * t9), t9)))), (0.5 * sqrt(0.6366197723675814)));
         const pair t12 = pair_if(t2, t7, pair_div(t11, pair_add_d(pair_neg(pair_div(t11, t7)), 1.0)));
-        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t12, pair_if(t2, t6, pair_add(t12, t1)))), c0));
+        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t12, pair_if(t2, t6, pair_add(t12, t1)))), pair_of(c0)));
     }
 #else
     const double sigma = constants[0];
@@ -589,8 +596,8 @@ void lossforge_aft_normal_right_hessian_f64_at(size_t n, size_t K, const void *c
 {
 #ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const pair c0 = pair_prod(sigma, sigma);
-    const double constants[] = {sigma, c0.hi, c0.lo};
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
 #else
     const double sigma = parameters[0];
     const pair c0 = pair_prod(sigma, sigma);
@@ -625,14 +632,14 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t2 = pair_abs(t0);
         const pair t3 = pair_min(pair_of(1.2676506002282294e+30), t2);
         const pair t4 = pair_div(pair_add_d(t3, -4.0), pair_add_d(t3, 4.0));
-        const pair t5 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t4, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t4) / 1.25e+29) * pair_value(t4) - 3.6291570418843135e-08) * pair_value(t4) - 1.3470044747078458e-07) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 1.7801125236838621e-06) * pair_value(t4) - 1.1236017736040415e-06) * pair_value(t4)) * pair_value(t4) - 1.460119195672493e-06) * pair_value(t4) - 3.179754982440019e-05) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.000150332811085615) * pair_value(t4) - 0.0002893128318825679) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.0024857923897225673) * pair_value(t4) - 0.00037358712267111387) * pair_value(t4)) * pair_value(t4) - 0.004488589746531045) * pair_value(t4) - 0.02080045431427855) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.1382244914787328) * pair_value(t4)))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_add_d(t2, 4.0)), t2);
+        const pair t5 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t4) / 1.25e+29) * pair_value(t4) - 3.6291570418843135e-08) * pair_value(t4) - 1.3470044747078458e-07) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 1.7801125236838621e-06) * pair_value(t4) - 1.1236017736040415e-06) * pair_value(t4)) * pair_value(t4) - 1.460119195672493e-06) * pair_value(t4) - 3.179754982440019e-05) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.000150332811085615) * pair_value(t4) - 0.0002893128318825679) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.0024857923897225673) * pair_value(t4) - 0.00037358712267111387) * pair_value(t4)) * pair_value(t4) - 0.004488589746531045) * pair_value(t4) - 0.02080045431427855) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.1382244914787328) * pair_value(t4)) * pair_value(t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_add_d(t2, 4.0)), t2);
         const pair t6 = pair_min(pair_of(64.0), t2);
         const double t7 = rint(pair_value(pair_scale(t6, 16.0)));
         const double t8 = 0.0625 * t7;
         const pair t9 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t6), t8), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))), (0.5 * sqrt(0.6366197723675814)));
-        const pair t10 = pair_div(t9, t5);
-        loss[row] = -(t1 ? -log_fast(2.5066282746310007 * pair_value(t5)) - pair_value(pair_scale(t0, 0.5)) * pair_value(t0) : log1p_fast(pair_value(pair_neg(t10))));
-        gradient[row] = -(pair_value(pair_if(t1, t5, pair_div(t9, pair_of((1.0 - pair_value(t10)))))) / sigma);
+        const double t10 = pair_value(t9) / pair_value(t5);
+        loss[row] = -(t1 ? -log_fast(2.5066282746310007 * pair_value(t5)) - pair_value(pair_scale(t0, 0.5)) * pair_value(t0) : log1p_fast(-t10));
+        gradient[row] = -(pair_value(pair_if(t1, t5, pair_div(t9, pair_diff(1.0, t10)))) / sigma);
     }
 #else
     const double sigma = constants[0];
@@ -686,7 +693,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
-    const pair c0 = {constants[1], constants[2]};
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -695,7 +702,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t1 = pair_abs(t0);
         const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
         const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
-        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t3, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.1382244914787328) * pair_value(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
+        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.1382244914787328) * pair_value(t3)) * pair_value(t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
         const double t5 = 0.5 * sqrt(0.6366197723675814);
         const pair t6 = pair_min(pair_of(64.0), t1);
         const double t7 = rint(pair_value(pair_scale(t6, 16.0)));
@@ -706,15 +713,15 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t12 = pair_abs(t10);
         const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t12);
         const pair t14 = pair_div(pair_add_d(t13, -4.0), pair_add_d(t13, 4.0));
-        const pair t15 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul_d(t14, (0.03370366765367635 + pair_value(pair_mul_d(t14, (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t14) / 1.25e+29) * pair_value(t14) - 3.6291570418843135e-08) * pair_value(t14) - 1.3470044747078458e-07) * pair_value(t14)) * pair_value(t14)) * pair_value(t14) - 1.7801125236838621e-06) * pair_value(t14) - 1.1236017736040415e-06) * pair_value(t14)) * pair_value(t14) - 1.460119195672493e-06) * pair_value(t14) - 3.179754982440019e-05) * pair_value(t14)) * pair_value(t14)) * pair_value(t14) - 0.000150332811085615) * pair_value(t14) - 0.0002893128318825679) * pair_value(t14)) * pair_value(t14)) * pair_value(t14) - 0.0024857923897225673) * pair_value(t14) - 0.00037358712267111387) * pair_value(t14)) * pair_value(t14) - 0.004488589746531045) * pair_value(t14) - 0.02080045431427855) * pair_value(t14)))))), -0.1382244914787328), t14), 0.06751792792276208), t14)), t14), (pair){1.1822045015192792, -4.8421856547996864e-17}), t14)), pair_add_d(t12, 4.0));
+        const pair t15 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t14) / 1.25e+29) * pair_value(t14) - 3.6291570418843135e-08) * pair_value(t14) - 1.3470044747078458e-07) * pair_value(t14)) * pair_value(t14)) * pair_value(t14) - 1.7801125236838621e-06) * pair_value(t14) - 1.1236017736040415e-06) * pair_value(t14)) * pair_value(t14) - 1.460119195672493e-06) * pair_value(t14) - 3.179754982440019e-05) * pair_value(t14)) * pair_value(t14)) * pair_value(t14) - 0.000150332811085615) * pair_value(t14) - 0.0002893128318825679) * pair_value(t14)) * pair_value(t14)) * pair_value(t14) - 0.0024857923897225673) * pair_value(t14) - 0.00037358712267111387) * pair_value(t14)) * pair_value(t14) - 0.004488589746531045) * pair_value(t14) - 0.02080045431427855) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)), 0.1382244914787328), t14), 0.06751792792276208), t14)), t14), (pair){1.1822045015192792, -4.8421856547996864e-17}), t14)), pair_add_d(t12, 4.0));
         const pair t16 = pair_add(t15, t12);
         const pair t17 = pair_min(pair_of(64.0), t12);
         const double t18 = rint(pair_value(pair_scale(t17, 16.0)));
         const double t19 = 0.0625 * t18;
         const pair t20 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t17), t19), 0.5), pair_add_d(t17, t19))), pair_exp(pair_neg(pair_prod((0.001953125 * t18), t18)))), t5);
         const pair t21 = pair_if(t11, t16, pair_div(t20, pair_add_d(pair_neg(pair_div(t20, t16)), 1.0)));
-        gradient[row] = -(pair_value(pair_if((pair_value(t0) < 0.0), t4, pair_div(t9, pair_of((1.0 - pair_value(pair_div(t9, t4))))))) / sigma);
-        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t21, pair_if(t11, t15, pair_add(t21, t10)))), c0));
+        gradient[row] = -(pair_value(pair_if((pair_value(t0) < 0.0), t4, pair_div(t9, pair_diff(1.0, (pair_value(t9) / pair_value(t4)))))) / sigma);
+        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t21, pair_if(t11, t15, pair_add(t21, t10)))), pair_of(c0)));
     }
 #else
     const double sigma = constants[0];
@@ -755,8 +762,8 @@ void lossforge_aft_normal_right_gradient_hessian_f64_at(size_t n, size_t K, cons
 {
 #ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const pair c0 = pair_prod(sigma, sigma);
-    const double constants[] = {sigma, c0.hi, c0.lo};
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
 #else
     const double sigma = parameters[0];
     const pair c0 = pair_prod(sigma, sigma);
@@ -783,7 +790,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
-    const pair c0 = {constants[1], constants[2]};
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -793,28 +800,28 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t2 = pair_abs(t0);
         const pair t3 = pair_min(pair_of(1.2676506002282294e+30), t2);
         const pair t4 = pair_div(pair_add_d(t3, -4.0), pair_add_d(t3, 4.0));
-        const pair t5 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t4, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t4) / 1.25e+29) * pair_value(t4) - 3.6291570418843135e-08) * pair_value(t4) - 1.3470044747078458e-07) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 1.7801125236838621e-06) * pair_value(t4) - 1.1236017736040415e-06) * pair_value(t4)) * pair_value(t4) - 1.460119195672493e-06) * pair_value(t4) - 3.179754982440019e-05) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.000150332811085615) * pair_value(t4) - 0.0002893128318825679) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.0024857923897225673) * pair_value(t4) - 0.00037358712267111387) * pair_value(t4)) * pair_value(t4) - 0.004488589746531045) * pair_value(t4) - 0.02080045431427855) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.1382244914787328) * pair_value(t4)))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_add_d(t2, 4.0)), t2);
+        const pair t5 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t4) / 1.25e+29) * pair_value(t4) - 3.6291570418843135e-08) * pair_value(t4) - 1.3470044747078458e-07) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 1.7801125236838621e-06) * pair_value(t4) - 1.1236017736040415e-06) * pair_value(t4)) * pair_value(t4) - 1.460119195672493e-06) * pair_value(t4) - 3.179754982440019e-05) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.000150332811085615) * pair_value(t4) - 0.0002893128318825679) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.0024857923897225673) * pair_value(t4) - 0.00037358712267111387) * pair_value(t4)) * pair_value(t4) - 0.004488589746531045) * pair_value(t4) - 0.02080045431427855) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.1382244914787328) * pair_value(t4)) * pair_value(t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_add_d(t2, 4.0)), t2);
         const double t6 = 0.5 * sqrt(0.6366197723675814);
         const pair t7 = pair_min(pair_of(64.0), t2);
         const double t8 = rint(pair_value(pair_scale(t7, 16.0)));
         const double t9 = 0.0625 * t8;
         const pair t10 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t7), t9), 0.5), pair_add_d(t7, t9))), pair_exp(pair_neg(pair_prod((0.001953125 * t8), t8)))), t6);
-        const pair t11 = pair_div(t10, t5);
+        const double t11 = pair_value(t10) / pair_value(t5);
         const pair t12 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
         const int t13 = (pair_value(t12) < 0.0);
         const pair t14 = pair_abs(t12);
         const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t14);
         const pair t16 = pair_div(pair_add_d(t15, -4.0), pair_add_d(t15, 4.0));
-        const pair t17 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul_d(t16, (0.03370366765367635 + pair_value(pair_mul_d(t16, (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t16) / 1.25e+29) * pair_value(t16) - 3.6291570418843135e-08) * pair_value(t16) - 1.3470044747078458e-07) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 1.7801125236838621e-06) * pair_value(t16) - 1.1236017736040415e-06) * pair_value(t16)) * pair_value(t16) - 1.460119195672493e-06) * pair_value(t16) - 3.179754982440019e-05) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.000150332811085615) * pair_value(t16) - 0.0002893128318825679) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.0024857923897225673) * pair_value(t16) - 0.00037358712267111387) * pair_value(t16)) * pair_value(t16) - 0.004488589746531045) * pair_value(t16) - 0.02080045431427855) * pair_value(t16)))))), -0.1382244914787328), t16), 0.06751792792276208), t16)), t16), (pair){1.1822045015192792, -4.8421856547996864e-17}), t16)), pair_add_d(t14, 4.0));
+        const pair t17 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t16) / 1.25e+29) * pair_value(t16) - 3.6291570418843135e-08) * pair_value(t16) - 1.3470044747078458e-07) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 1.7801125236838621e-06) * pair_value(t16) - 1.1236017736040415e-06) * pair_value(t16)) * pair_value(t16) - 1.460119195672493e-06) * pair_value(t16) - 3.179754982440019e-05) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.000150332811085615) * pair_value(t16) - 0.0002893128318825679) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.0024857923897225673) * pair_value(t16) - 0.00037358712267111387) * pair_value(t16)) * pair_value(t16) - 0.004488589746531045) * pair_value(t16) - 0.02080045431427855) * pair_value(t16)) * pair_value(t16)) * pair_value(t16)), 0.1382244914787328), t16), 0.06751792792276208), t16)), t16), (pair){1.1822045015192792, -4.8421856547996864e-17}), t16)), pair_add_d(t14, 4.0));
         const pair t18 = pair_add(t17, t14);
         const pair t19 = pair_min(pair_of(64.0), t14);
         const double t20 = rint(pair_value(pair_scale(t19, 16.0)));
         const double t21 = 0.0625 * t20;
         const pair t22 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t19), t21), 0.5), pair_add_d(t19, t21))), pair_exp(pair_neg(pair_prod((0.001953125 * t20), t20)))), t6);
         const pair t23 = pair_if(t13, t18, pair_div(t22, pair_add_d(pair_neg(pair_div(t22, t18)), 1.0)));
-        loss[row] = -(t1 ? -log_fast(2.5066282746310007 * pair_value(t5)) - pair_value(pair_scale(t0, 0.5)) * pair_value(t0) : log1p_fast(pair_value(pair_neg(t11))));
-        gradient[row] = -(pair_value(pair_if(t1, t5, pair_div(t10, pair_of((1.0 - pair_value(t11)))))) / sigma);
-        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_add(t23, t12)))), c0));
+        loss[row] = -(t1 ? -log_fast(2.5066282746310007 * pair_value(t5)) - pair_value(pair_scale(t0, 0.5)) * pair_value(t0) : log1p_fast(-t11));
+        gradient[row] = -(pair_value(pair_if(t1, t5, pair_div(t10, pair_diff(1.0, t11)))) / sigma);
+        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_add(t23, t12)))), pair_of(c0)));
     }
 #else
     const double sigma = constants[0];
@@ -858,8 +865,8 @@ void lossforge_aft_normal_right_loss_gradient_hessian_f64_at(size_t n, size_t K,
 {
 #ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const pair c0 = pair_prod(sigma, sigma);
-    const double constants[] = {sigma, c0.hi, c0.lo};
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
 #else
     const double sigma = parameters[0];
     const pair c0 = pair_prod(sigma, sigma);
@@ -892,8 +899,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

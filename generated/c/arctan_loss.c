@@ -299,8 +299,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -449,7 +450,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t3 = pair_max(pair_of(1.0), t0);
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_mul(t4, t4);
-        const double t6 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(t2) * pair_value(t2)) : 1.0 / pair_value(pair_mul_d(t5, (1.0 + 1.0 / pair_value(t5)))));
+        const double t6 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(t2) * pair_value(t2)) : 1.0 / (pair_value(t5) * (1.0 + 1.0 / pair_value(t5))));
         hessian[row] = (4.0 * t6 - 3.0) * t6;
     }
 #else
@@ -581,7 +582,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_mul(t7, t7);
         const double t9 = 1.0 + 1.0 / pair_value(t8);
-        const double t10 = (t2 ? 1.0 / t5 : 1.0 / pair_value(pair_mul_d(t8, t9)));
+        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (pair_value(t8) * t9));
         gradient[row] = c * ((t2 ? pair_value(t3) / t5 : 1.0 / (pair_value(t7) * pair_value(t6) * t9)) * sign(pair_value(t0)));
         hessian[row] = (4.0 * t10 - 3.0) * t10;
     }
@@ -655,7 +656,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_mul(t7, t7);
         const double t9 = 1.0 + 1.0 / pair_value(t8);
-        const double t10 = (t2 ? 1.0 / t5 : 1.0 / pair_value(pair_mul_d(t8, t9)));
+        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (pair_value(t8) * t9));
         loss[row] = c0 * atan_fast(pair_value(t0) * pair_value(t0));
         gradient[row] = c * ((t2 ? pair_value(t3) / t5 : 1.0 / (pair_value(t7) * pair_value(t6) * t9)) * sign(pair_value(t0)));
         hessian[row] = (4.0 * t10 - 3.0) * t10;
@@ -724,8 +725,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

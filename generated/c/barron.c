@@ -459,7 +459,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* Scaled, so that the squares neither overflow nor lose digits. */
@@ -601,8 +602,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -656,11 +658,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t12 = pair_if((pair_value(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
         const double t13 = pair_value(pair_if(t3, pair_if(t4, t6, pair_of(((pair_value(pair_abs(t7)) < 1.0) ? pair_value(pair_expm1(t7)) / alpha : (pow_fast(t5, alpha) / pair_value(c5) - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_value(t12) * c6 <= 2.0) ? pair_value(pair_expm1(pair_mul_d(t12, c7))) / alpha : (pair_value(pair_pow(pair_hypot(pair_of(1.0), t8), pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t0);
         const int t15 = (c9 < t2);
-        const pair t16 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
+        const pair t16 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
         const pair t17 = pair_min(pair_of(1.0), t16);
         const pair t18 = pair_max(pair_of(1.0), t16);
         const double t19 = r / c;
-        loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_fast((t15 ? t2 : 1.0)) - c10) : ((pair_value(t16) <= 1.0) ? log1p_fast(pair_value(pair_mul(t17, t17))) : 2.0 * log_fast(pair_value(t18)) + log1p_fast(1.0 / (pair_value(t18) * pair_value(t18))))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
+        loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_fast((t15 ? t2 : 1.0)) - c10) : ((pair_value(t16) <= 1.0) ? log1p_fast(pair_value(t17) * pair_value(t17)) : 2.0 * log_fast(pair_value(t18)) + log1p_fast(1.0 / (pair_value(t18) * pair_value(t18))))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -770,12 +772,12 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t4 = pair_min(pair_of(1.0), t3);
         const double t5 = fabs(r);
         const int t6 = (pair_value(c2) < t5);
-        const double t8 = ((pair_value(t3) <= 1.0) ? pair_value(t4) / pair_value(pair_hypot(pair_of(1.0), t4)) : 1.0 / pair_value(pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t3))))) * sign(pair_value(t2)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of((t6 ? t5 : 1.0)), t7)) / pair_value(c4)), pair_pow(pair_hypot(pair_of(1.0), t2), t7))) * pair_value(t0) / c;
-        const pair t9 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        const double t8 = ((pair_value(t3) <= 1.0) ? pair_value(t4) / hypot_v(1.0, pair_value(t4)) : 1.0 / hypot_v(1.0, pair_value(pair_div(pair_of(1.0), pair_max(pair_of(1.0), t3))))) * sign(pair_value(t2)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of((t6 ? t5 : 1.0)), t7)) / pair_value(c4)), pair_pow(pair_hypot(pair_of(1.0), t2), t7))) * pair_value(t0) / c;
+        const pair t9 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t10 = pair_abs(t9);
         const pair t11 = pair_min(pair_of(1.0), t10);
         const pair t12 = pair_max(pair_of(1.0), t10);
-        gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((pair_value(t10) <= 1.0) ? pair_value(t11) / (1.0 + pair_value(pair_mul(t11, t11))) : 1.0 / ((1.0 + 1.0 / (pair_value(t12) * pair_value(t12))) * pair_value(t12))) * sign(pair_value(t9))) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
+        gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((pair_value(t10) <= 1.0) ? pair_value(t11) / (1.0 + pair_value(t11) * pair_value(t11)) : 1.0 / ((1.0 + 1.0 / (pair_value(t12) * pair_value(t12))) * pair_value(t12))) * sign(pair_value(t9))) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -866,19 +868,19 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const int t3 = (pair_value(t2) <= 1.0);
         const pair t4 = pair_min(pair_of(1.0), t2);
         const pair t5 = pair_mul(t4, t4);
-        const double t6 = 1.0 + pair_value(t5);
+        const pair t6 = pair_add_d(t5, 1.0);
         const pair t7 = pair_max(pair_of(1.0), t2);
         const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t7));
         const pair t9 = pair_mul(t8, t8);
         const double t10 = fabs(r);
         const int t11 = (pair_value(c1) < t10);
-        const pair t14 = pair_div(pair_mul_d(pair_if(t11, pair_div(pair_pow(pair_of((t11 ? t10 : 1.0)), t12), c5), pair_pow(pair_hypot(pair_of(1.0), t1), t12)), (pair_value(c4) * (t3 ? pair_value(t5) / t6 : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / t6 : pair_value(t9) / (1.0 + pair_value(t9))))), pair_of(t13));
-        const pair t15 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
+        const pair t14 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_value(pair_pow(pair_of((t11 ? t10 : 1.0)), t12)) / pair_value(c5)), pair_pow(pair_hypot(pair_of(1.0), t1), t12)), (pair_value(c4) * (t3 ? pair_value(t5) / pair_value(t6) : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / pair_value(t6) : pair_value(t9) / (1.0 + pair_value(t9))))), pair_of(t13));
+        const pair t15 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
         const pair t16 = pair_min(pair_of(1.0), t15);
         const pair t17 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t15)));
         const pair t18 = pair_mul(t17, t17);
-        const double t19 = ((pair_value(t15) <= 1.0) ? 1.0 / (1.0 + pair_value(pair_mul(t16, t16))) : pair_value(t18) / (1.0 + pair_value(t18)));
-        hessian[row] = pair_value(pair_if((r == r), pair_if((alpha < 0.0), t14, pair_if((alpha <= 0.0), pair_of((2.0 * t19 - 1.0) * t19 / t13), pair_if((alpha < 2.0), t14, pair_if((alpha <= 2.0), pair_of(c6), t14)))), pair_of(r)));
+        const pair t19 = pair_if((pair_value(t15) <= 1.0), pair_quot(1.0, (1.0 + pair_value(t16) * pair_value(t16))), pair_div(t18, pair_of((1.0 + pair_value(t18)))));
+        hessian[row] = pair_value(pair_if((r == r), pair_if((alpha < 0.0), t14, pair_if((alpha <= 0.0), pair_div(pair_mul(pair_add_d(pair_scale(t19, 2.0), -1.0), t19), pair_of(t13)), pair_if((alpha < 2.0), t14, pair_if((alpha <= 2.0), pair_of(c6), t14)))), pair_of(r)));
     }
 #else
     const double alpha = constants[0];
@@ -1001,17 +1003,17 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t17 = pair_hypot(pair_of(1.0), t11);
         const double t18 = pair_value(pair_if(t6, pair_if(t7, t9, pair_of(((pair_value(pair_abs(t10)) < 1.0) ? pair_value(pair_expm1(t10)) / alpha : (pow_fast(t8, alpha) / pair_value(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_value(t16) * c8 <= 2.0) ? pair_value(pair_expm1(pair_mul_d(t16, c9))) / alpha : (pair_value(pair_pow(t17, pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t2);
         const int t21 = (c12 < t5);
-        const pair t22 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        const pair t22 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t23 = pair_abs(t22);
         const int t24 = (pair_value(t23) <= 1.0);
         const pair t25 = pair_min(pair_of(1.0), t23);
-        const pair t26 = pair_mul(t25, t25);
+        const double t26 = pair_value(t25) * pair_value(t25);
         const pair t27 = pair_max(pair_of(1.0), t23);
         const double t28 = 1.0 / (pair_value(t27) * pair_value(t27));
         const double t31 = r / c;
-        const double t33 = (t13 ? pair_value(t14) / pair_value(pair_hypot(pair_of(1.0), t14)) : 1.0 / pair_value(pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), t15)))) * sign(pair_value(t11)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t32)) / pair_value(c16)), pair_pow(t17, t32))) * pair_value(t3) / c;
-        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_fast((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_fast(pair_value(t26)) : 2.0 * log_fast(pair_value(t27)) + log1p_fast(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
-        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_value(t25) / (1.0 + pair_value(t26)) : 1.0 / ((1.0 + t28) * pair_value(t27))) * sign(pair_value(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
+        const double t33 = (t13 ? pair_value(t14) / hypot_v(1.0, pair_value(t14)) : 1.0 / hypot_v(1.0, pair_value(pair_div(pair_of(1.0), t15)))) * sign(pair_value(t11)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t32)) / pair_value(c16)), pair_pow(t17, t32))) * pair_value(t3) / c;
+        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_fast((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_fast(t26) : 2.0 * log_fast(pair_value(t27)) + log1p_fast(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
+        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_value(t25) / (1.0 + t26) : 1.0 / ((1.0 + t28) * pair_value(t27))) * sign(pair_value(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -1167,23 +1169,23 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t11 = (pair_value(c3) < t10);
         const double t12 = (t11 ? t10 : 1.0);
         const pair t14 = pair_hypot(pair_of(1.0), t4);
-        const double t15 = (t6 ? pair_value(t7) / pair_value(pair_hypot(pair_of(1.0), t7)) : 1.0 / pair_value(pair_hypot(pair_of(1.0), t9))) * sign(pair_value(t4)) * pair_value(pair_if(t11, pair_of(pair_value(pair_pow(pair_of(t12), t13)) / pair_value(c5)), pair_pow(t14, t13))) * pair_value(t2) / c;
-        const pair t17 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        const double t15 = (t6 ? pair_value(t7) / hypot_v(1.0, pair_value(t7)) : 1.0 / hypot_v(1.0, pair_value(t9))) * sign(pair_value(t4)) * pair_value(pair_if(t11, pair_of(pair_value(pair_pow(pair_of(t12), t13)) / pair_value(c5)), pair_pow(t14, t13))) * pair_value(t2) / c;
+        const pair t17 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t18 = pair_abs(t17);
         const int t19 = (pair_value(t18) <= 1.0);
         const pair t20 = pair_min(pair_of(1.0), t18);
-        const double t21 = 1.0 + pair_value(pair_mul(t20, t20));
+        const double t21 = 1.0 + pair_value(t20) * pair_value(t20);
         const pair t22 = pair_max(pair_of(1.0), t18);
         const pair t26 = pair_mul(t7, t7);
-        const double t27 = 1.0 + pair_value(t26);
+        const pair t27 = pair_add_d(t26, 1.0);
         const pair t28 = pair_min(pair_of(1.0), t9);
         const pair t29 = pair_mul(t28, t28);
-        const pair t31 = pair_div(pair_mul_d(pair_if(t11, pair_div(pair_pow(pair_of(t12), t30), c11), pair_pow(t14, t30)), (pair_value(t13) * (t6 ? pair_value(t26) / t27 : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / t27 : pair_value(t29) / (1.0 + pair_value(t29))))), pair_of(t25));
+        const pair t31 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_value(pair_pow(pair_of(t12), t30)) / pair_value(c11)), pair_pow(t14, t30)), (pair_value(t13) * (t6 ? pair_value(t26) / pair_value(t27) : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / pair_value(t27) : pair_value(t29) / (1.0 + pair_value(t29))))), pair_of(t25));
         const pair t32 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t22));
         const pair t33 = pair_mul(t32, t32);
-        const double t34 = (t19 ? 1.0 / t21 : pair_value(t33) / (1.0 + pair_value(t33)));
+        const pair t34 = pair_if(t19, pair_quot(1.0, t21), pair_div(t33, pair_of((1.0 + pair_value(t33)))));
         gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? pair_value(t20) / t21 : 1.0 / ((1.0 + 1.0 / (pair_value(t22) * pair_value(t22))) * pair_value(t22))) * sign(pair_value(t17))) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t31, pair_if(t16, pair_of((2.0 * t34 - 1.0) * t34 / t25), pair_if(t23, t31, pair_if(t24, pair_of(c12), t31)))), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t31, pair_if(t16, pair_div(pair_mul(pair_add_d(pair_scale(t34, 2.0), -1.0), t34), pair_of(t25)), pair_if(t23, t31, pair_if(t24, pair_of(c12), t31)))), pair_of(r)));
     }
 #else
     const double c = constants[0];
@@ -1339,27 +1341,27 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t19 = pair_hypot(pair_of(1.0), t11);
         const double t20 = pair_value(pair_if(t6, pair_if(t7, t9, pair_of(((pair_value(pair_abs(t10)) < 1.0) ? pair_value(pair_expm1(t10)) / alpha : (pow_fast(t8, alpha) / pair_value(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_value(t18) * c8 <= 2.0) ? pair_value(pair_expm1(pair_mul_d(t18, c9))) / alpha : (pair_value(pair_pow(t19, pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t2);
         const int t23 = (c12 < t5);
-        const pair t24 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        const pair t24 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t25 = pair_abs(t24);
         const int t26 = (pair_value(t25) <= 1.0);
         const pair t27 = pair_min(pair_of(1.0), t25);
-        const pair t28 = pair_mul(t27, t27);
+        const double t28 = pair_value(t27) * pair_value(t27);
         const pair t29 = pair_max(pair_of(1.0), t25);
         const double t30 = 1.0 / (pair_value(t29) * pair_value(t29));
         const double t33 = r / c;
         const pair t34 = pair_div(pair_of(1.0), t16);
-        const double t36 = (t13 ? pair_value(t14) / pair_value(pair_hypot(pair_of(1.0), t14)) : 1.0 / pair_value(pair_hypot(pair_of(1.0), t34))) * sign(pair_value(t11)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t35)) / pair_value(c16)), pair_pow(t19, t35))) * pair_value(t3) / c;
-        const double t37 = 1.0 + pair_value(t28);
-        const double t39 = 1.0 + pair_value(t15);
+        const double t36 = (t13 ? pair_value(t14) / hypot_v(1.0, pair_value(t14)) : 1.0 / hypot_v(1.0, pair_value(t34))) * sign(pair_value(t11)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t35)) / pair_value(c16)), pair_pow(t19, t35))) * pair_value(t3) / c;
+        const double t37 = 1.0 + t28;
+        const pair t39 = pair_add_d(t15, 1.0);
         const pair t40 = pair_min(pair_of(1.0), t34);
         const pair t41 = pair_mul(t40, t40);
-        const pair t43 = pair_div(pair_mul_d(pair_if(t6, pair_div(pair_pow(pair_of(t8), t42), c19), pair_pow(t19, t42)), (pair_value(t35) * (t13 ? pair_value(t15) / t39 : 1.0 / (1.0 + pair_value(t17))) + (t13 ? 1.0 / t39 : pair_value(t41) / (1.0 + pair_value(t41))))), pair_of(t38));
+        const pair t43 = pair_div(pair_mul_d(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t42)) / pair_value(c19)), pair_pow(t19, t42)), (pair_value(t35) * (t13 ? pair_value(t15) / pair_value(t39) : 1.0 / (1.0 + pair_value(t17))) + (t13 ? 1.0 / pair_value(t39) : pair_value(t41) / (1.0 + pair_value(t41))))), pair_of(t38));
         const pair t44 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t29));
         const pair t45 = pair_mul(t44, t44);
-        const double t46 = (t26 ? 1.0 / t37 : pair_value(t45) / (1.0 + pair_value(t45)));
-        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_fast((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_fast(pair_value(t28)) : 2.0 * log_fast(pair_value(t29)) + log1p_fast(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
+        const pair t46 = pair_if(t26, pair_quot(1.0, t37), pair_div(t45, pair_of((1.0 + pair_value(t45)))));
+        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_fast((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_fast(t28) : 2.0 * log_fast(pair_value(t29)) + log1p_fast(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
         gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_value(t27) / t37 : 1.0 / ((1.0 + t30) * pair_value(t29))) * sign(pair_value(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_of((2.0 * t46 - 1.0) * t46 / t38), pair_if(t31, t43, pair_if(t32, pair_of(c21), t43)))), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_div(pair_mul(pair_add_d(pair_scale(t46, 2.0), -1.0), t46), pair_of(t38)), pair_if(t31, t43, pair_if(t32, pair_of(c21), t43)))), pair_of(r)));
     }
 #else
     const double alpha = constants[0];
@@ -1514,8 +1516,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

@@ -311,10 +311,83 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 static inline double maximum(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* a*b + c, rounded once where the processor can. */
+INLINE float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+INLINE uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+INLINE float exp_fastf(float x)
+{
+    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
+    const float shift = x < 0.0f ? 12583071.0f : 12583007.0f;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    const float z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = z - shift;
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, fusedf(k, -0x1.62e4000000000p-1f, a));
+    const float r2 = r * r, r4 = r2 * r2;
+    const float e = fusedf(r2, fusedf(0x1.6db44a0000000p-10f, r4, fusedf(fusedf(0x1.123b940000000p-7f, r, 0x1.55545e0000000p-5f), r2, fusedf(0x1.55548e0000000p-3f, r, 0x1.0000000000000p-1f))), r);
+    return (1.0f + e) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+INLINE float log_fast_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    const float f = (from_bitsf(to_bitsf(y) - exponent) - 1.0f) + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float w2 = w * w;
+    const float half = 0.5f * f * f;
+    const float less = fusedf(-s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), half);
+    return fusedf(k, 0x1.62e4000000000p-1f, f - fusedf(k, -0x1.7f7d1c0000000p-20f, less));
+}
+
+INLINE float log1p_fastf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_fast_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF && x != 0.0f ? inside : x;
+}
+
+static inline float maximumf(float a, float b)
 {
     return a > b ? a : b;
 }
@@ -334,8 +407,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -412,8 +486,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = exp_fast(-fabs(z_i));
-        const pair t1 = pair_sum(1.0, t0);
-        gradient[row] = (1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / pair_value(t1)) - y_i * pair_value(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t0)), t1));
+        const double t1 = 1.0 + t0;
+        gradient[row] = (1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1);
     }
 #else
     (void)constants;
@@ -458,8 +532,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
         const double t0 = exp_fast(-fabs(z_i));
-        const pair t1 = pair_sum(1.0, t0);
-        hessian[row] = pair_value(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t0)), t1)) * (((0.0 <= z_i) ? 1.0 : t0) / pair_value(t1));
+        const double t1 = 1.0 + t0;
+        hessian[row] = ((0.0 <= -z_i) ? 1.0 : t0) / t1 * (((0.0 <= z_i) ? 1.0 : t0) / t1);
     }
 #else
     (void)constants;
@@ -509,9 +583,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t1 = log1p_fast(t0);
         const double t2 = 1.0 - y_i;
         const double t3 = -z_i;
-        const pair t4 = pair_sum(1.0, t0);
+        const double t4 = 1.0 + t0;
         loss[row] = (t1 + maximum(0.0, z_i)) * t2 + y_i * (t1 + maximum(0.0, t3));
-        gradient[row] = t2 * (((0.0 <= z_i) ? 1.0 : t0) / pair_value(t4)) - y_i * pair_value(pair_div(pair_of(((0.0 <= t3) ? 1.0 : t0)), t4));
+        gradient[row] = t2 * (((0.0 <= z_i) ? 1.0 : t0) / t4) - y_i * (((0.0 <= t3) ? 1.0 : t0) / t4);
     }
 #else
     (void)constants;
@@ -563,11 +637,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = exp_fast(-fabs(z_i));
-        const pair t1 = pair_sum(1.0, t0);
-        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / pair_value(t1);
-        const pair t3 = pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t0)), t1);
-        gradient[row] = (1.0 - y_i) * t2 - y_i * pair_value(t3);
-        hessian[row] = pair_value(t3) * t2;
+        const double t1 = 1.0 + t0;
+        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+        const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+        gradient[row] = (1.0 - y_i) * t2 - y_i * t3;
+        hessian[row] = t3 * t2;
     }
 #else
     (void)constants;
@@ -622,12 +696,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t1 = log1p_fast(t0);
         const double t2 = 1.0 - y_i;
         const double t3 = -z_i;
-        const pair t4 = pair_sum(1.0, t0);
-        const double t5 = ((0.0 <= z_i) ? 1.0 : t0) / pair_value(t4);
-        const pair t6 = pair_div(pair_of(((0.0 <= t3) ? 1.0 : t0)), t4);
+        const double t4 = 1.0 + t0;
+        const double t5 = ((0.0 <= z_i) ? 1.0 : t0) / t4;
+        const double t6 = ((0.0 <= t3) ? 1.0 : t0) / t4;
         loss[row] = (t1 + maximum(0.0, z_i)) * t2 + y_i * (t1 + maximum(0.0, t3));
-        gradient[row] = t2 * t5 - y_i * pair_value(t6);
-        hessian[row] = pair_value(t6) * t5;
+        gradient[row] = t2 * t5 - y_i * t6;
+        hessian[row] = t6 * t5;
     }
 #else
     (void)constants;
@@ -679,7 +753,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
         const double t0 = exp_fast(-fabs(z_i));
-        mean[row] = ((0.0 <= z_i) ? 1.0 : t0) / pair_value(pair_sum(1.0, t0));
+        mean[row] = ((0.0 <= z_i) ? 1.0 : t0) / (1.0 + t0);
     }
 #else
     (void)constants;
@@ -727,8 +801,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -752,6 +827,16 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const z = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float z_i = z[row];
+        const float t0 = log1p_fastf(exp_fastf(-fabsf(z_i)));
+        loss[row] = (t0 + maximumf(0.0f, z_i)) * (1.0f - y_i) + y_i * (t0 + maximumf(0.0f, -z_i));
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -760,12 +845,18 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double t0 = log1p_fast(exp_fast(-fabs(z_i)));
         loss[row] = (float)((t0 + maximum(0.0, z_i)) * (1.0 - y_i) + y_i * (t0 + maximum(0.0, -z_i)));
     }
+#endif
 }
 
 void lossforge_binary_cross_entropy_logits_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -782,6 +873,17 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const z = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float z_i = z[row];
+        const float t0 = exp_fastf(-fabsf(z_i));
+        const float t1 = 1.0f + t0;
+        gradient[row] = (1.0f - y_i) * (((0.0f <= z_i) ? 1.0f : t0) / t1) - y_i * (((0.0f <= -z_i) ? 1.0f : t0) / t1);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -791,12 +893,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t1 = 1.0 + t0;
         gradient[row] = (float)((1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1));
     }
+#endif
 }
 
 void lossforge_binary_cross_entropy_logits_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -812,6 +920,16 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
 {
     const float *const z = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float z_i = z[row];
+        const float t0 = exp_fastf(-fabsf(z_i));
+        const float t1 = 1.0f + t0;
+        hessian[row] = ((0.0f <= -z_i) ? 1.0f : t0) / t1 * (((0.0f <= z_i) ? 1.0f : t0) / t1);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -820,12 +938,18 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t1 = 1.0 + t0;
         hessian[row] = (float)(((0.0 <= -z_i) ? 1.0 : t0) / t1 * (((0.0 <= z_i) ? 1.0 : t0) / t1));
     }
+#endif
 }
 
 void lossforge_binary_cross_entropy_logits_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -843,6 +967,21 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const z = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float z_i = z[row];
+        const float t0 = exp_fastf(-fabsf(z_i));
+        const float t1 = log1p_fastf(t0);
+        const float t2 = 1.0f - y_i;
+        const float t3 = -z_i;
+        const float t4 = 1.0f + t0;
+        loss[row] = (t1 + maximumf(0.0f, z_i)) * t2 + y_i * (t1 + maximumf(0.0f, t3));
+        gradient[row] = t2 * (((0.0f <= z_i) ? 1.0f : t0) / t4) - y_i * (((0.0f <= t3) ? 1.0f : t0) / t4);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -856,12 +995,18 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = (float)((t1 + maximum(0.0, z_i)) * t2 + y_i * (t1 + maximum(0.0, t3)));
         gradient[row] = (float)(t2 * (((0.0 <= z_i) ? 1.0 : t0) / t4) - y_i * (((0.0 <= t3) ? 1.0 : t0) / t4));
     }
+#endif
 }
 
 void lossforge_binary_cross_entropy_logits_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -879,6 +1024,20 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const z = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float z_i = z[row];
+        const float t0 = exp_fastf(-fabsf(z_i));
+        const float t1 = 1.0f + t0;
+        const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
+        const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
+        gradient[row] = (1.0f - y_i) * t2 - y_i * t3;
+        hessian[row] = t3 * t2;
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -891,12 +1050,18 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)((1.0 - y_i) * t2 - y_i * t3);
         hessian[row] = (float)(t3 * t2);
     }
+#endif
 }
 
 void lossforge_binary_cross_entropy_logits_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -915,6 +1080,24 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float z_i = z[row];
+        const float t0 = exp_fastf(-fabsf(z_i));
+        const float t1 = log1p_fastf(t0);
+        const float t2 = 1.0f - y_i;
+        const float t3 = -z_i;
+        const float t4 = 1.0f + t0;
+        const float t5 = ((0.0f <= z_i) ? 1.0f : t0) / t4;
+        const float t6 = ((0.0f <= t3) ? 1.0f : t0) / t4;
+        loss[row] = (t1 + maximumf(0.0f, z_i)) * t2 + y_i * (t1 + maximumf(0.0f, t3));
+        gradient[row] = t2 * t5 - y_i * t6;
+        hessian[row] = t6 * t5;
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -931,12 +1114,18 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (float)(t2 * t5 - y_i * t6);
         hessian[row] = (float)(t6 * t5);
     }
+#endif
 }
 
 void lossforge_binary_cross_entropy_logits_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -952,6 +1141,15 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
 {
     const float *const z = inputs[0];
     float *const mean = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float z_i = z[row];
+        const float t0 = exp_fastf(-fabsf(z_i));
+        mean[row] = ((0.0f <= z_i) ? 1.0f : t0) / (1.0f + t0);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -959,12 +1157,18 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
         const double t0 = exp_fast(-fabs(z_i));
         mean[row] = (float)(((0.0 <= z_i) ? 1.0 : t0) / (1.0 + t0));
     }
+#endif
 }
 
 void lossforge_binary_cross_entropy_logits_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, constants, 1, outputs);
 }

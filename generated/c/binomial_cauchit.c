@@ -319,7 +319,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* As atan_v, with twice the digits. */
@@ -401,8 +402,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -492,7 +494,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t7 = pair_if((t3 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t4, t4), 1.0)), pair_div(t6, pair_add_d(t6, 1.0)));
         const double t8 = maximum(1.0, t0);
         const pair t9 = pair_quot(1.0, t8);
-        gradient[row] = (1.0 - y_i) * pair_value(pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_of(atan_fast(pair_value(t2)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t1 * t1)), 1.0), t1)), pair_div(t7, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t0))))))) - y_i * pair_value(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_of(atan_fast(pair_value(t9)))), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)), pair_div(t7, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i))))));
+        gradient[row] = (1.0 - y_i) * pair_value(pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_of(atan_fast(pair_value(t2)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t1 * t1)), 1.0), t1)), pair_div(t7, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t0))))))) - y_i * pair_value(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_of(atan_fast(pair_value(t9)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t8 * t8)), 1.0), t8)), pair_div(t7, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i)))))));
     }
 #else
     (void)constants;
@@ -561,7 +563,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_of(atan_fast(pair_value(t8)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t7 * t7)), 1.0), t7)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t6))))));
         const double t13 = maximum(1.0, t6);
         const pair t14 = pair_quot(1.0, t13);
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_value(t14)))), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i)))));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_value(t14)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i))))));
         hessian[row] = pair_value(pair_add(pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t5, sign(t6)), 2.0), t12), (1.0 - y_i)), t12), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t5, sign(f_i)), 2.0), t15), y_i), t15)));
     }
 #else
@@ -639,7 +641,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t13 = pair_mul(t12, t12);
         const pair t14 = pair_if((t10 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t11, t11), 1.0)), pair_div(t13, pair_add_d(t13, 1.0)));
         loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793));
-        gradient[row] = t5 * pair_value(pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t14, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t3))))))) - y_i * pair_value(pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t14, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i))))));
+        gradient[row] = t5 * pair_value(pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t14, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t3))))))) - y_i * pair_value(pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t14, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i)))))));
     }
 #else
     (void)constants;
@@ -715,7 +717,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_of(atan_fast(pair_value(t3)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t2 * t2)), 1.0), t2)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t1))))));
         const double t13 = maximum(1.0, t1);
         const pair t14 = pair_quot(1.0, t13);
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_value(t14)))), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i)))));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_value(t14)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i))))));
         const pair t16 = pair_if(t5, pair_div(pair_of(t6), t7), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)));
         gradient[row] = t0 * pair_value(t12) - y_i * pair_value(t15);
         hessian[row] = pair_value(pair_add(pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t16, sign(t1)), 2.0), t12), t0), t12), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t16, sign(f_i)), 2.0), t15), y_i), t15)));
@@ -801,7 +803,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t16 = pair_mul(t15, t15);
         const pair t17 = pair_if(t11, pair_div(pair_of(1.0), t13), pair_div(t16, pair_add_d(t16, 1.0)));
         const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t17, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t3))))));
-        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t17, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i)))));
+        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t17, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i))))));
         const pair t20 = pair_if(t11, pair_div(pair_of(t12), t13), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t14, t14)), 1.0), t14)));
         loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793));
         gradient[row] = t5 * pair_value(t18) - y_i * pair_value(t19);
@@ -917,8 +919,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

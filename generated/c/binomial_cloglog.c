@@ -212,14 +212,6 @@ INLINE pair pair_sub(pair a, pair b)
     return pair_add(a, pair_neg(b));
 }
 
-/* Exact, unless the product is below 2**-969. */
-INLINE pair pair_prod(double a, double b)
-{
-    const double h = a * b;
-    const pair made = {h, product_rest(a, b, h)};
-    return made;
-}
-
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
@@ -230,6 +222,13 @@ INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
     return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -374,7 +373,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* Exact, for a power of two or a sign. */
@@ -409,8 +409,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -441,13 +442,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
         const double t2 = minimum(0.0, f_i);
         const pair t3 = pair_exp(pair_of(maximum(-40.0, t2)));
         const pair t4 = pair_neg(t3);
         const pair t5 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t4));
         const pair t6 = pair_expm1(t4);
-        loss[row] = pair_value(pair_mul_d(pair_prod(t0, t1), t1)) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(pair_value(pair_if((t2 <= -40.0), pair_of(0.5 * exp_fast(t2)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t3)) <= 0.5), pair_mul_d(pair_mul(t5, t5), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5))), pair_sub(t6, pair_min(pair_of(1.2676506002282294e+30), t4))), t6))))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
+        loss[row] = pair_value(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t2 <= -40.0) ? 0.5 * exp_fast(t2) : -(((pair_value(pair_abs(t3)) <= 0.5) ? pair_value(t5) * pair_value(t5) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) : pair_value(t6) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t4))) / pair_value(t6)))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
     }
 #else
     (void)constants;
@@ -499,10 +500,10 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
         const pair t2 = pair_exp(pair_of(maximum(-40.0, f_i)));
         const pair t3 = pair_exp(pair_scale(t2, 0.5));
-        gradient[row] = pair_value(pair_mul_d(pair_prod(t0, t1), t1)) - y_i * pair_value(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), pair_of(expm1_fast(pair_value(pair_neg(t2))))))));
+        gradient[row] = pair_value(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * pair_value(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3)), expm1_fast(pair_value(pair_neg(t2)))))));
     }
 #else
     (void)constants;
@@ -551,7 +552,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
         const pair t2 = pair_exp(pair_of(maximum(-40.0, f_i)));
         const pair t3 = pair_exp(pair_scale(t2, 0.5));
         const double t4 = minimum(70.0, f_i);
@@ -559,7 +560,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t6 = pair_neg(t5);
         const pair t7 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t6));
         const pair t8 = pair_expm1(t6);
-        hessian[row] = pair_value(pair_mul_d(pair_prod(t0, t1), t1)) + y_i * pair_value(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), pair_of(expm1_fast(pair_value(pair_neg(t2))))))), pair_if((t4 <= -40.0), pair_of(0.5 * exp_fast(t4)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul_d(pair_mul(t7, t7), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6))), t8)))));
+        hessian[row] = pair_value(pair_mul(pair_mul_d(t1, t0), t1)) + y_i * pair_value(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3)), expm1_fast(pair_value(pair_neg(t2)))))), pair_if((t4 <= -40.0), pair_of(0.5 * exp_fast(t4)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul_d(pair_mul(t7, t7), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6))), t8)))));
     }
 #else
     (void)constants;
@@ -614,8 +615,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
-        const pair t2 = pair_mul_d(pair_prod(t0, t1), t1);
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
         const double t3 = minimum(0.0, f_i);
         const pair t4 = pair_exp(pair_of(maximum(-40.0, t3)));
         const pair t5 = pair_neg(t4);
@@ -623,8 +624,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t7 = pair_expm1(t5);
         const pair t8 = pair_exp(pair_of(maximum(-40.0, f_i)));
         const pair t9 = pair_exp(pair_scale(t8, 0.5));
-        loss[row] = pair_value(t2) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(pair_value(pair_if((t3 <= -40.0), pair_of(0.5 * exp_fast(t3)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul_d(pair_mul(t6, t6), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5))), t7))))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
-        gradient[row] = pair_value(t2) - y_i * pair_value(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_of(expm1_fast(pair_value(pair_neg(t8))))))));
+        loss[row] = pair_value(t2) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t3 <= -40.0) ? 0.5 * exp_fast(t3) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : pair_value(t7) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / pair_value(t7)))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
+        gradient[row] = pair_value(t2) - y_i * pair_value(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9)), expm1_fast(pair_value(pair_neg(t8)))))));
     }
 #else
     (void)constants;
@@ -681,11 +682,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
-        const pair t2 = pair_mul_d(pair_prod(t0, t1), t1);
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
         const pair t3 = pair_exp(pair_of(maximum(-40.0, f_i)));
         const pair t4 = pair_exp(pair_scale(t3, 0.5));
-        const pair t5 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_of(expm1_fast(pair_value(pair_neg(t3)))))));
+        const pair t5 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t3)) / pair_value(t4) / pair_value(t4)), expm1_fast(pair_value(pair_neg(t3))))));
         const double t6 = minimum(70.0, f_i);
         const pair t7 = pair_exp(pair_of(maximum(-40.0, t6)));
         const pair t8 = pair_neg(t7);
@@ -751,8 +752,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
-        const pair t2 = pair_mul_d(pair_prod(t0, t1), t1);
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
         const double t3 = minimum(0.0, f_i);
         const pair t4 = pair_exp(pair_of(maximum(-40.0, t3)));
         const pair t5 = pair_neg(t4);
@@ -760,13 +761,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t7 = pair_expm1(t5);
         const pair t8 = pair_exp(pair_of(maximum(-40.0, f_i)));
         const pair t9 = pair_exp(pair_scale(t8, 0.5));
-        const pair t10 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_of(expm1_fast(pair_value(pair_neg(t8)))))));
+        const pair t10 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9)), expm1_fast(pair_value(pair_neg(t8))))));
         const double t11 = minimum(70.0, f_i);
         const pair t12 = pair_exp(pair_of(maximum(-40.0, t11)));
         const pair t13 = pair_neg(t12);
         const pair t14 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t13));
         const pair t15 = pair_expm1(t13);
-        loss[row] = pair_value(t2) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(pair_value(pair_if((t3 <= -40.0), pair_of(0.5 * exp_fast(t3)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul_d(pair_mul(t6, t6), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5))), t7))))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
+        loss[row] = pair_value(t2) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t3 <= -40.0) ? 0.5 * exp_fast(t3) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : pair_value(t7) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / pair_value(t7)))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
         gradient[row] = pair_value(t2) - y_i * pair_value(t10);
         hessian[row] = pair_value(t2) + y_i * pair_value(pair_mul(t10, pair_if((t11 <= -40.0), pair_of(0.5 * exp_fast(t11)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul_d(pair_mul(t14, t14), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14))), pair_sub(t15, pair_min(pair_of(1.2676506002282294e+30), t13))), t15)))));
     }
@@ -875,8 +876,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

@@ -342,7 +342,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* Exact, for a power of two or a sign. */
@@ -377,8 +378,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -413,7 +415,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const pair t3 = pair_div(pair_diff(t2, 4.0), pair_sum(4.0, t2));
         const pair t4 = pair_add_d(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3)), 0.1382244914787328), t3), 0.06751792792276208), t3)), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_sum(4.0, t1)), t1);
-        const pair t5 = pair_diff((-log_fast(pair_value(pair_mul((pair){2.5066282746310007, -1.8328579980459167e-16}, t4)))), (f_i * (0.5 * f_i)));
+        const pair t5 = pair_diff((-log_fast(pair_value(pair_mul_d(t4, 2.5066282746310007)))), (f_i * (0.5 * f_i)));
         const double t6 = minimum(64.0, t1);
         const double t7 = rint(16.0 * t6);
         const double t8 = 0.0625 * t7;
@@ -487,7 +489,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t6 = 0.0625 * t5;
         const pair t7 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t6, t4), 0.5), pair_sum(t6, t4))), pair_exp(pair_neg(pair_prod((0.001953125 * t5), t5)))));
         const pair t8 = pair_div(t7, pair_of((1.0 - pair_value(pair_div(t7, t3)))));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul_d(pair_if((f_i < 0.0), t3, t8), y_i)), ((1.0 - y_i) * pair_value(pair_if((-f_i < 0.0), t3, t8)))));
+        gradient[row] = (1.0 - y_i) * pair_value(pair_if((-f_i < 0.0), t3, t8)) - y_i * pair_value(pair_if((f_i < 0.0), t3, t8));
     }
 #else
     (void)constants;
@@ -546,7 +548,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t3 = fabs(t1);
         const double t4 = minimum(1.2676506002282294e+30, t3);
         const pair t5 = pair_div(pair_diff(t4, 4.0), pair_sum(4.0, t4));
-        const pair t6 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul_d(t5, ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t5) / 1.25e+29) * pair_value(t5) - 3.6291570418843135e-08) * pair_value(t5) - 1.3470044747078458e-07) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 1.7801125236838621e-06) * pair_value(t5) - 1.1236017736040415e-06) * pair_value(t5)) * pair_value(t5) - 1.460119195672493e-06) * pair_value(t5) - 3.179754982440019e-05) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.000150332811085615) * pair_value(t5) - 0.0002893128318825679) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.0024857923897225673) * pair_value(t5) - 0.00037358712267111387) * pair_value(t5)) * pair_value(t5) - 0.004488589746531045) * pair_value(t5) - 0.02080045431427855) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.1382244914787328)), 0.06751792792276208), t5)), t5), (pair){1.1822045015192792, -4.8421856547996864e-17}), t5)), pair_sum(4.0, t3));
+        const pair t6 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_sum(0.06751792792276208, (((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t5) / 1.25e+29) * pair_value(t5) - 3.6291570418843135e-08) * pair_value(t5) - 1.3470044747078458e-07) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 1.7801125236838621e-06) * pair_value(t5) - 1.1236017736040415e-06) * pair_value(t5)) * pair_value(t5) - 1.460119195672493e-06) * pair_value(t5) - 3.179754982440019e-05) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.000150332811085615) * pair_value(t5) - 0.0002893128318825679) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.0024857923897225673) * pair_value(t5) - 0.00037358712267111387) * pair_value(t5)) * pair_value(t5) - 0.004488589746531045) * pair_value(t5) - 0.02080045431427855) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.1382244914787328) * pair_value(t5))), t5)), t5), (pair){1.1822045015192792, -4.8421856547996864e-17}), t5)), pair_sum(4.0, t3));
         const pair t7 = pair_add_d(t6, t3);
         const pair t8 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
         const double t9 = minimum(64.0, t3);
@@ -643,7 +645,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const pair t4 = pair_div(pair_diff(t3, 4.0), pair_sum(4.0, t3));
         const pair t5 = pair_add_d(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t4) / 1.25e+29) * pair_value(t4) - 3.6291570418843135e-08) * pair_value(t4) - 1.3470044747078458e-07) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 1.7801125236838621e-06) * pair_value(t4) - 1.1236017736040415e-06) * pair_value(t4)) * pair_value(t4) - 1.460119195672493e-06) * pair_value(t4) - 3.179754982440019e-05) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.000150332811085615) * pair_value(t4) - 0.0002893128318825679) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.0024857923897225673) * pair_value(t4) - 0.00037358712267111387) * pair_value(t4)) * pair_value(t4) - 0.004488589746531045) * pair_value(t4) - 0.02080045431427855) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)), 0.1382244914787328), t4), 0.06751792792276208), t4)), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_sum(4.0, t2)), t2);
-        const pair t6 = pair_diff((-log_fast(pair_value(pair_mul((pair){2.5066282746310007, -1.8328579980459167e-16}, t5)))), (f_i * (0.5 * f_i)));
+        const pair t6 = pair_diff((-log_fast(pair_value(pair_mul_d(t5, 2.5066282746310007)))), (f_i * (0.5 * f_i)));
         const double t7 = minimum(64.0, t2);
         const double t8 = rint(16.0 * t7);
         const double t9 = 0.0625 * t8;
@@ -657,7 +659,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t17 = (t15 < 0.0);
         const pair t18 = pair_div(t10, pair_of((1.0 - pair_value(t11))));
         loss[row] = pair_value(pair_sub(pair_neg(pair_mul_d(pair_mul_d(pair_if(t0, pair_of(f_i), pair_if(t1, t6, pair_of(t12))), y_i), (t0 ? t13 : 1.0))), pair_mul_d(pair_mul_d(pair_if(t16, pair_of(t15), pair_if(t17, t6, pair_of(t12))), t14), (t16 ? -t13 : 1.0))));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul_d(pair_if(t1, t5, t18), y_i)), (t14 * pair_value(pair_if(t17, t5, t18)))));
+        gradient[row] = t14 * pair_value(pair_if(t17, t5, t18)) - y_i * pair_value(pair_if(t1, t5, t18));
     }
 #else
     (void)constants;
@@ -739,7 +741,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t14 = fabs(t12);
         const double t15 = minimum(1.2676506002282294e+30, t14);
         const pair t16 = pair_div(pair_diff(t15, 4.0), pair_sum(4.0, t15));
-        const pair t17 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul_d(t16, ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t16) / 1.25e+29) * pair_value(t16) - 3.6291570418843135e-08) * pair_value(t16) - 1.3470044747078458e-07) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 1.7801125236838621e-06) * pair_value(t16) - 1.1236017736040415e-06) * pair_value(t16)) * pair_value(t16) - 1.460119195672493e-06) * pair_value(t16) - 3.179754982440019e-05) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.000150332811085615) * pair_value(t16) - 0.0002893128318825679) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.0024857923897225673) * pair_value(t16) - 0.00037358712267111387) * pair_value(t16)) * pair_value(t16) - 0.004488589746531045) * pair_value(t16) - 0.02080045431427855) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.1382244914787328)), 0.06751792792276208), t16)), t16), (pair){1.1822045015192792, -4.8421856547996864e-17}), t16)), pair_sum(4.0, t14));
+        const pair t17 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_sum(0.06751792792276208, (((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t16) / 1.25e+29) * pair_value(t16) - 3.6291570418843135e-08) * pair_value(t16) - 1.3470044747078458e-07) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 1.7801125236838621e-06) * pair_value(t16) - 1.1236017736040415e-06) * pair_value(t16)) * pair_value(t16) - 1.460119195672493e-06) * pair_value(t16) - 3.179754982440019e-05) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.000150332811085615) * pair_value(t16) - 0.0002893128318825679) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.0024857923897225673) * pair_value(t16) - 0.00037358712267111387) * pair_value(t16)) * pair_value(t16) - 0.004488589746531045) * pair_value(t16) - 0.02080045431427855) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.1382244914787328) * pair_value(t16))), t16)), t16), (pair){1.1822045015192792, -4.8421856547996864e-17}), t16)), pair_sum(4.0, t14));
         const pair t18 = pair_add_d(t17, t14);
         const double t19 = minimum(64.0, t14);
         const double t20 = rint(16.0 * t19);
@@ -758,7 +760,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t33 = 0.0625 * t32;
         const pair t34 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t33, t31), 0.5), pair_sum(t33, t31))), pair_exp(pair_neg(pair_prod((0.001953125 * t32), t32)))));
         const pair t35 = pair_if(t25, t30, pair_div(t34, pair_add_d(pair_neg(pair_div(t34, t30)), 1.0)));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul_d(pair_if((f_i < 0.0), t5, t11), y_i)), (t0 * pair_value(pair_if((t1 < 0.0), t5, t11)))));
+        gradient[row] = t0 * pair_value(pair_if((t1 < 0.0), t5, t11)) - y_i * pair_value(pair_if((f_i < 0.0), t5, t11));
         hessian[row] = pair_value(pair_add(pair_mul_d(pair_if((t1 < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_add_d(t23, t12)))), t0), pair_mul_d(pair_if((f_i < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t35, pair_if(t25, t29, pair_add_d(t35, t24)))), y_i)));
     }
 #else
@@ -848,7 +850,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const pair t4 = pair_div(pair_diff(t3, 4.0), pair_sum(4.0, t3));
         const pair t5 = pair_add_d(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t4) / 1.25e+29) * pair_value(t4) - 3.6291570418843135e-08) * pair_value(t4) - 1.3470044747078458e-07) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 1.7801125236838621e-06) * pair_value(t4) - 1.1236017736040415e-06) * pair_value(t4)) * pair_value(t4) - 1.460119195672493e-06) * pair_value(t4) - 3.179754982440019e-05) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.000150332811085615) * pair_value(t4) - 0.0002893128318825679) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.0024857923897225673) * pair_value(t4) - 0.00037358712267111387) * pair_value(t4)) * pair_value(t4) - 0.004488589746531045) * pair_value(t4) - 0.02080045431427855) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)), 0.1382244914787328), t4), 0.06751792792276208), t4)), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_sum(4.0, t2)), t2);
-        const pair t6 = pair_diff((-log_fast(pair_value(pair_mul((pair){2.5066282746310007, -1.8328579980459167e-16}, t5)))), (f_i * (0.5 * f_i)));
+        const pair t6 = pair_diff((-log_fast(pair_value(pair_mul_d(t5, 2.5066282746310007)))), (f_i * (0.5 * f_i)));
         const pair t7 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
         const double t8 = minimum(64.0, t2);
         const double t9 = rint(16.0 * t8);
@@ -867,7 +869,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t22 = fabs(t20);
         const double t23 = minimum(1.2676506002282294e+30, t22);
         const pair t24 = pair_div(pair_diff(t23, 4.0), pair_sum(4.0, t23));
-        const pair t25 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul_d(t24, ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t24) / 1.25e+29) * pair_value(t24) - 3.6291570418843135e-08) * pair_value(t24) - 1.3470044747078458e-07) * pair_value(t24)) * pair_value(t24)) * pair_value(t24) - 1.7801125236838621e-06) * pair_value(t24) - 1.1236017736040415e-06) * pair_value(t24)) * pair_value(t24) - 1.460119195672493e-06) * pair_value(t24) - 3.179754982440019e-05) * pair_value(t24)) * pair_value(t24)) * pair_value(t24) - 0.000150332811085615) * pair_value(t24) - 0.0002893128318825679) * pair_value(t24)) * pair_value(t24)) * pair_value(t24) - 0.0024857923897225673) * pair_value(t24) - 0.00037358712267111387) * pair_value(t24)) * pair_value(t24) - 0.004488589746531045) * pair_value(t24) - 0.02080045431427855) * pair_value(t24)) * pair_value(t24)) * pair_value(t24) - 0.1382244914787328)), 0.06751792792276208), t24)), t24), (pair){1.1822045015192792, -4.8421856547996864e-17}), t24)), pair_sum(4.0, t22));
+        const pair t25 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_sum(0.06751792792276208, (((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t24) / 1.25e+29) * pair_value(t24) - 3.6291570418843135e-08) * pair_value(t24) - 1.3470044747078458e-07) * pair_value(t24)) * pair_value(t24)) * pair_value(t24) - 1.7801125236838621e-06) * pair_value(t24) - 1.1236017736040415e-06) * pair_value(t24)) * pair_value(t24) - 1.460119195672493e-06) * pair_value(t24) - 3.179754982440019e-05) * pair_value(t24)) * pair_value(t24)) * pair_value(t24) - 0.000150332811085615) * pair_value(t24) - 0.0002893128318825679) * pair_value(t24)) * pair_value(t24)) * pair_value(t24) - 0.0024857923897225673) * pair_value(t24) - 0.00037358712267111387) * pair_value(t24)) * pair_value(t24) - 0.004488589746531045) * pair_value(t24) - 0.02080045431427855) * pair_value(t24)) * pair_value(t24)) * pair_value(t24) - 0.1382244914787328) * pair_value(t24))), t24)), t24), (pair){1.1822045015192792, -4.8421856547996864e-17}), t24)), pair_sum(4.0, t22));
         const pair t26 = pair_add_d(t25, t22);
         const double t27 = minimum(64.0, t22);
         const double t28 = rint(16.0 * t27);
@@ -887,7 +889,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t42 = pair_mul(t7, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t41, t39), 0.5), pair_sum(t41, t39))), pair_exp(pair_neg(pair_prod((0.001953125 * t40), t40)))));
         const pair t43 = pair_if(t33, t38, pair_div(t42, pair_add_d(pair_neg(pair_div(t42, t38)), 1.0)));
         loss[row] = pair_value(pair_sub(pair_neg(pair_mul_d(pair_mul_d(pair_if(t0, pair_of(f_i), pair_if(t1, t6, pair_of(t13))), y_i), (t0 ? t14 : 1.0))), pair_mul_d(pair_mul_d(pair_if(t17, pair_of(t16), pair_if(t18, t6, pair_of(t13))), t15), (t17 ? -t14 : 1.0))));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul_d(pair_if(t1, t5, t19), y_i)), (t15 * pair_value(pair_if(t18, t5, t19)))));
+        gradient[row] = t15 * pair_value(pair_if(t18, t5, t19)) - y_i * pair_value(pair_if(t1, t5, t19));
         hessian[row] = pair_value(pair_add(pair_mul_d(pair_if((t16 < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t31, pair_if(t21, t25, pair_add_d(t31, t20)))), t15), pair_mul_d(pair_if((f_i < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t43, pair_if(t33, t37, pair_add_d(t43, t32)))), y_i)));
     }
 #else
@@ -1037,8 +1039,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

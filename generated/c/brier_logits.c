@@ -261,8 +261,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -398,7 +399,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        hessian[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_sum((pair_value(t2) * pair_value(t2) * (y_i - 1.0)), (pair_value(pair_scale(t2, 2.0)) * pair_value(t3))), -(y_i * pair_value(pair_mul(t3, t3)))), 2.0), t2)) * pair_value(t3);
+        hessian[row] = pair_value(pair_mul_d(t2, (2.0 * (pair_value(t2) * pair_value(t2) * (y_i - 1.0) + pair_value(pair_scale(t2, 2.0)) * pair_value(t3) - y_i * pair_value(pair_mul(t3, t3)))))) * pair_value(t3);
     }
 #else
     (void)constants;
@@ -509,7 +510,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
         gradient[row] = 2.0 * ((1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3)) * pair_value(t2) * pair_value(t3);
-        hessian[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_sum((pair_value(t2) * pair_value(t2) * (y_i - 1.0)), (pair_value(pair_scale(t2, 2.0)) * pair_value(t3))), -(y_i * pair_value(pair_mul(t3, t3)))), 2.0), t2)) * pair_value(t3);
+        hessian[row] = pair_value(pair_mul_d(t2, (2.0 * (pair_value(t2) * pair_value(t2) * (y_i - 1.0) + pair_value(pair_scale(t2, 2.0)) * pair_value(t3) - y_i * pair_value(pair_mul(t3, t3)))))) * pair_value(t3);
     }
 #else
     (void)constants;
@@ -567,7 +568,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t4 = (1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3);
         loss[row] = t4 * t4;
         gradient[row] = 2.0 * t4 * pair_value(t2) * pair_value(t3);
-        hessian[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_sum((pair_value(t2) * pair_value(t2) * (y_i - 1.0)), (pair_value(pair_scale(t2, 2.0)) * pair_value(t3))), -(y_i * pair_value(pair_mul(t3, t3)))), 2.0), t2)) * pair_value(t3);
+        hessian[row] = pair_value(pair_mul_d(t2, (2.0 * (pair_value(t2) * pair_value(t2) * (y_i - 1.0) + pair_value(pair_scale(t2, 2.0)) * pair_value(t3) - y_i * pair_value(pair_mul(t3, t3)))))) * pair_value(t3);
     }
 #else
     (void)constants;
@@ -650,8 +651,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

@@ -272,7 +272,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* Exact, for a power of two or a sign. */
@@ -312,8 +313,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -350,9 +352,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
-        const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
+        const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        loss[row] = pair_value(pair_mul_d(pair_if(t2, pair_sub(pair_div(t3, t4), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t6, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (25.0 + 23.0 * pair_value(pair_div(pair_div(t6, t4), t4)))), t4), t4)) / 575.0)), t4), t4)) / 21.0)), t4), t4), 17.0), pair_of(19.0)), 2.0), t6), t4), t4), 15.0), pair_of(17.0)), 2.0), t6), t4), t4), 13.0), pair_of(15.0)), 2.0), t6), t4), t4), 11.0), pair_of(13.0)), 2.0), t6), t4), t4), 9.0), pair_of(11.0)), 2.0), t6), t4), t4), 7.0), pair_of(9.0)), 2.0), t6), t4), t4), 5.0), pair_of(7.0)), 2.0), t6), t4), t4), 3.0), pair_of(5.0)), 2.0), t6), t4), t4), t4), pair_of(3.0))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
+        loss[row] = pair_value(pair_mul_d(pair_if(t2, pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t6)) * pair_value(t6)) / 575.0) * pair_value(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_value(t3) / pair_value(t4))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
     }
 #else
     const double c = constants[0];
@@ -367,9 +369,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
-        const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
+        const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        loss[row] = pair_value(pair_mul(pair_prod(c, t0), pair_if(t2, pair_sub(pair_div(t3, t4), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t6, t4), t4), 23.0), 25.0), t6), t4), t4), 42.0), pair_of(575.0)), 2.0), t6), t4), t4), 19.0), pair_of(21.0)), 2.0), t6), t4), t4), 17.0), pair_of(19.0)), 2.0), t6), t4), t4), 15.0), pair_of(17.0)), 2.0), t6), t4), t4), 13.0), pair_of(15.0)), 2.0), t6), t4), t4), 11.0), pair_of(13.0)), 2.0), t6), t4), t4), 9.0), pair_of(11.0)), 2.0), t6), t4), t4), 7.0), pair_of(9.0)), 2.0), t6), t4), t4), 5.0), pair_of(7.0)), 2.0), t6), t4), t4), 3.0), pair_of(5.0)), 2.0), t6), t4), t4), t4), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0))));
+        loss[row] = pair_value(pair_mul(pair_prod(c, t0), pair_if(t2, pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0))));
     }
 #endif
 }
@@ -514,10 +516,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
-        const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
+        const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t1);
         const pair t8 = pair_min(pair_of(1.0), t1);
-        loss[row] = pair_value(pair_mul_d(pair_if(t2, pair_sub(pair_div(t3, t4), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t6, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (25.0 + 23.0 * pair_value(pair_div(pair_div(t6, t4), t4)))), t4), t4)) / 575.0)), t4), t4)) / 21.0)), t4), t4), 17.0), pair_of(19.0)), 2.0), t6), t4), t4), 15.0), pair_of(17.0)), 2.0), t6), t4), t4), 13.0), pair_of(15.0)), 2.0), t6), t4), t4), 11.0), pair_of(13.0)), 2.0), t6), t4), t4), 9.0), pair_of(11.0)), 2.0), t6), t4), t4), 7.0), pair_of(9.0)), 2.0), t6), t4), t4), 5.0), pair_of(7.0)), 2.0), t6), t4), t4), 3.0), pair_of(5.0)), 2.0), t6), t4), t4), t4), pair_of(3.0))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
+        loss[row] = pair_value(pair_mul_d(pair_if(t2, pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t6)) * pair_value(t6)) / 575.0) * pair_value(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_value(t3) / pair_value(t4))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
         gradient[row] = c * ((pair_value(t1) <= 1.0) ? pair_value(t8) / (1.0 + pair_value(t8)) : 1.0 / (1.0 + 1.0 / pair_value(pair_max(pair_of(1.0), t1)))) * sign(r);
     }
 #else
@@ -533,10 +535,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
-        const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
+        const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t1);
         const pair t8 = pair_min(pair_of(1.0), t1);
-        loss[row] = pair_value(pair_mul(pair_prod(c, t0), pair_if(t2, pair_sub(pair_div(t3, t4), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t6, t4), t4), 23.0), 25.0), t6), t4), t4), 42.0), pair_of(575.0)), 2.0), t6), t4), t4), 19.0), pair_of(21.0)), 2.0), t6), t4), t4), 17.0), pair_of(19.0)), 2.0), t6), t4), t4), 15.0), pair_of(17.0)), 2.0), t6), t4), t4), 13.0), pair_of(15.0)), 2.0), t6), t4), t4), 11.0), pair_of(13.0)), 2.0), t6), t4), t4), 9.0), pair_of(11.0)), 2.0), t6), t4), t4), 7.0), pair_of(9.0)), 2.0), t6), t4), t4), 5.0), pair_of(7.0)), 2.0), t6), t4), t4), 3.0), pair_of(5.0)), 2.0), t6), t4), t4), t4), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0))));
+        loss[row] = pair_value(pair_mul(pair_prod(c, t0), pair_if(t2, pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0))));
         gradient[row] = pair_value(pair_scale(pair_mul_d(pair_if((pair_value(t1) <= 1.0), pair_div(t8, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1)), 1.0))), c), sign(r)));
     }
 #endif
@@ -639,11 +641,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
-        const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
+        const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t1);
         const pair t8 = pair_min(pair_of(1.0), t1);
         const double t9 = 1.0 + pair_value(t1);
-        loss[row] = pair_value(pair_mul_d(pair_if(t2, pair_sub(pair_div(t3, t4), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t6, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (25.0 + 23.0 * pair_value(pair_div(pair_div(t6, t4), t4)))), t4), t4)) / 575.0)), t4), t4)) / 21.0)), t4), t4), 17.0), pair_of(19.0)), 2.0), t6), t4), t4), 15.0), pair_of(17.0)), 2.0), t6), t4), t4), 13.0), pair_of(15.0)), 2.0), t6), t4), t4), 11.0), pair_of(13.0)), 2.0), t6), t4), t4), 9.0), pair_of(11.0)), 2.0), t6), t4), t4), 7.0), pair_of(9.0)), 2.0), t6), t4), t4), 5.0), pair_of(7.0)), 2.0), t6), t4), t4), 3.0), pair_of(5.0)), 2.0), t6), t4), t4), t4), pair_of(3.0))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
+        loss[row] = pair_value(pair_mul_d(pair_if(t2, pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t6)) * pair_value(t6)) / 575.0) * pair_value(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_value(t3) / pair_value(t4))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
         gradient[row] = c * ((pair_value(t1) <= 1.0) ? pair_value(t8) / (1.0 + pair_value(t8)) : 1.0 / (1.0 + 1.0 / pair_value(pair_max(pair_of(1.0), t1)))) * sign(r);
         hessian[row] = 1.0 / (t9 * t9);
     }
@@ -660,11 +662,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
-        const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
+        const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t1);
         const pair t8 = pair_min(pair_of(1.0), t1);
         const pair t9 = pair_add_d(t1, 1.0);
-        loss[row] = pair_value(pair_mul(pair_prod(c, t0), pair_if(t2, pair_sub(pair_div(t3, t4), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t6, t4), t4), 23.0), 25.0), t6), t4), t4), 42.0), pair_of(575.0)), 2.0), t6), t4), t4), 19.0), pair_of(21.0)), 2.0), t6), t4), t4), 17.0), pair_of(19.0)), 2.0), t6), t4), t4), 15.0), pair_of(17.0)), 2.0), t6), t4), t4), 13.0), pair_of(15.0)), 2.0), t6), t4), t4), 11.0), pair_of(13.0)), 2.0), t6), t4), t4), 9.0), pair_of(11.0)), 2.0), t6), t4), t4), 7.0), pair_of(9.0)), 2.0), t6), t4), t4), 5.0), pair_of(7.0)), 2.0), t6), t4), t4), 3.0), pair_of(5.0)), 2.0), t6), t4), t4), t4), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0))));
+        loss[row] = pair_value(pair_mul(pair_prod(c, t0), pair_if(t2, pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0))));
         gradient[row] = pair_value(pair_scale(pair_mul_d(pair_if((pair_value(t1) <= 1.0), pair_div(t8, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1)), 1.0))), c), sign(r)));
         hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(t9, t9)));
     }
@@ -707,8 +709,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -744,9 +747,9 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double t3 = (t2 ? t1 : 0.0);
         const double t4 = 2.0 + t3;
         const double t5 = r / c;
-        const double t6 = (t2 ? t5 * t5 : 0.0);
+        const double t6 = (t2 ? t5 * t5 : 0.0) / t4 / t4;
         const double t7 = minimum(1.2676506002282294e+30, t1);
-        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_fast((t2 ? 1.0 : t7))));
+        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_fast((t2 ? 1.0 : t7))));
     }
 }
 
@@ -849,10 +852,10 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double t3 = (t2 ? t1 : 0.0);
         const double t4 = 2.0 + t3;
         const double t5 = r / c;
-        const double t6 = (t2 ? t5 * t5 : 0.0);
+        const double t6 = (t2 ? t5 * t5 : 0.0) / t4 / t4;
         const double t7 = minimum(1.2676506002282294e+30, t1);
         const double t8 = minimum(1.0, t1);
-        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_fast((t2 ? 1.0 : t7))));
+        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_fast((t2 ? 1.0 : t7))));
         gradient[row] = (float)(c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
     }
 }
@@ -928,11 +931,11 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t3 = (t2 ? t1 : 0.0);
         const double t4 = 2.0 + t3;
         const double t5 = r / c;
-        const double t6 = (t2 ? t5 * t5 : 0.0);
+        const double t6 = (t2 ? t5 * t5 : 0.0) / t4 / t4;
         const double t7 = minimum(1.2676506002282294e+30, t1);
         const double t8 = minimum(1.0, t1);
         const double t9 = 1.0 + t1;
-        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t4 / t4)) * t6 / t4 / t4) / 575.0) * t6 / t4 / t4) / 21.0) * t6 / t4 / t4) / 19.0) * t6 / t4 / t4) / 17.0) * t6 / t4 / t4) / 15.0) * t6 / t4 / t4) / 13.0) * t6 / t4 / t4) / 11.0) * t6 / t4 / t4) / 9.0) * t6 / t4 / t4) / 7.0) * t6 / t4 / t4) / 5.0) * t6 / t4 / t4 / t4 / 3.0 : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_fast((t2 ? 1.0 : t7))));
+        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_fast((t2 ? 1.0 : t7))));
         gradient[row] = (float)(c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
         hessian[row] = (float)(1.0 / (t9 * t9));
     }

@@ -387,7 +387,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* exp(x + rest). */
@@ -493,8 +494,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -521,7 +523,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = constants[0];
     const double alpha = constants[1];
-    const pair c0 = {constants[2], constants[3]};
+    const double c0 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -530,7 +532,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t1 = pair_add_d(t0, 1.0);
         const double t2 = log1p_fast(pair_value(t0));
         const double t3 = -z_i;
-        loss[row] = pair_value(pair_mul(pair_mul(c0, pair_pow(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1), pair_of(gamma_2))), pair_diff(1.0, y_i))) * pair_value(pair_sum(t2, maximum(0.0, z_i))) + pair_value(pair_mul_d(pair_pow(pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1), pair_of(gamma_2)), (alpha * y_i))) * pair_value(pair_sum(t2, maximum(0.0, t3)));
+        loss[row] = pair_value(pair_mul_d(pair_diff(1.0, y_i), (c0 * pair_value(pair_pow(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1), pair_of(gamma_2)))))) * pair_value(pair_sum(t2, maximum(0.0, z_i))) + pair_value(pair_mul_d(pair_pow(pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1), pair_of(gamma_2)), (alpha * y_i))) * pair_value(pair_sum(t2, maximum(0.0, t3)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -554,8 +556,8 @@ void lossforge_focal_loss_f64_at(size_t n, size_t K, const void *const *inputs, 
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
-    const pair c0 = pair_diff(1.0, alpha);
-    const double constants[] = {gamma_2, alpha, c0.hi, c0.lo};
+    const double c0 = 1.0 - alpha;
+    const double constants[] = {gamma_2, alpha, c0};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -582,9 +584,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = constants[0];
     const double alpha = constants[1];
-    const pair t0 = {constants[2], constants[3]};
-    const pair c2 = {constants[4], constants[5]};
-    const pair c1 = {constants[6], constants[7]};
+    const double t0 = constants[2];
+    const double c2 = constants[3];
+    const pair c1 = {constants[4], constants[5]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -598,7 +600,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         const double t8 = log1p_fast(pair_value(t2));
         const pair t9 = pair_pow(t7, pair_of(gamma_2));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, (alpha * y_i)), t7)), (pair_value(pair_mul(c1, pair_mul(pair_mul(pair_mul(t1, t5), t7), pair_sum(t8, maximum(0.0, z_i))))) + pair_value(pair_mul(pair_mul(pair_mul(t0, t5), t1), t4))))) - pair_value(pair_mul(c2, pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), pair_sum(t8, maximum(0.0, t6)))));
+        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, (alpha * y_i)), t7)), (pair_value(pair_mul(c1, pair_mul(pair_mul(pair_mul(t1, t5), t7), pair_sum(t8, maximum(0.0, z_i))))) + pair_value(pair_mul(pair_mul_d(t1, (t0 * pair_value(t5))), t4))))) - pair_value(pair_mul_d(pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), pair_sum(t8, maximum(0.0, t6))), c2));
     }
 #else
     const double gamma_2 = constants[0];
@@ -629,10 +631,10 @@ void lossforge_focal_gradient_f64_at(size_t n, size_t K, const void *const *inpu
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
-    const pair t0 = pair_diff(1.0, alpha);
-    const pair c2 = pair_prod(alpha, gamma_2);
-    const pair c1 = pair_mul_d(t0, gamma_2);
-    const double constants[] = {gamma_2, alpha, t0.hi, t0.lo, c2.hi, c2.lo, c1.hi, c1.lo};
+    const double t0 = 1.0 - alpha;
+    const double c2 = alpha * gamma_2;
+    const pair c1 = pair_prod(gamma_2, t0);
+    const double constants[] = {gamma_2, alpha, t0, c2, c1.hi, c1.lo};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -661,13 +663,13 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = constants[0];
     const double alpha = constants[1];
-    const pair t0 = {constants[2], constants[3]};
-    const pair t13 = {constants[4], constants[5]};
-    const double c3 = constants[6];
-    const double c2 = constants[7];
-    const double c4 = constants[8];
-    const double c5 = constants[9];
-    const pair c6 = {constants[10], constants[11]};
+    const double t0 = constants[2];
+    const double t13 = constants[3];
+    const double c3 = constants[4];
+    const double c2 = constants[5];
+    const double c4 = constants[6];
+    const double c5 = constants[7];
+    const pair c6 = {constants[8], constants[9]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -685,7 +687,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t11 = log1p_fast(pair_value(t2));
         const pair t12 = pair_sum(t11, maximum(0.0, z_i));
         const pair t14 = pair_sum(t11, maximum(0.0, t6));
-        hessian[row] = pair_value(pair_sub(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t7), t1), t12), c4), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t4, y_i), t4), t9), t14), c5), (pair_value(pair_mul(pair_mul(pair_mul(t0, t5), t1), t4)) * pair_value(t7) + pair_value(pair_mul(pair_mul_d(t9, (alpha * y_i)), t4)) * pair_value(t7)))), (c3 * pair_value(t10))), (c2 * pair_value(t8))), pair_mul(t13, pair_mul(t10, t14))), pair_mul(c6, pair_mul(t8, t12))));
+        hessian[row] = pair_value(pair_sub(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t7), t1), t12), c4), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t4, y_i), t4), t9), t14), c5), (pair_value(pair_mul(pair_mul(pair_mul_d(t1, (t0 * pair_value(t5))), t4), t7)) + pair_value(pair_mul(pair_mul_d(t9, (alpha * y_i)), t4)) * pair_value(t7)))), (c3 * pair_value(t10))), (c2 * pair_value(t8))), pair_mul_d(pair_mul(t10, t14), t13)), pair_mul(c6, pair_mul(t8, t12))));
     }
 #else
     const double gamma_2 = constants[0];
@@ -724,14 +726,14 @@ void lossforge_focal_hessian_f64_at(size_t n, size_t K, const void *const *input
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
-    const pair t0 = pair_diff(1.0, alpha);
-    const pair t13 = pair_prod(alpha, gamma_2);
+    const double t0 = 1.0 - alpha;
+    const double t13 = alpha * gamma_2;
     const double c3 = gamma_2 * (2.0 * alpha);
-    const double c2 = 2.0 * gamma_2 * pair_value(t0);
-    const double c4 = gamma_2 * gamma_2 * pair_value(t0);
-    const double c5 = gamma_2 * pair_value(t13);
-    const pair c6 = pair_mul_d(t0, gamma_2);
-    const double constants[] = {gamma_2, alpha, t0.hi, t0.lo, t13.hi, t13.lo, c3, c2, c4, c5, c6.hi, c6.lo};
+    const double c2 = 2.0 * gamma_2 * t0;
+    const double c4 = gamma_2 * gamma_2 * t0;
+    const double c5 = gamma_2 * t13;
+    const pair c6 = pair_prod(gamma_2, t0);
+    const double constants[] = {gamma_2, alpha, t0, t13, c3, c2, c4, c5, c6.hi, c6.lo};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -765,9 +767,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = constants[0];
     const double alpha = constants[1];
-    const pair t0 = {constants[2], constants[3]};
-    const pair c2 = {constants[4], constants[5]};
-    const pair c1 = {constants[6], constants[7]};
+    const double t0 = constants[2];
+    const double c2 = constants[3];
+    const pair c1 = {constants[4], constants[5]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -777,7 +779,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const pair t4 = pair_pow(t3, pair_of(gamma_2));
         const pair t5 = pair_diff(1.0, y_i);
-        const pair t6 = pair_mul(pair_mul(t0, t4), t5);
+        const pair t6 = pair_mul_d(t5, (t0 * pair_value(t4)));
         const double t7 = log1p_fast(pair_value(t1));
         const pair t8 = pair_sum(t7, maximum(0.0, z_i));
         const double t9 = -z_i;
@@ -786,7 +788,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t12 = pair_mul_d(t11, (alpha * y_i));
         const pair t13 = pair_sum(t7, maximum(0.0, t9));
         loss[row] = pair_value(t6) * pair_value(t8) + pair_value(t12) * pair_value(t13);
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t12, t10)), (pair_value(pair_mul(c1, pair_mul(pair_mul(pair_mul(t5, t4), t10), t8))) + pair_value(pair_mul(t6, t3))))) - pair_value(pair_mul(c2, pair_mul(pair_mul(pair_mul_d(t11, y_i), t3), t13)));
+        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t12, t10)), (pair_value(pair_mul(c1, pair_mul(pair_mul(pair_mul(t5, t4), t10), t8))) + pair_value(pair_mul(t6, t3))))) - pair_value(pair_mul_d(pair_mul(pair_mul(pair_mul_d(t11, y_i), t3), t13), c2));
     }
 #else
     const double gamma_2 = constants[0];
@@ -822,10 +824,10 @@ void lossforge_focal_loss_gradient_f64_at(size_t n, size_t K, const void *const 
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
-    const pair t0 = pair_diff(1.0, alpha);
-    const pair c2 = pair_prod(alpha, gamma_2);
-    const pair c1 = pair_mul_d(t0, gamma_2);
-    const double constants[] = {gamma_2, alpha, t0.hi, t0.lo, c2.hi, c2.lo, c1.hi, c1.lo};
+    const double t0 = 1.0 - alpha;
+    const double c2 = alpha * gamma_2;
+    const pair c1 = pair_prod(gamma_2, t0);
+    const double constants[] = {gamma_2, alpha, t0, c2, c1.hi, c1.lo};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -855,13 +857,13 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = constants[0];
     const double alpha = constants[1];
-    const pair t0 = {constants[2], constants[3]};
-    const pair t15 = {constants[4], constants[5]};
-    const double c4 = constants[6];
-    const pair t1 = {constants[7], constants[8]};
-    const double c3 = constants[9];
-    const double c5 = constants[10];
-    const double c6 = constants[11];
+    const double t0 = constants[2];
+    const double t15 = constants[3];
+    const double c4 = constants[4];
+    const pair t1 = {constants[5], constants[6]};
+    const double c3 = constants[7];
+    const double c5 = constants[8];
+    const double c6 = constants[9];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -876,15 +878,15 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t9 = pair_div(pair_if((0.0 <= t8), pair_of(1.0), t3), t4);
         const double t10 = log1p_fast(pair_value(t3));
         const pair t11 = pair_sum(t10, maximum(0.0, z_i));
-        const pair t12 = pair_mul(pair_mul(pair_mul(t0, t6), t2), t5);
+        const pair t12 = pair_mul(pair_mul_d(t2, (t0 * pair_value(t6))), t5);
         const pair t13 = pair_pow(t9, pair_of(gamma_2));
         const pair t14 = pair_mul_d(t13, (alpha * y_i));
         const pair t16 = pair_mul(pair_mul_d(t13, y_i), t5);
         const pair t17 = pair_sum(t10, maximum(0.0, t8));
         const pair t18 = pair_mul(pair_mul(t7, t5), t9);
         const pair t19 = pair_mul(t16, t9);
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t14, t9)), (pair_value(pair_mul(t1, pair_mul(pair_mul(t7, t9), t11))) + pair_value(t12)))) - pair_value(pair_mul(t15, pair_mul(t16, t17)));
-        hessian[row] = pair_value(pair_sub(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t9, t6), t9), t2), t11), c5), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t5, y_i), t5), t13), t17), c6), (pair_value(t12) * pair_value(t9) + pair_value(pair_mul(t14, t5)) * pair_value(t9)))), (c4 * pair_value(t19))), (c3 * pair_value(t18))), pair_mul(t15, pair_mul(t19, t17))), pair_mul(t1, pair_mul(t18, t11))));
+        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t14, t9)), (pair_value(pair_mul(t1, pair_mul(pair_mul(t7, t9), t11))) + pair_value(t12)))) - pair_value(pair_mul_d(pair_mul(t16, t17), t15));
+        hessian[row] = pair_value(pair_sub(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t9, t6), t9), t2), t11), c5), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t5, y_i), t5), t13), t17), c6), (pair_value(pair_mul(t12, t9)) + pair_value(pair_mul(t14, t5)) * pair_value(t9)))), (c4 * pair_value(t19))), (c3 * pair_value(t18))), pair_mul_d(pair_mul(t19, t17), t15)), pair_mul(t1, pair_mul(t18, t11))));
     }
 #else
     const double gamma_2 = constants[0];
@@ -928,14 +930,14 @@ void lossforge_focal_gradient_hessian_f64_at(size_t n, size_t K, const void *con
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
-    const pair t0 = pair_diff(1.0, alpha);
-    const pair t15 = pair_prod(alpha, gamma_2);
+    const double t0 = 1.0 - alpha;
+    const double t15 = alpha * gamma_2;
     const double c4 = gamma_2 * (2.0 * alpha);
-    const pair t1 = pair_mul_d(t0, gamma_2);
-    const double c3 = 2.0 * gamma_2 * pair_value(t0);
-    const double c5 = gamma_2 * gamma_2 * pair_value(t0);
-    const double c6 = gamma_2 * pair_value(t15);
-    const double constants[] = {gamma_2, alpha, t0.hi, t0.lo, t15.hi, t15.lo, c4, t1.hi, t1.lo, c3, c5, c6};
+    const pair t1 = pair_prod(gamma_2, t0);
+    const double c3 = 2.0 * gamma_2 * t0;
+    const double c5 = gamma_2 * gamma_2 * t0;
+    const double c6 = gamma_2 * t15;
+    const double constants[] = {gamma_2, alpha, t0, t15, c4, t1.hi, t1.lo, c3, c5, c6};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -970,13 +972,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = constants[0];
     const double alpha = constants[1];
-    const pair t0 = {constants[2], constants[3]};
-    const pair t17 = {constants[4], constants[5]};
-    const double c4 = constants[6];
-    const pair t14 = {constants[7], constants[8]};
-    const double c3 = constants[9];
-    const double c5 = constants[10];
-    const double c6 = constants[11];
+    const double t0 = constants[2];
+    const double t17 = constants[3];
+    const double c4 = constants[4];
+    const pair t14 = {constants[5], constants[6]};
+    const double c3 = constants[7];
+    const double c5 = constants[8];
+    const double c6 = constants[9];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -986,7 +988,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const pair t4 = pair_pow(t3, pair_of(gamma_2));
         const pair t5 = pair_diff(1.0, y_i);
-        const pair t6 = pair_mul(pair_mul(t0, t4), t5);
+        const pair t6 = pair_mul_d(t5, (t0 * pair_value(t4)));
         const double t7 = log1p_fast(pair_value(t1));
         const pair t8 = pair_sum(t7, maximum(0.0, z_i));
         const double t9 = -z_i;
@@ -1000,8 +1002,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t19 = pair_mul(pair_mul(t15, t3), t10);
         const pair t20 = pair_mul(t18, t10);
         loss[row] = pair_value(t6) * pair_value(t8) + pair_value(t12) * pair_value(t13);
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t12, t10)), (pair_value(pair_mul(t14, pair_mul(pair_mul(t15, t10), t8))) + pair_value(t16)))) - pair_value(pair_mul(t17, pair_mul(t18, t13)));
-        hessian[row] = pair_value(pair_sub(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t10, t4), t10), t5), t8), c5), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t3, y_i), t3), t11), t13), c6), (pair_value(t16) * pair_value(t10) + pair_value(pair_mul(t12, t3)) * pair_value(t10)))), (c4 * pair_value(t20))), (c3 * pair_value(t19))), pair_mul(t17, pair_mul(t20, t13))), pair_mul(t14, pair_mul(t19, t8))));
+        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t12, t10)), (pair_value(pair_mul(t14, pair_mul(pair_mul(t15, t10), t8))) + pair_value(t16)))) - pair_value(pair_mul_d(pair_mul(t18, t13), t17));
+        hessian[row] = pair_value(pair_sub(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t10, t4), t10), t5), t8), c5), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t3, y_i), t3), t11), t13), c6), (pair_value(pair_mul(t16, t10)) + pair_value(pair_mul(t12, t3)) * pair_value(t10)))), (c4 * pair_value(t20))), (c3 * pair_value(t19))), pair_mul_d(pair_mul(t20, t13), t17)), pair_mul(t14, pair_mul(t19, t8))));
     }
 #else
     const double gamma_2 = constants[0];
@@ -1047,14 +1049,14 @@ void lossforge_focal_loss_gradient_hessian_f64_at(size_t n, size_t K, const void
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
-    const pair t0 = pair_diff(1.0, alpha);
-    const pair t17 = pair_prod(alpha, gamma_2);
+    const double t0 = 1.0 - alpha;
+    const double t17 = alpha * gamma_2;
     const double c4 = gamma_2 * (2.0 * alpha);
-    const pair t14 = pair_mul_d(t0, gamma_2);
-    const double c3 = 2.0 * gamma_2 * pair_value(t0);
-    const double c5 = gamma_2 * gamma_2 * pair_value(t0);
-    const double c6 = gamma_2 * pair_value(t17);
-    const double constants[] = {gamma_2, alpha, t0.hi, t0.lo, t17.hi, t17.lo, c4, t14.hi, t14.lo, c3, c5, c6};
+    const pair t14 = pair_prod(gamma_2, t0);
+    const double c3 = 2.0 * gamma_2 * t0;
+    const double c5 = gamma_2 * gamma_2 * t0;
+    const double c6 = gamma_2 * t17;
+    const double constants[] = {gamma_2, alpha, t0, t17, c4, t14.hi, t14.lo, c3, c5, c6};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -1123,8 +1125,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

@@ -390,7 +390,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* exp(x + rest). */
@@ -491,8 +492,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -573,7 +575,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const int t1 = (p_i == 0.0);
         const pair t2 = pair_diff(1.0, p_i);
         const double t3 = 1.0 - y_i;
-        gradient[row] = pair_value(pair_if((p_i == p_i), pair_add_d(pair_neg(pair_if((t3 == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t1, pair_of(1.0), pair_if(t0, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i)))), gamma_2), 1.0), pow_fast(p_i, gamma_2)), t3), t2)))), ((y_i == 0.0) ? 0.0 : -(y_i * pair_value(pair_mul_d(pair_pow(t2, pair_of(gamma_2)), (1.0 + gamma_2 * pair_value(pair_if(t0, pair_of(1.0), pair_if(t1, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * log_fast(p_i))), t2)))))))) / p_i))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if((p_i == p_i), pair_add_d(pair_neg(pair_if((t3 == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t1, pair_of(1.0), pair_if(t0, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i)))), gamma_2), 1.0), pow_fast(p_i, gamma_2)), t3), t2)))), ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * log_fast(p_i) / pair_value(t2))))) * pair_value(pair_pow(t2, pair_of(gamma_2)))) / p_i))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -628,7 +630,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_diff(1.0, p_i);
         const int t4 = (p_i == 0.0);
         const int t5 = (p_i == 1.0);
-        hessian[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if((t0 == 0.0), pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t4, pair_of(1.0), pair_if(t5, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i))))), 2.0), pair_pow(pair_of(p_i), t3)), gamma_2), t1)), (pow_fast(p_i, gamma_2) / pair_value(t1) / pair_value(t1))), t0)), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_add(pair_div(pair_pow(t1, pair_of(gamma_2)), pair_of((p_i * p_i))), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t5, pair_of(1.0), pair_if(t4, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * log_fast(p_i))), t1))))), 2.0), pair_pow(t1, t3)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if((t0 == 0.0), pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t4, pair_of(1.0), pair_if(t5, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i))))), 2.0), pair_pow(pair_of(p_i), t3)), gamma_2), t1)), (pow_fast(p_i, gamma_2) / pair_value(t1) / pair_value(t1))), t0)), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_add(pair_div(pair_pow(t1, pair_of(gamma_2)), pair_of((p_i * p_i))), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t3, (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * log_fast(p_i) / pair_value(t1))))), 2.0), pair_pow(t1, t3)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -696,7 +698,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
         loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * pair_value(t7) * t8)) : p_i);
-        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), t4), pair_of(p_i)))), gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * pair_value(pair_mul_d(t7, (1.0 + gamma_2 * pair_value(pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * t8)), t6)))))))) / p_i))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), t4), pair_of(p_i)))), gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / pair_value(t6))))) * pair_value(t7)) / p_i))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -761,14 +763,14 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t2 = (p_i == 1.0);
         const int t3 = (p_i == 0.0);
         const pair t4 = pair_diff(1.0, p_i);
-        const pair t5 = pair_if(t2, pair_of(1.0), pair_if(t3, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * log_fast(p_i))), t4))));
+        const double t5 = (t2 ? 1.0 : (t3 ? 0.0 : -(p_i * log_fast(p_i) / pair_value(t4))));
         const pair t6 = pair_pow(t4, pair_of(gamma_2));
         const double t7 = 1.0 - y_i;
         const int t8 = (t7 == 0.0);
         const pair t9 = pair_if(t3, pair_of(1.0), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i))));
         const double t10 = pow_fast(p_i, gamma_2);
-        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t8, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t9, gamma_2), 1.0), t10), t7), t4)))), (t1 ? 0.0 : -(y_i * pair_value(pair_mul_d(t6, (1.0 + gamma_2 * pair_value(t5)))) / p_i))), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t8, pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t9), 2.0), pair_pow(pair_of(p_i), t12)), gamma_2), t4)), (t10 / pair_value(t4) / pair_value(t4))), t7)), pair_if(t1, pair_of(0.0), pair_mul_d(pair_add(pair_div(t6, pair_of((p_i * p_i))), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t5), 2.0), pair_pow(t4, t12)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t8, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t9, gamma_2), 1.0), t10), t7), t4)))), (t1 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t5) * pair_value(t6)) / p_i))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t8, pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t9), 2.0), pair_pow(pair_of(p_i), t12)), gamma_2), t4)), (t10 / pair_value(t4) / pair_value(t4))), t7)), pair_if(t1, pair_of(0.0), pair_mul_d(pair_add(pair_div(t6, pair_of((p_i * p_i))), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, t5), 2.0), pair_pow(t4, t12)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -846,11 +848,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t8 = log_fast(p_i);
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
-        const pair t11 = pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * t8)), t6))));
+        const double t11 = (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / pair_value(t6))));
         const pair t12 = pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), t4), pair_of(p_i))));
         loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * pair_value(t7) * t8)) : p_i);
-        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t12, gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * pair_value(pair_mul_d(t7, (1.0 + gamma_2 * pair_value(t11)))) / p_i))), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t12), 2.0), pair_pow(pair_of(p_i), t14)), gamma_2), t6)), (t3 / pair_value(t6) / pair_value(t6))), t1)), pair_if(t5, pair_of(0.0), pair_mul_d(pair_add(pair_div(t7, pair_of((p_i * p_i))), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t11), 2.0), pair_pow(t6, t14)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t12, gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t11) * pair_value(t7)) / p_i))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t12), 2.0), pair_pow(pair_of(p_i), t14)), gamma_2), t6)), (t3 / pair_value(t6) / pair_value(t6))), t1)), pair_if(t5, pair_of(0.0), pair_mul_d(pair_add(pair_div(t7, pair_of((p_i * p_i))), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t14, t11), 2.0), pair_pow(t6, t14)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -920,8 +922,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

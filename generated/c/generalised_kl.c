@@ -285,7 +285,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 static inline double maximum(double a, double b)
@@ -313,8 +314,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -355,11 +357,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t8 = pair_max(pair_of(-0.5), pair_mul(t3, pair_if(t0, pair_of(1.0), pair_quot(1.0, y_i))));
         const pair t9 = pair_if(t7, t8, pair_of(0.0));
         const pair t10 = pair_add_d(t9, 2.0);
-        const pair t11 = pair_if(t7, pair_mul(t8, t8), pair_of(0.0));
+        const pair t11 = pair_div(pair_div(pair_if(t7, pair_mul(t8, t8), pair_of(0.0)), t10), t10);
         const pair t12 = pair_min(pair_of(1.2676506002282294e+30), t8);
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = pair_value(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_sub(pair_div(t9, t10), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t11, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t11, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t11, (25.0 + 23.0 * pair_value(pair_div(pair_div(t11, t10), t10)))), t10), t10)) / 575.0)), t10), t10)) / 21.0)), t10), t10), 17.0), pair_of(19.0)), 2.0), t11), t10), t10), 15.0), pair_of(17.0)), 2.0), t11), t10), t10), 13.0), pair_of(15.0)), 2.0), t11), t10), t10), 11.0), pair_of(13.0)), 2.0), t11), t10), t10), 9.0), pair_of(11.0)), 2.0), t11), t10), t10), 7.0), pair_of(9.0)), 2.0), t11), t10), t10), 5.0), pair_of(7.0)), 2.0), t11), t10), t10), 3.0), pair_of(5.0)), 2.0), t11), t10), t10), t10), pair_of(3.0))), pair_of(1.0 - (t7 ? 1.0 : 1.0 / pair_value(t12)) * log1p_fast(pair_value(pair_if(t7, pair_of(1.0), t12)))))), pair_of(f_i + t2 * (t13 ? log1p_fast((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_fast(t2) - log_fast(f_i) : log_fast((t14 ? 1.0 : t2 / f_i)))) - t2))), pair_of(f_i)));
+        loss[row] = pair_value(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_add_d(pair_neg(pair_mul(t11, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t11)) * pair_value(t11)) / 575.0) * pair_value(t11))), 21.0), 2.0), t11), 17.0), pair_of(19.0)), 2.0), t11), 15.0), pair_of(17.0)), 2.0), t11), 13.0), pair_of(15.0)), 2.0), t11), 11.0), pair_of(13.0)), 2.0), t11), 9.0), pair_of(11.0)), 2.0), t11), 7.0), pair_of(9.0)), 2.0), t11), 5.0), pair_of(7.0)), 2.0), t11), 3.0), pair_of(5.0)), 2.0), t10), pair_of(3.0)))), (pair_value(t9) / pair_value(t10))), pair_of(1.0 - (t7 ? 1.0 : 1.0 / pair_value(t12)) * log1p_fast(pair_value(pair_if(t7, pair_of(1.0), t12)))))), pair_of(f_i + t2 * (t13 ? log1p_fast((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_fast(t2) - log_fast(f_i) : log_fast((t14 ? 1.0 : t2 / f_i)))) - t2))), pair_of(f_i)));
     }
 #else
     (void)constants;
@@ -378,11 +380,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t8 = pair_max(pair_of(-0.5), pair_mul(t3, pair_if(t0, pair_of(1.0), pair_quot(1.0, y_i))));
         const pair t9 = pair_if(t7, t8, pair_of(0.0));
         const pair t10 = pair_add_d(t9, 2.0);
-        const pair t11 = pair_if(t7, pair_mul(t8, t8), pair_of(0.0));
+        const pair t11 = pair_div(pair_div(pair_if(t7, pair_mul(t8, t8), pair_of(0.0)), t10), t10);
         const pair t12 = pair_min(pair_of(1.2676506002282294e+30), t8);
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = pair_value(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_sub(pair_div(t9, t10), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t11, t10), t10), 23.0), 25.0), t11), t10), t10), 42.0), pair_of(575.0)), 2.0), t11), t10), t10), 19.0), pair_of(21.0)), 2.0), t11), t10), t10), 17.0), pair_of(19.0)), 2.0), t11), t10), t10), 15.0), pair_of(17.0)), 2.0), t11), t10), t10), 13.0), pair_of(15.0)), 2.0), t11), t10), t10), 11.0), pair_of(13.0)), 2.0), t11), t10), t10), 9.0), pair_of(11.0)), 2.0), t11), t10), t10), 7.0), pair_of(9.0)), 2.0), t11), t10), t10), 5.0), pair_of(7.0)), 2.0), t11), t10), t10), 3.0), pair_of(5.0)), 2.0), t11), t10), t10), t10), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t7, pair_of(1.0), pair_div(pair_of(1.0), t12)), pair_log1p(pair_if(t7, pair_of(1.0), t12)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t13, pair_log1p(pair_if(t13, pair_div(pair_diff(t2, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t14, pair_sub(pair_log(pair_of(t2)), pair_log(pair_of(f_i))), pair_log(pair_if(t14, pair_of(1.0), pair_quot(t2, f_i))))), t2), f_i), -t2))), pair_of(f_i)));
+        loss[row] = pair_value(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_sub(pair_div(t9, t10), pair_mul(t11, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t11, 23.0), 25.0), t11), 42.0), pair_of(575.0)), 2.0), t11), 19.0), pair_of(21.0)), 2.0), t11), 17.0), pair_of(19.0)), 2.0), t11), 15.0), pair_of(17.0)), 2.0), t11), 13.0), pair_of(15.0)), 2.0), t11), 11.0), pair_of(13.0)), 2.0), t11), 9.0), pair_of(11.0)), 2.0), t11), 7.0), pair_of(9.0)), 2.0), t11), 5.0), pair_of(7.0)), 2.0), t11), 3.0), pair_of(5.0)), 2.0), t10), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t7, pair_of(1.0), pair_div(pair_of(1.0), t12)), pair_log1p(pair_if(t7, pair_of(1.0), t12)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t13, pair_log1p(pair_if(t13, pair_div(pair_diff(t2, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t14, pair_sub(pair_log(pair_of(t2)), pair_log(pair_of(f_i))), pair_log(pair_if(t14, pair_of(1.0), pair_quot(t2, f_i))))), t2), f_i), -t2))), pair_of(f_i)));
     }
 #endif
 }
@@ -521,11 +523,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t9 = pair_max(pair_of(-0.5), pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i))));
         const pair t10 = pair_if(t8, t9, pair_of(0.0));
         const pair t11 = pair_add_d(t10, 2.0);
-        const pair t12 = pair_if(t8, pair_mul(t9, t9), pair_of(0.0));
+        const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
         const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t9);
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_sub(pair_div(t10, t11), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t12, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t12, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t12, (25.0 + 23.0 * pair_value(pair_div(pair_div(t12, t11), t11)))), t11), t11)) / 575.0)), t11), t11)) / 21.0)), t11), t11), 17.0), pair_of(19.0)), 2.0), t12), t11), t11), 15.0), pair_of(17.0)), 2.0), t12), t11), t11), 13.0), pair_of(15.0)), 2.0), t12), t11), t11), 11.0), pair_of(13.0)), 2.0), t12), t11), t11), 9.0), pair_of(11.0)), 2.0), t12), t11), t11), 7.0), pair_of(9.0)), 2.0), t12), t11), t11), 5.0), pair_of(7.0)), 2.0), t12), t11), t11), 3.0), pair_of(5.0)), 2.0), t12), t11), t11), t11), pair_of(3.0))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_value(t13)) * log1p_fast(pair_value(pair_if(t8, pair_of(1.0), t13)))))), pair_of(f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3))), pair_of(f_i)));
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_add_d(pair_neg(pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t12)) * pair_value(t12)) / 575.0) * pair_value(t12))), 21.0), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), (pair_value(t10) / pair_value(t11))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_value(t13)) * log1p_fast(pair_value(pair_if(t8, pair_of(1.0), t13)))))), pair_of(f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3))), pair_of(f_i)));
         gradient[row] = (t0 ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
     }
 #else
@@ -546,11 +548,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t9 = pair_max(pair_of(-0.5), pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i))));
         const pair t10 = pair_if(t8, t9, pair_of(0.0));
         const pair t11 = pair_add_d(t10, 2.0);
-        const pair t12 = pair_if(t8, pair_mul(t9, t9), pair_of(0.0));
+        const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
         const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t9);
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_sub(pair_div(t10, t11), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t12, t11), t11), 23.0), 25.0), t12), t11), t11), 42.0), pair_of(575.0)), 2.0), t12), t11), t11), 19.0), pair_of(21.0)), 2.0), t12), t11), t11), 17.0), pair_of(19.0)), 2.0), t12), t11), t11), 15.0), pair_of(17.0)), 2.0), t12), t11), t11), 13.0), pair_of(15.0)), 2.0), t12), t11), t11), 11.0), pair_of(13.0)), 2.0), t12), t11), t11), 9.0), pair_of(11.0)), 2.0), t12), t11), t11), 7.0), pair_of(9.0)), 2.0), t12), t11), t11), 5.0), pair_of(7.0)), 2.0), t12), t11), t11), 3.0), pair_of(5.0)), 2.0), t12), t11), t11), t11), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), pair_log1p(pair_if(t8, pair_of(1.0), t13)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t14, pair_log1p(pair_if(t14, pair_div(pair_diff(t3, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t15, pair_sub(pair_log(pair_of(t3)), pair_log(pair_of(f_i))), pair_log(pair_if(t15, pair_of(1.0), pair_quot(t3, f_i))))), t3), f_i), -t3))), pair_of(f_i)));
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_sub(pair_div(t10, t11), pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, 23.0), 25.0), t12), 42.0), pair_of(575.0)), 2.0), t12), 19.0), pair_of(21.0)), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), pair_log1p(pair_if(t8, pair_of(1.0), t13)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t14, pair_log1p(pair_if(t14, pair_div(pair_diff(t3, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t15, pair_sub(pair_log(pair_of(t3)), pair_log(pair_of(f_i))), pair_log(pair_if(t15, pair_of(1.0), pair_quot(t3, f_i))))), t3), f_i), -t3))), pair_of(f_i)));
         gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i))), 1.0), pair_of(f_i)));
     }
 #endif
@@ -652,12 +654,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t9 = pair_max(pair_of(-0.5), pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i))));
         const pair t10 = pair_if(t8, t9, pair_of(0.0));
         const pair t11 = pair_add_d(t10, 2.0);
-        const pair t12 = pair_if(t8, pair_mul(t9, t9), pair_of(0.0));
+        const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
         const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t9);
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const double t16 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_sub(pair_div(t10, t11), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t12, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t12, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t12, (25.0 + 23.0 * pair_value(pair_div(pair_div(t12, t11), t11)))), t11), t11)) / 575.0)), t11), t11)) / 21.0)), t11), t11), 17.0), pair_of(19.0)), 2.0), t12), t11), t11), 15.0), pair_of(17.0)), 2.0), t12), t11), t11), 13.0), pair_of(15.0)), 2.0), t12), t11), t11), 11.0), pair_of(13.0)), 2.0), t12), t11), t11), 9.0), pair_of(11.0)), 2.0), t12), t11), t11), 7.0), pair_of(9.0)), 2.0), t12), t11), t11), 5.0), pair_of(7.0)), 2.0), t12), t11), t11), 3.0), pair_of(5.0)), 2.0), t12), t11), t11), t11), pair_of(3.0))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_value(t13)) * log1p_fast(pair_value(pair_if(t8, pair_of(1.0), t13)))))), pair_of(f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3))), pair_of(f_i)));
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_add_d(pair_neg(pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t12)) * pair_value(t12)) / 575.0) * pair_value(t12))), 21.0), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), (pair_value(t10) / pair_value(t11))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_value(t13)) * log1p_fast(pair_value(pair_if(t8, pair_of(1.0), t13)))))), pair_of(f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3))), pair_of(f_i)));
         gradient[row] = (t0 ? 1.0 - t16 : f_i);
         hessian[row] = (t0 ? ((t16 == 0.0) ? 0.0 : t16 / f_i) : f_i);
     }
@@ -679,12 +681,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t9 = pair_max(pair_of(-0.5), pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i))));
         const pair t10 = pair_if(t8, t9, pair_of(0.0));
         const pair t11 = pair_add_d(t10, 2.0);
-        const pair t12 = pair_if(t8, pair_mul(t9, t9), pair_of(0.0));
+        const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
         const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t9);
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const pair t16 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_sub(pair_div(t10, t11), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t12, t11), t11), 23.0), 25.0), t12), t11), t11), 42.0), pair_of(575.0)), 2.0), t12), t11), t11), 19.0), pair_of(21.0)), 2.0), t12), t11), t11), 17.0), pair_of(19.0)), 2.0), t12), t11), t11), 15.0), pair_of(17.0)), 2.0), t12), t11), t11), 13.0), pair_of(15.0)), 2.0), t12), t11), t11), 11.0), pair_of(13.0)), 2.0), t12), t11), t11), 9.0), pair_of(11.0)), 2.0), t12), t11), t11), 7.0), pair_of(9.0)), 2.0), t12), t11), t11), 5.0), pair_of(7.0)), 2.0), t12), t11), t11), 3.0), pair_of(5.0)), 2.0), t12), t11), t11), t11), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), pair_log1p(pair_if(t8, pair_of(1.0), t13)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t14, pair_log1p(pair_if(t14, pair_div(pair_diff(t3, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t15, pair_sub(pair_log(pair_of(t3)), pair_log(pair_of(f_i))), pair_log(pair_if(t15, pair_of(1.0), pair_quot(t3, f_i))))), t3), f_i), -t3))), pair_of(f_i)));
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_sub(pair_div(t10, t11), pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, 23.0), 25.0), t12), 42.0), pair_of(575.0)), 2.0), t12), 19.0), pair_of(21.0)), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), pair_log1p(pair_if(t8, pair_of(1.0), t13)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t14, pair_log1p(pair_if(t14, pair_div(pair_diff(t3, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t15, pair_sub(pair_log(pair_of(t3)), pair_log(pair_of(f_i))), pair_log(pair_if(t15, pair_of(1.0), pair_quot(t3, f_i))))), t3), f_i), -t3))), pair_of(f_i)));
         gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(t16), 1.0), pair_of(f_i)));
         hessian[row] = pair_value(pair_if(t0, pair_if((pair_value(t16) == 0.0), pair_of(0.0), pair_div(t16, pair_of(f_i))), pair_of(f_i)));
     }
@@ -726,8 +728,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -767,11 +770,11 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double t8 = maximum(-0.5, t3 * (t0 ? 1.0 : 1.0 / y_i));
         const double t9 = (t7 ? t8 : 0.0);
         const double t10 = 2.0 + t9;
-        const double t11 = (t7 ? t8 * t8 : 0.0);
+        const double t11 = (t7 ? t8 * t8 : 0.0) / t10 / t10;
         const double t12 = minimum(1.2676506002282294e+30, t8);
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = (float)((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t11 / t10 / t10)) * t11 / t10 / t10) / 575.0) * t11 / t10 / t10) / 21.0) * t11 / t10 / t10) / 19.0) * t11 / t10 / t10) / 17.0) * t11 / t10 / t10) / 15.0) * t11 / t10 / t10) / 13.0) * t11 / t10 / t10) / 11.0) * t11 / t10 / t10) / 9.0) * t11 / t10 / t10) / 7.0) * t11 / t10 / t10) / 5.0) * t11 / t10 / t10 / t10 / 3.0 : 1.0 - (t7 ? 1.0 : 1.0 / t12) * log1p_fast((t7 ? 1.0 : t12))) : f_i + t2 * (t13 ? log1p_fast((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_fast(t2) - log_fast(f_i) : log_fast((t14 ? 1.0 : t2 / f_i)))) - t2)) : f_i);
+        loss[row] = (float)((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - t11 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t11) * t11) / 575.0) * t11) / 21.0) * t11) / 19.0) * t11) / 17.0) * t11) / 15.0) * t11) / 13.0) * t11) / 11.0) * t11) / 9.0) * t11) / 7.0) * t11) / 5.0) / t10 / 3.0) : 1.0 - (t7 ? 1.0 : 1.0 / t12) * log1p_fast((t7 ? 1.0 : t12))) : f_i + t2 * (t13 ? log1p_fast((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_fast(t2) - log_fast(f_i) : log_fast((t14 ? 1.0 : t2 / f_i)))) - t2)) : f_i);
     }
 }
 
@@ -872,11 +875,11 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double t9 = maximum(-0.5, t4 * (t1 ? 1.0 : 1.0 / y_i));
         const double t10 = (t8 ? t9 : 0.0);
         const double t11 = 2.0 + t10;
-        const double t12 = (t8 ? t9 * t9 : 0.0);
+        const double t12 = (t8 ? t9 * t9 : 0.0) / t11 / t11;
         const double t13 = minimum(1.2676506002282294e+30, t9);
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = (float)(t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_fast((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
+        loss[row] = (float)(t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - t12 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) / t11 / 3.0) : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_fast((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
         gradient[row] = (float)(t0 ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
     }
 }
@@ -953,12 +956,12 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t9 = maximum(-0.5, t4 * (t1 ? 1.0 : 1.0 / y_i));
         const double t10 = (t8 ? t9 : 0.0);
         const double t11 = 2.0 + t10;
-        const double t12 = (t8 ? t9 * t9 : 0.0);
+        const double t12 = (t8 ? t9 * t9 : 0.0) / t11 / t11;
         const double t13 = minimum(1.2676506002282294e+30, t9);
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const double t16 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-        loss[row] = (float)(t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t12 / t11 / t11)) * t12 / t11 / t11) / 575.0) * t12 / t11 / t11) / 21.0) * t12 / t11 / t11) / 19.0) * t12 / t11 / t11) / 17.0) * t12 / t11 / t11) / 15.0) * t12 / t11 / t11) / 13.0) * t12 / t11 / t11) / 11.0) * t12 / t11 / t11) / 9.0) * t12 / t11 / t11) / 7.0) * t12 / t11 / t11) / 5.0) * t12 / t11 / t11 / t11 / 3.0 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_fast((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
+        loss[row] = (float)(t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - t12 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) / t11 / 3.0) : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_fast((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
         gradient[row] = (float)(t0 ? 1.0 - t16 : f_i);
         hessian[row] = (float)(t0 ? ((t16 == 0.0) ? 0.0 : t16 / f_i) : f_i);
     }

@@ -285,7 +285,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 static inline double maximum(double a, double b)
@@ -313,8 +314,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -350,12 +352,12 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t3 = ((-0.3333333333333333 <= pair_value(t2)) && (pair_value(t2) <= 0.5));
         const pair t4 = pair_if(t3, t2, pair_of(0.0));
         const pair t5 = pair_add_d(t4, 2.0);
-        const pair t6 = pair_if(t3, pair_mul(t2, t2), pair_of(0.0));
+        const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t2);
         const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_sub(pair_div(t4, t5), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t6, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (25.0 + 23.0 * pair_value(pair_div(pair_div(t6, t5), t5)))), t5), t5)) / 575.0)), t5), t5)) / 21.0)), t5), t5), 17.0), pair_of(19.0)), 2.0), t6), t5), t5), 15.0), pair_of(17.0)), 2.0), t6), t5), t5), 13.0), pair_of(15.0)), 2.0), t6), t5), t5), 11.0), pair_of(13.0)), 2.0), t6), t5), t5), 9.0), pair_of(11.0)), 2.0), t6), t5), t5), 7.0), pair_of(9.0)), 2.0), t6), t5), t5), 5.0), pair_of(7.0)), 2.0), t6), t5), t5), 3.0), pair_of(5.0)), 2.0), t6), t5), t5), t5), pair_of(3.0))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t3, pair_of(1.0), t7))))), t2), pair_of(t8 - 1.0 - (t9 ? log1p_fast(pair_value(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))))));
+        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t6)) * pair_value(t6)) / 575.0) * pair_value(t6))), 21.0), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), (pair_value(t4) / pair_value(t5))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t3, pair_of(1.0), t7))))), t2), pair_of(t8 - 1.0 - (t9 ? log1p_fast(pair_value(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))))));
     }
 #else
     (void)constants;
@@ -369,12 +371,12 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t3 = ((-0.3333333333333333 <= pair_value(t2)) && (pair_value(t2) <= 0.5));
         const pair t4 = pair_if(t3, t2, pair_of(0.0));
         const pair t5 = pair_add_d(t4, 2.0);
-        const pair t6 = pair_if(t3, pair_mul(t2, t2), pair_of(0.0));
+        const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t2);
         const pair t8 = pair_quot(y_i, f_i);
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_sub(pair_div(t4, t5), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t6, t5), t5), 23.0), 25.0), t6), t5), t5), 42.0), pair_of(575.0)), 2.0), t6), t5), t5), 19.0), pair_of(21.0)), 2.0), t6), t5), t5), 17.0), pair_of(19.0)), 2.0), t6), t5), t5), 15.0), pair_of(17.0)), 2.0), t6), t5), t5), 13.0), pair_of(15.0)), 2.0), t6), t5), t5), 11.0), pair_of(13.0)), 2.0), t6), t5), t5), 9.0), pair_of(11.0)), 2.0), t6), t5), t5), 7.0), pair_of(9.0)), 2.0), t6), t5), t5), 5.0), pair_of(7.0)), 2.0), t6), t5), t5), 3.0), pair_of(5.0)), 2.0), t6), t5), t5), t5), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t3, pair_of(1.0), t7)))), 1.0)), t2), pair_sub(pair_add_d(t8, -1.0), pair_if(t9, pair_log1p(pair_if(t9, t1, pair_of(0.0))), pair_if(t10, pair_sub(pair_log(pair_of(y_i)), pair_log(pair_of(f_i))), pair_log(pair_if(t10, pair_of(1.0), t8)))))));
+        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_sub(pair_div(t4, t5), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t3, pair_of(1.0), t7)))), 1.0)), t2), pair_sub(pair_add_d(t8, -1.0), pair_if(t9, pair_log1p(pair_if(t9, t1, pair_of(0.0))), pair_if(t10, pair_sub(pair_log(pair_of(y_i)), pair_log(pair_of(f_i))), pair_log(pair_if(t10, pair_of(1.0), t8)))))));
     }
 #endif
 }
@@ -507,12 +509,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t3 = ((-0.3333333333333333 <= pair_value(t2)) && (pair_value(t2) <= 0.5));
         const pair t4 = pair_if(t3, t2, pair_of(0.0));
         const pair t5 = pair_add_d(t4, 2.0);
-        const pair t6 = pair_if(t3, pair_mul(t2, t2), pair_of(0.0));
+        const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t2);
         const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_sub(pair_div(t4, t5), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t6, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (25.0 + 23.0 * pair_value(pair_div(pair_div(t6, t5), t5)))), t5), t5)) / 575.0)), t5), t5)) / 21.0)), t5), t5), 17.0), pair_of(19.0)), 2.0), t6), t5), t5), 15.0), pair_of(17.0)), 2.0), t6), t5), t5), 13.0), pair_of(15.0)), 2.0), t6), t5), t5), 11.0), pair_of(13.0)), 2.0), t6), t5), t5), 9.0), pair_of(11.0)), 2.0), t6), t5), t5), 7.0), pair_of(9.0)), 2.0), t6), t5), t5), 5.0), pair_of(7.0)), 2.0), t6), t5), t5), 3.0), pair_of(5.0)), 2.0), t6), t5), t5), t5), pair_of(3.0))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t3, pair_of(1.0), t7))))), t2), pair_of(t8 - 1.0 - (t9 ? log1p_fast(pair_value(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))))));
+        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t6)) * pair_value(t6)) / 575.0) * pair_value(t6))), 21.0), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), (pair_value(t4) / pair_value(t5))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t3, pair_of(1.0), t7))))), t2), pair_of(t8 - 1.0 - (t9 ? log1p_fast(pair_value(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))))));
         gradient[row] = (1.0 - t8) / f_i;
     }
 #else
@@ -527,12 +529,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t3 = ((-0.3333333333333333 <= pair_value(t2)) && (pair_value(t2) <= 0.5));
         const pair t4 = pair_if(t3, t2, pair_of(0.0));
         const pair t5 = pair_add_d(t4, 2.0);
-        const pair t6 = pair_if(t3, pair_mul(t2, t2), pair_of(0.0));
+        const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t2);
         const pair t8 = pair_quot(y_i, f_i);
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_sub(pair_div(t4, t5), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t6, t5), t5), 23.0), 25.0), t6), t5), t5), 42.0), pair_of(575.0)), 2.0), t6), t5), t5), 19.0), pair_of(21.0)), 2.0), t6), t5), t5), 17.0), pair_of(19.0)), 2.0), t6), t5), t5), 15.0), pair_of(17.0)), 2.0), t6), t5), t5), 13.0), pair_of(15.0)), 2.0), t6), t5), t5), 11.0), pair_of(13.0)), 2.0), t6), t5), t5), 9.0), pair_of(11.0)), 2.0), t6), t5), t5), 7.0), pair_of(9.0)), 2.0), t6), t5), t5), 5.0), pair_of(7.0)), 2.0), t6), t5), t5), 3.0), pair_of(5.0)), 2.0), t6), t5), t5), t5), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t3, pair_of(1.0), t7)))), 1.0)), t2), pair_sub(pair_add_d(t8, -1.0), pair_if(t9, pair_log1p(pair_if(t9, t1, pair_of(0.0))), pair_if(t10, pair_sub(pair_log(pair_of(y_i)), pair_log(pair_of(f_i))), pair_log(pair_if(t10, pair_of(1.0), t8)))))));
+        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_sub(pair_div(t4, t5), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t3, pair_of(1.0), t7)))), 1.0)), t2), pair_sub(pair_add_d(t8, -1.0), pair_if(t9, pair_log1p(pair_if(t9, t1, pair_of(0.0))), pair_if(t10, pair_sub(pair_log(pair_of(y_i)), pair_log(pair_of(f_i))), pair_log(pair_if(t10, pair_of(1.0), t8)))))));
         gradient[row] = pair_value(pair_div(pair_add_d(pair_neg(t8), 1.0), pair_of(f_i)));
     }
 #endif
@@ -628,13 +630,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t3 = ((-0.3333333333333333 <= pair_value(t2)) && (pair_value(t2) <= 0.5));
         const pair t4 = pair_if(t3, t2, pair_of(0.0));
         const pair t5 = pair_add_d(t4, 2.0);
-        const pair t6 = pair_if(t3, pair_mul(t2, t2), pair_of(0.0));
+        const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t2);
         const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
         const double t11 = (1.0 - t8) / f_i;
-        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_sub(pair_div(t4, t5), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t6, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t6, (25.0 + 23.0 * pair_value(pair_div(pair_div(t6, t5), t5)))), t5), t5)) / 575.0)), t5), t5)) / 21.0)), t5), t5), 17.0), pair_of(19.0)), 2.0), t6), t5), t5), 15.0), pair_of(17.0)), 2.0), t6), t5), t5), 13.0), pair_of(15.0)), 2.0), t6), t5), t5), 11.0), pair_of(13.0)), 2.0), t6), t5), t5), 9.0), pair_of(11.0)), 2.0), t6), t5), t5), 7.0), pair_of(9.0)), 2.0), t6), t5), t5), 5.0), pair_of(7.0)), 2.0), t6), t5), t5), 3.0), pair_of(5.0)), 2.0), t6), t5), t5), t5), pair_of(3.0))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t3, pair_of(1.0), t7))))), t2), pair_of(t8 - 1.0 - (t9 ? log1p_fast(pair_value(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))))));
+        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t6)) * pair_value(t6)) / 575.0) * pair_value(t6))), 21.0), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), (pair_value(t4) / pair_value(t5))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t3, pair_of(1.0), t7))))), t2), pair_of(t8 - 1.0 - (t9 ? log1p_fast(pair_value(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))))));
         gradient[row] = t11;
         hessian[row] = t8 / f_i / f_i - t11 / f_i;
     }
@@ -650,13 +652,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t3 = ((-0.3333333333333333 <= pair_value(t2)) && (pair_value(t2) <= 0.5));
         const pair t4 = pair_if(t3, t2, pair_of(0.0));
         const pair t5 = pair_add_d(t4, 2.0);
-        const pair t6 = pair_if(t3, pair_mul(t2, t2), pair_of(0.0));
+        const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t2);
         const pair t8 = pair_quot(y_i, f_i);
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
         const pair t11 = pair_div(pair_add_d(pair_neg(t8), 1.0), pair_of(f_i));
-        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_sub(pair_div(t4, t5), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t6, t5), t5), 23.0), 25.0), t6), t5), t5), 42.0), pair_of(575.0)), 2.0), t6), t5), t5), 19.0), pair_of(21.0)), 2.0), t6), t5), t5), 17.0), pair_of(19.0)), 2.0), t6), t5), t5), 15.0), pair_of(17.0)), 2.0), t6), t5), t5), 13.0), pair_of(15.0)), 2.0), t6), t5), t5), 11.0), pair_of(13.0)), 2.0), t6), t5), t5), 9.0), pair_of(11.0)), 2.0), t6), t5), t5), 7.0), pair_of(9.0)), 2.0), t6), t5), t5), 5.0), pair_of(7.0)), 2.0), t6), t5), t5), 3.0), pair_of(5.0)), 2.0), t6), t5), t5), t5), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t3, pair_of(1.0), t7)))), 1.0)), t2), pair_sub(pair_add_d(t8, -1.0), pair_if(t9, pair_log1p(pair_if(t9, t1, pair_of(0.0))), pair_if(t10, pair_sub(pair_log(pair_of(y_i)), pair_log(pair_of(f_i))), pair_log(pair_if(t10, pair_of(1.0), t8)))))));
+        loss[row] = pair_value(pair_if(t0, pair_mul(pair_if(t3, pair_sub(pair_div(t4, t5), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t3, pair_of(1.0), t7)))), 1.0)), t2), pair_sub(pair_add_d(t8, -1.0), pair_if(t9, pair_log1p(pair_if(t9, t1, pair_of(0.0))), pair_if(t10, pair_sub(pair_log(pair_of(y_i)), pair_log(pair_of(f_i))), pair_log(pair_if(t10, pair_of(1.0), t8)))))));
         gradient[row] = pair_value(t11);
         hessian[row] = pair_value(pair_sub(pair_div(pair_div(t8, pair_of(f_i)), pair_of(f_i)), pair_div(t11, pair_of(f_i))));
     }
@@ -698,8 +700,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -734,12 +737,12 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
         const double t4 = (t3 ? t2 : 0.0);
         const double t5 = 2.0 + t4;
-        const double t6 = (t3 ? t2 * t2 : 0.0);
+        const double t6 = (t3 ? t2 * t2 : 0.0) / t5 / t5;
         const double t7 = minimum(1.2676506002282294e+30, t2);
         const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0) * t6 / t5 / t5) / 21.0) * t6 / t5 / t5) / 19.0) * t6 / t5 / t5) / 17.0) * t6 / t5 / t5) / 15.0) * t6 / t5 / t5) / 13.0) * t6 / t5 / t5) / 11.0) * t6 / t5 / t5) / 9.0) * t6 / t5 / t5) / 7.0) * t6 / t5 / t5) / 5.0) * t6 / t5 / t5 / t5 / 3.0 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_fast((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_fast((t9 ? t1 : 0.0)) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))));
+        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t5 / 3.0) : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_fast((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_fast((t9 ? t1 : 0.0)) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))));
     }
 }
 
@@ -834,12 +837,12 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
         const double t4 = (t3 ? t2 : 0.0);
         const double t5 = 2.0 + t4;
-        const double t6 = (t3 ? t2 * t2 : 0.0);
+        const double t6 = (t3 ? t2 * t2 : 0.0) / t5 / t5;
         const double t7 = minimum(1.2676506002282294e+30, t2);
         const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0) * t6 / t5 / t5) / 21.0) * t6 / t5 / t5) / 19.0) * t6 / t5 / t5) / 17.0) * t6 / t5 / t5) / 15.0) * t6 / t5 / t5) / 13.0) * t6 / t5 / t5) / 11.0) * t6 / t5 / t5) / 9.0) * t6 / t5 / t5) / 7.0) * t6 / t5 / t5) / 5.0) * t6 / t5 / t5 / t5 / 3.0 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_fast((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_fast((t9 ? t1 : 0.0)) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))));
+        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t5 / 3.0) : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_fast((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_fast((t9 ? t1 : 0.0)) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))));
         gradient[row] = (float)((1.0 - t8) / f_i);
     }
 }
@@ -910,13 +913,13 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
         const double t4 = (t3 ? t2 : 0.0);
         const double t5 = 2.0 + t4;
-        const double t6 = (t3 ? t2 * t2 : 0.0);
+        const double t6 = (t3 ? t2 * t2 : 0.0) / t5 / t5;
         const double t7 = minimum(1.2676506002282294e+30, t2);
         const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
         const double t11 = (1.0 - t8) / f_i;
-        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t6 / t5 / t5)) * t6 / t5 / t5) / 575.0) * t6 / t5 / t5) / 21.0) * t6 / t5 / t5) / 19.0) * t6 / t5 / t5) / 17.0) * t6 / t5 / t5) / 15.0) * t6 / t5 / t5) / 13.0) * t6 / t5 / t5) / 11.0) * t6 / t5 / t5) / 9.0) * t6 / t5 / t5) / 7.0) * t6 / t5 / t5) / 5.0) * t6 / t5 / t5 / t5 / 3.0 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_fast((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_fast((t9 ? t1 : 0.0)) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))));
+        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t5 / 3.0) : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_fast((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_fast((t9 ? t1 : 0.0)) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))));
         gradient[row] = (float)t11;
         hessian[row] = (float)(t8 / f_i / f_i - t11 / f_i);
     }

@@ -274,7 +274,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* Exact, for a power of two or a sign. */
@@ -309,8 +310,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -349,7 +351,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
         const int t7 = (1.2676506002282294e+30 * t1 < t0);
         const pair t8 = pair_if(t7, pair_of(1.0), t3);
-        loss[row] = pair_value(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul_d(t6, (0.001282051282051282 + pair_value(pair_mul_d(t6, (0.0011614401858304297 + pair_value(pair_mul_d(t6, (0.0010570824524312897 + pair_value(pair_mul_d(t6, (0.000966183574879227 + (0.0008865248226950354 + pair_value(t6) / 1225.0) * pair_value(t6)))))))))))), 0.001422475106685633), t6), 0.0015873015873015873), t6), 0.0017825311942959), t6), 0.0020161290322580645), t6), 0.0022988505747126436), t6), 0.0026455026455026454), t6), 0.003076923076923077), t6), 0.0036231884057971015), t6), 0.004329004329004329), t6), 0.005263157894736842), t6), 0.006535947712418301), t6), 0.008333333333333333), t6), 0.01098901098901099), t6), 0.015151515151515152), t6), 0.022222222222222223), t6), 0.03571428571428571), t6), 0.06666666666666667), t6), 0.16666666666666666), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_of(log_fast(2.0 / pair_value(t4)) * t0 + (t7 ? 0.0 : log_fast(pair_value(pair_scale(t8, 2.0)) / (1.0 + pair_value(t8))) * t1))), 0.5), pair_of(f_i)));
+        loss[row] = pair_value(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_value(t6) / 1225.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), t6), 0.001422475106685633), t6), 0.0015873015873015873), t6), 0.0017825311942959), t6), 0.0020161290322580645), t6), 0.0022988505747126436), t6), 0.0026455026455026454), t6), 0.003076923076923077), t6), 0.0036231884057971015), t6), 0.004329004329004329), t6), 0.005263157894736842), t6), 0.006535947712418301), t6), 0.008333333333333333), t6), 0.01098901098901099), t6), 0.015151515151515152), t6), 0.022222222222222223), t6), 0.03571428571428571), t6), 0.06666666666666667), t6), 0.16666666666666666), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_of(log_fast(2.0 / pair_value(t4)) * t0 + (t7 ? 0.0 : log_fast(pair_value(pair_scale(t8, 2.0)) / (1.0 + pair_value(t8))) * t1))), 0.5), pair_of(f_i)));
     }
 #else
     (void)constants;
@@ -515,7 +517,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t11 = pair_if(t10, pair_of(1.0), t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_value(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul_d(t8, (0.001282051282051282 + pair_value(pair_mul_d(t8, (0.0011614401858304297 + pair_value(pair_mul_d(t8, (0.0010570824524312897 + pair_value(pair_mul_d(t8, (0.000966183574879227 + (0.0008865248226950354 + pair_value(t8) / 1225.0) * pair_value(t8)))))))))))), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : log_fast(pair_value(pair_scale(t11, 2.0)) / (1.0 + pair_value(t11))) * t2))), 0.5), pair_of(f_i)));
+        loss[row] = pair_value(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_value(t8) / 1225.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8))), t8), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : log_fast(pair_value(pair_scale(t11, 2.0)) / (1.0 + pair_value(t11))) * t2))), 0.5), pair_of(f_i)));
         gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_value(t7)) : (t12 ? log1p_fast((t12 ? pair_value(t4) / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
     }
 #else
@@ -648,7 +650,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t11 = pair_if(t10, pair_of(1.0), t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_value(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul_d(t8, (0.001282051282051282 + pair_value(pair_mul_d(t8, (0.0011614401858304297 + pair_value(pair_mul_d(t8, (0.0010570824524312897 + pair_value(pair_mul_d(t8, (0.000966183574879227 + (0.0008865248226950354 + pair_value(t8) / 1225.0) * pair_value(t8)))))))))))), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : log_fast(pair_value(pair_scale(t11, 2.0)) / (1.0 + pair_value(t11))) * t2))), 0.5), pair_of(f_i)));
+        loss[row] = pair_value(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_value(t8) / 1225.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8))), t8), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : log_fast(pair_value(pair_scale(t11, 2.0)) / (1.0 + pair_value(t11))) * t2))), 0.5), pair_of(f_i)));
         gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_value(t7)) : (t12 ? log1p_fast((t12 ? pair_value(t4) / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
         hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
     }
@@ -714,8 +716,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

@@ -311,7 +311,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 static inline double maximum(double a, double b)
@@ -334,8 +335,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -367,7 +369,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double z_i = z[row];
         const double t2 = log1p_fast(exp_fast(-fabs(z_i)));
-        loss[row] = (t0 * (1.0 - y_i) + t1) * (t2 + maximum(0.0, z_i)) + pair_value(pair_sum(t1, (y_i * t0))) * (t2 + maximum(0.0, -z_i));
+        loss[row] = (t0 * (1.0 - y_i) + t1) * (t2 + maximum(0.0, z_i)) + (t1 + y_i * t0) * (t2 + maximum(0.0, -z_i));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -421,7 +423,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double z_i = z[row];
         const double t2 = exp_fast(-fabs(z_i));
         const pair t3 = pair_sum(1.0, t2);
-        gradient[row] = pair_value(pair_sub(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t2)), t3), (t0 * (1.0 - y_i) + t1)), pair_mul(pair_sum(t1, (y_i * t0)), pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t2)), t3))));
+        gradient[row] = pair_value(pair_sub(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t2)), t3), (t0 * (1.0 - y_i) + t1)), pair_mul_d(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t2)), t3), (t1 + y_i * t0))));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -476,7 +478,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double z_i = z[row];
         const double t1 = exp_fast(-fabs(z_i));
         const pair t2 = pair_sum(1.0, t1);
-        hessian[row] = pair_value(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t1)), t2), (t0 * (1.0 - y_i) + (epsilon + y_i * t0)))) * pair_value(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t1)), t2));
+        hessian[row] = (t0 * (1.0 - y_i) + (epsilon + y_i * t0)) * pair_value(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t1)), t2)) * pair_value(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t1)), t2));
     }
 #else
     const double epsilon = constants[0];
@@ -531,11 +533,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t2 = t0 * (1.0 - y_i) + t1;
         const double t3 = exp_fast(-fabs(z_i));
         const double t4 = log1p_fast(t3);
-        const pair t5 = pair_sum(t1, (y_i * t0));
+        const double t5 = t1 + y_i * t0;
         const double t6 = -z_i;
         const pair t7 = pair_sum(1.0, t3);
-        loss[row] = t2 * (t4 + maximum(0.0, z_i)) + pair_value(t5) * (t4 + maximum(0.0, t6));
-        gradient[row] = pair_value(pair_sub(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t3)), t7), t2), pair_mul(t5, pair_div(pair_of(((0.0 <= t6) ? 1.0 : t3)), t7))));
+        loss[row] = t2 * (t4 + maximum(0.0, z_i)) + t5 * (t4 + maximum(0.0, t6));
+        gradient[row] = pair_value(pair_sub(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t3)), t7), t2), pair_mul_d(pair_div(pair_of(((0.0 <= t6) ? 1.0 : t3)), t7), t5)));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -601,8 +603,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t5 = pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t3)), t4);
         const double t6 = y_i * t0;
         const pair t7 = pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t3)), t4);
-        gradient[row] = pair_value(pair_sub(pair_mul_d(t5, (t1 + t2)), pair_mul(pair_sum(t2, t6), t7)));
-        hessian[row] = pair_value(pair_mul_d(t5, (t1 + (epsilon + t6)))) * pair_value(t7);
+        gradient[row] = pair_value(pair_sub(pair_mul_d(t5, (t1 + t2)), pair_mul_d(t7, (t2 + t6))));
+        hessian[row] = (t1 + (epsilon + t6)) * pair_value(t5) * pair_value(t7);
     }
 #else
     const double epsilon = constants[0];
@@ -669,14 +671,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t4 = exp_fast(-fabs(z_i));
         const double t5 = log1p_fast(t4);
         const double t6 = y_i * t0;
-        const pair t7 = pair_sum(t2, t6);
+        const double t7 = t2 + t6;
         const double t8 = -z_i;
         const pair t9 = pair_sum(1.0, t4);
         const pair t10 = pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t4)), t9);
         const pair t11 = pair_div(pair_of(((0.0 <= t8) ? 1.0 : t4)), t9);
-        loss[row] = t3 * (t5 + maximum(0.0, z_i)) + pair_value(t7) * (t5 + maximum(0.0, t8));
-        gradient[row] = pair_value(pair_sub(pair_mul_d(t10, t3), pair_mul(t7, t11)));
-        hessian[row] = pair_value(pair_mul_d(t10, (t1 + (epsilon + t6)))) * pair_value(t11);
+        loss[row] = t3 * (t5 + maximum(0.0, z_i)) + t7 * (t5 + maximum(0.0, t8));
+        gradient[row] = pair_value(pair_sub(pair_mul_d(t10, t3), pair_mul_d(t11, t7)));
+        hessian[row] = (t1 + (epsilon + t6)) * pair_value(t10) * pair_value(t11);
     }
 #else
     const double epsilon = constants[0];
@@ -787,8 +789,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

@@ -350,7 +350,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* -e/(2 + e) with e = exp(-2*|x|) - 1. */
@@ -389,8 +390,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -476,9 +478,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
         const pair t3 = pair_diff(f_i, low_i);
         const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
-        const pair t5 = pair_add_d(t4, 1.0);
+        const double t5 = 1.0 + pair_value(t4);
         const pair t6 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t3), width_i))));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5)) + pair_value(pair_if((0.0 <= pair_value(t3) - width_i), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), t5))) * tanh_fast(0.5 * width_i + pair_value(t0)));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4)) / t5) + pair_value(pair_if((0.0 <= pair_value(t3) - width_i), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * (pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / t5)) * tanh_fast(0.5 * width_i + pair_value(t0)));
     }
 #else
     (void)constants;
@@ -537,8 +539,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t2 = pair_diff(f_i, low_i);
         const pair t3 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t2), width_i))));
         const pair t4 = pair_exp(pair_neg(pair_abs(t2)));
-        const pair t5 = pair_add_d(t4, 1.0);
-        hessian[row] = pair_value(pair_if((0.0 <= pair_value(t0) - f_i), pair_of(1.0), t1)) / (1.0 + pair_value(t1)) * (pair_value(pair_if((0.0 <= pair_value(t2) - width_i), pair_of(1.0), t3)) / (1.0 + pair_value(t3))) + pair_value(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t4), t5)) * pair_value(pair_div(pair_if((0.0 <= pair_value(pair_diff(low_i, f_i))), pair_of(1.0), t4), t5));
+        const double t5 = 1.0 + pair_value(t4);
+        hessian[row] = pair_value(pair_if((0.0 <= pair_value(t0) - f_i), pair_of(1.0), t1)) / (1.0 + pair_value(t1)) * (pair_value(pair_if((0.0 <= pair_value(t2) - width_i), pair_of(1.0), t3)) / (1.0 + pair_value(t3))) + pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t4)) / t5 * (pair_value(pair_if((0.0 <= pair_value(pair_diff(low_i, f_i))), pair_of(1.0), t4)) / t5);
     }
 #else
     (void)constants;
@@ -599,9 +601,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t4 = pair_value(t0) - width_i;
         const pair t5 = pair_add_d(t2, width_i);
         const pair t6 = pair_exp(pair_neg(pair_abs(t5)));
-        const pair t7 = pair_add_d(t1, 1.0);
+        const double t7 = 1.0 + pair_value(t1);
         loss[row] = log1p_fast(pair_value(t1)) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(pair_value(t3)) + maximum(0.0, t4));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1), t7)) + pair_value(pair_if((0.0 <= t4), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t7))) * tanh_fast(0.5 * width_i + pair_value(t2)));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * (pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1)) / t7) + pair_value(pair_if((0.0 <= t4), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t7)) * tanh_fast(0.5 * width_i + pair_value(t2)));
     }
 #else
     (void)constants;
@@ -663,15 +665,15 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
         const pair t3 = pair_diff(f_i, low_i);
         const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
-        const pair t5 = pair_add_d(t4, 1.0);
-        const pair t6 = pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5);
+        const double t5 = 1.0 + pair_value(t4);
+        const double t6 = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4)) / t5;
         const pair t7 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t3), width_i))));
         const double t8 = pair_value(pair_if((0.0 <= pair_value(t3) - width_i), pair_of(1.0), t7)) / (1.0 + pair_value(t7));
-        const pair t9 = pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), t5);
+        const double t9 = pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / t5;
         const pair t10 = pair_sum(low_i, width_i);
         const pair t11 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t10), f_i))));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * pair_value(t6) + t8 * pair_value(t9)) * tanh_fast(0.5 * width_i + pair_value(t0)));
-        hessian[row] = pair_value(pair_if((0.0 <= pair_value(t10) - f_i), pair_of(1.0), t11)) / (1.0 + pair_value(t11)) * t8 + pair_value(t9) * pair_value(t6);
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * t6 + t8 * t9) * tanh_fast(0.5 * width_i + pair_value(t0)));
+        hessian[row] = pair_value(pair_if((0.0 <= pair_value(t10) - f_i), pair_of(1.0), t11)) / (1.0 + pair_value(t11)) * t8 + t9 * t6;
     }
 #else
     (void)constants;
@@ -740,15 +742,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t4 = pair_value(t0) - width_i;
         const pair t5 = pair_add_d(t2, width_i);
         const pair t6 = pair_exp(pair_neg(pair_abs(t5)));
-        const pair t7 = pair_add_d(t1, 1.0);
-        const pair t8 = pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1), t7);
+        const double t7 = 1.0 + pair_value(t1);
+        const double t8 = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1)) / t7;
         const double t9 = pair_value(pair_if((0.0 <= t4), pair_of(1.0), t3)) / (1.0 + pair_value(t3));
-        const pair t10 = pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t7);
+        const double t10 = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t7;
         const pair t11 = pair_sum(low_i, width_i);
         const pair t12 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t11), f_i))));
         loss[row] = log1p_fast(pair_value(t1)) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(pair_value(t3)) + maximum(0.0, t4));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * pair_value(t8) + t9 * pair_value(t10)) * tanh_fast(0.5 * width_i + pair_value(t2)));
-        hessian[row] = pair_value(pair_if((0.0 <= pair_value(t11) - f_i), pair_of(1.0), t12)) / (1.0 + pair_value(t12)) * t9 + pair_value(t10) * pair_value(t8);
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * t8 + t9 * t10) * tanh_fast(0.5 * width_i + pair_value(t2)));
+        hessian[row] = pair_value(pair_if((0.0 <= pair_value(t11) - f_i), pair_of(1.0), t12)) / (1.0 + pair_value(t12)) * t9 + t10 * t8;
     }
 #else
     (void)constants;
@@ -812,8 +814,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

@@ -319,7 +319,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* Exact, for a power of two or a sign. */
@@ -354,8 +355,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -392,17 +394,19 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t5 = (pair_value(t4) == 0.0);
         const pair t6 = pair_exp(pair_of(t3));
         const double t7 = 2.0 + pair_value(t6);
-        const double t8 = maximum(-1.0, z_i);
-        const pair t9 = pair_exp(pair_of(-fabs(t8)));
-        const double t10 = -z_i;
-        const double t11 = minimum(-1.0, t10);
-        const pair t12 = pair_exp(pair_of(2.0 * t11));
-        const int t13 = (pair_value(t12) == 0.0);
-        const pair t14 = pair_exp(pair_of(t11));
-        const double t15 = 2.0 + pair_value(t14);
-        const double t16 = maximum(-1.0, t10);
-        const pair t17 = pair_exp(pair_of(-fabs(t16)));
-        loss[row] = pair_value(pair_add(pair_mul_d(pair_add(pair_mul_d(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2), t0), pair_if((z_i <= -1.0), pair_scale(pair_div(pair_div(pair_mul_d(t4, (t5 ? 0.0 : ((pair_value(t6) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * (pair_value(t4) / t7 / t7)) * pair_value(t4) / t7 / t7) / 483.0) * pair_value(t4) / t7 / t7) / 19.0) * pair_value(t4) / t7 / t7) / 17.0) * pair_value(t4) / t7 / t7) / 15.0) * pair_value(t4) / t7 / t7) / 13.0) * pair_value(t4) / t7 / t7) / 11.0) * pair_value(t4) / t7 / t7) / 9.0) * pair_value(t4) / t7 / t7) / 7.0) * pair_value(t4) / t7 / t7) / 5.0) * pair_value(t6) / (3.0 * t7) + 1.0 / (1.0 + pair_value(t6) / t7))), pair_of(t7)), pair_of(t7)), 2.0), pair_add_d(pair_neg(pair_div(pair_if((0.0 <= t8), pair_of(1.0), t9), pair_of((1.0 + pair_value(t9))))), (log1p_fast(pair_value(t9)) + maximum(0.0, t8))))), (1.0 - y_i)), pair_mul_d(pair_add(pair_mul_d(pair_div(pair_if((0.0 <= t10), pair_of(1.0), t1), t2), t0), pair_if((t10 <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t13, pair_of(0.0), pair_add_d(pair_div(pair_of(1.0), pair_add_d(pair_div(t14, pair_of(t15)), 1.0)), (((pair_value(t14) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t13 ? 0.0 : 1.0 + 5.0 * ((t13 ? 0.0 : 1.0 + 7.0 * ((t13 ? 0.0 : 1.0 + 9.0 * ((t13 ? 0.0 : 1.0 + 11.0 * ((t13 ? 0.0 : 1.0 + 13.0 * ((t13 ? 0.0 : 1.0 + 15.0 * ((t13 ? 0.0 : 1.0 + 17.0 * ((t13 ? 0.0 : 1.0 + 19.0 * ((t13 ? 0.0 : 23.0 + 21.0 * (pair_value(t12) / t15 / t15)) * pair_value(t12) / t15 / t15) / 483.0) * pair_value(t12) / t15 / t15) / 19.0) * pair_value(t12) / t15 / t15) / 17.0) * pair_value(t12) / t15 / t15) / 15.0) * pair_value(t12) / t15 / t15) / 13.0) * pair_value(t12) / t15 / t15) / 11.0) * pair_value(t12) / t15 / t15) / 9.0) * pair_value(t12) / t15 / t15) / 7.0) * pair_value(t12) / t15 / t15) / 5.0) * pair_value(t14) / (3.0 * t15)))), t12), pair_of(t15)), pair_of(t15)), 2.0), pair_sub(pair_sum(log1p_fast(pair_value(t17)), maximum(0.0, t16)), pair_div(pair_if((0.0 <= t16), pair_of(1.0), t17), pair_add_d(t17, 1.0))))), y_i)));
+        const double t8 = pair_value(t4) / t7 / t7;
+        const double t9 = maximum(-1.0, z_i);
+        const double t10 = exp_fast(-fabs(t9));
+        const double t11 = -z_i;
+        const double t12 = minimum(-1.0, t11);
+        const pair t13 = pair_exp(pair_of(2.0 * t12));
+        const int t14 = (pair_value(t13) == 0.0);
+        const pair t15 = pair_exp(pair_of(t12));
+        const pair t16 = pair_add_d(t15, 2.0);
+        const pair t17 = pair_div(pair_div(t13, t16), t16);
+        const double t18 = maximum(-1.0, t11);
+        const pair t19 = pair_exp(pair_of(-fabs(t18)));
+        loss[row] = pair_value(pair_add(pair_mul(pair_sum((t0 * pair_value(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2))), ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((pair_value(t6) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * t8) * t8) / 483.0) * t8) / 19.0) * t8) / 17.0) * t8) / 15.0) * t8) / 13.0) * t8) / 11.0) * t8) / 9.0) * t8) / 7.0) * t8) / 5.0) * pair_value(t6) / (3.0 * t7) + 1.0 / (1.0 + pair_value(t6) / t7)) * t8) : log1p_fast(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))), pair_diff(1.0, y_i)), pair_mul_d(pair_add(pair_mul_d(pair_div(pair_if((0.0 <= t11), pair_of(1.0), t1), t2), t0), pair_if((t11 <= -1.0), pair_scale(pair_mul(pair_if(t14, pair_of(0.0), pair_add(pair_div(pair_mul_d(t15, ((pair_value(t15) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * pair_value(t17)) * pair_value(t17)) / 483.0) * pair_value(t17)) / 19.0) * pair_value(t17)) / 17.0) * pair_value(t17)) / 15.0) * pair_value(t17)) / 13.0) * pair_value(t17)) / 11.0) * pair_value(t17)) / 9.0) * pair_value(t17)) / 7.0) * pair_value(t17)) / 5.0)), pair_of((3.0 * pair_value(t16)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t15, t16), 1.0)))), t17), 2.0), pair_sub(pair_add_d(pair_log1p(t19), maximum(0.0, t18)), pair_div(pair_if((0.0 <= t18), pair_of(1.0), t19), pair_add_d(t19, 1.0))))), y_i)));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -417,17 +421,19 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t5 = (pair_value(t4) == 0.0);
         const pair t6 = pair_exp(pair_of(t3));
         const pair t7 = pair_add_d(t6, 2.0);
-        const double t8 = maximum(-1.0, z_i);
-        const pair t9 = pair_exp(pair_of(-fabs(t8)));
-        const double t10 = -z_i;
-        const double t11 = minimum(-1.0, t10);
-        const pair t12 = pair_exp(pair_of(2.0 * t11));
-        const int t13 = (pair_value(t12) == 0.0);
-        const pair t14 = pair_exp(pair_of(t11));
-        const pair t15 = pair_add_d(t14, 2.0);
-        const double t16 = maximum(-1.0, t10);
-        const pair t17 = pair_exp(pair_of(-fabs(t16)));
-        loss[row] = pair_value(pair_add(pair_mul(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2)), pair_if((z_i <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t5, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t6) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * (pair_value(t4) / pair_value(t7) / pair_value(t7))) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 483.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 19.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 17.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 15.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 13.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 11.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 9.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 7.0) * pair_value(t4) / pair_value(t7) / pair_value(t7)) / 5.0))), t6), pair_mul_d(t7, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t6, t7), 1.0)))), t4), t7), t7), 2.0), pair_sub(pair_add_d(pair_log1p(t9), maximum(0.0, t8)), pair_div(pair_if((0.0 <= t8), pair_of(1.0), t9), pair_add_d(t9, 1.0))))), pair_diff(1.0, y_i)), pair_mul_d(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= t10), pair_of(1.0), t1), t2)), pair_if((t10 <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t13, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t13 ? 0.0 : 1.0 + 5.0 * ((t13 ? 0.0 : 1.0 + 7.0 * ((t13 ? 0.0 : 1.0 + 9.0 * ((t13 ? 0.0 : 1.0 + 11.0 * ((t13 ? 0.0 : 1.0 + 13.0 * ((t13 ? 0.0 : 1.0 + 15.0 * ((t13 ? 0.0 : 1.0 + 17.0 * ((t13 ? 0.0 : 1.0 + 19.0 * ((t13 ? 0.0 : 23.0 + 21.0 * (pair_value(t12) / pair_value(t15) / pair_value(t15))) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 483.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 19.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 17.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 15.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 13.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 11.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 9.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 7.0) * pair_value(t12) / pair_value(t15) / pair_value(t15)) / 5.0))), t14), pair_mul_d(t15, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t14, t15), 1.0)))), t12), t15), t15), 2.0), pair_sub(pair_add_d(pair_log1p(t17), maximum(0.0, t16)), pair_div(pair_if((0.0 <= t16), pair_of(1.0), t17), pair_add_d(t17, 1.0))))), y_i)));
+        const pair t8 = pair_div(pair_div(t4, t7), t7);
+        const double t9 = maximum(-1.0, z_i);
+        const pair t10 = pair_exp(pair_of(-fabs(t9)));
+        const double t11 = -z_i;
+        const double t12 = minimum(-1.0, t11);
+        const pair t13 = pair_exp(pair_of(2.0 * t12));
+        const int t14 = (pair_value(t13) == 0.0);
+        const pair t15 = pair_exp(pair_of(t12));
+        const pair t16 = pair_add_d(t15, 2.0);
+        const pair t17 = pair_div(pair_div(t13, t16), t16);
+        const double t18 = maximum(-1.0, t11);
+        const pair t19 = pair_exp(pair_of(-fabs(t18)));
+        loss[row] = pair_value(pair_add(pair_mul(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2)), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t5, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t6) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * pair_value(t8)) * pair_value(t8)) / 483.0) * pair_value(t8)) / 19.0) * pair_value(t8)) / 17.0) * pair_value(t8)) / 15.0) * pair_value(t8)) / 13.0) * pair_value(t8)) / 11.0) * pair_value(t8)) / 9.0) * pair_value(t8)) / 7.0) * pair_value(t8)) / 5.0))), t6), pair_mul_d(t7, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t6, t7), 1.0)))), t8), 2.0), pair_sub(pair_add_d(pair_log1p(t10), maximum(0.0, t9)), pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_add_d(t10, 1.0))))), pair_diff(1.0, y_i)), pair_mul_d(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= t11), pair_of(1.0), t1), t2)), pair_if((t11 <= -1.0), pair_scale(pair_mul(pair_if(t14, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t15) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * pair_value(t17)) * pair_value(t17)) / 483.0) * pair_value(t17)) / 19.0) * pair_value(t17)) / 17.0) * pair_value(t17)) / 15.0) * pair_value(t17)) / 13.0) * pair_value(t17)) / 11.0) * pair_value(t17)) / 9.0) * pair_value(t17)) / 7.0) * pair_value(t17)) / 5.0))), t15), pair_mul_d(t16, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t15, t16), 1.0)))), t17), 2.0), pair_sub(pair_add_d(pair_log1p(t19), maximum(0.0, t18)), pair_div(pair_if((0.0 <= t18), pair_of(1.0), t19), pair_add_d(t19, 1.0))))), y_i)));
     }
 #endif
 }
@@ -470,7 +476,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(pair_mul(pair_prod(c0, (2.0 * y_i - 1.0)), t2), t3)), (pair_value(t2) * pair_value(t2) * (1.0 - y_i) - y_i * (pair_value(t3) * pair_value(t3)))));
+        gradient[row] = pair_value(t2) * pair_value(t2) * pair_value(pair_diff(1.0, y_i)) - y_i * (pair_value(t3) * pair_value(t3)) - pair_value(pair_mul(pair_mul_d(t2, (c0 * (2.0 * y_i - 1.0))), t3));
     }
 #else
     const pair c0 = {constants[0], constants[1]};
@@ -528,7 +534,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t1), t2);
-        hessian[row] = pair_value(pair_mul(pair_mul_d(t3, ((1.0 + t0 - epsilon) * pair_value(t3) + (c1 - t0) * pair_value(t4))), t4));
+        hessian[row] = ((1.0 + t0 - epsilon) * pair_value(t3) + (c1 - t0) * pair_value(t4)) * pair_value(t3) * pair_value(t4);
     }
 #else
     const double epsilon = constants[0];
@@ -593,20 +599,22 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t6 = (pair_value(t5) == 0.0);
         const pair t7 = pair_exp(pair_of(t4));
         const double t8 = 2.0 + pair_value(t7);
-        const double t9 = maximum(-1.0, z_i);
-        const pair t10 = pair_exp(pair_of(-fabs(t9)));
-        const double t11 = 1.0 - y_i;
-        const double t12 = -z_i;
-        const pair t13 = pair_div(pair_if((0.0 <= t12), pair_of(1.0), t1), t2);
-        const double t14 = minimum(-1.0, t12);
-        const pair t15 = pair_exp(pair_of(2.0 * t14));
-        const int t16 = (pair_value(t15) == 0.0);
-        const pair t17 = pair_exp(pair_of(t14));
-        const double t18 = 2.0 + pair_value(t17);
-        const double t19 = maximum(-1.0, t12);
-        const pair t20 = pair_exp(pair_of(-fabs(t19)));
-        loss[row] = pair_value(pair_add(pair_mul_d(pair_add(pair_mul_d(t3, t0), pair_if((z_i <= -1.0), pair_scale(pair_div(pair_div(pair_mul_d(t5, (t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (pair_value(t5) / t8 / t8)) * pair_value(t5) / t8 / t8) / 483.0) * pair_value(t5) / t8 / t8) / 19.0) * pair_value(t5) / t8 / t8) / 17.0) * pair_value(t5) / t8 / t8) / 15.0) * pair_value(t5) / t8 / t8) / 13.0) * pair_value(t5) / t8 / t8) / 11.0) * pair_value(t5) / t8 / t8) / 9.0) * pair_value(t5) / t8 / t8) / 7.0) * pair_value(t5) / t8 / t8) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8))), pair_of(t8)), pair_of(t8)), 2.0), pair_add_d(pair_neg(pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_of((1.0 + pair_value(t10))))), (log1p_fast(pair_value(t10)) + maximum(0.0, t9))))), t11), pair_mul_d(pair_add(pair_mul_d(t13, t0), pair_if((t12 <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t16, pair_of(0.0), pair_add_d(pair_div(pair_of(1.0), pair_add_d(pair_div(t17, pair_of(t18)), 1.0)), (((pair_value(t17) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (pair_value(t15) / t18 / t18)) * pair_value(t15) / t18 / t18) / 483.0) * pair_value(t15) / t18 / t18) / 19.0) * pair_value(t15) / t18 / t18) / 17.0) * pair_value(t15) / t18 / t18) / 15.0) * pair_value(t15) / t18 / t18) / 13.0) * pair_value(t15) / t18 / t18) / 11.0) * pair_value(t15) / t18 / t18) / 9.0) * pair_value(t15) / t18 / t18) / 7.0) * pair_value(t15) / t18 / t18) / 5.0) * pair_value(t17) / (3.0 * t18)))), t15), pair_of(t18)), pair_of(t18)), 2.0), pair_sub(pair_sum(log1p_fast(pair_value(t20)), maximum(0.0, t19)), pair_div(pair_if((0.0 <= t19), pair_of(1.0), t20), pair_add_d(t20, 1.0))))), y_i)));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(pair_mul(pair_prod(t0, (2.0 * y_i - 1.0)), t3), t13)), (pair_value(t3) * pair_value(t3) * t11 - y_i * (pair_value(t13) * pair_value(t13)))));
+        const double t9 = pair_value(t5) / t8 / t8;
+        const double t10 = maximum(-1.0, z_i);
+        const double t11 = exp_fast(-fabs(t10));
+        const pair t12 = pair_diff(1.0, y_i);
+        const double t13 = -z_i;
+        const pair t14 = pair_div(pair_if((0.0 <= t13), pair_of(1.0), t1), t2);
+        const double t15 = minimum(-1.0, t13);
+        const pair t16 = pair_exp(pair_of(2.0 * t15));
+        const int t17 = (pair_value(t16) == 0.0);
+        const pair t18 = pair_exp(pair_of(t15));
+        const pair t19 = pair_add_d(t18, 2.0);
+        const pair t20 = pair_div(pair_div(t16, t19), t19);
+        const double t21 = maximum(-1.0, t13);
+        const pair t22 = pair_exp(pair_of(-fabs(t21)));
+        loss[row] = pair_value(pair_add(pair_mul(pair_sum((t0 * pair_value(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : log1p_fast(t11) + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_value(t20)) * pair_value(t20)) / 483.0) * pair_value(t20)) / 19.0) * pair_value(t20)) / 17.0) * pair_value(t20)) / 15.0) * pair_value(t20)) / 13.0) * pair_value(t20)) / 11.0) * pair_value(t20)) / 9.0) * pair_value(t20)) / 7.0) * pair_value(t20)) / 5.0)), pair_of((3.0 * pair_value(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))), y_i)));
+        gradient[row] = pair_value(t3) * pair_value(t3) * pair_value(t12) - y_i * (pair_value(t14) * pair_value(t14)) - pair_value(pair_mul(pair_mul_d(t3, (t0 * (2.0 * y_i - 1.0))), t14));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -622,20 +630,22 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t6 = (pair_value(t5) == 0.0);
         const pair t7 = pair_exp(pair_of(t4));
         const pair t8 = pair_add_d(t7, 2.0);
-        const double t9 = maximum(-1.0, z_i);
-        const pair t10 = pair_exp(pair_of(-fabs(t9)));
-        const pair t11 = pair_diff(1.0, y_i);
-        const double t12 = -z_i;
-        const pair t13 = pair_div(pair_if((0.0 <= t12), pair_of(1.0), t1), t2);
-        const double t14 = minimum(-1.0, t12);
-        const pair t15 = pair_exp(pair_of(2.0 * t14));
-        const int t16 = (pair_value(t15) == 0.0);
-        const pair t17 = pair_exp(pair_of(t14));
-        const pair t18 = pair_add_d(t17, 2.0);
-        const double t19 = maximum(-1.0, t12);
-        const pair t20 = pair_exp(pair_of(-fabs(t19)));
-        loss[row] = pair_value(pair_add(pair_mul(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t6, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (pair_value(t5) / pair_value(t8) / pair_value(t8))) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 483.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 19.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 17.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 15.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 13.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 11.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 9.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 7.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 5.0))), t7), pair_mul_d(t8, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t7, t8), 1.0)))), t5), t8), t8), 2.0), pair_sub(pair_add_d(pair_log1p(t10), maximum(0.0, t9)), pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_add_d(t10, 1.0))))), t11), pair_mul_d(pair_add(pair_mul(t0, t13), pair_if((t12 <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t16, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t17) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (pair_value(t15) / pair_value(t18) / pair_value(t18))) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 483.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 19.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 17.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 15.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 13.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 11.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 9.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 7.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 5.0))), t17), pair_mul_d(t18, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t17, t18), 1.0)))), t15), t18), t18), 2.0), pair_sub(pair_add_d(pair_log1p(t20), maximum(0.0, t19)), pair_div(pair_if((0.0 <= t19), pair_of(1.0), t20), pair_add_d(t20, 1.0))))), y_i)));
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_mul(pair_mul(t3, t3), t11), pair_mul_d(pair_mul(t13, t13), y_i)), pair_mul(pair_mul(pair_mul(t0, pair_diff((2.0 * y_i), 1.0)), t3), t13)));
+        const pair t9 = pair_div(pair_div(t5, t8), t8);
+        const double t10 = maximum(-1.0, z_i);
+        const pair t11 = pair_exp(pair_of(-fabs(t10)));
+        const pair t12 = pair_diff(1.0, y_i);
+        const double t13 = -z_i;
+        const pair t14 = pair_div(pair_if((0.0 <= t13), pair_of(1.0), t1), t2);
+        const double t15 = minimum(-1.0, t13);
+        const pair t16 = pair_exp(pair_of(2.0 * t15));
+        const int t17 = (pair_value(t16) == 0.0);
+        const pair t18 = pair_exp(pair_of(t15));
+        const pair t19 = pair_add_d(t18, 2.0);
+        const pair t20 = pair_div(pair_div(t16, t19), t19);
+        const double t21 = maximum(-1.0, t13);
+        const pair t22 = pair_exp(pair_of(-fabs(t21)));
+        loss[row] = pair_value(pair_add(pair_mul(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t6, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * pair_value(t9)) * pair_value(t9)) / 483.0) * pair_value(t9)) / 19.0) * pair_value(t9)) / 17.0) * pair_value(t9)) / 15.0) * pair_value(t9)) / 13.0) * pair_value(t9)) / 11.0) * pair_value(t9)) / 9.0) * pair_value(t9)) / 7.0) * pair_value(t9)) / 5.0))), t7), pair_mul_d(t8, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t7, t8), 1.0)))), t9), 2.0), pair_sub(pair_add_d(pair_log1p(t11), maximum(0.0, t10)), pair_div(pair_if((0.0 <= t10), pair_of(1.0), t11), pair_add_d(t11, 1.0))))), t12), pair_mul_d(pair_add(pair_mul(t0, t14), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_value(t20)) * pair_value(t20)) / 483.0) * pair_value(t20)) / 19.0) * pair_value(t20)) / 17.0) * pair_value(t20)) / 15.0) * pair_value(t20)) / 13.0) * pair_value(t20)) / 11.0) * pair_value(t20)) / 9.0) * pair_value(t20)) / 7.0) * pair_value(t20)) / 5.0))), t18), pair_mul_d(t19, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))), y_i)));
+        gradient[row] = pair_value(pair_sub(pair_sub(pair_mul(pair_mul(t3, t3), t12), pair_mul_d(pair_mul(t14, t14), y_i)), pair_mul(pair_mul(pair_mul(t0, pair_diff((2.0 * y_i), 1.0)), t3), t14)));
     }
 #endif
 }
@@ -682,8 +692,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
         const double t5 = c1 * y_i;
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(pair_mul(pair_prod(t4, (2.0 * y_i - 1.0)), t2), t3)), (pair_value(t2) * pair_value(t2) * (1.0 - y_i) - y_i * (pair_value(t3) * pair_value(t3)))));
-        hessian[row] = pair_value(pair_mul(pair_mul_d(t2, ((1.0 + t5 - epsilon) * pair_value(t2) + (t4 - t5) * pair_value(t3))), t3));
+        gradient[row] = pair_value(t2) * pair_value(t2) * pair_value(pair_diff(1.0, y_i)) - y_i * (pair_value(t3) * pair_value(t3)) - pair_value(pair_mul(pair_mul_d(t2, (t4 * (2.0 * y_i - 1.0))), t3));
+        hessian[row] = ((1.0 + t5 - epsilon) * pair_value(t2) + (t4 - t5) * pair_value(t3)) * pair_value(t2) * pair_value(t3);
     }
 #else
     const double epsilon = constants[0];
@@ -752,22 +762,24 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t6 = (pair_value(t5) == 0.0);
         const pair t7 = pair_exp(pair_of(t4));
         const double t8 = 2.0 + pair_value(t7);
-        const double t9 = maximum(-1.0, z_i);
-        const pair t10 = pair_exp(pair_of(-fabs(t9)));
-        const double t11 = 1.0 - y_i;
-        const double t12 = -z_i;
-        const pair t13 = pair_div(pair_if((0.0 <= t12), pair_of(1.0), t1), t2);
-        const double t14 = minimum(-1.0, t12);
-        const pair t15 = pair_exp(pair_of(2.0 * t14));
-        const int t16 = (pair_value(t15) == 0.0);
-        const pair t17 = pair_exp(pair_of(t14));
-        const double t18 = 2.0 + pair_value(t17);
-        const double t19 = maximum(-1.0, t12);
-        const pair t20 = pair_exp(pair_of(-fabs(t19)));
-        const double t21 = c1 * y_i;
-        loss[row] = pair_value(pair_add(pair_mul_d(pair_add(pair_mul_d(t3, t0), pair_if((z_i <= -1.0), pair_scale(pair_div(pair_div(pair_mul_d(t5, (t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (pair_value(t5) / t8 / t8)) * pair_value(t5) / t8 / t8) / 483.0) * pair_value(t5) / t8 / t8) / 19.0) * pair_value(t5) / t8 / t8) / 17.0) * pair_value(t5) / t8 / t8) / 15.0) * pair_value(t5) / t8 / t8) / 13.0) * pair_value(t5) / t8 / t8) / 11.0) * pair_value(t5) / t8 / t8) / 9.0) * pair_value(t5) / t8 / t8) / 7.0) * pair_value(t5) / t8 / t8) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8))), pair_of(t8)), pair_of(t8)), 2.0), pair_add_d(pair_neg(pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_of((1.0 + pair_value(t10))))), (log1p_fast(pair_value(t10)) + maximum(0.0, t9))))), t11), pair_mul_d(pair_add(pair_mul_d(t13, t0), pair_if((t12 <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t16, pair_of(0.0), pair_add_d(pair_div(pair_of(1.0), pair_add_d(pair_div(t17, pair_of(t18)), 1.0)), (((pair_value(t17) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (pair_value(t15) / t18 / t18)) * pair_value(t15) / t18 / t18) / 483.0) * pair_value(t15) / t18 / t18) / 19.0) * pair_value(t15) / t18 / t18) / 17.0) * pair_value(t15) / t18 / t18) / 15.0) * pair_value(t15) / t18 / t18) / 13.0) * pair_value(t15) / t18 / t18) / 11.0) * pair_value(t15) / t18 / t18) / 9.0) * pair_value(t15) / t18 / t18) / 7.0) * pair_value(t15) / t18 / t18) / 5.0) * pair_value(t17) / (3.0 * t18)))), t15), pair_of(t18)), pair_of(t18)), 2.0), pair_sub(pair_sum(log1p_fast(pair_value(t20)), maximum(0.0, t19)), pair_div(pair_if((0.0 <= t19), pair_of(1.0), t20), pair_add_d(t20, 1.0))))), y_i)));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(pair_mul(pair_prod(t0, (2.0 * y_i - 1.0)), t3), t13)), (pair_value(t3) * pair_value(t3) * t11 - y_i * (pair_value(t13) * pair_value(t13)))));
-        hessian[row] = pair_value(pair_mul(pair_mul_d(t3, ((1.0 + t21 - epsilon) * pair_value(t3) + (t0 - t21) * pair_value(t13))), t13));
+        const double t9 = pair_value(t5) / t8 / t8;
+        const double t10 = maximum(-1.0, z_i);
+        const double t11 = exp_fast(-fabs(t10));
+        const pair t12 = pair_diff(1.0, y_i);
+        const double t13 = -z_i;
+        const pair t14 = pair_div(pair_if((0.0 <= t13), pair_of(1.0), t1), t2);
+        const double t15 = minimum(-1.0, t13);
+        const pair t16 = pair_exp(pair_of(2.0 * t15));
+        const int t17 = (pair_value(t16) == 0.0);
+        const pair t18 = pair_exp(pair_of(t15));
+        const pair t19 = pair_add_d(t18, 2.0);
+        const pair t20 = pair_div(pair_div(t16, t19), t19);
+        const double t21 = maximum(-1.0, t13);
+        const pair t22 = pair_exp(pair_of(-fabs(t21)));
+        const double t23 = c1 * y_i;
+        loss[row] = pair_value(pair_add(pair_mul(pair_sum((t0 * pair_value(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : log1p_fast(t11) + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_value(t20)) * pair_value(t20)) / 483.0) * pair_value(t20)) / 19.0) * pair_value(t20)) / 17.0) * pair_value(t20)) / 15.0) * pair_value(t20)) / 13.0) * pair_value(t20)) / 11.0) * pair_value(t20)) / 9.0) * pair_value(t20)) / 7.0) * pair_value(t20)) / 5.0)), pair_of((3.0 * pair_value(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))), y_i)));
+        gradient[row] = pair_value(t3) * pair_value(t3) * pair_value(t12) - y_i * (pair_value(t14) * pair_value(t14)) - pair_value(pair_mul(pair_mul_d(t3, (t0 * (2.0 * y_i - 1.0))), t14));
+        hessian[row] = ((1.0 + t23 - epsilon) * pair_value(t3) + (t0 - t23) * pair_value(t14)) * pair_value(t3) * pair_value(t14);
     }
 #else
     const double epsilon = constants[0];
@@ -785,22 +797,24 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t6 = (pair_value(t5) == 0.0);
         const pair t7 = pair_exp(pair_of(t4));
         const pair t8 = pair_add_d(t7, 2.0);
-        const double t9 = maximum(-1.0, z_i);
-        const pair t10 = pair_exp(pair_of(-fabs(t9)));
-        const pair t11 = pair_diff(1.0, y_i);
-        const double t12 = -z_i;
-        const pair t13 = pair_div(pair_if((0.0 <= t12), pair_of(1.0), t1), t2);
-        const double t14 = minimum(-1.0, t12);
-        const pair t15 = pair_exp(pair_of(2.0 * t14));
-        const int t16 = (pair_value(t15) == 0.0);
-        const pair t17 = pair_exp(pair_of(t14));
-        const pair t18 = pair_add_d(t17, 2.0);
-        const double t19 = maximum(-1.0, t12);
-        const pair t20 = pair_exp(pair_of(-fabs(t19)));
-        const pair t21 = pair_prod(c1, y_i);
-        loss[row] = pair_value(pair_add(pair_mul(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t6, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (pair_value(t5) / pair_value(t8) / pair_value(t8))) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 483.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 19.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 17.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 15.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 13.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 11.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 9.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 7.0) * pair_value(t5) / pair_value(t8) / pair_value(t8)) / 5.0))), t7), pair_mul_d(t8, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t7, t8), 1.0)))), t5), t8), t8), 2.0), pair_sub(pair_add_d(pair_log1p(t10), maximum(0.0, t9)), pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_add_d(t10, 1.0))))), t11), pair_mul_d(pair_add(pair_mul(t0, t13), pair_if((t12 <= -1.0), pair_scale(pair_div(pair_div(pair_mul(pair_if(t16, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t17) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (pair_value(t15) / pair_value(t18) / pair_value(t18))) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 483.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 19.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 17.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 15.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 13.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 11.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 9.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 7.0) * pair_value(t15) / pair_value(t18) / pair_value(t18)) / 5.0))), t17), pair_mul_d(t18, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t17, t18), 1.0)))), t15), t18), t18), 2.0), pair_sub(pair_add_d(pair_log1p(t20), maximum(0.0, t19)), pair_div(pair_if((0.0 <= t19), pair_of(1.0), t20), pair_add_d(t20, 1.0))))), y_i)));
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_mul(pair_mul(t3, t3), t11), pair_mul_d(pair_mul(t13, t13), y_i)), pair_mul(pair_mul(pair_mul(t0, pair_diff((2.0 * y_i), 1.0)), t3), t13)));
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_add(pair_mul(pair_add_d(pair_add_d(t21, 1.0), -epsilon), t3), pair_mul(pair_sub(t0, t21), t13)), t3), t13));
+        const pair t9 = pair_div(pair_div(t5, t8), t8);
+        const double t10 = maximum(-1.0, z_i);
+        const pair t11 = pair_exp(pair_of(-fabs(t10)));
+        const pair t12 = pair_diff(1.0, y_i);
+        const double t13 = -z_i;
+        const pair t14 = pair_div(pair_if((0.0 <= t13), pair_of(1.0), t1), t2);
+        const double t15 = minimum(-1.0, t13);
+        const pair t16 = pair_exp(pair_of(2.0 * t15));
+        const int t17 = (pair_value(t16) == 0.0);
+        const pair t18 = pair_exp(pair_of(t15));
+        const pair t19 = pair_add_d(t18, 2.0);
+        const pair t20 = pair_div(pair_div(t16, t19), t19);
+        const double t21 = maximum(-1.0, t13);
+        const pair t22 = pair_exp(pair_of(-fabs(t21)));
+        const pair t23 = pair_prod(c1, y_i);
+        loss[row] = pair_value(pair_add(pair_mul(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t6, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * pair_value(t9)) * pair_value(t9)) / 483.0) * pair_value(t9)) / 19.0) * pair_value(t9)) / 17.0) * pair_value(t9)) / 15.0) * pair_value(t9)) / 13.0) * pair_value(t9)) / 11.0) * pair_value(t9)) / 9.0) * pair_value(t9)) / 7.0) * pair_value(t9)) / 5.0))), t7), pair_mul_d(t8, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t7, t8), 1.0)))), t9), 2.0), pair_sub(pair_add_d(pair_log1p(t11), maximum(0.0, t10)), pair_div(pair_if((0.0 <= t10), pair_of(1.0), t11), pair_add_d(t11, 1.0))))), t12), pair_mul_d(pair_add(pair_mul(t0, t14), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_value(t20)) * pair_value(t20)) / 483.0) * pair_value(t20)) / 19.0) * pair_value(t20)) / 17.0) * pair_value(t20)) / 15.0) * pair_value(t20)) / 13.0) * pair_value(t20)) / 11.0) * pair_value(t20)) / 9.0) * pair_value(t20)) / 7.0) * pair_value(t20)) / 5.0))), t18), pair_mul_d(t19, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))), y_i)));
+        gradient[row] = pair_value(pair_sub(pair_sub(pair_mul(pair_mul(t3, t3), t12), pair_mul_d(pair_mul(t14, t14), y_i)), pair_mul(pair_mul(pair_mul(t0, pair_diff((2.0 * y_i), 1.0)), t3), t14)));
+        hessian[row] = pair_value(pair_mul(pair_mul(pair_add(pair_mul(pair_add_d(pair_add_d(t23, 1.0), -epsilon), t3), pair_mul(pair_sub(t0, t23), t14)), t3), t14));
     }
 #endif
 }
@@ -845,8 +859,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -882,17 +897,19 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const int t5 = (t4 == 0.0);
         const double t6 = exp_fast(t3);
         const double t7 = 2.0 + t6;
-        const double t8 = maximum(-1.0, z_i);
-        const double t9 = exp_fast(-fabs(t8));
-        const double t10 = -z_i;
-        const double t11 = minimum(-1.0, t10);
-        const double t12 = exp_fast(2.0 * t11);
-        const int t13 = (t12 == 0.0);
-        const double t14 = exp_fast(t11);
-        const double t15 = 2.0 + t14;
-        const double t16 = maximum(-1.0, t10);
-        const double t17 = exp_fast(-fabs(t16));
-        loss[row] = (float)((t0 * (((0.0 <= z_i) ? 1.0 : t1) / t2) + ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((t6 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * (t4 / t7 / t7)) * t4 / t7 / t7) / 483.0) * t4 / t7 / t7) / 19.0) * t4 / t7 / t7) / 17.0) * t4 / t7 / t7) / 15.0) * t4 / t7 / t7) / 13.0) * t4 / t7 / t7) / 11.0) * t4 / t7 / t7) / 9.0) * t4 / t7 / t7) / 7.0) * t4 / t7 / t7) / 5.0) * t6 / (3.0 * t7) + 1.0 / (1.0 + t6 / t7)) * t4 / t7 / t7) : log1p_fast(t9) + maximum(0.0, t8) - ((0.0 <= t8) ? 1.0 : t9) / (1.0 + t9))) * (1.0 - y_i) + y_i * (t0 * (((0.0 <= t10) ? 1.0 : t1) / t2) + ((t10 <= -1.0) ? 2.0 * ((t13 ? 0.0 : ((t14 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t13 ? 0.0 : 1.0 + 5.0 * ((t13 ? 0.0 : 1.0 + 7.0 * ((t13 ? 0.0 : 1.0 + 9.0 * ((t13 ? 0.0 : 1.0 + 11.0 * ((t13 ? 0.0 : 1.0 + 13.0 * ((t13 ? 0.0 : 1.0 + 15.0 * ((t13 ? 0.0 : 1.0 + 17.0 * ((t13 ? 0.0 : 1.0 + 19.0 * ((t13 ? 0.0 : 23.0 + 21.0 * (t12 / t15 / t15)) * t12 / t15 / t15) / 483.0) * t12 / t15 / t15) / 19.0) * t12 / t15 / t15) / 17.0) * t12 / t15 / t15) / 15.0) * t12 / t15 / t15) / 13.0) * t12 / t15 / t15) / 11.0) * t12 / t15 / t15) / 9.0) * t12 / t15 / t15) / 7.0) * t12 / t15 / t15) / 5.0) * t14 / (3.0 * t15) + 1.0 / (1.0 + t14 / t15)) * t12 / t15 / t15) : log1p_fast(t17) + maximum(0.0, t16) - ((0.0 <= t16) ? 1.0 : t17) / (1.0 + t17))));
+        const double t8 = t4 / t7 / t7;
+        const double t9 = maximum(-1.0, z_i);
+        const double t10 = exp_fast(-fabs(t9));
+        const double t11 = -z_i;
+        const double t12 = minimum(-1.0, t11);
+        const double t13 = exp_fast(2.0 * t12);
+        const int t14 = (t13 == 0.0);
+        const double t15 = exp_fast(t12);
+        const double t16 = 2.0 + t15;
+        const double t17 = t13 / t16 / t16;
+        const double t18 = maximum(-1.0, t11);
+        const double t19 = exp_fast(-fabs(t18));
+        loss[row] = (float)((t0 * (((0.0 <= z_i) ? 1.0 : t1) / t2) + ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((t6 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * t8) * t8) / 483.0) * t8) / 19.0) * t8) / 17.0) * t8) / 15.0) * t8) / 13.0) * t8) / 11.0) * t8) / 9.0) * t8) / 7.0) * t8) / 5.0) * t6 / (3.0 * t7) + 1.0 / (1.0 + t6 / t7)) * t8) : log1p_fast(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * (1.0 - y_i) + y_i * (t0 * (((0.0 <= t11) ? 1.0 : t1) / t2) + ((t11 <= -1.0) ? 2.0 * ((t14 ? 0.0 : ((t15 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * t17) * t17) / 483.0) * t17) / 19.0) * t17) / 17.0) * t17) / 15.0) * t17) / 13.0) * t17) / 11.0) * t17) / 9.0) * t17) / 7.0) * t17) / 5.0) * t15 / (3.0 * t16) + 1.0 / (1.0 + t15 / t16)) * t17) : log1p_fast(t19) + maximum(0.0, t18) - ((0.0 <= t18) ? 1.0 : t19) / (1.0 + t19))));
     }
 }
 
@@ -1006,20 +1023,22 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const int t6 = (t5 == 0.0);
         const double t7 = exp_fast(t4);
         const double t8 = 2.0 + t7;
-        const double t9 = maximum(-1.0, z_i);
-        const double t10 = exp_fast(-fabs(t9));
-        const double t11 = 1.0 - y_i;
-        const double t12 = -z_i;
-        const double t13 = ((0.0 <= t12) ? 1.0 : t1) / t2;
-        const double t14 = minimum(-1.0, t12);
-        const double t15 = exp_fast(2.0 * t14);
-        const int t16 = (t15 == 0.0);
-        const double t17 = exp_fast(t14);
-        const double t18 = 2.0 + t17;
-        const double t19 = maximum(-1.0, t12);
-        const double t20 = exp_fast(-fabs(t19));
-        loss[row] = (float)((t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0) * t5 / t8 / t8) / 19.0) * t5 / t8 / t8) / 17.0) * t5 / t8 / t8) / 15.0) * t5 / t8 / t8) / 13.0) * t5 / t8 / t8) / 11.0) * t5 / t8 / t8) / 9.0) * t5 / t8 / t8) / 7.0) * t5 / t8 / t8) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t5 / t8 / t8) : log1p_fast(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0) ? 2.0 * ((t16 ? 0.0 : ((t17 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0) * t15 / t18 / t18) / 19.0) * t15 / t18 / t18) / 17.0) * t15 / t18 / t18) / 15.0) * t15 / t18 / t18) / 13.0) * t15 / t18 / t18) / 11.0) * t15 / t18 / t18) / 9.0) * t15 / t18 / t18) / 7.0) * t15 / t18 / t18) / 5.0) * t17 / (3.0 * t18) + 1.0 / (1.0 + t17 / t18)) * t15 / t18 / t18) : log1p_fast(t20) + maximum(0.0, t19) - ((0.0 <= t19) ? 1.0 : t20) / (1.0 + t20))));
-        gradient[row] = (float)(t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0 * y_i - 1.0) * t3 * t13);
+        const double t9 = t5 / t8 / t8;
+        const double t10 = maximum(-1.0, z_i);
+        const double t11 = exp_fast(-fabs(t10));
+        const double t12 = 1.0 - y_i;
+        const double t13 = -z_i;
+        const double t14 = ((0.0 <= t13) ? 1.0 : t1) / t2;
+        const double t15 = minimum(-1.0, t13);
+        const double t16 = exp_fast(2.0 * t15);
+        const int t17 = (t16 == 0.0);
+        const double t18 = exp_fast(t15);
+        const double t19 = 2.0 + t18;
+        const double t20 = t16 / t19 / t19;
+        const double t21 = maximum(-1.0, t13);
+        const double t22 = exp_fast(-fabs(t21));
+        loss[row] = (float)((t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t9) : log1p_fast(t11) + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))) * t12 + y_i * (t0 * t14 + ((t13 <= -1.0) ? 2.0 * ((t17 ? 0.0 : ((t18 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * t20) * t20) / 483.0) * t20) / 19.0) * t20) / 17.0) * t20) / 15.0) * t20) / 13.0) * t20) / 11.0) * t20) / 9.0) * t20) / 7.0) * t20) / 5.0) * t18 / (3.0 * t19) + 1.0 / (1.0 + t18 / t19)) * t20) : log1p_fast(t22) + maximum(0.0, t21) - ((0.0 <= t21) ? 1.0 : t22) / (1.0 + t22))));
+        gradient[row] = (float)(t3 * t3 * t12 - y_i * (t14 * t14) - t0 * (2.0 * y_i - 1.0) * t3 * t14);
     }
 }
 
@@ -1103,22 +1122,24 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const int t6 = (t5 == 0.0);
         const double t7 = exp_fast(t4);
         const double t8 = 2.0 + t7;
-        const double t9 = maximum(-1.0, z_i);
-        const double t10 = exp_fast(-fabs(t9));
-        const double t11 = 1.0 - y_i;
-        const double t12 = -z_i;
-        const double t13 = ((0.0 <= t12) ? 1.0 : t1) / t2;
-        const double t14 = minimum(-1.0, t12);
-        const double t15 = exp_fast(2.0 * t14);
-        const int t16 = (t15 == 0.0);
-        const double t17 = exp_fast(t14);
-        const double t18 = 2.0 + t17;
-        const double t19 = maximum(-1.0, t12);
-        const double t20 = exp_fast(-fabs(t19));
-        const double t21 = c1 * y_i;
-        loss[row] = (float)((t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * (t5 / t8 / t8)) * t5 / t8 / t8) / 483.0) * t5 / t8 / t8) / 19.0) * t5 / t8 / t8) / 17.0) * t5 / t8 / t8) / 15.0) * t5 / t8 / t8) / 13.0) * t5 / t8 / t8) / 11.0) * t5 / t8 / t8) / 9.0) * t5 / t8 / t8) / 7.0) * t5 / t8 / t8) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t5 / t8 / t8) : log1p_fast(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * t11 + y_i * (t0 * t13 + ((t12 <= -1.0) ? 2.0 * ((t16 ? 0.0 : ((t17 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t16 ? 0.0 : 1.0 + 5.0 * ((t16 ? 0.0 : 1.0 + 7.0 * ((t16 ? 0.0 : 1.0 + 9.0 * ((t16 ? 0.0 : 1.0 + 11.0 * ((t16 ? 0.0 : 1.0 + 13.0 * ((t16 ? 0.0 : 1.0 + 15.0 * ((t16 ? 0.0 : 1.0 + 17.0 * ((t16 ? 0.0 : 1.0 + 19.0 * ((t16 ? 0.0 : 23.0 + 21.0 * (t15 / t18 / t18)) * t15 / t18 / t18) / 483.0) * t15 / t18 / t18) / 19.0) * t15 / t18 / t18) / 17.0) * t15 / t18 / t18) / 15.0) * t15 / t18 / t18) / 13.0) * t15 / t18 / t18) / 11.0) * t15 / t18 / t18) / 9.0) * t15 / t18 / t18) / 7.0) * t15 / t18 / t18) / 5.0) * t17 / (3.0 * t18) + 1.0 / (1.0 + t17 / t18)) * t15 / t18 / t18) : log1p_fast(t20) + maximum(0.0, t19) - ((0.0 <= t19) ? 1.0 : t20) / (1.0 + t20))));
-        gradient[row] = (float)(t3 * t3 * t11 - y_i * (t13 * t13) - t0 * (2.0 * y_i - 1.0) * t3 * t13);
-        hessian[row] = (float)(((1.0 + t21 - epsilon) * t3 + (t0 - t21) * t13) * t3 * t13);
+        const double t9 = t5 / t8 / t8;
+        const double t10 = maximum(-1.0, z_i);
+        const double t11 = exp_fast(-fabs(t10));
+        const double t12 = 1.0 - y_i;
+        const double t13 = -z_i;
+        const double t14 = ((0.0 <= t13) ? 1.0 : t1) / t2;
+        const double t15 = minimum(-1.0, t13);
+        const double t16 = exp_fast(2.0 * t15);
+        const int t17 = (t16 == 0.0);
+        const double t18 = exp_fast(t15);
+        const double t19 = 2.0 + t18;
+        const double t20 = t16 / t19 / t19;
+        const double t21 = maximum(-1.0, t13);
+        const double t22 = exp_fast(-fabs(t21));
+        const double t23 = c1 * y_i;
+        loss[row] = (float)((t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t9) : log1p_fast(t11) + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))) * t12 + y_i * (t0 * t14 + ((t13 <= -1.0) ? 2.0 * ((t17 ? 0.0 : ((t18 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * t20) * t20) / 483.0) * t20) / 19.0) * t20) / 17.0) * t20) / 15.0) * t20) / 13.0) * t20) / 11.0) * t20) / 9.0) * t20) / 7.0) * t20) / 5.0) * t18 / (3.0 * t19) + 1.0 / (1.0 + t18 / t19)) * t20) : log1p_fast(t22) + maximum(0.0, t21) - ((0.0 <= t21) ? 1.0 : t22) / (1.0 + t22))));
+        gradient[row] = (float)(t3 * t3 * t12 - y_i * (t14 * t14) - t0 * (2.0 * y_i - 1.0) * t3 * t14);
+        hessian[row] = (float)(((1.0 + t23 - epsilon) * t3 + (t0 - t23) * t14) * t3 * t14);
     }
 }
 

@@ -280,7 +280,8 @@ INLINE pair pair_log1p(pair x)
     const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
     const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
     const pair made = {inside, found.lo};
-    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+    /* One condition, as GCC makes no vectors of two joined under another. */
+    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
 /* Exact, for a power of two or a sign. */
@@ -320,8 +321,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -360,7 +362,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t4 = pair_abs(pair_div(pair_of(r), t0));
         const pair t5 = pair_min(pair_of(1.0), t4);
         const pair t6 = pair_max(pair_of(1.0), t4);
-        loss[row] = c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : ((pair_value(t4) <= 1.0) ? log1p_fast(pair_value(pair_mul(t5, t5))) : 2.0 * log_fast(pair_value(t6)) + log1p_fast(1.0 / (pair_value(t6) * pair_value(t6)))));
+        loss[row] = c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : ((pair_value(t4) <= 1.0) ? log1p_fast(pair_value(t5) * pair_value(t5)) : 2.0 * log_fast(pair_value(t6)) + log1p_fast(1.0 / (pair_value(t6) * pair_value(t6)))));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -430,7 +432,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_abs(t1);
         const pair t3 = pair_min(pair_of(1.0), t2);
         const pair t4 = pair_max(pair_of(1.0), t2);
-        gradient[row] = ((pair_value(t2) <= 1.0) ? pair_value(t3) / (1.0 + pair_value(pair_mul(t3, t3))) : 1.0 / ((1.0 + 1.0 / (pair_value(t4) * pair_value(t4))) * pair_value(t4))) * sign(pair_value(t1)) * c1 / pair_value(t0);
+        gradient[row] = ((pair_value(t2) <= 1.0) ? pair_value(t3) / (1.0 + pair_value(t3) * pair_value(t3)) : 1.0 / ((1.0 + 1.0 / (pair_value(t4) * pair_value(t4))) * pair_value(t4))) * sign(pair_value(t1)) * c1 / pair_value(t0);
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -492,7 +494,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_min(pair_of(1.0), t0);
         const pair t2 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t0)));
         const pair t3 = pair_mul(t2, t2);
-        const double t4 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(pair_mul(t1, t1))) : pair_value(t3) / (1.0 + pair_value(t3)));
+        const double t4 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(t1) * pair_value(t1)) : pair_value(t3) / (1.0 + pair_value(t3)));
         hessian[row] = c1 * (2.0 * t4 - 1.0) * t4 / nu;
     }
 #else
@@ -562,11 +564,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t5 = pair_abs(t4);
         const int t6 = (pair_value(t5) <= 1.0);
         const pair t7 = pair_min(pair_of(1.0), t5);
-        const pair t8 = pair_mul(t7, t7);
+        const double t8 = pair_value(t7) * pair_value(t7);
         const pair t9 = pair_max(pair_of(1.0), t5);
         const double t10 = 1.0 / (pair_value(t9) * pair_value(t9));
-        loss[row] = c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_fast(pair_value(t8)) : 2.0 * log_fast(pair_value(t9)) + log1p_fast(t10)));
-        gradient[row] = (t6 ? pair_value(t7) / (1.0 + pair_value(t8)) : 1.0 / ((1.0 + t10) * pair_value(t9))) * sign(pair_value(t4)) * c5 / pair_value(t0);
+        loss[row] = c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_fast(t8) : 2.0 * log_fast(pair_value(t9)) + log1p_fast(t10)));
+        gradient[row] = (t6 ? pair_value(t7) / (1.0 + t8) : 1.0 / ((1.0 + t10) * pair_value(t9))) * sign(pair_value(t4)) * c5 / pair_value(t0);
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -646,7 +648,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_abs(t1);
         const int t3 = (pair_value(t2) <= 1.0);
         const pair t4 = pair_min(pair_of(1.0), t2);
-        const double t5 = 1.0 + pair_value(pair_mul(t4, t4));
+        const double t5 = 1.0 + pair_value(t4) * pair_value(t4);
         const pair t6 = pair_max(pair_of(1.0), t2);
         const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
         const pair t9 = pair_mul(t8, t8);
@@ -728,14 +730,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t5 = pair_abs(t4);
         const int t6 = (pair_value(t5) <= 1.0);
         const pair t7 = pair_min(pair_of(1.0), t5);
-        const pair t8 = pair_mul(t7, t7);
+        const double t8 = pair_value(t7) * pair_value(t7);
         const pair t9 = pair_max(pair_of(1.0), t5);
         const double t10 = 1.0 / (pair_value(t9) * pair_value(t9));
-        const double t11 = 1.0 + pair_value(t8);
+        const double t11 = 1.0 + t8;
         const pair t13 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t9));
         const pair t14 = pair_mul(t13, t13);
         const double t15 = (t6 ? 1.0 / t11 : pair_value(t14) / (1.0 + pair_value(t14)));
-        loss[row] = c4 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_fast(pair_value(t8)) : 2.0 * log_fast(pair_value(t9)) + log1p_fast(t10)));
+        loss[row] = c4 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_fast(t8) : 2.0 * log_fast(pair_value(t9)) + log1p_fast(t10)));
         gradient[row] = (t6 ? pair_value(t7) / t11 : 1.0 / ((1.0 + t10) * pair_value(t9))) * sign(pair_value(t4)) * t12 / pair_value(t0);
         hessian[row] = t12 * (2.0 * t15 - 1.0) * t15 / nu;
     }
@@ -819,8 +821,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

@@ -305,8 +305,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -447,7 +448,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t5 = pair_min(pair_of(1.0), pair_quot(1.0, t4));
         const pair t6 = pair_mul(t5, t5);
         const pair t7 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t6, pair_add_d(t6, 1.0)));
-        hessian[row] = pair_value(pair_scale(pair_add_d(t7, -((t1 ? t2 / pair_value(t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * atan_fast(m) - 1.0))), 8.0)) * pair_value(t7);
+        hessian[row] = 8.0 * (pair_value(t7) - (t1 ? t2 / pair_value(t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * atan_fast(m) - 1.0)) * pair_value(t7);
     }
 #else
     (void)constants;
@@ -571,7 +572,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
         gradient[row] = 4.0 * y_i * t0 * pair_value(t8);
-        hessian[row] = pair_value(pair_scale(pair_add_d(t8, -((t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0)), 8.0)) * pair_value(t8);
+        hessian[row] = 8.0 * (pair_value(t8) - (t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * pair_value(t8);
     }
 #else
     (void)constants;
@@ -640,7 +641,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
         loss[row] = t0 * t0;
         gradient[row] = 4.0 * y_i * t0 * pair_value(t8);
-        hessian[row] = pair_value(pair_scale(pair_add_d(t8, -((t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0)), 8.0)) * pair_value(t8);
+        hessian[row] = 8.0 * (pair_value(t8) - (t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * pair_value(t8);
     }
 #else
     (void)constants;
@@ -700,8 +701,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }

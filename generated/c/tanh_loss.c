@@ -159,23 +159,10 @@ INLINE pair pair_add_d(pair a, double b)
     return pair_near(s.hi, s.lo + a.lo);
 }
 
-INLINE pair pair_mul_d(pair a, double b)
-{
-    const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
-}
-
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
     return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
-}
-
-INLINE pair pair_quot(double a, double b)
-{
-    const double h = a / b;
-    const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -290,6 +277,63 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+/* a*b + c, rounded once where the processor can. */
+INLINE float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+INLINE float exp_fastf(float x)
+{
+    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
+    const float shift = x < 0.0f ? 12583071.0f : 12583007.0f;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    const float z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = z - shift;
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, fusedf(k, -0x1.62e4000000000p-1f, a));
+    const float r2 = r * r, r4 = r2 * r2;
+    const float e = fusedf(r2, fusedf(0x1.6db44a0000000p-10f, r4, fusedf(fusedf(0x1.123b940000000p-7f, r, 0x1.55545e0000000p-5f), r2, fusedf(0x1.55548e0000000p-3f, r, 0x1.0000000000000p-1f))), r);
+    return (1.0f + e) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+/* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
+INLINE float expm1_fast_off(float x, float *scale)
+{
+    const float a = x > 88.8f ? 88.8f : (x < -30.0f ? -30.0f : x);
+    const float z = fusedf(a, 0x1.7154760000000p+0f, 12583038.0f);
+    const float k = z - 12583038.0f;
+    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
+    const float r2 = r * r, r4 = r2 * r2;
+    *scale = from_bitsf(to_bitsf(z) << 23);
+    return r + fusedf(r2, fusedf(0x1.6db44a0000000p-10f, r4, fusedf(fusedf(0x1.123b940000000p-7f, r, 0x1.55545e0000000p-5f), r2, fusedf(0x1.55548e0000000p-3f, r, 0x1.0000000000000p-1f))), fusedf(k, -0x1.7f7d1c0000000p-20f, h - r));
+}
+
+INLINE float tanh_fastf(float x)
+{
+    float scale;
+    const float e = expm1_fast_off(-2.0f * fabsf(x), &scale);
+    return copysignf(fusedf(scale, e, scale - 0.5f) / fusedf(scale, e, scale + 0.5f), x);
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -305,8 +349,9 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const double *)inputs[i] + start;
             if (rows < ROWS_f64) {
-                for (size_t row = 0; row < ROWS_f64; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(double));
+                for (size_t row = rows; row < ROWS_f64; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -390,7 +435,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t0 = 2.0 * m;
         const double t1 = exp_fast(-fabs(t0));
         const double t2 = 1.0 + t1;
-        gradient[row] = -(4.0 * y_i * (((0.0 <= -t0) ? 1.0 : t1) / t2) * pair_value(pair_quot(((0.0 <= t0) ? 1.0 : t1), t2)));
+        gradient[row] = -(4.0 * y_i * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2));
     }
 #else
     (void)constants;
@@ -442,7 +487,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t0 = 2.0 * m;
         const double t1 = exp_fast(-fabs(t0));
         const double t2 = 1.0 + t1;
-        hessian[row] = pair_value(pair_mul_d(pair_quot(((0.0 <= t0) ? 1.0 : t1), t2), (8.0 * (((0.0 <= -t0) ? 1.0 : t1) / t2)))) * tanh_fast(m);
+        hessian[row] = 8.0 * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2) * tanh_fast(m);
     }
 #else
     (void)constants;
@@ -497,7 +542,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
         loss[row] = 2.0 * t3;
-        gradient[row] = -(4.0 * y_i * t3 * pair_value(pair_quot(((0.0 <= t0) ? 1.0 : t1), t2)));
+        gradient[row] = -(4.0 * y_i * t3 * (((0.0 <= t0) ? 1.0 : t1) / t2));
     }
 #else
     (void)constants;
@@ -553,9 +598,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t1 = exp_fast(-fabs(t0));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
-        const pair t4 = pair_quot(((0.0 <= t0) ? 1.0 : t1), t2);
-        gradient[row] = -(4.0 * y_i * t3 * pair_value(t4));
-        hessian[row] = pair_value(pair_mul_d(t4, (8.0 * t3))) * tanh_fast(m);
+        const double t4 = ((0.0 <= t0) ? 1.0 : t1) / t2;
+        gradient[row] = -(4.0 * y_i * t3 * t4);
+        hessian[row] = 8.0 * t3 * t4 * tanh_fast(m);
     }
 #else
     (void)constants;
@@ -613,10 +658,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t1 = exp_fast(-fabs(t0));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
-        const pair t4 = pair_quot(((0.0 <= t0) ? 1.0 : t1), t2);
+        const double t4 = ((0.0 <= t0) ? 1.0 : t1) / t2;
         loss[row] = 2.0 * t3;
-        gradient[row] = -(4.0 * y_i * t3 * pair_value(t4));
-        hessian[row] = pair_value(pair_mul_d(t4, (8.0 * t3))) * tanh_fast(m);
+        gradient[row] = -(4.0 * y_i * t3 * t4);
+        hessian[row] = 8.0 * t3 * t4 * tanh_fast(m);
     }
 #else
     (void)constants;
@@ -672,8 +717,9 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
         for (size_t i = 0; i < given; i++) {
             in[i] = (const float *)inputs[i] + start;
             if (rows < ROWS_f32) {
-                for (size_t row = 0; row < ROWS_f32; row++)
-                    copies[i][row] = in[i][row < rows ? row : 0];
+                memcpy(copies[i], in[i], rows * sizeof(float));
+                for (size_t row = rows; row < ROWS_f32; row++)
+                    copies[i][row] = copies[i][0];
                 in[i] = copies[i];
             }
         }
@@ -697,6 +743,18 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t0 = 2.0f * m;
+        const float t1 = exp_fastf(-fabsf(t0));
+        loss[row] = 2.0f * (((0.0f <= -t0) ? 1.0f : t1) / (1.0f + t1));
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -707,12 +765,18 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double t1 = exp_fast(-fabs(t0));
         loss[row] = (float)(2.0 * (((0.0 <= -t0) ? 1.0 : t1) / (1.0 + t1)));
     }
+#endif
 }
 
 void lossforge_tanh_loss_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -729,6 +793,19 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t0 = 2.0f * m;
+        const float t1 = exp_fastf(-fabsf(t0));
+        const float t2 = 1.0f + t1;
+        gradient[row] = -(4.0f * y_i * (((0.0f <= -t0) ? 1.0f : t1) / t2) * (((0.0f <= t0) ? 1.0f : t1) / t2));
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -740,12 +817,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t2 = 1.0 + t1;
         gradient[row] = (float)(-(4.0 * y_i * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2)));
     }
+#endif
 }
 
 void lossforge_tanh_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -762,6 +845,19 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t0 = 2.0f * m;
+        const float t1 = exp_fastf(-fabsf(t0));
+        const float t2 = 1.0f + t1;
+        hessian[row] = 8.0f * (((0.0f <= -t0) ? 1.0f : t1) / t2) * (((0.0f <= t0) ? 1.0f : t1) / t2) * tanh_fastf(m);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -773,12 +869,18 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t2 = 1.0 + t1;
         hessian[row] = (float)(8.0 * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2) * tanh_fast(m));
     }
+#endif
 }
 
 void lossforge_tanh_loss_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -796,6 +898,21 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t0 = 2.0f * m;
+        const float t1 = exp_fastf(-fabsf(t0));
+        const float t2 = 1.0f + t1;
+        const float t3 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
+        loss[row] = 2.0f * t3;
+        gradient[row] = -(4.0f * y_i * t3 * (((0.0f <= t0) ? 1.0f : t1) / t2));
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -809,12 +926,18 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = (float)(2.0 * t3);
         gradient[row] = (float)(-(4.0 * y_i * t3 * (((0.0 <= t0) ? 1.0 : t1) / t2)));
     }
+#endif
 }
 
 void lossforge_tanh_loss_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -832,6 +955,22 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t0 = 2.0f * m;
+        const float t1 = exp_fastf(-fabsf(t0));
+        const float t2 = 1.0f + t1;
+        const float t3 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
+        const float t4 = ((0.0f <= t0) ? 1.0f : t1) / t2;
+        gradient[row] = -(4.0f * y_i * t3 * t4);
+        hessian[row] = 8.0f * t3 * t4 * tanh_fastf(m);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -846,12 +985,18 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)(-(4.0 * y_i * t3 * t4));
         hessian[row] = (float)(8.0 * t3 * t4 * tanh_fast(m));
     }
+#endif
 }
 
 void lossforge_tanh_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -870,6 +1015,23 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t0 = 2.0f * m;
+        const float t1 = exp_fastf(-fabsf(t0));
+        const float t2 = 1.0f + t1;
+        const float t3 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
+        const float t4 = ((0.0f <= t0) ? 1.0f : t1) / t2;
+        loss[row] = 2.0f * t3;
+        gradient[row] = -(4.0f * y_i * t3 * t4);
+        hessian[row] = 8.0f * t3 * t4 * tanh_fastf(m);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -885,12 +1047,18 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (float)(-(4.0 * y_i * t3 * t4));
         hessian[row] = (float)(8.0 * t3 * t4 * tanh_fast(m));
     }
+#endif
 }
 
 void lossforge_tanh_loss_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,9 +23,9 @@ def gradient(y, f, sigma):
 
 def hessian(y, f, sigma):
     t0 = np.abs(0.5 * (np.log(y) - f) / sigma)
-    t1 = 2.0 * np.exp(-t0) / (1.0 + np.exp(-(2.0 * t0))) / sigma
+    t1 = 2.0 / (1.0 + np.exp(-(2.0 * t0))) / sigma * np.exp(-t0)
     return (
-        0.5 * t1 * t1,
+        t1 * (0.5 * t1),
     )
 
 
@@ -42,10 +42,10 @@ def loss_gradient(y, f, sigma):
 def gradient_hessian(y, f, sigma):
     t0 = 0.5 * (np.log(y) - f) / sigma
     t1 = np.abs(t0)
-    t2 = 2.0 * np.exp(-t1) / (1.0 + np.exp(-(2.0 * t1))) / sigma
+    t2 = 2.0 / (1.0 + np.exp(-(2.0 * t1))) / sigma * np.exp(-t1)
     return (
         -(np.tanh(t0) / sigma),
-        0.5 * t2 * t2,
+        t2 * (0.5 * t2),
     )
 
 
@@ -55,9 +55,9 @@ def loss_gradient_hessian(y, f, sigma):
     t2 = np.log1p(np.exp(-np.abs(t1)))
     t3 = 0.5 * t0 / sigma
     t4 = np.abs(t3)
-    t5 = 2.0 * np.exp(-t4) / (1.0 + np.exp(-(2.0 * t4))) / sigma
+    t5 = 2.0 / (1.0 + np.exp(-(2.0 * t4))) / sigma * np.exp(-t4)
     return (
         t2 + np.maximum(0.0, t1) + (t2 + np.maximum(0.0, -t1)),
         -(np.tanh(t3) / sigma),
-        0.5 * t5 * t5,
+        t5 * (0.5 * t5),
     )
