@@ -94,12 +94,15 @@ def _copied(out: Array, result: Array) -> Array:
     return out
 
 
+TIERS: dict[str, native.Flags] = {"accurate": ()}
+
+
 class CBackend:
     name = "c"
 
     def __init__(self, artifacts: Artifacts) -> None:
         built = native.build(artifacts.name, artifacts.c_text())
-        self.reason = f"compiled by {built.compiler.command[0]} ({built.compiler.version}), {built.path}"
+        self.reason = f"{built.origin} for {native.instructions()}, {built.path}"
         self._artifacts = artifacts
         self._library = built.library
 
