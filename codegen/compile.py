@@ -17,7 +17,12 @@ from .build import artifacts
 Binder = Callable[[Mapping[str, Any]], LossFunction]
 
 
-def compile_loss(loss: Loss, backend: Literal["auto", "c", "numpy"] = "auto", **parameters: Any) -> LossFunction:
+def compile_loss(
+    loss: Loss,
+    backend: Literal["auto", "c", "numpy"] = "auto",
+    tier: Literal["accurate", "fast"] = "accurate",
+    **parameters: Any,
+) -> LossFunction:
     """Derive, generate and load a loss; the result is used like one of `lf.losses`.
 
     `parameters` are the loss's own; those without a default must be given.
@@ -25,7 +30,7 @@ def compile_loss(loss: Loss, backend: Literal["auto", "c", "numpy"] = "auto", **
     formula cannot be derived or written, ParameterError for parameters that do
     not fit.
     """
-    return _binder(expect_loss(loss, "lf.compile"))(backend, parameters)
+    return _binder(expect_loss(loss, "lf.compile"), tier)(backend, parameters)
 
 
 def available() -> tuple[str, ...]:
@@ -51,11 +56,11 @@ def _catalogued(name: str, backend: str, parameters: Mapping[str, Any]) -> LossF
     return LossFunction.from_catalogue(name, parameters, backend)
 
 
-def _binder(loss: Loss) -> Callable[[str, Mapping[str, Any]], LossFunction]:
+def _binder(loss: Loss, tier: str = "accurate") -> Callable[[str, Mapping[str, Any]], LossFunction]:
     texts = {a.path.split("/")[0]: a.text for a in artifacts(loss, regenerate="lossforge build FILE")}
     facts = json.loads(texts["facts"])
 
     def bind(backend: str, parameters: Mapping[str, Any]) -> LossFunction:
-        return LossFunction.from_artifacts(facts, texts["numpy"], texts["c"], parameters, backend)
+        return LossFunction.from_artifacts(facts, texts["numpy"], texts["c"], parameters, backend, tier)
 
     return bind

@@ -1,41 +1,65 @@
-"""Which elementary functions does generated C bring along? exp, expm1, log, log1p and tanh that become vector code.
+"""Which elementary functions does generated C bring along? exp, log, pow and their kin, that become vector code.
 
 A C library calls a function for each number; these are inlined, without branches, so a compiler makes vector
-instructions of the loop around them. Their polynomials are fitted by `minimax`.
+instructions of the loop around them. Their polynomials are fitted by `minimax`. The functions of pairs, doubles with
+twice the digits, are those of Dekker (1971), A floating-point technique for extending the available precision, and
+Joldes, Muller and Popescu (2017), Tight and rigorous error bounds for basic building blocks of double-word arithmetic.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Set
 from typing import Any
 
 from .coefficients import COEFFICIENTS
 from .environment import environment
-from .target import Precision
+from .target import FLOAT32, FLOAT64, Precision
 
+# On pairs of doubles: what the template pairs.c.j2 offers.
+PAIRS = (
+    "pair_of", "pair_value", "pair_if", "pair_neg", "pair_abs", "pair_sum", "pair_diff", "pair_add_d", "pair_add",
+    "pair_sub", "pair_prod", "pair_mul_d", "pair_mul", "pair_quot", "pair_div", "pair_sqrt", "pair_max", "pair_min",
+    "pair_exp", "pair_expm1", "pair_log", "pair_log1p", "pair_tanh", "pair_pow", "pair_atan", "pair_sinh",
+    "pair_cosh", "pair_hypot",
+)  # fmt: skip
+SCALED_AND_SINES = ("pair_scale", "pair_sin", "pair_cos")  # of pair_functions.c.j2
 NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "exp": ("reduced",), "expm1": ("expm1_of",), "tanh": ("expm1_of",), "log": ("log_of",), "log1p": ("log_of",),
-    "expm1_of": ("reduced",), "reduced": ("fused",), "log_of": ("fused",), "fused": (),
+    "expm1_of": ("reduced",), "reduced": ("fused",), "log_of": ("exponent_of",), "exponent_of": ("fused",), "fused": (),
+    "exp_fast": ("fused",), "expm1_fast": ("expm1_fast_of",), "tanh_fast": ("expm1_fast_of",),
+    "expm1_fast_of": ("fused",), "log_fast": ("log_fast_of",), "log1p_fast": ("log_fast_of",),
+    "log_fast_of": ("exponent_of",),
+    "arctan": ("atan",), "atan": ("atan_single",), "atan_fast": ("atan_single",), "atan_single": ("fused",),
+    "pow": ("power", "reduced"), "pow_fast": ("power",),
+    "power": ("pair_log_near", "power_of", "pair_mul_d", "pair_of", "pair_rest", "pow_single"),
+    "pow_single": ("power_of", "exponent_of"), "power_of": ("pair",),
+    "pair": ("fused",), **dict.fromkeys((*PAIRS, *SCALED_AND_SINES), ("pair",)),
+    "pair_diff": ("pair_sum",), "pair_add_d": ("pair_sum",), "pair_add": ("pair_sum",),
+    "pair_sub": ("pair_add", "pair_neg"), "pair_max": ("pair_if",), "pair_min": ("pair_if",),
+    "pair_steps": ("pair",), "pair_rest": ("pair",), "pair_reduced": ("pair_steps", "pair_rest"),
+    "pair_exp": ("pair_reduced",), "pair_expm1": ("pair_reduced", "pair_if"), "pair_tanh": ("pair_expm1",),
+    "pair_sin": ("pair_rest",), "pair_cos": ("pair_rest",),
+    **dict.fromkeys(("pair_log_near", "pair_log_of", "pair_log_wide"), ("pair_steps", "exponent_of")),
+    "pair_log": ("pair_log_of",), "pair_log1p": ("pair_log_of", "pair_sum", "pair_if"),
+    "pair_pow": ("pair_log_wide", "power_of", "pair_exp", "pair_mul"), "pair_atan": ("pair_steps",),
+    "pair_halved": ("pair_abs", "pair_sub", "pair_if"), "pair_hypot": ("pair_sqrt", "pair_add", "pair_mul"),
+    "pair_sinh": ("pair_halved", "pair_expm1", "pair_add_d", "pair_add", "pair_div"),
+    "pair_cosh": ("pair_halved", "pair_exp", "pair_add", "pair_div", "pair_of"),
 }  # fmt: skip
-FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh")
-HELPERS = (
-    *(f"{f}_v" for f in FUNCTIONS),
-    "fused",
-    "from_bits",
-    "to_bits",
-    "reduced",
-    "expm1_of",
-    "exponent_of",
-    "log_of",
-)
-
+FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "atan", "pow")
+FAST = tuple(f"{name}_fast" for name in FUNCTIONS)
+_OF_DOUBLE = (
+    "EXP_PAIR", "EXP_LEADS", "EXP_SINGLE", "LOG_SINGLE", "ATAN", "ATAN_AT", "ATAN_LEADS", "ATAN_PAIR", "ATAN_SINGLE",
+)  # fmt: skip
 # exp(x) is 0 below -exp_low and infinite above exp_high; expm1(x) is -1 below -expm1_low. What is smaller than `linear`
-# is its own expm1 and tanh. 2**k is 0 in two factors, 2**halfway apart, each of which is a normal number.
+# is its own expm1 and tanh. 2**k is 0 in two factors, 2**halfway apart, each of which is a normal number. Products
+# below `intact` lose digits.
 _FORMAT: dict[str, dict[str, Any]] = {
     "f64": {
         "u": "uint64_t", "mantissa": 52, "bias": 1023, "halfway": 64, "exp_low": "750.0", "exp_high": "720.0",
-        "expm1_low": "50.0", "expm1_high": "709.9", "linear": "0x1p-60",
+        "expm1_low": "50.0", "expm1_high": "709.9", "linear": "0x1p-60", "pair_linear": "0x1p-70", "intact": "0x1p-960",
     },
     "f32": {
         "u": "uint32_t", "mantissa": 23, "bias": 127, "halfway": 32, "exp_low": "106.0", "exp_high": "91.0",
@@ -61,14 +85,15 @@ def _layout(mantissa: int, bias: int, halfway: int) -> dict[str, str]:
     }  # fmt: skip
     return {
         "shift_up": holding(bias + halfway), "shift_down": holding(bias - halfway), "shift_half": holding(bias - 1),
-        "integer_shift": holding(sign), "back_up": f"0x1p{halfway}", "back_down": f"0x1p-{halfway}",
+        "shift_one": holding(bias), "integer_shift": holding(sign),
+        "back_up": f"0x1p{halfway}", "back_down": f"0x1p-{halfway}",
         "least_normal": f"0x1p-{bias - 1}", **{name: f"0x{value:x}u" for name, value in patterns.items()},
     }  # fmt: skip
 
 
 def closure(called: Iterable[str]) -> frozenset[str]:
     """The functions that are called, and those that they stand on."""
-    found, todo = set[str](), [f for f in called if f in FUNCTIONS]
+    found, todo = set[str](), [f for f in called if f in NEEDS]
     while todo:
         name = todo.pop()
         if name not in found:
@@ -77,14 +102,41 @@ def closure(called: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def called(words: Set[str], precision: Precision) -> frozenset[str]:
+    """The functions whose names in C are among these words."""
+    s = precision.function_suffix
+    plain = {f for f in FUNCTIONS if f"{f}_v{s}" in words} | {f for f in FAST if f"{f}{s}" in words}
+    return frozenset(plain | {f for f in (*PAIRS, *SCALED_AND_SINES) if f in words and precision is FLOAT64})
+
+
 @functools.cache
 def source(wanted: frozenset[str], precision: Precision) -> str:
-    """The C text of these functions in one precision, such as exp_v and exp_vf."""
+    """The C text of these functions in one precision, such as exp_v and exp_vf; double's comes first in a file."""
     known = COEFFICIENTS[precision.name]
     made = _FORMAT[precision.name]
     values = made | _layout(made["mantissa"], made["bias"], made["halfway"]) | {"halfway": f"{made['halfway']}.0"}
-    return environment().get_template("elementary.c.j2").render(
-        wanted=wanted, t=precision.c_type, s=precision.function_suffix, l=precision.literal_suffix,
-        exp_q=list(known["EXP"]), log_p=list(known["LOG"]), ln2hi=known["LN2HI"][0], ln2lo=known["LN2LO"][0],
-        log2e=known["LOG2E"][0], **values,
-    ).strip()  # fmt: skip
+    values |= {
+        "wanted": wanted, "t": precision.c_type, "s": precision.function_suffix, "l": precision.literal_suffix,
+        "exp_q": known["EXP"], "log_p": known["LOG"], "ln2hi": known["LN2HI"][0], "ln2lo": known["LN2LO"][0],
+        "log2e": known["LOG2E"][0], "exp_fast_q": known["EXP_FAST"],
+    }  # fmt: skip
+    if precision is FLOAT64:
+        leads = known["LOG_LEADS"]
+        values |= {name.lower(): known[name] for name in _OF_DOUBLE} | {
+            "ln2": known["LN2"][0], "ln2_rest": known["LN2"][1],
+            "pair_logs": [
+                (name, leads[: 2 * n], known[f"LOG_PAIR{n}"])
+                for name, n in (("pair_log_near", 1), ("pair_log_of", 2), ("pair_log_wide", 3))
+            ],
+        }  # fmt: skip
+    texts = [environment().get_template("elementary.c.j2").render(values)]
+    if precision is FLOAT64 and "pair" in wanted:
+        texts += [environment().get_template(name).render(values) for name in ("pairs.c.j2", "pair_functions.c.j2")]
+    return "\n".join(text.strip() + "\n" for text in texts).strip()
+
+
+def names() -> frozenset[str]:
+    """What the text of all functions defines."""
+    texts = (source(frozenset(NEEDS), p) for p in (FLOAT64, FLOAT32))
+    found = {name for text in texts for name in re.findall(r"^INLINE \w+ (\w+)\(", text, re.MULTILINE)}
+    return frozenset(found | {"INLINE", "pair"})

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Literal
 
+from .ranges import Range
+
 Type = Literal["real", "bool"]
 Arithmetic = Literal["+", "-", "*", "/"]
 Comparison = Literal["<", "<=", "==", "!="]
@@ -232,7 +234,9 @@ class Kernel:
     outputs are named; an output of a K-class kernel has `axes` of its own, the
     indices it runs over (none for the loss, j for the gradient, j and k for the
     Hessian). `index_target` marks kernels whose target is a class number.
-    `predictions` are the inputs whose NaN every output passes on.
+    `predictions` are the inputs whose NaN every output passes on. `domains` says
+    where inputs and parameters lie; `rounded` names what counts as an input
+    although it is computed, such as the residual: its rounding is no error.
     """
 
     name: str
@@ -247,6 +251,8 @@ class Kernel:
     index_target: str | None = None
     weighted: bool = True
     predictions: tuple[str, ...] = ()
+    domains: tuple[tuple[str, Range], ...] = ()
+    rounded: tuple[str, ...] = ()
 
     @property
     def is_vector(self) -> bool:

@@ -6,6 +6,7 @@ over K classes have a second set for targets given as class numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import sympy as sp
@@ -14,9 +15,11 @@ from sympy import Expr, KroneckerDelta, Symbol
 from ..derive.derivation import Derivation, base_variable, kept_definitions, upper_triangle
 from ..derive.vector import contract, without_cancellation
 from ..spec.declare import j, k
-from ..spec.domains import OneHot
+from ..spec.domains import Domain, FiniteSet, Integers, Interval, OneHot
+from ..spec.model import Argument, Parameter
 from .ir import Assign, Kernel
 from .lower import Lowering
+from .ranges import EVERYTHING, Range, between
 
 PARTS: dict[str, tuple[str, ...]] = {
     "loss": ("loss",),
@@ -66,6 +69,7 @@ def _scalar_kernels(derivation: Derivation) -> tuple[Kernel, ...]:
                 tuple(p.name for p in loss.parameters),
                 (Assign("mean", lowering(derivation.inverse_link)),),
                 weighted=False,
+                domains=_domains(*loss.parameters),
             )
         )
     return tuple(result)
@@ -95,7 +99,25 @@ def _kernel(
         body=body,
         pivots=tuple(lowering.pivots),
         predictions=tuple(p.name for p in loss.predictions),
+        domains=_domains(*loss.arguments, *loss.parameters),
+        rounded=tuple(d.symbol.name for d in loss.definitions) if loss.base is not None else (),
     )
+
+
+def _domains(*named: Argument | Parameter) -> tuple[tuple[str, Range], ...]:
+    return tuple((n.name, _range(n.domain)) for n in named)
+
+
+def _range(domain: Domain) -> Range:
+    match domain:
+        case FiniteSet(values):
+            numbers = [float(v) for v in values]
+            return between(numbers[0], numbers[-1], min(map(abs, numbers)))
+        case Interval(low, high):
+            return between(float(low), float(high))
+        case Integers(low):
+            return between(float(low), math.inf)
+    return EVERYTHING
 
 
 def _vector_kernels(derivation: Derivation) -> tuple[Kernel, ...]:

@@ -7,6 +7,7 @@ say is refused before anything is printed.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -52,6 +53,10 @@ class Target:
     reserved: frozenset[str]
     precisions: tuple[Precision, ...]
     eager_select: bool
+
+    def with_calls(self, calls: Mapping[str, str]) -> Target:
+        """The same language, some functions by other names."""
+        return dataclasses.replace(self, calls={**self.calls, **calls})
 
 
 # How tightly an operator binds; what binds less tightly than its place asks for gets parentheses.

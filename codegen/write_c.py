@@ -7,6 +7,7 @@ Of losses over K classes the block is turned: class by class, the rows of the bl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,58 +15,109 @@ from typing import Any
 from ..spec.names import Allocator
 from . import elementary
 from .elementary import closure
-from .ir import Assign, Call, Elem, Index, Kernel, Reduce, Spread, used_names, walk
+from .ir import Assign, Elem, Index, Kernel, Reduce, Spread, used_names, walk
+from .pairs import PairPrinter
 from .target import FLOAT64, Precision, Printer, Target
+from .targets.c import FAST_CALLS
+from .tiers import TIERS, Form, Tier, forms
 
 ROWS = 64  # of a block
 ROWS_OF_CLASSES = {"f64": 8, "f32": 16}  # a cache line for each class
 
 # NaN in the second argument is passed on; fmax would swallow it.
 _HELPERS = {
-    "max": "static inline {t} maximum{s}({t} a, {t} b)\n{{\n    return a > b ? a : b;\n}}",
-    "min": "static inline {t} minimum{s}({t} a, {t} b)\n{{\n    return a < b ? a : b;\n}}",
-    "sign": "static inline {t} sign{s}({t} x)\n{{\n"
-    "    return x > {zero} ? {one} : (x < {zero} ? -{one} : x);\n}}",
-}  # fmt: skip
+    "maximum": """
+static inline {t} maximum{s}({t} a, {t} b)
+{{
+    return a > b ? a : b;
+}}""",
+    "minimum": """
+static inline {t} minimum{s}({t} a, {t} b)
+{{
+    return a < b ? a : b;
+}}""",
+    "sign": """
+static inline {t} sign{s}({t} x)
+{{
+    return x > 0.0{l} ? 1.0{l} : (x < 0.0{l} ? -1.0{l} : x);
+}}""",
+    "hypot_v": """
+/* No branch and no call, so that it becomes vector code. */
+static inline {t} hypot_v{s}({t} a, {t} b)
+{{
+    const {t} x = fabs{s}(a), y = fabs{s}(b);
+    const {t} most = x > y ? x : y;
+    const {t} share = (x > y ? y : x) / (most > 0.0{l} ? most : 1.0{l});
+    const {t} q = most < HUGE_VAL{S} ? share : 0.0{l};
+    return most != most ? most : most * sqrt{s}(1.0{l} + q * q);
+}}""",
+    "sinh_v": """
+/* From exp(h) - 1, h = |x|/2, so that it overflows no sooner than the result. */
+static inline {t} sinh_v{s}({t} x)
+{{
+    const {t} half = 0.5{l} * fabs{s}(x);
+    const {t} e = expm1_v{s}(half > {most} ? {most} : half);
+    const {t} w = 1.0{l} + e;
+    return copysign{s}(0.5{l} * (e + e / w) * (w + 1.0{l} / w), x);
+}}""",
+}
+_LARGE = {"f64": "700.0", "f32": "80.0f"}  # half of it has an exponential, all of it an infinite one
 
 
 def c_file(kernels: list[Kernel], target: Target, loss: str) -> dict[str, Any]:
     """What the template needs to know."""
-    called = {
-        n.function
-        for kernel in kernels
-        for a in (*kernel.prologue, *kernel.body, *kernel.outputs)
-        for n in walk(a.value)
-        if isinstance(n, Call)
-    }
-    own = closure(called)
-    helpers = [elementary.source(own, p) for p in target.precisions if own]
-    helpers += [
-        text.format(t=p.c_type, s=p.function_suffix, zero=f"0.0{p.literal_suffix}", one=f"1.0{p.literal_suffix}")
-        for name, text in _HELPERS.items()
-        if name in called
-        for p in target.precisions
-    ]
-    vector = any(k.is_vector for k in kernels)
-    write = _over_classes if vector else _over_rows
-    return {
-        "helpers": helpers,
-        "bits": bool(own),
-        "vector": vector,
-        "most_inputs": max(len(k.inputs) for k in kernels),
-        "most_outputs": max(len(k.outputs) for k in kernels),
-        "precisions": [
+    vector, computed = any(k.is_vector for k in kernels), forms(kernels)
+    precisions = []
+    for p in target.precisions:
+        by_tier = {tier: computed[p.name, tier] for tier in TIERS}
+        functions = [
+            _over_classes(k, p, target, loss) if vector else _over_rows(k, p, target, loss, by_tier) for k in kernels
+        ]
+        precisions.append(
             {
                 "name": p.name,
                 "t": p.c_type,
                 "label": "int64_t" if p is FLOAT64 else "int32_t",
                 "l": p.literal_suffix,
                 "rows": ROWS_OF_CLASSES[p.name] if vector else ROWS,
-                "functions": [write(kernel, p, target, loss) for kernel in kernels],
+                "functions": functions,
             }
-            for p in target.precisions
-        ],
+        )
+    return {
+        "helpers": _helpers(_words(precisions), target),
+        "vector": vector,
+        "most_inputs": max(len(k.inputs) for k in kernels),
+        "most_outputs": max(len(k.outputs) for k in kernels),
+        "precisions": precisions,
     }
+
+
+def _words(written: Any) -> set[str]:
+    """Every name in what was written."""
+    match written:
+        case str():
+            return {*re.findall(r"\w+", written)}
+        case Mapping():
+            parts = [*written.values()]
+        case list() | tuple():
+            parts = [*written]
+        case _Loop():
+            parts = [written.lines, written.first]
+        case _:
+            parts = []
+    return set[str]().union(*map(_words, parts))
+
+
+def _helpers(words: set[str], target: Target) -> list[str]:
+    """The functions that the kernels stand on."""
+    result = []
+    for p in target.precisions:
+        s, kind = p.function_suffix, {"t": p.c_type, "l": p.literal_suffix, "most": _LARGE[p.name]}
+        own = [t.strip().format(s=s, S=s.upper(), **kind) for n, t in _HELPERS.items() if f"{n}{s}" in words]
+        called = closure(elementary.called(words | _words(own), p))
+        result += [elementary.source(called, p)] if called else []
+        result += own
+    return result
 
 
 def _interface(kernel: Kernel, precision: Precision, target: Target, loss: str, used: frozenset[str]) -> dict[str, Any]:
@@ -117,26 +169,64 @@ def _interface(kernel: Kernel, precision: Precision, target: Target, loss: str, 
     }
 
 
-def _over_rows(kernel: Kernel, precision: Precision, target: Target, loss: str) -> dict[str, Any]:
-    t, used = precision.c_type, used_names((*kernel.body, *kernel.outputs))
+def _over_rows(
+    kernel: Kernel, precision: Precision, target: Target, loss: str, by_tier: Mapping[Tier, Form]
+) -> dict[str, Any]:
+    used = used_names((*kernel.body, *kernel.outputs))
     made = _interface(kernel, precision, target, loss, used)
-    array, names, out = made["array"], made["names"], made["out"]
-    local = {n: made["allocate"](f"{n}_i") for n in kernel.inputs}
-    printer = Printer(target, precision, names | local)
+    for part in ("prologue", "constants", "taken"):  # each tier has its own
+        del made[part]
+    made["local"] = {n: made["allocate"](f"{n}_i") for n in kernel.inputs}
+    array, out, t = made["array"], made["out"], precision.c_type
     at = {n: i for i, n in enumerate(kernel.inputs)}
-    made["taken"] += [f"const {t} *const {array[n]} = inputs[{i}];" for n, i in at.items() if n in used]
-    made["taken"] += [f"{t} *const {out[o.name]} = outputs[{i}];" for i, o in enumerate(kernel.outputs)]
-    return made | {
+    made["pointers"] = [f"const {t} *const {array[n]} = inputs[{i}];" for n, i in at.items() if n in used]
+    made["pointers"] += [f"{t} *const {out[o.name]} = outputs[{i}];" for i, o in enumerate(kernel.outputs)]
+    return made | {tier: _computed(kernel, precision, target, form, made) for tier, form in by_tier.items()}
+
+
+def _computed(
+    kernel: Kernel, precision: Precision, target: Target, form: Form, made: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The lines of a kernel in one form; constants are handed over as doubles, a pair as two of them."""
+    t, names, array, out = form.precision.c_type, made["names"], made["array"], made["out"]
+    plan = form.plan if form.plan and form.plan.pairs else None
+    meanings = plan.tree.names(kernel) if plan else None
+    language = target.with_calls(FAST_CALLS) if form.fast else target
+    printer = PairPrinter(language, form.precision, names | made["local"], plan=plan, meanings=meanings)
+    narrow = f"({precision.c_type})" if form.precision is not precision else ""
+    used = used_names((*kernel.body, *kernel.outputs))
+    needed = used_names(kernel.prologue) | used
+
+    def line(a: Assign) -> str:
+        if printer.is_pair(a.value):
+            return f"const pair {names[a.name]} = {printer.pair(a.value)};"
+        return f"const {_type(a, t)} {names[a.name]} = {printer(a.value)};"
+
+    given = [f"const {t} {names[p]} = parameters[{i}];" for i, p in enumerate(kernel.parameters) if p in needed]
+    constants: list[str] = []
+    taken: list[str] = []
+    kinds = {a.name: "pair" if printer.is_pair(a.value) else _type(a, t) for a in kernel.prologue}
+    for n in (*kernel.parameters, *kinds):
+        if n in used:
+            kind, name, here = kinds.get(n, t), names[n], f"constants[{len(constants)}]"
+            constants += {"pair": [f"{name}.hi", f"{name}.lo"], "int": [f"{name} ? 1.0 : 0.0"]}.get(kind, [name])
+            value = {"pair": f"{{{here}, constants[{len(constants) - 1}]}}", "int": f"{here} != 0.0"}.get(
+                kind, here if kind == "double" else f"({kind}){here}"
+            )
+            taken.append(f"const {kind} {name} = {value};")
+    return {
+        "prologue": [*given, *map(line, kernel.prologue)],
+        "constants": constants,
+        "taken": taken,
         "lines": [
-            *(f"const {t} {local[n]} = {array[n]}[row];" for n in kernel.inputs if n in used),
-            *(f"const {_type(a, t)} {names[a.name]} = {printer(a.value)};" for a in kernel.body),
-            *(f"{out[o.name]}[row] = {printer(o.value)};" for o in kernel.outputs),
-        ]
+            *(f"const {t} {made['local'][n]} = {array[n]}[row];" for n in kernel.inputs if n in used),
+            *map(line, kernel.body),
+            *(
+                f"{out[o.name]}[row] = {narrow}{printer._at(o.value, 8) if narrow else printer(o.value)};"
+                for o in kernel.outputs
+            ),
+        ],
     }
-
-
-def _type(assign: Assign, real: str) -> str:
-    return real if assign.value.type == "real" else "int"
 
 
 def _over_classes(kernel: Kernel, precision: Precision, target: Target, loss: str) -> dict[str, Any]:
@@ -248,3 +338,7 @@ def _step(
             f"{most}[row] = {body} > {most}[row] ? {body} : {most}[row];",
         ]
     return _Loop((index,), lines, reads, declared, first, {assign.name})
+
+
+def _type(assign: Assign, real: str) -> str:
+    return real if assign.value.type == "real" else "int"

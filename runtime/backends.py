@@ -94,14 +94,20 @@ def _copied(out: Array, result: Array) -> Array:
     return out
 
 
-TIERS: dict[str, native.Flags] = {"accurate": ()}
+TIERS: dict[str, native.Flags] = {"accurate": (), "fast": ("-DLOSSFORGE_FAST",)}
+
+
+def tier_flags(tier: str, source: str) -> native.Flags:
+    """What makes a tier of a C file; many a file has one code for both."""
+    return TIERS[tier] if "LOSSFORGE_FAST" in source else ()
 
 
 class CBackend:
     name = "c"
 
-    def __init__(self, artifacts: Artifacts) -> None:
-        built = native.build(artifacts.name, artifacts.c_text())
+    def __init__(self, artifacts: Artifacts, tier: str = "accurate") -> None:
+        source = artifacts.c_text()
+        built = native.build(artifacts.name, source, tier_flags(tier, source))
         self.reason = f"{built.origin} for {native.instructions()}, {built.path}"
         self._artifacts = artifacts
         self._library = built.library
@@ -165,15 +171,15 @@ def address(array: Array) -> int | None:
     return start
 
 
-def choose(artifacts: Artifacts, requested: str) -> Backend:
-    """The backend that will serve: `c`, `numpy`, or `auto` (C where it can be had).
+def choose(artifacts: Artifacts, requested: str, tier: str = "accurate") -> Backend:
+    """The backend that will serve: `c`, in a tier, `numpy`, or `auto` (C where it can be had).
 
     Raises EnvironmentLacking when `c` is demanded and cannot be had.
     """
     if requested == "numpy":
         return NumPyBackend(artifacts, "NumPy was asked for")
     try:
-        return CBackend(artifacts)
+        return CBackend(artifacts, tier)
     except (EnvironmentLacking, ArtifactError) as error:
         if requested == "c":
             demand = f"backend 'c' was demanded for {artifacts.name} but cannot be had"

@@ -29,7 +29,7 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from . import native
-from .backends import TIERS
+from .backends import TIERS, tier_flags
 from .bridge import DOORS, python_flags
 from .errors import ArtifactError, EnvironmentLacking
 
@@ -64,7 +64,7 @@ def tasks(wheel: Files, losses: Collection[str] = ()) -> Iterator[Task]:
     """What to compile of a wheel: for all of its losses, or some."""
     yield Task("instructions", native.PROBE, native.FLAGS)
     bridge = wheel[f"{RUNTIME}bridge.c"].decode()
-    texts = {name.removeprefix(C)[:-2]: text for name, text in wheel.items() if name.startswith(C)}
+    texts = {name.removeprefix(C)[:-2]: text.decode() for name, text in wheel.items() if name.startswith(C)}
     if unknown := set(losses) - set(texts):
         raise ArtifactError(f"the wheel has no C code of {', '.join(sorted(unknown))}")
     for level in levels().values():
@@ -72,8 +72,8 @@ def tasks(wheel: Files, losses: Collection[str] = ()) -> Iterator[Task]:
         for door in DOORS:
             yield Task("bridge", bridge, (*flags, *door), python_flags() if door else ())
         for name in losses or texts:
-            for tier in TIERS.values():
-                yield Task(name, texts[name].decode(), (*flags, *tier))
+            for tier in dict.fromkeys(tier_flags(tier, texts[name]) for tier in TIERS):
+                yield Task(name, texts[name], (*flags, *tier))
 
 
 def carry(wheel: Path, folder: Path, losses: Collection[str] = ()) -> Path:

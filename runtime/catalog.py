@@ -62,10 +62,10 @@ class Catalogue:
 def _factory(facts: Facts) -> Factory:
     name = facts["name"]
 
-    def factory(*unnamed: Any, backend: str = "auto", **parameters: Any) -> LossFunction:
+    def factory(*unnamed: Any, backend: str = "auto", tier: str = "accurate", **parameters: Any) -> LossFunction:
         if unnamed:
             raise TypeError(_by_name(name, list(facts["parameters"]), unnamed))
-        return LossFunction.from_catalogue(name, parameters, backend)
+        return LossFunction.from_catalogue(name, parameters, backend, tier)
 
     factory.__name__ = name
     factory.__qualname__ = f"losses.{name}"  # where pickle finds it
@@ -93,7 +93,8 @@ def _signature(facts: Facts) -> inspect.Signature:
         for name, declared in facts["parameters"].items()
     ]
     backend = inspect.Parameter("backend", keyword, annotation=str, default="auto")
-    return inspect.Signature([*parameters, backend], return_annotation=LossFunction)
+    tier = inspect.Parameter("tier", keyword, annotation=str, default="accurate")
+    return inspect.Signature([*parameters, backend, tier], return_annotation=LossFunction)
 
 
 def describe(facts: Facts) -> str:

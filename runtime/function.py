@@ -29,6 +29,7 @@ from .threads import FEWEST, Span, block_rows, spans, spread, workers
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 BACKENDS = ("auto", "c", "numpy")
+TIERS = ("accurate", "fast")
 # What each kernel answers with.
 OUTPUTS = {
     "loss": ("loss",), "gradient": ("gradient",), "hessian": ("hessian",), "loss_gradient": ("loss", "gradient"),
@@ -45,6 +46,12 @@ def requested_backend(backend: str) -> str:
     if value not in BACKENDS:
         raise ValueError(f"{source} is {value!r}; expected one of {', '.join(BACKENDS)}")
     return value
+
+
+def requested_tier(tier: str) -> str:
+    if tier not in TIERS:
+        raise ValueError(f"tier is {tier!r}; expected one of {', '.join(TIERS)}")
+    return tier
 
 
 class LossFunction:
@@ -69,17 +76,23 @@ class LossFunction:
     (...), or (..., P, P) or (..., K, K). Scalars give NumPy scalars. `sum` and
     `mean` take all samples together.
 
+    The tier `accurate` answers within an ulp or two, `fast` within five, both away
+    from roots; it decides how the C code is compiled, and NumPy has one for both.
+
     Raises TypeError (not real numbers), ValueError (shapes, no positive number
     of threads), DomainViolation.
     """
 
     __slots__ = (
         "__weakref__", "_artifacts", "_asked", "_backend", "_doors", "_parameters", "_quick", "_requested", "_runs",
-        "_signature",
+        "_signature", "_tier",
     )  # fmt: skip
 
-    def __init__(self, artifacts: Artifacts, parameters: Mapping[str, Any], backend: str = "auto") -> None:
+    def __init__(
+        self, artifacts: Artifacts, parameters: Mapping[str, Any], backend: str = "auto", tier: str = "accurate"
+    ) -> None:
         self._artifacts = artifacts
+        self._tier = requested_tier(tier)
         self._asked, self._requested = backend, requested_backend(backend)
         self._signature = Signature.of(artifacts.facts)
         call = f"lf.losses.{artifacts.name}(" if artifacts.catalogued else "lf.compile(loss, "
@@ -87,7 +100,7 @@ class LossFunction:
         self._runs: dict[tuple[str, np.dtype[Any]], tuple[Run, list[str]]] = {}
         self._doors: dict[str, Door] = {}
         self._quick = dict.fromkeys(OUTPUTS, SHUT.run)  # `run` of each door
-        self._backend: Backend | None = choose(artifacts, "c") if self._requested == "c" else None
+        self._backend: Backend | None = choose(artifacts, "c", tier) if self._requested == "c" else None
 
     @classmethod
     def from_artifacts(
@@ -97,16 +110,21 @@ class LossFunction:
         c_source: str,
         parameters: Mapping[str, Any] | None = None,
         backend: str = "auto",
+        tier: str = "accurate",
     ) -> LossFunction:
         """A loss from generated texts. They are executed: never pass text that others wrote."""
-        return cls(Artifacts(facts, numpy_source, c_source), parameters or {}, backend)
+        return cls(Artifacts(facts, numpy_source, c_source), parameters or {}, backend, tier)
 
     @classmethod
     def from_catalogue(
-        cls, name: str, parameters: Mapping[str, Any] | None = None, backend: str = "auto"
+        cls,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        backend: str = "auto",
+        tier: str = "accurate",
     ) -> LossFunction:
         """A loss of the catalogue, from the committed generated files."""
-        return cls(Artifacts(catalogue_facts(name)), parameters or {}, backend)
+        return cls(Artifacts(catalogue_facts(name)), parameters or {}, backend, tier)
 
     @property
     def name(self) -> str:
@@ -125,6 +143,11 @@ class LossFunction:
     def backend(self) -> str:
         """Who computes: `c` or `numpy`. Asking compiles the C code if that was not done yet."""
         return self._resolved().name
+
+    @property
+    def tier(self) -> str:
+        """How exact it is meant to be: `accurate` or `fast`."""
+        return self._tier
 
     @property
     def backend_reason(self) -> str:
@@ -336,21 +359,22 @@ class LossFunction:
 
     def _resolved(self) -> Backend:
         if self._backend is None:
-            self._backend = choose(self._artifacts, self._requested)
+            self._backend = choose(self._artifacts, self._requested, self._tier)
         return self._backend
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A loaded library does not survive pickling: what it was made from does.
         artifacts = self._artifacts
         if artifacts.catalogued:
-            return LossFunction.from_catalogue, (self.name, self._parameters, self._asked)
+            return LossFunction.from_catalogue, (self.name, self._parameters, self._asked, self._tier)
         texts = (artifacts.facts, artifacts.numpy_source, artifacts.c_source)
-        return LossFunction.from_artifacts, (*texts, self._parameters, self._asked)
+        return LossFunction.from_artifacts, (*texts, self._parameters, self._asked, self._tier)
 
     def __repr__(self) -> str:
         bound = ", ".join(f"{name}={value!r}" for name, value in self._parameters.items())
+        tier = "" if self._tier == "accurate" else f", {self._tier}"
         origin = "losses." if self._artifacts.catalogued else ""
-        return f"{origin}{self.name}({bound})  [{self.backend}]"
+        return f"{origin}{self.name}({bound})  [{self.backend}{tier}]"
 
 
 def _rows_and_size(sizes: Shape) -> tuple[int, int]:

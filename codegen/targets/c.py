@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from ...spec.names import RESERVED_C
-from ..elementary import FUNCTIONS, HELPERS
+from ..elementary import FUNCTIONS, names
 from ..target import FLOAT32, FLOAT64, Precision, Target, TargetError
 
 
@@ -19,7 +19,14 @@ def _literal(value: Fraction, precision: Precision) -> str:
     return (text if any(c in text for c in ".e") else f"{text}.0") + precision.literal_suffix
 
 
-_LIBM = ("sqrt", "sinh", "cosh", "sin", "cos", "atan", "erf")
+_LIBM = ("sqrt", "cosh", "sin", "cos", "erf")
+
+# The functions of the fast tier.
+FAST_CALLS = {
+    **{f: f"{f}_fast{{s}}({{0}})" for f in FUNCTIONS if f != "pow"},
+    "arctan": "atan_fast{s}({0})",
+    "pow": "pow_fast{s}({0}, {1})",
+}
 
 C = Target(
     name="c",
@@ -27,12 +34,13 @@ C = Target(
     template="kernel.c.j2",
     calls={
         **{f: f"{f}{{s}}({{0}})" for f in _LIBM},
-        **{f: f"{f}_v{{s}}({{0}})" for f in FUNCTIONS},
+        **{f: f"{f}_v{{s}}({{0}})" for f in FUNCTIONS if f != "pow"},
         "infinity": "HUGE_VAL{S}",
-        "arctan": "atan{s}({0})",
+        "arctan": "atan_v{s}({0})",
         "abs": "fabs{s}({0})",
-        "hypot": "hypot{s}({0}, {1})",
-        "pow": "pow{s}({0}, {1})",
+        "hypot": "hypot_v{s}({0}, {1})",
+        "sinh": "sinh_v{s}({0})",
+        "pow": "pow_v{s}({0}, {1})",
         "fmod": "fmod{s}({0}, {1})",
         "nearest": "rint{s}({0})",
         "max": "maximum{s}({0}, {1})",
@@ -44,7 +52,8 @@ C = Target(
     typed="{0}",
     boolean={"and": "&&", "or": "||", "not": "!"},
     reserved=RESERVED_C
-    | {f"{name}{s}" for name in ("maximum", "minimum", "sign", *HELPERS) for s in ("", "f")}
+    | {f"{name}{s}" for name in ("maximum", "minimum", "sign", "hypot_v", "sinh_v") for s in ("", "f")}
+    | names()
     | {"n", "K", "weight", "inputs", "parameters", "constants", "outputs", "labels", "scratch", "rows", "row", "more"},
     precisions=(FLOAT64, FLOAT32),
     eager_select=False,

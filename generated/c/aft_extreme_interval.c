@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,14 +39,14 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -48,26 +54,25 @@ static inline uint64_t to_bits(double x)
 }
 
 /* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline double reduced(double a, double shift, double *z, double *low)
+INLINE double reduced(double a, double shift, double *z, double *low)
 {
     *z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = *z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
     const double r = fused(k, -0x1.ef35793c76730p-45, h);
     const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
-    const double square = r * r;
-    const double half = 0.5 * square;
-    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double off = fused(0.5, fused(r, r, -r2), rest);
     const double e = r + half;
-    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    *low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), off) + ((r - e) + half);
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline double exp_v(double x)
+INLINE double exp_v(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -76,11 +81,11 @@ static inline double exp_v(double x)
 }
 
 /* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
-static inline double expm1_of(double x, double *low)
+INLINE double expm1_of(double x, double *low)
 {
-    const double least = x < -50.0 ? -50.0 : x;
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
     double z, rest;
-    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double e = reduced(a, 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
     const double whole = scale - 0.5;
     const double part = scale * e;
@@ -91,21 +96,21 @@ static inline double expm1_of(double x, double *low)
     return 2.0 * sum;
 }
 
-static inline double expm1_v(double x)
+INLINE double expm1_v(double x)
 {
     double low;
     const double high = expm1_of(x, &low);
-    return (x < 0.0 ? -x : x) < 0x1p-60 ? x : high + low;
+    return fabs(x) < 0x1p-60 ? x : high + low;
 }
 
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
+INLINE uint64_t exponent_of(double y)
 {
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
 /* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
+INLINE double log_of(double y, double off, double k0)
 {
     const uint64_t exponent = exponent_of(y);
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
@@ -113,9 +118,10 @@ static inline double log_of(double y, double off, double k0)
     const double f = near + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
     const double root = 0.5 * f;
     const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double beyond = fused(s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), ((near - f) + off) - fused(root, f, -half));
     const double less = half - beyond;
     const double g = f - less;
     const double rest = ((f - g) - less) - ((half - less) - beyond);
@@ -124,16 +130,8 @@ static inline double log_of(double y, double off, double k0)
     return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
 }
 
-static inline double log_v(double x)
-{
-    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
-    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
-    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
-    return x < HUGE_VAL ? positive : x;
-}
-
 /* 1 + x in two parts. */
-static inline double log1p_v(double x)
+INLINE double log1p_v(double x)
 {
     const double y = 1.0 + x;
     const double one = y - x;
@@ -144,145 +142,334 @@ static inline double log1p_v(double x)
     return x < HUGE_VAL && x != 0.0 ? inside : x;
 }
 
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+INLINE double exp_fast(double x)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
+INLINE double expm1_fast_of(double x, double *scale)
+{
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
+    const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
+    const double k = z - 6755399441056766.0;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    *scale = from_bits(to_bits(z) << 52);
+    return r + fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), fused(k, -0x1.ef35793c76730p-45, h - r));
+}
+
+INLINE double expm1_fast(double x)
+{
+    double scale;
+    const double e = expm1_fast_of(x, &scale);
+    return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
+}
+
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+INLINE double log_fast(double x)
+{
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+INLINE double log1p_fast(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_fast_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
+    return fma(a, b, -p);
 #else
-    return a * b + c;
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
 #endif
 }
 
-static inline float from_bitsf(uint32_t bits)
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
 {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
 }
 
-static inline uint32_t to_bitsf(float x)
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
 {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
 }
 
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline float reducedf(float a, float shift, float *z, float *low)
+INLINE pair pair_of(double x)
 {
-    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = *z - shift;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float square = r * r;
-    const float half = 0.5f * square;
-    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
-    const float e = r + half;
-    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+INLINE pair pair_abs(pair a)
+{
+    const pair made = {fabs(a.hi), a.hi < 0.0 ? -a.lo : a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+INLINE pair pair_min(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* hi + lo + x*c, for x*c small beside hi. */
+INLINE pair pair_step(pair c, double x, double hi, double lo)
+{
+    const double v = x * c.hi;
+    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
+}
+
+/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
+INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
+    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
+    const pair c2 = pair_step(c3, r, 0.5, -0.0);
+    const pair square = {r2, product_rest(r, r, r2)};
+    const pair p = pair_times(square, c2);
+    const double e = r + p.hi;
+    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline float exp_vf(float x)
+INLINE pair pair_exp(pair x)
 {
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
-    float z, low;
-    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
-    const float p = 1.0f + e;
-    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
 }
 
-/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
-static inline float expm1_off(float x, float *low)
+/* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+INLINE pair pair_expm1(pair x)
 {
-    const float least = x < -30.0f ? -30.0f : x;
-    float z, rest;
-    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
-    const float scale = from_bitsf(to_bitsf(z) << 23);
-    const float whole = scale - 0.5f;
-    const float part = scale * e;
-    const float sum = whole + part;
-    const float back = whole - scale;
-    const float lost = (scale - (whole - back)) - (0.5f + back);
-    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
-    return 2.0f * sum;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
+    double z, rest;
+    const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
+    const double scale = from_bits(to_bits(z) << 52);
+    const double whole = scale - 0.5;
+    const double part = scale * e;
+    const double sum = whole + part;
+    const double back = whole - scale;
+    const double lost = (scale - (whole - back)) - (0.5 + back);
+    const double low = ((whole - sum) + part) + fused(scale, rest, lost);
+    const double h = sum + low;
+    const pair made = {2.0 * h, 2.0 * (low - (h - sum))};
+    return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-static inline float expm1_vf(float x)
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
 {
-    float low;
-    const float high = expm1_off(x, &low);
-    return (x < 0.0f ? -x : x) < 0x1p-30f ? x : high + low;
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
 }
 
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
+INLINE pair pair_log(pair x)
 {
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+    const pair found = pair_log_of(x.hi, x.lo, 0.0);
+    const double positive = x.hi > 0.0 ? found.hi : (x.hi == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {x.hi < HUGE_VAL ? positive : x.hi, found.lo};
+    return made;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
+/* 1 + x in three parts. */
+INLINE pair pair_log1p(pair x)
 {
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+    const pair one = pair_sum(1.0, x.hi);
+    const double y = one.hi + x.lo;
+    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
+    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {inside, found.lo};
+    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
 }
 
-static inline float log_vf(float x)
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
 {
-    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
-    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
-    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF ? positive : x;
-}
-
-/* 1 + x in two parts. */
-static inline float log1p_vf(float x)
-{
-    const float y = 1.0f + x;
-    const float one = y - x;
-    const float rest = (1.0f - one) + (x - (y - one));
-    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_off(y, off, 0.0f);
-    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
-}
-
-static inline double maximum(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-static inline float maximumf(float a, float b)
-{
-    return a > b ? a : b;
-}
-
-static inline double minimum(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-static inline float minimumf(float a, float b)
-{
-    return a < b ? a : b;
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 3, OUTPUTS_f64 = 3 };
@@ -322,32 +509,56 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double sigma = constants[0];
     const double *const y = inputs[0];
     const double *const ratio = inputs[1];
     const double *const f = inputs[2];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double t0 = (log_v(y_i) - f_i) / sigma;
-        const double t1 = log_v(ratio_i) / sigma;
-        const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
-        const double t3 = minimum(0.0, t2);
-        const double t4 = exp_v(maximum(-40.0, t3));
-        const double t5 = -t4;
-        const double t6 = maximum(-0.5, minimum(0.5, t5));
-        const double t7 = expm1_v(t5);
-        loss[row] = exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2)))));
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), t1))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_min(pair_of(0.0), t2);
+        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        const pair t5 = pair_neg(t4);
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        const double t7 = expm1_fast(pair_value(t5));
+        loss[row] = pair_value(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_fast(((pair_value(t3) <= -40.0) ? 0.5 * exp_fast(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2)))))))));
     }
+#else
+    const double sigma = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double ratio_i = ratio[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), t1))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_min(pair_of(0.0), t2);
+        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        const pair t5 = pair_neg(t4);
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        const double t7 = expm1_v(pair_value(t5));
+        loss[row] = pair_value(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_v(((pair_value(t3) <= -40.0) ? 0.5 * exp_v(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2)))))))));
+    }
+#endif
 }
 
 void lossforge_aft_extreme_interval_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
     const double constants[] = {sigma};
+#else
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 3, inputs, inputs[3], constants, 1, outputs);
 }
@@ -362,23 +573,23 @@ void lossforge_aft_extreme_interval_loss_f64(size_t n, const double *y, const do
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double sigma = constants[0];
     const double *const y = inputs[0];
     const double *const ratio = inputs[1];
     const double *const f = inputs[2];
     double *const gradient = outputs[0];
+    const double sigma = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double t0 = (log_v(y_i) - f_i) / sigma;
-        const double t1 = log_v(ratio_i) / sigma;
-        const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
-        const double t3 = exp_v(maximum(-40.0, t2));
-        const double t4 = exp_v(0.5 * t3);
-        const double t5 = exp_v(0.5 * t0);
-        gradient[row] = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3))) / sigma - t5 / sigma * t5;
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), t1))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t5 = pair_exp(pair_scale(t0, 0.5));
+        gradient[row] = pair_value(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3))))), pair_of(sigma)), pair_mul(pair_div(t5, pair_of(sigma)), t5)));
     }
 }
 
@@ -400,37 +611,66 @@ void lossforge_aft_extreme_interval_gradient_f64(size_t n, const double *y, cons
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double sigma = constants[0];
-    const double t10 = constants[1];
     const double *const y = inputs[0];
     const double *const ratio = inputs[1];
     const double *const f = inputs[2];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
+    const pair t10 = {constants[1], constants[2]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double t0 = (log_v(y_i) - f_i) / sigma;
-        const double t1 = log_v(ratio_i) / sigma;
-        const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
-        const double t3 = exp_v(maximum(-40.0, t2));
-        const double t4 = exp_v(0.5 * t3);
-        const double t5 = minimum(70.0, t2);
-        const double t6 = exp_v(maximum(-40.0, t5));
-        const double t7 = -t6;
-        const double t8 = maximum(-0.5, minimum(0.5, t7));
-        const double t9 = expm1_v(t7);
-        const double t11 = exp_v(0.5 * t0);
-        hessian[row] = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3))) * ((t5 <= -40.0) ? 0.5 * exp_v(t5) : -(((fabs(t6) <= 0.5) ? t8 * t8 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t8 / 20922789888000.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimum(1.2676506002282294e+30, t7)) / t9)) / t10 + t11 / t10 * t11;
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), t1))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t5 = pair_min(pair_of(70.0), t2);
+        const pair t6 = pair_exp(pair_max(pair_of(-40.0), t5));
+        const pair t7 = pair_neg(t6);
+        const pair t8 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t7));
+        const double t9 = expm1_fast(pair_value(t7));
+        const pair t11 = pair_exp(pair_scale(t0, 0.5));
+        hessian[row] = pair_value(pair_add(pair_div(pair_mul(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3))))), pair_if((pair_value(t5) <= -40.0), pair_scale(pair_exp(t5), 0.5), pair_of(-(((pair_value(pair_abs(t6)) <= 0.5) ? pair_value(t8) * pair_value(t8) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t8) / 20922789888000.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) : t9 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t7))) / t9)))), t10), pair_mul(pair_div(t11, t10), t11)));
     }
+#else
+    const double sigma = constants[0];
+    const pair t10 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double ratio_i = ratio[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), t1))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t5 = pair_min(pair_of(70.0), t2);
+        const pair t6 = pair_exp(pair_max(pair_of(-40.0), t5));
+        const pair t7 = pair_neg(t6);
+        const pair t8 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t7));
+        const double t9 = expm1_v(pair_value(t7));
+        const pair t11 = pair_exp(pair_scale(t0, 0.5));
+        hessian[row] = pair_value(pair_add(pair_div(pair_mul(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3))))), pair_if((pair_value(t5) <= -40.0), pair_scale(pair_exp(t5), 0.5), pair_of(-(((pair_value(pair_abs(t6)) <= 0.5) ? pair_value(t8) * pair_value(t8) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t8) / 20922789888000.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) : t9 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t7))) / t9)))), t10), pair_mul(pair_div(t11, t10), t11)));
+    }
+#endif
 }
 
 void lossforge_aft_extreme_interval_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const double t10 = sigma * sigma;
-    const double constants[] = {sigma, t10};
+    const pair t10 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, t10.hi, t10.lo};
+#else
+    const double sigma = parameters[0];
+    const pair t10 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, t10.hi, t10.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 3, inputs, inputs[3], constants, 1, outputs);
 }
@@ -445,37 +685,65 @@ void lossforge_aft_extreme_interval_hessian_f64(size_t n, const double *y, const
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double sigma = constants[0];
     const double *const y = inputs[0];
     const double *const ratio = inputs[1];
     const double *const f = inputs[2];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double t0 = (log_v(y_i) - f_i) / sigma;
-        const double t1 = log_v(ratio_i) / sigma;
-        const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
-        const double t3 = minimum(0.0, t2);
-        const double t4 = exp_v(maximum(-40.0, t3));
-        const double t5 = -t4;
-        const double t6 = maximum(-0.5, minimum(0.5, t5));
-        const double t7 = expm1_v(t5);
-        const double t8 = exp_v(maximum(-40.0, t2));
-        const double t9 = exp_v(0.5 * t8);
-        const double t10 = exp_v(0.5 * t0);
-        loss[row] = exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2)))));
-        gradient[row] = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_v(-t8))) / sigma - t10 / sigma * t10;
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), t1))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_min(pair_of(0.0), t2);
+        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        const pair t5 = pair_neg(t4);
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        const double t7 = expm1_fast(pair_value(t5));
+        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t9 = pair_exp(pair_scale(t8, 0.5));
+        const pair t10 = pair_exp(pair_scale(t0, 0.5));
+        loss[row] = pair_value(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_fast(((pair_value(t3) <= -40.0) ? 0.5 * exp_fast(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2)))))))));
+        gradient[row] = pair_value(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8))))), pair_of(sigma)), pair_mul(pair_div(t10, pair_of(sigma)), t10)));
     }
+#else
+    const double sigma = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double ratio_i = ratio[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), t1))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_min(pair_of(0.0), t2);
+        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        const pair t5 = pair_neg(t4);
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        const double t7 = expm1_v(pair_value(t5));
+        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t9 = pair_exp(pair_scale(t8, 0.5));
+        const pair t10 = pair_exp(pair_scale(t0, 0.5));
+        loss[row] = pair_value(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_v(((pair_value(t3) <= -40.0) ? 0.5 * exp_v(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2)))))))));
+        gradient[row] = pair_value(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8))))), pair_of(sigma)), pair_mul(pair_div(t10, pair_of(sigma)), t10)));
+    }
+#endif
 }
 
 void lossforge_aft_extreme_interval_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
     const double constants[] = {sigma};
+#else
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 3, inputs, inputs[3], constants, 2, outputs);
 }
@@ -490,40 +758,71 @@ void lossforge_aft_extreme_interval_loss_gradient_f64(size_t n, const double *y,
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double sigma = constants[0];
-    const double t12 = constants[1];
     const double *const y = inputs[0];
     const double *const ratio = inputs[1];
     const double *const f = inputs[2];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
+    const pair t12 = {constants[1], constants[2]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double t0 = (log_v(y_i) - f_i) / sigma;
-        const double t1 = log_v(ratio_i) / sigma;
-        const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
-        const double t3 = exp_v(maximum(-40.0, t2));
-        const double t4 = exp_v(0.5 * t3);
-        const double t5 = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_v(-t3)));
-        const double t6 = exp_v(0.5 * t0);
-        const double t7 = minimum(70.0, t2);
-        const double t8 = exp_v(maximum(-40.0, t7));
-        const double t9 = -t8;
-        const double t10 = maximum(-0.5, minimum(0.5, t9));
-        const double t11 = expm1_v(t9);
-        gradient[row] = t5 / sigma - t6 / sigma * t6;
-        hessian[row] = t5 * ((t7 <= -40.0) ? 0.5 * exp_v(t7) : -(((fabs(t8) <= 0.5) ? t10 * t10 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t10 / 20922789888000.0) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) : t11 - minimum(1.2676506002282294e+30, t9)) / t11)) / t12 + t6 / t12 * t6;
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), t1))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t5 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3)))));
+        const pair t6 = pair_exp(pair_scale(t0, 0.5));
+        const pair t7 = pair_min(pair_of(70.0), t2);
+        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t7));
+        const pair t9 = pair_neg(t8);
+        const pair t10 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t9));
+        const double t11 = expm1_fast(pair_value(t9));
+        gradient[row] = pair_value(pair_sub(pair_div(t5, pair_of(sigma)), pair_mul(pair_div(t6, pair_of(sigma)), t6)));
+        hessian[row] = pair_value(pair_add(pair_div(pair_mul(t5, pair_if((pair_value(t7) <= -40.0), pair_scale(pair_exp(t7), 0.5), pair_of(-(((pair_value(pair_abs(t8)) <= 0.5) ? pair_value(t10) * pair_value(t10) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t10) / 20922789888000.0) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) : t11 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t9))) / t11)))), t12), pair_mul(pair_div(t6, t12), t6)));
     }
+#else
+    const double sigma = constants[0];
+    const pair t12 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double ratio_i = ratio[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), t1))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t5 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3)))));
+        const pair t6 = pair_exp(pair_scale(t0, 0.5));
+        const pair t7 = pair_min(pair_of(70.0), t2);
+        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t7));
+        const pair t9 = pair_neg(t8);
+        const pair t10 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t9));
+        const double t11 = expm1_v(pair_value(t9));
+        gradient[row] = pair_value(pair_sub(pair_div(t5, pair_of(sigma)), pair_mul(pair_div(t6, pair_of(sigma)), t6)));
+        hessian[row] = pair_value(pair_add(pair_div(pair_mul(t5, pair_if((pair_value(t7) <= -40.0), pair_scale(pair_exp(t7), 0.5), pair_of(-(((pair_value(pair_abs(t8)) <= 0.5) ? pair_value(t10) * pair_value(t10) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t10) / 20922789888000.0) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) : t11 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t9))) / t11)))), t12), pair_mul(pair_div(t6, t12), t6)));
+    }
+#endif
 }
 
 void lossforge_aft_extreme_interval_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const double t12 = sigma * sigma;
-    const double constants[] = {sigma, t12};
+    const pair t12 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, t12.hi, t12.lo};
+#else
+    const double sigma = parameters[0];
+    const pair t12 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, t12.hi, t12.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 3, inputs, inputs[3], constants, 2, outputs);
 }
@@ -538,47 +837,84 @@ void lossforge_aft_extreme_interval_gradient_hessian_f64(size_t n, const double 
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double sigma = constants[0];
-    const double t17 = constants[1];
     const double *const y = inputs[0];
     const double *const ratio = inputs[1];
     const double *const f = inputs[2];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
+    const pair t17 = {constants[1], constants[2]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const double t0 = (log_v(y_i) - f_i) / sigma;
-        const double t1 = log_v(ratio_i) / sigma;
-        const double t2 = t0 + ((t1 <= 1.0) ? log_v(expm1_v(minimum(1.0, t1))) : t1 + log1p_v(-exp_v(-t1)));
-        const double t3 = minimum(0.0, t2);
-        const double t4 = exp_v(maximum(-40.0, t3));
-        const double t5 = -t4;
-        const double t6 = maximum(-0.5, minimum(0.5, t5));
-        const double t7 = expm1_v(t5);
-        const double t8 = exp_v(maximum(-40.0, t2));
-        const double t9 = exp_v(0.5 * t8);
-        const double t10 = ((t2 <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_v(-t8)));
-        const double t11 = exp_v(0.5 * t0);
-        const double t12 = minimum(70.0, t2);
-        const double t13 = exp_v(maximum(-40.0, t12));
-        const double t14 = -t13;
-        const double t15 = maximum(-0.5, minimum(0.5, t14));
-        const double t16 = expm1_v(t14);
-        loss[row] = exp_v(t0) - ((t2 <= 0.0) ? t2 - log1p_v(((t3 <= -40.0) ? 0.5 * exp_v(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_v(-exp_v(-exp_v(maximum(0.0, t2)))));
-        gradient[row] = t10 / sigma - t11 / sigma * t11;
-        hessian[row] = t10 * ((t12 <= -40.0) ? 0.5 * exp_v(t12) : -(((fabs(t13) <= 0.5) ? t15 * t15 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t15 / 20922789888000.0) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) : t16 - minimum(1.2676506002282294e+30, t14)) / t16)) / t17 + t11 / t17 * t11;
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), t1))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_min(pair_of(0.0), t2);
+        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        const pair t5 = pair_neg(t4);
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        const double t7 = expm1_fast(pair_value(t5));
+        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t9 = pair_exp(pair_scale(t8, 0.5));
+        const pair t10 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8)))));
+        const pair t11 = pair_exp(pair_scale(t0, 0.5));
+        const pair t12 = pair_min(pair_of(70.0), t2);
+        const pair t13 = pair_exp(pair_max(pair_of(-40.0), t12));
+        const pair t14 = pair_neg(t13);
+        const pair t15 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t14));
+        const double t16 = expm1_fast(pair_value(t14));
+        loss[row] = pair_value(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_fast(((pair_value(t3) <= -40.0) ? 0.5 * exp_fast(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2)))))))));
+        gradient[row] = pair_value(pair_sub(pair_div(t10, pair_of(sigma)), pair_mul(pair_div(t11, pair_of(sigma)), t11)));
+        hessian[row] = pair_value(pair_add(pair_div(pair_mul(t10, pair_if((pair_value(t12) <= -40.0), pair_scale(pair_exp(t12), 0.5), pair_of(-(((pair_value(pair_abs(t13)) <= 0.5) ? pair_value(t15) * pair_value(t15) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t15) / 20922789888000.0) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) : t16 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t14))) / t16)))), t17), pair_mul(pair_div(t11, t17), t11)));
     }
+#else
+    const double sigma = constants[0];
+    const pair t17 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double ratio_i = ratio[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), t1))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_min(pair_of(0.0), t2);
+        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        const pair t5 = pair_neg(t4);
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        const double t7 = expm1_v(pair_value(t5));
+        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t9 = pair_exp(pair_scale(t8, 0.5));
+        const pair t10 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8)))));
+        const pair t11 = pair_exp(pair_scale(t0, 0.5));
+        const pair t12 = pair_min(pair_of(70.0), t2);
+        const pair t13 = pair_exp(pair_max(pair_of(-40.0), t12));
+        const pair t14 = pair_neg(t13);
+        const pair t15 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t14));
+        const double t16 = expm1_v(pair_value(t14));
+        loss[row] = pair_value(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_v(((pair_value(t3) <= -40.0) ? 0.5 * exp_v(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2)))))))));
+        gradient[row] = pair_value(pair_sub(pair_div(t10, pair_of(sigma)), pair_mul(pair_div(t11, pair_of(sigma)), t11)));
+        hessian[row] = pair_value(pair_add(pair_div(pair_mul(t10, pair_if((pair_value(t12) <= -40.0), pair_scale(pair_exp(t12), 0.5), pair_of(-(((pair_value(pair_abs(t13)) <= 0.5) ? pair_value(t15) * pair_value(t15) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t15) / 20922789888000.0) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) : t16 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t14))) / t16)))), t17), pair_mul(pair_div(t11, t17), t11)));
+    }
+#endif
 }
 
 void lossforge_aft_extreme_interval_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const double t17 = sigma * sigma;
-    const double constants[] = {sigma, t17};
+    const pair t17 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, t17.hi, t17.lo};
+#else
+    const double sigma = parameters[0];
+    const pair t17 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, t17.hi, t17.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 3, inputs, inputs[3], constants, 3, outputs);
 }
@@ -594,10 +930,10 @@ void lossforge_aft_extreme_interval_loss_gradient_hessian_f64(size_t n, const do
 enum { ROWS_f32 = 64, INPUTS_f32 = 3, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -626,34 +962,34 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float sigma = constants[0];
     const float *const y = inputs[0];
     const float *const ratio = inputs[1];
     const float *const f = inputs[2];
     float *const loss = outputs[0];
+    const double sigma = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float ratio_i = ratio[row];
-        const float f_i = f[row];
-        const float t0 = (log_vf(y_i) - f_i) / sigma;
-        const float t1 = log_vf(ratio_i) / sigma;
-        const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
-        const float t3 = minimumf(0.0f, t2);
-        const float t4 = exp_vf(maximumf(-40.0f, t3));
-        const float t5 = -t4;
-        const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
-        const float t7 = expm1_vf(t5);
-        loss[row] = exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2)))));
+        const double y_i = y[row];
+        const double ratio_i = ratio[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_of(log_fast(expm1_fast(pair_value(pair_min(pair_of(1.0), t1))))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_min(pair_of(0.0), t2);
+        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        const pair t5 = pair_neg(t4);
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        const double t7 = expm1_fast(pair_value(t5));
+        loss[row] = (float)pair_value(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_fast(((pair_value(t3) <= -40.0) ? 0.5 * exp_fast(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2)))))))));
     }
 }
 
 void lossforge_aft_extreme_interval_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float sigma = parameters[0];
-    const float constants[] = {sigma};
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 3, inputs, inputs[3], constants, 1, outputs);
 }
@@ -666,32 +1002,32 @@ void lossforge_aft_extreme_interval_loss_f32(size_t n, const float *y, const flo
     lossforge_aft_extreme_interval_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float sigma = constants[0];
     const float *const y = inputs[0];
     const float *const ratio = inputs[1];
     const float *const f = inputs[2];
     float *const gradient = outputs[0];
+    const double sigma = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float ratio_i = ratio[row];
-        const float f_i = f[row];
-        const float t0 = (log_vf(y_i) - f_i) / sigma;
-        const float t1 = log_vf(ratio_i) / sigma;
-        const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
-        const float t3 = exp_vf(maximumf(-40.0f, t2));
-        const float t4 = exp_vf(0.5f * t3);
-        const float t5 = exp_vf(0.5f * t0);
-        gradient[row] = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3))) / sigma - t5 / sigma * t5;
+        const double y_i = y[row];
+        const double ratio_i = ratio[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_of(log_fast(expm1_fast(pair_value(pair_min(pair_of(1.0), t1))))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t5 = pair_exp(pair_scale(t0, 0.5));
+        gradient[row] = (float)pair_value(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3))))), pair_of(sigma)), pair_mul(pair_div(t5, pair_of(sigma)), t5)));
     }
 }
 
 void lossforge_aft_extreme_interval_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float sigma = parameters[0];
-    const float constants[] = {sigma};
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 3, inputs, inputs[3], constants, 1, outputs);
 }
@@ -704,39 +1040,39 @@ void lossforge_aft_extreme_interval_gradient_f32(size_t n, const float *y, const
     lossforge_aft_extreme_interval_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float sigma = constants[0];
-    const float t10 = constants[1];
     const float *const y = inputs[0];
     const float *const ratio = inputs[1];
     const float *const f = inputs[2];
     float *const hessian = outputs[0];
+    const double sigma = constants[0];
+    const pair t10 = {constants[1], constants[2]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float ratio_i = ratio[row];
-        const float f_i = f[row];
-        const float t0 = (log_vf(y_i) - f_i) / sigma;
-        const float t1 = log_vf(ratio_i) / sigma;
-        const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
-        const float t3 = exp_vf(maximumf(-40.0f, t2));
-        const float t4 = exp_vf(0.5f * t3);
-        const float t5 = minimumf(70.0f, t2);
-        const float t6 = exp_vf(maximumf(-40.0f, t5));
-        const float t7 = -t6;
-        const float t8 = maximumf(-0.5f, minimumf(0.5f, t7));
-        const float t9 = expm1_vf(t7);
-        const float t11 = exp_vf(0.5f * t0);
-        hessian[row] = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3))) * ((t5 <= -40.0f) ? 0.5f * exp_vf(t5) : -(((fabsf(t6) <= 0.5f) ? t8 * t8 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t8 / 2.092279e+13f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) : t9 - minimumf(1.2676506e+30f, t7)) / t9)) / t10 + t11 / t10 * t11;
+        const double y_i = y[row];
+        const double ratio_i = ratio[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_of(log_fast(expm1_fast(pair_value(pair_min(pair_of(1.0), t1))))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t5 = pair_min(pair_of(70.0), t2);
+        const pair t6 = pair_exp(pair_max(pair_of(-40.0), t5));
+        const pair t7 = pair_neg(t6);
+        const pair t8 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t7));
+        const pair t9 = pair_expm1(t7);
+        const pair t11 = pair_exp(pair_scale(t0, 0.5));
+        hessian[row] = (float)pair_value(pair_add(pair_div(pair_mul(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3))))), pair_if((pair_value(t5) <= -40.0), pair_of(0.5 * exp_fast(pair_value(t5))), pair_neg(pair_div(pair_if((pair_value(pair_abs(t6)) <= 0.5), pair_of(pair_value(t8) * pair_value(t8) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t8) / 20922789888000.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8))), pair_sub(t9, pair_min(pair_of(1.2676506002282294e+30), t7))), t9)))), t10), pair_mul(pair_div(t11, t10), t11)));
     }
 }
 
 void lossforge_aft_extreme_interval_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float sigma = parameters[0];
-    const float t10 = sigma * sigma;
-    const float constants[] = {sigma, t10};
+    const double sigma = parameters[0];
+    const pair t10 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, t10.hi, t10.lo};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 3, inputs, inputs[3], constants, 1, outputs);
 }
@@ -749,39 +1085,39 @@ void lossforge_aft_extreme_interval_hessian_f32(size_t n, const float *y, const 
     lossforge_aft_extreme_interval_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float sigma = constants[0];
     const float *const y = inputs[0];
     const float *const ratio = inputs[1];
     const float *const f = inputs[2];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double sigma = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float ratio_i = ratio[row];
-        const float f_i = f[row];
-        const float t0 = (log_vf(y_i) - f_i) / sigma;
-        const float t1 = log_vf(ratio_i) / sigma;
-        const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
-        const float t3 = minimumf(0.0f, t2);
-        const float t4 = exp_vf(maximumf(-40.0f, t3));
-        const float t5 = -t4;
-        const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
-        const float t7 = expm1_vf(t5);
-        const float t8 = exp_vf(maximumf(-40.0f, t2));
-        const float t9 = exp_vf(0.5f * t8);
-        const float t10 = exp_vf(0.5f * t0);
-        loss[row] = exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2)))));
-        gradient[row] = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1_vf(-t8))) / sigma - t10 / sigma * t10;
+        const double y_i = y[row];
+        const double ratio_i = ratio[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_of(log_fast(expm1_fast(pair_value(pair_min(pair_of(1.0), t1))))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_min(pair_of(0.0), t2);
+        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        const pair t5 = pair_neg(t4);
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        const double t7 = expm1_fast(pair_value(t5));
+        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t9 = pair_exp(pair_scale(t8, 0.5));
+        const pair t10 = pair_exp(pair_scale(t0, 0.5));
+        loss[row] = (float)pair_value(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_fast(((pair_value(t3) <= -40.0) ? 0.5 * exp_fast(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2)))))))));
+        gradient[row] = (float)pair_value(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8))))), pair_of(sigma)), pair_mul(pair_div(t10, pair_of(sigma)), t10)));
     }
 }
 
 void lossforge_aft_extreme_interval_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float sigma = parameters[0];
-    const float constants[] = {sigma};
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 3, inputs, inputs[3], constants, 2, outputs);
 }
@@ -794,42 +1130,42 @@ void lossforge_aft_extreme_interval_loss_gradient_f32(size_t n, const float *y, 
     lossforge_aft_extreme_interval_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float sigma = constants[0];
-    const float t12 = constants[1];
     const float *const y = inputs[0];
     const float *const ratio = inputs[1];
     const float *const f = inputs[2];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double sigma = constants[0];
+    const pair t12 = {constants[1], constants[2]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float ratio_i = ratio[row];
-        const float f_i = f[row];
-        const float t0 = (log_vf(y_i) - f_i) / sigma;
-        const float t1 = log_vf(ratio_i) / sigma;
-        const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
-        const float t3 = exp_vf(maximumf(-40.0f, t2));
-        const float t4 = exp_vf(0.5f * t3);
-        const float t5 = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t3) / t4 / t4 / expm1_vf(-t3)));
-        const float t6 = exp_vf(0.5f * t0);
-        const float t7 = minimumf(70.0f, t2);
-        const float t8 = exp_vf(maximumf(-40.0f, t7));
-        const float t9 = -t8;
-        const float t10 = maximumf(-0.5f, minimumf(0.5f, t9));
-        const float t11 = expm1_vf(t9);
-        gradient[row] = t5 / sigma - t6 / sigma * t6;
-        hessian[row] = t5 * ((t7 <= -40.0f) ? 0.5f * exp_vf(t7) : -(((fabsf(t8) <= 0.5f) ? t10 * t10 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t10 / 2.092279e+13f) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) * t10) : t11 - minimumf(1.2676506e+30f, t9)) / t11)) / t12 + t6 / t12 * t6;
+        const double y_i = y[row];
+        const double ratio_i = ratio[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_of(log_fast(expm1_fast(pair_value(pair_min(pair_of(1.0), t1))))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t5 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3)))));
+        const pair t6 = pair_exp(pair_scale(t0, 0.5));
+        const pair t7 = pair_min(pair_of(70.0), t2);
+        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t7));
+        const pair t9 = pair_neg(t8);
+        const pair t10 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t9));
+        const pair t11 = pair_expm1(t9);
+        gradient[row] = (float)pair_value(pair_sub(pair_div(t5, pair_of(sigma)), pair_mul(pair_div(t6, pair_of(sigma)), t6)));
+        hessian[row] = (float)pair_value(pair_add(pair_div(pair_mul(t5, pair_if((pair_value(t7) <= -40.0), pair_of(0.5 * exp_fast(pair_value(t7))), pair_neg(pair_div(pair_if((pair_value(pair_abs(t8)) <= 0.5), pair_of(pair_value(t10) * pair_value(t10) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t10) / 20922789888000.0) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10))), pair_sub(t11, pair_min(pair_of(1.2676506002282294e+30), t9))), t11)))), t12), pair_mul(pair_div(t6, t12), t6)));
     }
 }
 
 void lossforge_aft_extreme_interval_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float sigma = parameters[0];
-    const float t12 = sigma * sigma;
-    const float constants[] = {sigma, t12};
+    const double sigma = parameters[0];
+    const pair t12 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, t12.hi, t12.lo};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 3, inputs, inputs[3], constants, 2, outputs);
 }
@@ -842,49 +1178,49 @@ void lossforge_aft_extreme_interval_gradient_hessian_f32(size_t n, const float *
     lossforge_aft_extreme_interval_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float sigma = constants[0];
-    const float t17 = constants[1];
     const float *const y = inputs[0];
     const float *const ratio = inputs[1];
     const float *const f = inputs[2];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double sigma = constants[0];
+    const pair t17 = {constants[1], constants[2]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float ratio_i = ratio[row];
-        const float f_i = f[row];
-        const float t0 = (log_vf(y_i) - f_i) / sigma;
-        const float t1 = log_vf(ratio_i) / sigma;
-        const float t2 = t0 + ((t1 <= 1.0f) ? log_vf(expm1_vf(minimumf(1.0f, t1))) : t1 + log1p_vf(-exp_vf(-t1)));
-        const float t3 = minimumf(0.0f, t2);
-        const float t4 = exp_vf(maximumf(-40.0f, t3));
-        const float t5 = -t4;
-        const float t6 = maximumf(-0.5f, minimumf(0.5f, t5));
-        const float t7 = expm1_vf(t5);
-        const float t8 = exp_vf(maximumf(-40.0f, t2));
-        const float t9 = exp_vf(0.5f * t8);
-        const float t10 = ((t2 <= -40.0f) ? 1.0f : -(minimumf(1.2676506e+30f, t8) / t9 / t9 / expm1_vf(-t8)));
-        const float t11 = exp_vf(0.5f * t0);
-        const float t12 = minimumf(70.0f, t2);
-        const float t13 = exp_vf(maximumf(-40.0f, t12));
-        const float t14 = -t13;
-        const float t15 = maximumf(-0.5f, minimumf(0.5f, t14));
-        const float t16 = expm1_vf(t14);
-        loss[row] = exp_vf(t0) - ((t2 <= 0.0f) ? t2 - log1p_vf(((t3 <= -40.0f) ? 0.5f * exp_vf(t3) : -(((fabsf(t4) <= 0.5f) ? t6 * t6 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t6 / 2.092279e+13f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimumf(1.2676506e+30f, t5)) / t7))) : log1p_vf(-exp_vf(-exp_vf(maximumf(0.0f, t2)))));
-        gradient[row] = t10 / sigma - t11 / sigma * t11;
-        hessian[row] = t10 * ((t12 <= -40.0f) ? 0.5f * exp_vf(t12) : -(((fabsf(t13) <= 0.5f) ? t15 * t15 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t15 / 2.092279e+13f) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) * t15) : t16 - minimumf(1.2676506e+30f, t14)) / t16)) / t17 + t11 / t17 * t11;
+        const double y_i = y[row];
+        const double ratio_i = ratio[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair t2 = pair_add(t0, pair_if((pair_value(t1) <= 1.0), pair_of(log_fast(expm1_fast(pair_value(pair_min(pair_of(1.0), t1))))), pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))));
+        const pair t3 = pair_min(pair_of(0.0), t2);
+        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        const pair t5 = pair_neg(t4);
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        const double t7 = expm1_fast(pair_value(t5));
+        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t2));
+        const pair t9 = pair_exp(pair_scale(t8, 0.5));
+        const pair t10 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8)))));
+        const pair t11 = pair_exp(pair_scale(t0, 0.5));
+        const pair t12 = pair_min(pair_of(70.0), t2);
+        const pair t13 = pair_exp(pair_max(pair_of(-40.0), t12));
+        const pair t14 = pair_neg(t13);
+        const pair t15 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t14));
+        const pair t16 = pair_expm1(t14);
+        loss[row] = (float)pair_value(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_fast(((pair_value(t3) <= -40.0) ? 0.5 * exp_fast(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2)))))))));
+        gradient[row] = (float)pair_value(pair_sub(pair_div(t10, pair_of(sigma)), pair_mul(pair_div(t11, pair_of(sigma)), t11)));
+        hessian[row] = (float)pair_value(pair_add(pair_div(pair_mul(t10, pair_if((pair_value(t12) <= -40.0), pair_of(0.5 * exp_fast(pair_value(t12))), pair_neg(pair_div(pair_if((pair_value(pair_abs(t13)) <= 0.5), pair_of(pair_value(t15) * pair_value(t15) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t15) / 20922789888000.0) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15))), pair_sub(t16, pair_min(pair_of(1.2676506002282294e+30), t14))), t16)))), t17), pair_mul(pair_div(t11, t17), t11)));
     }
 }
 
 void lossforge_aft_extreme_interval_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float sigma = parameters[0];
-    const float t17 = sigma * sigma;
-    const float constants[] = {sigma, t17};
+    const double sigma = parameters[0];
+    const pair t17 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, t17.hi, t17.lo};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 3, inputs, inputs[3], constants, 3, outputs);
 }

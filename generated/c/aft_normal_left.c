@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,190 +39,329 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline double reduced(double a, double shift, double *z, double *low)
-{
-    *z = fused(a, 0x1.71547652b82fep+0, shift);
-    const double k = *z - shift;
-    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
-    const double r = fused(k, -0x1.ef35793c76730p-45, h);
-    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
-    const double square = r * r;
-    const double half = 0.5 * square;
-    const double off = fused(0.5, fused(r, r, -square), rest);
-    const double e = r + half;
-    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
-    return e;
-}
-
-/* 2**k is two factors, so that subnormal results are right. */
-static inline double exp_v(double x)
-{
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
-    double z, low;
-    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
-    const double p = 1.0 + e;
-    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
-}
-
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
+INLINE uint64_t exponent_of(double y)
 {
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
+INLINE double exp_fast(double x)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+INLINE double log_fast_of(double y, double off, double k0)
 {
     const uint64_t exponent = exponent_of(y);
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
-    const double f = near + off;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
-    const double root = 0.5 * f;
-    const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
-    const double less = half - beyond;
-    const double g = f - less;
-    const double rest = ((f - g) - less) - ((half - less) - beyond);
-    const double whole = k * 0x1.62e42fefa3800p-1;
-    const double sum = whole + g;
-    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
-static inline double log_v(double x)
+INLINE double log_fast(double x)
 {
-    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
-    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
     const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL ? positive : x;
 }
 
-/* 1 + x in two parts. */
-static inline double log1p_v(double x)
+INLINE double log1p_fast(double x)
 {
     const double y = 1.0 + x;
     const double one = y - x;
     const double rest = (1.0 - one) + (x - (y - one));
     const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_of(y, off, 0.0);
+    const double found = log_fast_of(y, off, 0.0);
     const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL && x != 0.0 ? inside : x;
 }
 
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
+    return fma(a, b, -p);
 #else
-    return a * b + c;
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
 #endif
 }
 
-static inline float from_bitsf(uint32_t bits)
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
 {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
 }
 
-static inline uint32_t to_bitsf(float x)
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
 {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
 }
 
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline float reducedf(float a, float shift, float *z, float *low)
+INLINE pair pair_of(double x)
 {
-    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = *z - shift;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float square = r * r;
-    const float half = 0.5f * square;
-    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
-    const float e = r + half;
-    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+INLINE pair pair_abs(pair a)
+{
+    const pair made = {fabs(a.hi), a.hi < 0.0 ? -a.lo : a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+INLINE pair pair_sqrt(pair a)
+{
+    const double h = sqrt(a.hi);
+    const double l = (quotient_rest(a.hi, h, h) + a.lo) / (h > 0.0 ? 2.0 * h : 1.0);
+    return pair_near(h, l);
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+INLINE pair pair_min(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* hi + lo + x*c, for x*c small beside hi. */
+INLINE pair pair_step(pair c, double x, double hi, double lo)
+{
+    const double v = x * c.hi;
+    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
+}
+
+/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
+INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
+    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
+    const pair c2 = pair_step(c3, r, 0.5, -0.0);
+    const pair square = {r2, product_rest(r, r, r2)};
+    const pair p = pair_times(square, c2);
+    const double e = r + p.hi;
+    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline float exp_vf(float x)
+INLINE pair pair_exp(pair x)
 {
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
-    float z, low;
-    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
-    const float p = 1.0f + e;
-    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
 }
 
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
 {
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
+INLINE pair pair_log(pair x)
 {
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+    const pair found = pair_log_of(x.hi, x.lo, 0.0);
+    const double positive = x.hi > 0.0 ? found.hi : (x.hi == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {x.hi < HUGE_VAL ? positive : x.hi, found.lo};
+    return made;
 }
 
-static inline float log_vf(float x)
+/* 1 + x in three parts. */
+INLINE pair pair_log1p(pair x)
 {
-    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
-    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
-    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF ? positive : x;
+    const pair one = pair_sum(1.0, x.hi);
+    const double y = one.hi + x.lo;
+    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
+    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {inside, found.lo};
+    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
 }
 
-/* 1 + x in two parts. */
-static inline float log1p_vf(float x)
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
 {
-    const float y = 1.0f + x;
-    const float one = y - x;
-    const float rest = (1.0f - one) + (x - (y - one));
-    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_off(y, off, 0.0f);
-    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
 }
 
 static inline double maximum(double a, double b)
@@ -224,17 +369,7 @@ static inline double maximum(double a, double b)
     return a > b ? a : b;
 }
 
-static inline float maximumf(float a, float b)
-{
-    return a > b ? a : b;
-}
-
 static inline double minimum(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-static inline float minimumf(float a, float b)
 {
     return a < b ? a : b;
 }
@@ -276,30 +411,53 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double sigma = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = (log_v(y_i) - f_i) / sigma;
-        const double t1 = fabs(t0);
-        const double t2 = minimum(1.2676506002282294e+30, t1);
-        const double t3 = (t2 - 4.0) / (4.0 + t2);
-        const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
-        const double t5 = minimum(64.0, t1);
-        const double t6 = rint(16.0 * t5);
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
+        const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
+        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t3, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.1382244914787328) * pair_value(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
+        const pair t5 = pair_min(pair_of(64.0), t1);
+        const double t6 = rint(pair_value(pair_scale(t5, 16.0)));
         const double t7 = 0.0625 * t6;
-        loss[row] = -((t0 < 0.0) ? -log_v(2.5066282746310007 * t4) - 0.5 * t0 * t0 : log1p_v(-(0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t7 - t5) * (t7 + t5)) * exp_v(-(0.001953125 * t6 * t6))) / t4)));
+        loss[row] = -((pair_value(t0) < 0.0) ? -log_fast(2.5066282746310007 * pair_value(t4)) - pair_value(pair_scale(t0, 0.5)) * pair_value(t0) : log1p_fast(pair_value(pair_neg(pair_div(pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t5), t7), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6)))), (0.5 * sqrt(0.6366197723675814))), t4)))));
     }
+#else
+    const double sigma = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
+        const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
+        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0})), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t3)), t3)), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t3)), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t3)), t3)), t3), (pair){0.000150332811085615, -8.248471580667563e-21}), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t3)), t3)), t3), (pair){0.0024857923897225673, 7.642672065521043e-20}), t3), (pair){0.00037358712267111387, 2.050925506802734e-21}), t3)), t3), (pair){0.004488589746531045, 3.4007948926488687e-19}), t3), (pair){0.02080045431427855, -2.995941427604068e-19}), t3)), t3)), t3), (pair){0.1382244914787328, 3.10561715558205e-18}), t3)), t3)), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
+        const pair t5 = pair_min(pair_of(64.0), t1);
+        const double t6 = rint(pair_value(pair_scale(t5, 16.0)));
+        const double t7 = 0.0625 * t6;
+        loss[row] = pair_value(pair_neg(pair_if((pair_value(t0) < 0.0), pair_sub(pair_neg(pair_log(pair_mul_d(t4, 2.5066282746310007))), pair_mul(pair_scale(t0, 0.5), t0)), pair_log1p(pair_neg(pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t5), t7), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6))))), t4))))));
+    }
+#endif
 }
 
 void lossforge_aft_normal_left_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
     const double constants[] = {sigma};
+#else
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -314,31 +472,55 @@ void lossforge_aft_normal_left_loss_f64(size_t n, const double *y, const double 
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double sigma = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = (log_v(y_i) - f_i) / sigma;
-        const double t1 = fabs(t0);
-        const double t2 = minimum(1.2676506002282294e+30, t1);
-        const double t3 = (t2 - 4.0) / (4.0 + t2);
-        const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
-        const double t5 = minimum(64.0, t1);
-        const double t6 = rint(16.0 * t5);
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
+        const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
+        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t3, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.1382244914787328) * pair_value(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
+        const pair t5 = pair_min(pair_of(64.0), t1);
+        const double t6 = rint(pair_value(pair_scale(t5, 16.0)));
         const double t7 = 0.0625 * t6;
-        const double t8 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t7 - t5) * (t7 + t5)) * exp_v(-(0.001953125 * t6 * t6)));
-        gradient[row] = ((t0 < 0.0) ? t4 : t8 / (1.0 - t8 / t4)) / sigma;
+        const pair t8 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t5), t7), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6)))), (0.5 * sqrt(0.6366197723675814)));
+        gradient[row] = pair_value(pair_if((pair_value(t0) < 0.0), t4, pair_div(t8, pair_of((1.0 - pair_value(pair_div(t8, t4))))))) / sigma;
     }
+#else
+    const double sigma = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
+        const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
+        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0})), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t3)), t3)), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t3)), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t3)), t3)), t3), (pair){0.000150332811085615, -8.248471580667563e-21}), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t3)), t3)), t3), (pair){0.0024857923897225673, 7.642672065521043e-20}), t3), (pair){0.00037358712267111387, 2.050925506802734e-21}), t3)), t3), (pair){0.004488589746531045, 3.4007948926488687e-19}), t3), (pair){0.02080045431427855, -2.995941427604068e-19}), t3)), t3)), t3), (pair){0.1382244914787328, 3.10561715558205e-18}), t3)), t3)), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
+        const pair t5 = pair_min(pair_of(64.0), t1);
+        const double t6 = rint(pair_value(pair_scale(t5, 16.0)));
+        const double t7 = 0.0625 * t6;
+        const pair t8 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t5), t7), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6)))));
+        gradient[row] = pair_value(pair_div(pair_if((pair_value(t0) < 0.0), t4, pair_div(t8, pair_add_d(pair_neg(pair_div(t8, t4)), 1.0))), pair_of(sigma)));
+    }
+#endif
 }
 
 void lossforge_aft_normal_left_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
     const double constants[] = {sigma};
+#else
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -353,37 +535,67 @@ void lossforge_aft_normal_left_gradient_f64(size_t n, const double *y, const dou
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double sigma = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
+    const pair c0 = {constants[1], constants[2]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = (log_v(y_i) - f_i) / sigma;
-        const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
-        const int t2 = (t1 < 0.0);
-        const double t3 = fabs(t1);
-        const double t4 = minimum(1.2676506002282294e+30, t3);
-        const double t5 = (t4 - 4.0) / (4.0 + t4);
-        const double t6 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t5 / 1.25e+29) * t5 - 3.6291570418843135e-08) * t5 - 1.3470044747078458e-07) * t5) * t5) * t5 - 1.7801125236838621e-06) * t5 - 1.1236017736040415e-06) * t5) * t5 - 1.460119195672493e-06) * t5 - 3.179754982440019e-05) * t5) * t5) * t5 - 0.000150332811085615) * t5 - 0.0002893128318825679) * t5) * t5) * t5 - 0.0024857923897225673) * t5 - 0.00037358712267111387) * t5) * t5 - 0.004488589746531045) * t5 - 0.02080045431427855) * t5) * t5) * t5 - 0.1382244914787328) * t5) * t5) * t5 - 1.1822045015192792) * t5) / (4.0 + t3);
-        const double t7 = t6 + t3;
-        const double t8 = minimum(64.0, t3);
-        const double t9 = rint(16.0 * t8);
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
+        const int t2 = (pair_value(t1) < 0.0);
+        const pair t3 = pair_abs(t1);
+        const pair t4 = pair_min(pair_of(1.2676506002282294e+30), t3);
+        const pair t5 = pair_div(pair_add_d(t4, -4.0), pair_add_d(t4, 4.0));
+        const pair t6 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul_d(t5, (0.03370366765367635 + pair_value(pair_mul_d(t5, (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t5) / 1.25e+29) * pair_value(t5) - 3.6291570418843135e-08) * pair_value(t5) - 1.3470044747078458e-07) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 1.7801125236838621e-06) * pair_value(t5) - 1.1236017736040415e-06) * pair_value(t5)) * pair_value(t5) - 1.460119195672493e-06) * pair_value(t5) - 3.179754982440019e-05) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.000150332811085615) * pair_value(t5) - 0.0002893128318825679) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.0024857923897225673) * pair_value(t5) - 0.00037358712267111387) * pair_value(t5)) * pair_value(t5) - 0.004488589746531045) * pair_value(t5) - 0.02080045431427855) * pair_value(t5)))))), -0.1382244914787328), t5), 0.06751792792276208), t5)), t5), (pair){1.1822045015192792, -4.8421856547996864e-17}), t5)), pair_add_d(t3, 4.0));
+        const pair t7 = pair_add(t6, t3);
+        const pair t8 = pair_min(pair_of(64.0), t3);
+        const double t9 = rint(pair_value(pair_scale(t8, 16.0)));
         const double t10 = 0.0625 * t9;
-        const double t11 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t10 - t8) * (t10 + t8)) * exp_v(-(0.001953125 * t9 * t9)));
-        const double t12 = (t2 ? t7 : t11 / (1.0 - t11 / t7));
-        hessian[row] = ((t0 < -1.2676506002282294e+30) ? 1.0 : t12 * (t2 ? t6 : t12 + t1)) / c0;
+        const pair t11 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t8), t10), 0.5), pair_add_d(t8, t10))), pair_exp(pair_neg(pair_prod((0.001953125 * t9), t9)))), (0.5 * sqrt(0.6366197723675814)));
+        const pair t12 = pair_if(t2, t7, pair_div(t11, pair_add_d(pair_neg(pair_div(t11, t7)), 1.0)));
+        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t12, pair_if(t2, t6, pair_add(t12, t1)))), c0));
     }
+#else
+    const double sigma = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
+        const int t2 = (pair_value(t1) < 0.0);
+        const pair t3 = pair_abs(t1);
+        const pair t4 = pair_min(pair_of(1.2676506002282294e+30), t3);
+        const pair t5 = pair_div(pair_add_d(t4, -4.0), pair_add_d(t4, 4.0));
+        const pair t6 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t5), (pair){1.25e+29, -2485578104832.0})), t5), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t5), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t5)), t5)), t5), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t5), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t5)), t5), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t5), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t5)), t5)), t5), (pair){0.000150332811085615, -8.248471580667563e-21}), t5), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t5)), t5)), t5), (pair){0.0024857923897225673, 7.642672065521043e-20}), t5), (pair){0.00037358712267111387, 2.050925506802734e-21}), t5)), t5), (pair){0.004488589746531045, 3.4007948926488687e-19}), t5), (pair){0.02080045431427855, -2.995941427604068e-19}), t5)), t5)), t5), (pair){0.1382244914787328, 3.10561715558205e-18}), t5)), t5)), t5), (pair){1.1822045015192792, -4.8421856547996864e-17}), t5)), pair_add_d(t3, 4.0));
+        const pair t7 = pair_add(t6, t3);
+        const pair t8 = pair_min(pair_of(64.0), t3);
+        const double t9 = rint(pair_value(pair_scale(t8, 16.0)));
+        const double t10 = 0.0625 * t9;
+        const pair t11 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t8), t10), 0.5), pair_add_d(t8, t10))), pair_exp(pair_neg(pair_prod((0.001953125 * t9), t9)))));
+        const pair t12 = pair_if(t2, t7, pair_div(t11, pair_add_d(pair_neg(pair_div(t11, t7)), 1.0)));
+        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t12, pair_if(t2, t6, pair_add(t12, t1)))), c0));
+    }
+#endif
 }
 
 void lossforge_aft_normal_left_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const double c0 = sigma * sigma;
-    const double constants[] = {sigma, c0};
+    const pair c0 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, c0.hi, c0.lo};
+#else
+    const double sigma = parameters[0];
+    const pair c0 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -398,35 +610,62 @@ void lossforge_aft_normal_left_hessian_f64(size_t n, const double *y, const doub
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double sigma = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = (log_v(y_i) - f_i) / sigma;
-        const int t1 = (t0 < 0.0);
-        const double t2 = fabs(t0);
-        const double t3 = minimum(1.2676506002282294e+30, t2);
-        const double t4 = (t3 - 4.0) / (4.0 + t3);
-        const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
-        const double t6 = minimum(64.0, t2);
-        const double t7 = rint(16.0 * t6);
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const int t1 = (pair_value(t0) < 0.0);
+        const pair t2 = pair_abs(t0);
+        const pair t3 = pair_min(pair_of(1.2676506002282294e+30), t2);
+        const pair t4 = pair_div(pair_add_d(t3, -4.0), pair_add_d(t3, 4.0));
+        const pair t5 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t4, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t4) / 1.25e+29) * pair_value(t4) - 3.6291570418843135e-08) * pair_value(t4) - 1.3470044747078458e-07) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 1.7801125236838621e-06) * pair_value(t4) - 1.1236017736040415e-06) * pair_value(t4)) * pair_value(t4) - 1.460119195672493e-06) * pair_value(t4) - 3.179754982440019e-05) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.000150332811085615) * pair_value(t4) - 0.0002893128318825679) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.0024857923897225673) * pair_value(t4) - 0.00037358712267111387) * pair_value(t4)) * pair_value(t4) - 0.004488589746531045) * pair_value(t4) - 0.02080045431427855) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.1382244914787328) * pair_value(t4)))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_add_d(t2, 4.0)), t2);
+        const pair t6 = pair_min(pair_of(64.0), t2);
+        const double t7 = rint(pair_value(pair_scale(t6, 16.0)));
         const double t8 = 0.0625 * t7;
-        const double t9 = 0.5 * sqrt(0.6366197723675814) * (exp_v(0.5 * (t8 - t6) * (t8 + t6)) * exp_v(-(0.001953125 * t7 * t7)));
-        const double t10 = t9 / t5;
-        loss[row] = -(t1 ? -log_v(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_v(-t10));
-        gradient[row] = (t1 ? t5 : t9 / (1.0 - t10)) / sigma;
+        const pair t9 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t6), t8), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))), (0.5 * sqrt(0.6366197723675814)));
+        const pair t10 = pair_div(t9, t5);
+        loss[row] = -(t1 ? -log_fast(2.5066282746310007 * pair_value(t5)) - pair_value(pair_scale(t0, 0.5)) * pair_value(t0) : log1p_fast(pair_value(pair_neg(t10))));
+        gradient[row] = pair_value(pair_if(t1, t5, pair_div(t9, pair_of((1.0 - pair_value(t10)))))) / sigma;
     }
+#else
+    const double sigma = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const int t1 = (pair_value(t0) < 0.0);
+        const pair t2 = pair_abs(t0);
+        const pair t3 = pair_min(pair_of(1.2676506002282294e+30), t2);
+        const pair t4 = pair_div(pair_add_d(t3, -4.0), pair_add_d(t3, 4.0));
+        const pair t5 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t4), (pair){1.25e+29, -2485578104832.0})), t4), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t4), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t4)), t4)), t4), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t4), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t4)), t4), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t4), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t4)), t4)), t4), (pair){0.000150332811085615, -8.248471580667563e-21}), t4), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t4)), t4)), t4), (pair){0.0024857923897225673, 7.642672065521043e-20}), t4), (pair){0.00037358712267111387, 2.050925506802734e-21}), t4)), t4), (pair){0.004488589746531045, 3.4007948926488687e-19}), t4), (pair){0.02080045431427855, -2.995941427604068e-19}), t4)), t4)), t4), (pair){0.1382244914787328, 3.10561715558205e-18}), t4)), t4)), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_add_d(t2, 4.0)), t2);
+        const pair t6 = pair_min(pair_of(64.0), t2);
+        const double t7 = rint(pair_value(pair_scale(t6, 16.0)));
+        const double t8 = 0.0625 * t7;
+        const pair t9 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t6), t8), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))));
+        const pair t10 = pair_div(t9, t5);
+        loss[row] = pair_value(pair_neg(pair_if(t1, pair_sub(pair_neg(pair_log(pair_mul_d(t5, 2.5066282746310007))), pair_mul(pair_scale(t0, 0.5), t0)), pair_log1p(pair_neg(t10)))));
+        gradient[row] = pair_value(pair_div(pair_if(t1, t5, pair_div(t9, pair_add_d(pair_neg(t10), 1.0))), pair_of(sigma)));
+    }
+#endif
 }
 
 void lossforge_aft_normal_left_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
     const double constants[] = {sigma};
+#else
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -441,48 +680,88 @@ void lossforge_aft_normal_left_loss_gradient_f64(size_t n, const double *y, cons
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double sigma = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
+    const pair c0 = {constants[1], constants[2]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = (log_v(y_i) - f_i) / sigma;
-        const double t1 = fabs(t0);
-        const double t2 = minimum(1.2676506002282294e+30, t1);
-        const double t3 = (t2 - 4.0) / (4.0 + t2);
-        const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
+        const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
+        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t3, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.1382244914787328) * pair_value(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
         const double t5 = 0.5 * sqrt(0.6366197723675814);
-        const double t6 = minimum(64.0, t1);
-        const double t7 = rint(16.0 * t6);
+        const pair t6 = pair_min(pair_of(64.0), t1);
+        const double t7 = rint(pair_value(pair_scale(t6, 16.0)));
         const double t8 = 0.0625 * t7;
-        const double t9 = t5 * (exp_v(0.5 * (t8 - t6) * (t8 + t6)) * exp_v(-(0.001953125 * t7 * t7)));
-        const double t10 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
-        const int t11 = (t10 < 0.0);
-        const double t12 = fabs(t10);
-        const double t13 = minimum(1.2676506002282294e+30, t12);
-        const double t14 = (t13 - 4.0) / (4.0 + t13);
-        const double t15 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t14 / 1.25e+29) * t14 - 3.6291570418843135e-08) * t14 - 1.3470044747078458e-07) * t14) * t14) * t14 - 1.7801125236838621e-06) * t14 - 1.1236017736040415e-06) * t14) * t14 - 1.460119195672493e-06) * t14 - 3.179754982440019e-05) * t14) * t14) * t14 - 0.000150332811085615) * t14 - 0.0002893128318825679) * t14) * t14) * t14 - 0.0024857923897225673) * t14 - 0.00037358712267111387) * t14) * t14 - 0.004488589746531045) * t14 - 0.02080045431427855) * t14) * t14) * t14 - 0.1382244914787328) * t14) * t14) * t14 - 1.1822045015192792) * t14) / (4.0 + t12);
-        const double t16 = t15 + t12;
-        const double t17 = minimum(64.0, t12);
-        const double t18 = rint(16.0 * t17);
+        const pair t9 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t6), t8), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))), t5);
+        const pair t10 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
+        const int t11 = (pair_value(t10) < 0.0);
+        const pair t12 = pair_abs(t10);
+        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t12);
+        const pair t14 = pair_div(pair_add_d(t13, -4.0), pair_add_d(t13, 4.0));
+        const pair t15 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul_d(t14, (0.03370366765367635 + pair_value(pair_mul_d(t14, (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t14) / 1.25e+29) * pair_value(t14) - 3.6291570418843135e-08) * pair_value(t14) - 1.3470044747078458e-07) * pair_value(t14)) * pair_value(t14)) * pair_value(t14) - 1.7801125236838621e-06) * pair_value(t14) - 1.1236017736040415e-06) * pair_value(t14)) * pair_value(t14) - 1.460119195672493e-06) * pair_value(t14) - 3.179754982440019e-05) * pair_value(t14)) * pair_value(t14)) * pair_value(t14) - 0.000150332811085615) * pair_value(t14) - 0.0002893128318825679) * pair_value(t14)) * pair_value(t14)) * pair_value(t14) - 0.0024857923897225673) * pair_value(t14) - 0.00037358712267111387) * pair_value(t14)) * pair_value(t14) - 0.004488589746531045) * pair_value(t14) - 0.02080045431427855) * pair_value(t14)))))), -0.1382244914787328), t14), 0.06751792792276208), t14)), t14), (pair){1.1822045015192792, -4.8421856547996864e-17}), t14)), pair_add_d(t12, 4.0));
+        const pair t16 = pair_add(t15, t12);
+        const pair t17 = pair_min(pair_of(64.0), t12);
+        const double t18 = rint(pair_value(pair_scale(t17, 16.0)));
         const double t19 = 0.0625 * t18;
-        const double t20 = t5 * (exp_v(0.5 * (t19 - t17) * (t19 + t17)) * exp_v(-(0.001953125 * t18 * t18)));
-        const double t21 = (t11 ? t16 : t20 / (1.0 - t20 / t16));
-        gradient[row] = ((t0 < 0.0) ? t4 : t9 / (1.0 - t9 / t4)) / sigma;
-        hessian[row] = ((t0 < -1.2676506002282294e+30) ? 1.0 : t21 * (t11 ? t15 : t21 + t10)) / c0;
+        const pair t20 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t17), t19), 0.5), pair_add_d(t17, t19))), pair_exp(pair_neg(pair_prod((0.001953125 * t18), t18)))), t5);
+        const pair t21 = pair_if(t11, t16, pair_div(t20, pair_add_d(pair_neg(pair_div(t20, t16)), 1.0)));
+        gradient[row] = pair_value(pair_if((pair_value(t0) < 0.0), t4, pair_div(t9, pair_of((1.0 - pair_value(pair_div(t9, t4))))))) / sigma;
+        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t21, pair_if(t11, t15, pair_add(t21, t10)))), c0));
     }
+#else
+    const double sigma = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
+        const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
+        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0})), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t3)), t3)), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t3)), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t3)), t3)), t3), (pair){0.000150332811085615, -8.248471580667563e-21}), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t3)), t3)), t3), (pair){0.0024857923897225673, 7.642672065521043e-20}), t3), (pair){0.00037358712267111387, 2.050925506802734e-21}), t3)), t3), (pair){0.004488589746531045, 3.4007948926488687e-19}), t3), (pair){0.02080045431427855, -2.995941427604068e-19}), t3)), t3)), t3), (pair){0.1382244914787328, 3.10561715558205e-18}), t3)), t3)), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
+        const pair t5 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
+        const pair t6 = pair_min(pair_of(64.0), t1);
+        const double t7 = rint(pair_value(pair_scale(t6, 16.0)));
+        const double t8 = 0.0625 * t7;
+        const pair t9 = pair_mul(t5, pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t6), t8), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))));
+        const pair t10 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
+        const int t11 = (pair_value(t10) < 0.0);
+        const pair t12 = pair_abs(t10);
+        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t12);
+        const pair t14 = pair_div(pair_add_d(t13, -4.0), pair_add_d(t13, 4.0));
+        const pair t15 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t14), (pair){1.25e+29, -2485578104832.0})), t14), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t14), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t14)), t14)), t14), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t14), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t14)), t14), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t14), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t14)), t14)), t14), (pair){0.000150332811085615, -8.248471580667563e-21}), t14), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t14)), t14)), t14), (pair){0.0024857923897225673, 7.642672065521043e-20}), t14), (pair){0.00037358712267111387, 2.050925506802734e-21}), t14)), t14), (pair){0.004488589746531045, 3.4007948926488687e-19}), t14), (pair){0.02080045431427855, -2.995941427604068e-19}), t14)), t14)), t14), (pair){0.1382244914787328, 3.10561715558205e-18}), t14)), t14)), t14), (pair){1.1822045015192792, -4.8421856547996864e-17}), t14)), pair_add_d(t12, 4.0));
+        const pair t16 = pair_add(t15, t12);
+        const pair t17 = pair_min(pair_of(64.0), t12);
+        const double t18 = rint(pair_value(pair_scale(t17, 16.0)));
+        const double t19 = 0.0625 * t18;
+        const pair t20 = pair_mul(t5, pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t17), t19), 0.5), pair_add_d(t17, t19))), pair_exp(pair_neg(pair_prod((0.001953125 * t18), t18)))));
+        const pair t21 = pair_if(t11, t16, pair_div(t20, pair_add_d(pair_neg(pair_div(t20, t16)), 1.0)));
+        gradient[row] = pair_value(pair_div(pair_if((pair_value(t0) < 0.0), t4, pair_div(t9, pair_add_d(pair_neg(pair_div(t9, t4)), 1.0))), pair_of(sigma)));
+        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t21, pair_if(t11, t15, pair_add(t21, t10)))), c0));
+    }
+#endif
 }
 
 void lossforge_aft_normal_left_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const double c0 = sigma * sigma;
-    const double constants[] = {sigma, c0};
+    const pair c0 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, c0.hi, c0.lo};
+#else
+    const double sigma = parameters[0];
+    const pair c0 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -497,52 +776,95 @@ void lossforge_aft_normal_left_gradient_hessian_f64(size_t n, const double *y, c
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double sigma = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
+    const pair c0 = {constants[1], constants[2]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = (log_v(y_i) - f_i) / sigma;
-        const int t1 = (t0 < 0.0);
-        const double t2 = fabs(t0);
-        const double t3 = minimum(1.2676506002282294e+30, t2);
-        const double t4 = (t3 - 4.0) / (4.0 + t3);
-        const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const int t1 = (pair_value(t0) < 0.0);
+        const pair t2 = pair_abs(t0);
+        const pair t3 = pair_min(pair_of(1.2676506002282294e+30), t2);
+        const pair t4 = pair_div(pair_add_d(t3, -4.0), pair_add_d(t3, 4.0));
+        const pair t5 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t4, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t4) / 1.25e+29) * pair_value(t4) - 3.6291570418843135e-08) * pair_value(t4) - 1.3470044747078458e-07) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 1.7801125236838621e-06) * pair_value(t4) - 1.1236017736040415e-06) * pair_value(t4)) * pair_value(t4) - 1.460119195672493e-06) * pair_value(t4) - 3.179754982440019e-05) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.000150332811085615) * pair_value(t4) - 0.0002893128318825679) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.0024857923897225673) * pair_value(t4) - 0.00037358712267111387) * pair_value(t4)) * pair_value(t4) - 0.004488589746531045) * pair_value(t4) - 0.02080045431427855) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.1382244914787328) * pair_value(t4)))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_add_d(t2, 4.0)), t2);
         const double t6 = 0.5 * sqrt(0.6366197723675814);
-        const double t7 = minimum(64.0, t2);
-        const double t8 = rint(16.0 * t7);
+        const pair t7 = pair_min(pair_of(64.0), t2);
+        const double t8 = rint(pair_value(pair_scale(t7, 16.0)));
         const double t9 = 0.0625 * t8;
-        const double t10 = t6 * (exp_v(0.5 * (t9 - t7) * (t9 + t7)) * exp_v(-(0.001953125 * t8 * t8)));
-        const double t11 = t10 / t5;
-        const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
-        const int t13 = (t12 < 0.0);
-        const double t14 = fabs(t12);
-        const double t15 = minimum(1.2676506002282294e+30, t14);
-        const double t16 = (t15 - 4.0) / (4.0 + t15);
-        const double t17 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t16 / 1.25e+29) * t16 - 3.6291570418843135e-08) * t16 - 1.3470044747078458e-07) * t16) * t16) * t16 - 1.7801125236838621e-06) * t16 - 1.1236017736040415e-06) * t16) * t16 - 1.460119195672493e-06) * t16 - 3.179754982440019e-05) * t16) * t16) * t16 - 0.000150332811085615) * t16 - 0.0002893128318825679) * t16) * t16) * t16 - 0.0024857923897225673) * t16 - 0.00037358712267111387) * t16) * t16 - 0.004488589746531045) * t16 - 0.02080045431427855) * t16) * t16) * t16 - 0.1382244914787328) * t16) * t16) * t16 - 1.1822045015192792) * t16) / (4.0 + t14);
-        const double t18 = t17 + t14;
-        const double t19 = minimum(64.0, t14);
-        const double t20 = rint(16.0 * t19);
+        const pair t10 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t7), t9), 0.5), pair_add_d(t7, t9))), pair_exp(pair_neg(pair_prod((0.001953125 * t8), t8)))), t6);
+        const pair t11 = pair_div(t10, t5);
+        const pair t12 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
+        const int t13 = (pair_value(t12) < 0.0);
+        const pair t14 = pair_abs(t12);
+        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t14);
+        const pair t16 = pair_div(pair_add_d(t15, -4.0), pair_add_d(t15, 4.0));
+        const pair t17 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul_d(t16, (0.03370366765367635 + pair_value(pair_mul_d(t16, (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t16) / 1.25e+29) * pair_value(t16) - 3.6291570418843135e-08) * pair_value(t16) - 1.3470044747078458e-07) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 1.7801125236838621e-06) * pair_value(t16) - 1.1236017736040415e-06) * pair_value(t16)) * pair_value(t16) - 1.460119195672493e-06) * pair_value(t16) - 3.179754982440019e-05) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.000150332811085615) * pair_value(t16) - 0.0002893128318825679) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.0024857923897225673) * pair_value(t16) - 0.00037358712267111387) * pair_value(t16)) * pair_value(t16) - 0.004488589746531045) * pair_value(t16) - 0.02080045431427855) * pair_value(t16)))))), -0.1382244914787328), t16), 0.06751792792276208), t16)), t16), (pair){1.1822045015192792, -4.8421856547996864e-17}), t16)), pair_add_d(t14, 4.0));
+        const pair t18 = pair_add(t17, t14);
+        const pair t19 = pair_min(pair_of(64.0), t14);
+        const double t20 = rint(pair_value(pair_scale(t19, 16.0)));
         const double t21 = 0.0625 * t20;
-        const double t22 = t6 * (exp_v(0.5 * (t21 - t19) * (t21 + t19)) * exp_v(-(0.001953125 * t20 * t20)));
-        const double t23 = (t13 ? t18 : t22 / (1.0 - t22 / t18));
-        loss[row] = -(t1 ? -log_v(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_v(-t11));
-        gradient[row] = (t1 ? t5 : t10 / (1.0 - t11)) / sigma;
-        hessian[row] = ((t0 < -1.2676506002282294e+30) ? 1.0 : t23 * (t13 ? t17 : t23 + t12)) / c0;
+        const pair t22 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t19), t21), 0.5), pair_add_d(t19, t21))), pair_exp(pair_neg(pair_prod((0.001953125 * t20), t20)))), t6);
+        const pair t23 = pair_if(t13, t18, pair_div(t22, pair_add_d(pair_neg(pair_div(t22, t18)), 1.0)));
+        loss[row] = -(t1 ? -log_fast(2.5066282746310007 * pair_value(t5)) - pair_value(pair_scale(t0, 0.5)) * pair_value(t0) : log1p_fast(pair_value(pair_neg(t11))));
+        gradient[row] = pair_value(pair_if(t1, t5, pair_div(t10, pair_of((1.0 - pair_value(t11)))))) / sigma;
+        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_add(t23, t12)))), c0));
     }
+#else
+    const double sigma = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const int t1 = (pair_value(t0) < 0.0);
+        const pair t2 = pair_abs(t0);
+        const pair t3 = pair_min(pair_of(1.2676506002282294e+30), t2);
+        const pair t4 = pair_div(pair_add_d(t3, -4.0), pair_add_d(t3, 4.0));
+        const pair t5 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t4), (pair){1.25e+29, -2485578104832.0})), t4), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t4), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t4)), t4)), t4), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t4), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t4)), t4), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t4), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t4)), t4)), t4), (pair){0.000150332811085615, -8.248471580667563e-21}), t4), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t4)), t4)), t4), (pair){0.0024857923897225673, 7.642672065521043e-20}), t4), (pair){0.00037358712267111387, 2.050925506802734e-21}), t4)), t4), (pair){0.004488589746531045, 3.4007948926488687e-19}), t4), (pair){0.02080045431427855, -2.995941427604068e-19}), t4)), t4)), t4), (pair){0.1382244914787328, 3.10561715558205e-18}), t4)), t4)), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_add_d(t2, 4.0)), t2);
+        const pair t6 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
+        const pair t7 = pair_min(pair_of(64.0), t2);
+        const double t8 = rint(pair_value(pair_scale(t7, 16.0)));
+        const double t9 = 0.0625 * t8;
+        const pair t10 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t7), t9), 0.5), pair_add_d(t7, t9))), pair_exp(pair_neg(pair_prod((0.001953125 * t8), t8)))));
+        const pair t11 = pair_div(t10, t5);
+        const pair t12 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
+        const int t13 = (pair_value(t12) < 0.0);
+        const pair t14 = pair_abs(t12);
+        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t14);
+        const pair t16 = pair_div(pair_add_d(t15, -4.0), pair_add_d(t15, 4.0));
+        const pair t17 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t16), (pair){1.25e+29, -2485578104832.0})), t16), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t16), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t16)), t16)), t16), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t16), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t16)), t16), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t16), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t16)), t16)), t16), (pair){0.000150332811085615, -8.248471580667563e-21}), t16), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t16)), t16)), t16), (pair){0.0024857923897225673, 7.642672065521043e-20}), t16), (pair){0.00037358712267111387, 2.050925506802734e-21}), t16)), t16), (pair){0.004488589746531045, 3.4007948926488687e-19}), t16), (pair){0.02080045431427855, -2.995941427604068e-19}), t16)), t16)), t16), (pair){0.1382244914787328, 3.10561715558205e-18}), t16)), t16)), t16), (pair){1.1822045015192792, -4.8421856547996864e-17}), t16)), pair_add_d(t14, 4.0));
+        const pair t18 = pair_add(t17, t14);
+        const pair t19 = pair_min(pair_of(64.0), t14);
+        const double t20 = rint(pair_value(pair_scale(t19, 16.0)));
+        const double t21 = 0.0625 * t20;
+        const pair t22 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t19), t21), 0.5), pair_add_d(t19, t21))), pair_exp(pair_neg(pair_prod((0.001953125 * t20), t20)))));
+        const pair t23 = pair_if(t13, t18, pair_div(t22, pair_add_d(pair_neg(pair_div(t22, t18)), 1.0)));
+        loss[row] = pair_value(pair_neg(pair_if(t1, pair_sub(pair_neg(pair_log(pair_mul_d(t5, 2.5066282746310007))), pair_mul(pair_scale(t0, 0.5), t0)), pair_log1p(pair_neg(t11)))));
+        gradient[row] = pair_value(pair_div(pair_if(t1, t5, pair_div(t10, pair_add_d(pair_neg(t11), 1.0))), pair_of(sigma)));
+        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_add(t23, t12)))), c0));
+    }
+#endif
 }
 
 void lossforge_aft_normal_left_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const double c0 = sigma * sigma;
-    const double constants[] = {sigma, c0};
+    const pair c0 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, c0.hi, c0.lo};
+#else
+    const double sigma = parameters[0];
+    const pair c0 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -558,10 +880,10 @@ void lossforge_aft_normal_left_loss_gradient_hessian_f64(size_t n, const double 
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -590,32 +912,32 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float sigma = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+    const double sigma = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = (log_vf(y_i) - f_i) / sigma;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.2676506e+30f, t1);
-        const float t3 = (t2 - 4.0f) / (4.0f + t2);
-        const float t4 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t3 / 1.25e+29f) * t3 - 3.629157e-08f) * t3 - 1.3470044e-07f) * t3) * t3) * t3 - 1.7801125e-06f) * t3 - 1.1236018e-06f) * t3) * t3 - 1.4601192e-06f) * t3 - 3.179755e-05f) * t3) * t3) * t3 - 0.00015033281f) * t3 - 0.00028931283f) * t3) * t3) * t3 - 0.0024857924f) * t3 - 0.00037358713f) * t3) * t3 - 0.0044885897f) * t3 - 0.020800455f) * t3) * t3) * t3 - 0.1382245f) * t3) * t3) * t3 - 1.1822045f) * t3) / (4.0f + t1) + t1;
-        const float t5 = minimumf(64.0f, t1);
-        const float t6 = rintf(16.0f * t5);
-        const float t7 = 0.0625f * t6;
-        loss[row] = -((t0 < 0.0f) ? -log_vf(2.5066283f * t4) - 0.5f * t0 * t0 : log1p_vf(-(0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t7 - t5) * (t7 + t5)) * exp_vf(-(0.001953125f * t6 * t6))) / t4)));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = pair_value(pair_add_d(pair_log(pair_of(y_i)), -f_i)) / sigma;
+        const double t1 = fabs(t0);
+        const double t2 = minimum(1.2676506002282294e+30, t1);
+        const double t3 = (t2 - 4.0) / (4.0 + t2);
+        const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
+        const double t5 = minimum(64.0, t1);
+        const double t6 = rint(16.0 * t5);
+        const double t7 = 0.0625 * t6;
+        loss[row] = (float)(-((t0 < 0.0) ? -log_fast(2.5066282746310007 * t4) - 0.5 * t0 * t0 : log1p_fast(-(0.5 * sqrt(0.6366197723675814) * (exp_fast(0.5 * (t7 - t5) * (t7 + t5)) * exp_fast(-(0.001953125 * t6 * t6))) / t4))));
     }
 }
 
 void lossforge_aft_normal_left_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float sigma = parameters[0];
-    const float constants[] = {sigma};
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -628,33 +950,33 @@ void lossforge_aft_normal_left_loss_f32(size_t n, const float *y, const float *f
     lossforge_aft_normal_left_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float sigma = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+    const double sigma = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = (log_vf(y_i) - f_i) / sigma;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.2676506e+30f, t1);
-        const float t3 = (t2 - 4.0f) / (4.0f + t2);
-        const float t4 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t3 / 1.25e+29f) * t3 - 3.629157e-08f) * t3 - 1.3470044e-07f) * t3) * t3) * t3 - 1.7801125e-06f) * t3 - 1.1236018e-06f) * t3) * t3 - 1.4601192e-06f) * t3 - 3.179755e-05f) * t3) * t3) * t3 - 0.00015033281f) * t3 - 0.00028931283f) * t3) * t3) * t3 - 0.0024857924f) * t3 - 0.00037358713f) * t3) * t3 - 0.0044885897f) * t3 - 0.020800455f) * t3) * t3) * t3 - 0.1382245f) * t3) * t3) * t3 - 1.1822045f) * t3) / (4.0f + t1) + t1;
-        const float t5 = minimumf(64.0f, t1);
-        const float t6 = rintf(16.0f * t5);
-        const float t7 = 0.0625f * t6;
-        const float t8 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t7 - t5) * (t7 + t5)) * exp_vf(-(0.001953125f * t6 * t6)));
-        gradient[row] = ((t0 < 0.0f) ? t4 : t8 / (1.0f - t8 / t4)) / sigma;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = pair_value(pair_add_d(pair_log(pair_of(y_i)), -f_i)) / sigma;
+        const double t1 = fabs(t0);
+        const double t2 = minimum(1.2676506002282294e+30, t1);
+        const double t3 = (t2 - 4.0) / (4.0 + t2);
+        const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
+        const double t5 = minimum(64.0, t1);
+        const double t6 = rint(16.0 * t5);
+        const double t7 = 0.0625 * t6;
+        const double t8 = 0.5 * sqrt(0.6366197723675814) * (exp_fast(0.5 * (t7 - t5) * (t7 + t5)) * exp_fast(-(0.001953125 * t6 * t6)));
+        gradient[row] = (float)(((t0 < 0.0) ? t4 : t8 / (1.0 - t8 / t4)) / sigma);
     }
 }
 
 void lossforge_aft_normal_left_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float sigma = parameters[0];
-    const float constants[] = {sigma};
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -667,39 +989,39 @@ void lossforge_aft_normal_left_gradient_f32(size_t n, const float *y, const floa
     lossforge_aft_normal_left_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float sigma = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+    const double sigma = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = (log_vf(y_i) - f_i) / sigma;
-        const float t1 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
-        const int t2 = (t1 < 0.0f);
-        const float t3 = fabsf(t1);
-        const float t4 = minimumf(1.2676506e+30f, t3);
-        const float t5 = (t4 - 4.0f) / (4.0f + t4);
-        const float t6 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t5 / 1.25e+29f) * t5 - 3.629157e-08f) * t5 - 1.3470044e-07f) * t5) * t5) * t5 - 1.7801125e-06f) * t5 - 1.1236018e-06f) * t5) * t5 - 1.4601192e-06f) * t5 - 3.179755e-05f) * t5) * t5) * t5 - 0.00015033281f) * t5 - 0.00028931283f) * t5) * t5) * t5 - 0.0024857924f) * t5 - 0.00037358713f) * t5) * t5 - 0.0044885897f) * t5 - 0.020800455f) * t5) * t5) * t5 - 0.1382245f) * t5) * t5) * t5 - 1.1822045f) * t5) / (4.0f + t3);
-        const float t7 = t6 + t3;
-        const float t8 = minimumf(64.0f, t3);
-        const float t9 = rintf(16.0f * t8);
-        const float t10 = 0.0625f * t9;
-        const float t11 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t10 - t8) * (t10 + t8)) * exp_vf(-(0.001953125f * t9 * t9)));
-        const float t12 = (t2 ? t7 : t11 / (1.0f - t11 / t7));
-        hessian[row] = ((t0 < -1.2676506e+30f) ? 1.0f : t12 * (t2 ? t6 : t12 + t1)) / c0;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = pair_value(pair_add_d(pair_log(pair_of(y_i)), -f_i)) / sigma;
+        const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
+        const int t2 = (t1 < 0.0);
+        const double t3 = fabs(t1);
+        const double t4 = minimum(1.2676506002282294e+30, t3);
+        const double t5 = (t4 - 4.0) / (4.0 + t4);
+        const double t6 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t5 / 1.25e+29) * t5 - 3.6291570418843135e-08) * t5 - 1.3470044747078458e-07) * t5) * t5) * t5 - 1.7801125236838621e-06) * t5 - 1.1236017736040415e-06) * t5) * t5 - 1.460119195672493e-06) * t5 - 3.179754982440019e-05) * t5) * t5) * t5 - 0.000150332811085615) * t5 - 0.0002893128318825679) * t5) * t5) * t5 - 0.0024857923897225673) * t5 - 0.00037358712267111387) * t5) * t5 - 0.004488589746531045) * t5 - 0.02080045431427855) * t5) * t5) * t5 - 0.1382244914787328) * t5) * t5) * t5 - 1.1822045015192792) * t5) / (4.0 + t3);
+        const double t7 = t6 + t3;
+        const double t8 = minimum(64.0, t3);
+        const double t9 = rint(16.0 * t8);
+        const double t10 = 0.0625 * t9;
+        const double t11 = 0.5 * sqrt(0.6366197723675814) * (exp_fast(0.5 * (t10 - t8) * (t10 + t8)) * exp_fast(-(0.001953125 * t9 * t9)));
+        const double t12 = (t2 ? t7 : t11 / (1.0 - t11 / t7));
+        hessian[row] = (float)(((t0 < -1.2676506002282294e+30) ? 1.0 : t12 * (t2 ? t6 : t12 + t1)) / c0);
     }
 }
 
 void lossforge_aft_normal_left_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float sigma = parameters[0];
-    const float c0 = sigma * sigma;
-    const float constants[] = {sigma, c0};
+    const double sigma = parameters[0];
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -712,37 +1034,37 @@ void lossforge_aft_normal_left_hessian_f32(size_t n, const float *y, const float
     lossforge_aft_normal_left_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float sigma = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double sigma = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = (log_vf(y_i) - f_i) / sigma;
-        const int t1 = (t0 < 0.0f);
-        const float t2 = fabsf(t0);
-        const float t3 = minimumf(1.2676506e+30f, t2);
-        const float t4 = (t3 - 4.0f) / (4.0f + t3);
-        const float t5 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t4 / 1.25e+29f) * t4 - 3.629157e-08f) * t4 - 1.3470044e-07f) * t4) * t4) * t4 - 1.7801125e-06f) * t4 - 1.1236018e-06f) * t4) * t4 - 1.4601192e-06f) * t4 - 3.179755e-05f) * t4) * t4) * t4 - 0.00015033281f) * t4 - 0.00028931283f) * t4) * t4) * t4 - 0.0024857924f) * t4 - 0.00037358713f) * t4) * t4 - 0.0044885897f) * t4 - 0.020800455f) * t4) * t4) * t4 - 0.1382245f) * t4) * t4) * t4 - 1.1822045f) * t4) / (4.0f + t2) + t2;
-        const float t6 = minimumf(64.0f, t2);
-        const float t7 = rintf(16.0f * t6);
-        const float t8 = 0.0625f * t7;
-        const float t9 = 0.5f * sqrtf(0.63661975f) * (exp_vf(0.5f * (t8 - t6) * (t8 + t6)) * exp_vf(-(0.001953125f * t7 * t7)));
-        const float t10 = t9 / t5;
-        loss[row] = -(t1 ? -log_vf(2.5066283f * t5) - 0.5f * t0 * t0 : log1p_vf(-t10));
-        gradient[row] = (t1 ? t5 : t9 / (1.0f - t10)) / sigma;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = pair_value(pair_add_d(pair_log(pair_of(y_i)), -f_i)) / sigma;
+        const int t1 = (t0 < 0.0);
+        const double t2 = fabs(t0);
+        const double t3 = minimum(1.2676506002282294e+30, t2);
+        const double t4 = (t3 - 4.0) / (4.0 + t3);
+        const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
+        const double t6 = minimum(64.0, t2);
+        const double t7 = rint(16.0 * t6);
+        const double t8 = 0.0625 * t7;
+        const double t9 = 0.5 * sqrt(0.6366197723675814) * (exp_fast(0.5 * (t8 - t6) * (t8 + t6)) * exp_fast(-(0.001953125 * t7 * t7)));
+        const double t10 = t9 / t5;
+        loss[row] = (float)(-(t1 ? -log_fast(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_fast(-t10)));
+        gradient[row] = (float)((t1 ? t5 : t9 / (1.0 - t10)) / sigma);
     }
 }
 
 void lossforge_aft_normal_left_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float sigma = parameters[0];
-    const float constants[] = {sigma};
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -755,50 +1077,50 @@ void lossforge_aft_normal_left_loss_gradient_f32(size_t n, const float *y, const
     lossforge_aft_normal_left_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float sigma = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double sigma = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = (log_vf(y_i) - f_i) / sigma;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.2676506e+30f, t1);
-        const float t3 = (t2 - 4.0f) / (4.0f + t2);
-        const float t4 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t3 / 1.25e+29f) * t3 - 3.629157e-08f) * t3 - 1.3470044e-07f) * t3) * t3) * t3 - 1.7801125e-06f) * t3 - 1.1236018e-06f) * t3) * t3 - 1.4601192e-06f) * t3 - 3.179755e-05f) * t3) * t3) * t3 - 0.00015033281f) * t3 - 0.00028931283f) * t3) * t3) * t3 - 0.0024857924f) * t3 - 0.00037358713f) * t3) * t3 - 0.0044885897f) * t3 - 0.020800455f) * t3) * t3) * t3 - 0.1382245f) * t3) * t3) * t3 - 1.1822045f) * t3) / (4.0f + t1) + t1;
-        const float t5 = 0.5f * sqrtf(0.63661975f);
-        const float t6 = minimumf(64.0f, t1);
-        const float t7 = rintf(16.0f * t6);
-        const float t8 = 0.0625f * t7;
-        const float t9 = t5 * (exp_vf(0.5f * (t8 - t6) * (t8 + t6)) * exp_vf(-(0.001953125f * t7 * t7)));
-        const float t10 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
-        const int t11 = (t10 < 0.0f);
-        const float t12 = fabsf(t10);
-        const float t13 = minimumf(1.2676506e+30f, t12);
-        const float t14 = (t13 - 4.0f) / (4.0f + t13);
-        const float t15 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t14 / 1.25e+29f) * t14 - 3.629157e-08f) * t14 - 1.3470044e-07f) * t14) * t14) * t14 - 1.7801125e-06f) * t14 - 1.1236018e-06f) * t14) * t14 - 1.4601192e-06f) * t14 - 3.179755e-05f) * t14) * t14) * t14 - 0.00015033281f) * t14 - 0.00028931283f) * t14) * t14) * t14 - 0.0024857924f) * t14 - 0.00037358713f) * t14) * t14 - 0.0044885897f) * t14 - 0.020800455f) * t14) * t14) * t14 - 0.1382245f) * t14) * t14) * t14 - 1.1822045f) * t14) / (4.0f + t12);
-        const float t16 = t15 + t12;
-        const float t17 = minimumf(64.0f, t12);
-        const float t18 = rintf(16.0f * t17);
-        const float t19 = 0.0625f * t18;
-        const float t20 = t5 * (exp_vf(0.5f * (t19 - t17) * (t19 + t17)) * exp_vf(-(0.001953125f * t18 * t18)));
-        const float t21 = (t11 ? t16 : t20 / (1.0f - t20 / t16));
-        gradient[row] = ((t0 < 0.0f) ? t4 : t9 / (1.0f - t9 / t4)) / sigma;
-        hessian[row] = ((t0 < -1.2676506e+30f) ? 1.0f : t21 * (t11 ? t15 : t21 + t10)) / c0;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = pair_value(pair_add_d(pair_log(pair_of(y_i)), -f_i)) / sigma;
+        const double t1 = fabs(t0);
+        const double t2 = minimum(1.2676506002282294e+30, t1);
+        const double t3 = (t2 - 4.0) / (4.0 + t2);
+        const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
+        const double t5 = 0.5 * sqrt(0.6366197723675814);
+        const double t6 = minimum(64.0, t1);
+        const double t7 = rint(16.0 * t6);
+        const double t8 = 0.0625 * t7;
+        const double t9 = t5 * (exp_fast(0.5 * (t8 - t6) * (t8 + t6)) * exp_fast(-(0.001953125 * t7 * t7)));
+        const double t10 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
+        const int t11 = (t10 < 0.0);
+        const double t12 = fabs(t10);
+        const double t13 = minimum(1.2676506002282294e+30, t12);
+        const double t14 = (t13 - 4.0) / (4.0 + t13);
+        const double t15 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t14 / 1.25e+29) * t14 - 3.6291570418843135e-08) * t14 - 1.3470044747078458e-07) * t14) * t14) * t14 - 1.7801125236838621e-06) * t14 - 1.1236017736040415e-06) * t14) * t14 - 1.460119195672493e-06) * t14 - 3.179754982440019e-05) * t14) * t14) * t14 - 0.000150332811085615) * t14 - 0.0002893128318825679) * t14) * t14) * t14 - 0.0024857923897225673) * t14 - 0.00037358712267111387) * t14) * t14 - 0.004488589746531045) * t14 - 0.02080045431427855) * t14) * t14) * t14 - 0.1382244914787328) * t14) * t14) * t14 - 1.1822045015192792) * t14) / (4.0 + t12);
+        const double t16 = t15 + t12;
+        const double t17 = minimum(64.0, t12);
+        const double t18 = rint(16.0 * t17);
+        const double t19 = 0.0625 * t18;
+        const double t20 = t5 * (exp_fast(0.5 * (t19 - t17) * (t19 + t17)) * exp_fast(-(0.001953125 * t18 * t18)));
+        const double t21 = (t11 ? t16 : t20 / (1.0 - t20 / t16));
+        gradient[row] = (float)(((t0 < 0.0) ? t4 : t9 / (1.0 - t9 / t4)) / sigma);
+        hessian[row] = (float)(((t0 < -1.2676506002282294e+30) ? 1.0 : t21 * (t11 ? t15 : t21 + t10)) / c0);
     }
 }
 
 void lossforge_aft_normal_left_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float sigma = parameters[0];
-    const float c0 = sigma * sigma;
-    const float constants[] = {sigma, c0};
+    const double sigma = parameters[0];
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -811,54 +1133,54 @@ void lossforge_aft_normal_left_gradient_hessian_f32(size_t n, const float *y, co
     lossforge_aft_normal_left_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float sigma = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double sigma = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = (log_vf(y_i) - f_i) / sigma;
-        const int t1 = (t0 < 0.0f);
-        const float t2 = fabsf(t0);
-        const float t3 = minimumf(1.2676506e+30f, t2);
-        const float t4 = (t3 - 4.0f) / (4.0f + t3);
-        const float t5 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t4 / 1.25e+29f) * t4 - 3.629157e-08f) * t4 - 1.3470044e-07f) * t4) * t4) * t4 - 1.7801125e-06f) * t4 - 1.1236018e-06f) * t4) * t4 - 1.4601192e-06f) * t4 - 3.179755e-05f) * t4) * t4) * t4 - 0.00015033281f) * t4 - 0.00028931283f) * t4) * t4) * t4 - 0.0024857924f) * t4 - 0.00037358713f) * t4) * t4 - 0.0044885897f) * t4 - 0.020800455f) * t4) * t4) * t4 - 0.1382245f) * t4) * t4) * t4 - 1.1822045f) * t4) / (4.0f + t2) + t2;
-        const float t6 = 0.5f * sqrtf(0.63661975f);
-        const float t7 = minimumf(64.0f, t2);
-        const float t8 = rintf(16.0f * t7);
-        const float t9 = 0.0625f * t8;
-        const float t10 = t6 * (exp_vf(0.5f * (t9 - t7) * (t9 + t7)) * exp_vf(-(0.001953125f * t8 * t8)));
-        const float t11 = t10 / t5;
-        const float t12 = maximumf(-1.2676506e+30f, minimumf(64.0f, t0));
-        const int t13 = (t12 < 0.0f);
-        const float t14 = fabsf(t12);
-        const float t15 = minimumf(1.2676506e+30f, t14);
-        const float t16 = (t15 - 4.0f) / (4.0f + t15);
-        const float t17 = (1.8048571f + ((0.4019567f + (0.06751793f + ((0.033703666f + (0.031656526f + (((0.007961411f + (((0.000594862f + (0.00066549634f + (((0.000104939085f + (2.5601219e-05f + (((8.221885e-06f + (((5.588064e-07f + (3.043703e-07f + (((1.47164005e-08f + 2.7827432e+20f * t16 / 1.25e+29f) * t16 - 3.629157e-08f) * t16 - 1.3470044e-07f) * t16) * t16) * t16 - 1.7801125e-06f) * t16 - 1.1236018e-06f) * t16) * t16 - 1.4601192e-06f) * t16 - 3.179755e-05f) * t16) * t16) * t16 - 0.00015033281f) * t16 - 0.00028931283f) * t16) * t16) * t16 - 0.0024857924f) * t16 - 0.00037358713f) * t16) * t16 - 0.0044885897f) * t16 - 0.020800455f) * t16) * t16) * t16 - 0.1382245f) * t16) * t16) * t16 - 1.1822045f) * t16) / (4.0f + t14);
-        const float t18 = t17 + t14;
-        const float t19 = minimumf(64.0f, t14);
-        const float t20 = rintf(16.0f * t19);
-        const float t21 = 0.0625f * t20;
-        const float t22 = t6 * (exp_vf(0.5f * (t21 - t19) * (t21 + t19)) * exp_vf(-(0.001953125f * t20 * t20)));
-        const float t23 = (t13 ? t18 : t22 / (1.0f - t22 / t18));
-        loss[row] = -(t1 ? -log_vf(2.5066283f * t5) - 0.5f * t0 * t0 : log1p_vf(-t11));
-        gradient[row] = (t1 ? t5 : t10 / (1.0f - t11)) / sigma;
-        hessian[row] = ((t0 < -1.2676506e+30f) ? 1.0f : t23 * (t13 ? t17 : t23 + t12)) / c0;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = pair_value(pair_add_d(pair_log(pair_of(y_i)), -f_i)) / sigma;
+        const int t1 = (t0 < 0.0);
+        const double t2 = fabs(t0);
+        const double t3 = minimum(1.2676506002282294e+30, t2);
+        const double t4 = (t3 - 4.0) / (4.0 + t3);
+        const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
+        const double t6 = 0.5 * sqrt(0.6366197723675814);
+        const double t7 = minimum(64.0, t2);
+        const double t8 = rint(16.0 * t7);
+        const double t9 = 0.0625 * t8;
+        const double t10 = t6 * (exp_fast(0.5 * (t9 - t7) * (t9 + t7)) * exp_fast(-(0.001953125 * t8 * t8)));
+        const double t11 = t10 / t5;
+        const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
+        const int t13 = (t12 < 0.0);
+        const double t14 = fabs(t12);
+        const double t15 = minimum(1.2676506002282294e+30, t14);
+        const double t16 = (t15 - 4.0) / (4.0 + t15);
+        const double t17 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t16 / 1.25e+29) * t16 - 3.6291570418843135e-08) * t16 - 1.3470044747078458e-07) * t16) * t16) * t16 - 1.7801125236838621e-06) * t16 - 1.1236017736040415e-06) * t16) * t16 - 1.460119195672493e-06) * t16 - 3.179754982440019e-05) * t16) * t16) * t16 - 0.000150332811085615) * t16 - 0.0002893128318825679) * t16) * t16) * t16 - 0.0024857923897225673) * t16 - 0.00037358712267111387) * t16) * t16 - 0.004488589746531045) * t16 - 0.02080045431427855) * t16) * t16) * t16 - 0.1382244914787328) * t16) * t16) * t16 - 1.1822045015192792) * t16) / (4.0 + t14);
+        const double t18 = t17 + t14;
+        const double t19 = minimum(64.0, t14);
+        const double t20 = rint(16.0 * t19);
+        const double t21 = 0.0625 * t20;
+        const double t22 = t6 * (exp_fast(0.5 * (t21 - t19) * (t21 + t19)) * exp_fast(-(0.001953125 * t20 * t20)));
+        const double t23 = (t13 ? t18 : t22 / (1.0 - t22 / t18));
+        loss[row] = (float)(-(t1 ? -log_fast(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_fast(-t11)));
+        gradient[row] = (float)((t1 ? t5 : t10 / (1.0 - t11)) / sigma);
+        hessian[row] = (float)(((t0 < -1.2676506002282294e+30) ? 1.0 : t23 * (t13 ? t17 : t23 + t12)) / c0);
     }
 }
 
 void lossforge_aft_normal_left_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float sigma = parameters[0];
-    const float c0 = sigma * sigma;
-    const float constants[] = {sigma, c0};
+    const double sigma = parameters[0];
+    const double c0 = sigma * sigma;
+    const double constants[] = {sigma, c0};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

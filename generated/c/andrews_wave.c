@@ -23,6 +23,143 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
+/* From the widest format that there is; no vector code. */
+INLINE pair pair_sin(pair x)
+{
+    const long double y = sinl((long double)x.hi + (long double)pair_rest(x));
+    const pair made = {(double)y, (double)(y - (long double)(double)y)};
+    return made;
+}
+
+INLINE pair pair_cos(pair x)
+{
+    const long double y = cosl((long double)x.hi + (long double)pair_rest(x));
+    const pair made = {(double)y, (double)(y - (long double)(double)y)};
+    return made;
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -60,13 +197,14 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     const double c = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
     const double c2 = constants[3];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -75,15 +213,37 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = sin(0.5 * (r / c));
         loss[row] = ((r == r) ? ((fabs(r) <= c0) ? c1 * t0 * t0 : c2) : r);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const pair c1 = {constants[2], constants[3]};
+    const pair c2 = {constants[4], constants[5]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_sin(pair_scale(pair_quot(r, c), 0.5));
+        loss[row] = pair_value(pair_if((r == r), pair_if((fabs(r) <= c0), pair_mul(pair_mul(c1, t0), t0), c2), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_andrews_wave_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = 3.141592653589793 * c;
     const double c1 = c * (2.0 * c);
     const double c2 = 2.0 * (c * c);
     const double constants[] = {c, c0, c1, c2};
+#else
+    const double c = parameters[0];
+    const double c0 = 3.141592653589793 * c;
+    const pair c1 = pair_prod(c, (2.0 * c));
+    const pair c2 = pair_scale(pair_prod(c, c), 2.0);
+    const double constants[] = {c, c0, c1.hi, c1.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -98,11 +258,12 @@ void lossforge_andrews_wave_loss_f64(size_t n, const double *y, const double *f,
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -110,13 +271,30 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         gradient[row] = ((r == r) ? ((fabs(r) <= c0) ? c * sin(r / c) : 0.0) : r);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = pair_value(pair_if((r == r), pair_if((fabs(r) <= c0), pair_mul_d(pair_sin(pair_quot(r, c)), c), pair_of(0.0)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_andrews_wave_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = 3.141592653589793 * c;
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const double c0 = 3.141592653589793 * c;
+    const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -131,11 +309,12 @@ void lossforge_andrews_wave_gradient_f64(size_t n, const double *y, const double
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double t1 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double t1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -144,13 +323,31 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t0 = fabs(r);
         hessian[row] = ((r == r) ? ((t0 < t1) ? cos(r / c) : ((t1 < t0) ? 0.0 : -0.5)) : r);
     }
+#else
+    const double c = constants[0];
+    const double t1 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        hessian[row] = pair_value(pair_if((r == r), pair_if((t0 < t1), pair_cos(pair_quot(r, c)), pair_of(((t1 < t0) ? 0.0 : -0.5))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_andrews_wave_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double t1 = 3.141592653589793 * c;
     const double constants[] = {c, t1};
+#else
+    const double c = parameters[0];
+    const double t1 = 3.141592653589793 * c;
+    const double constants[] = {c, t1};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -165,14 +362,15 @@ void lossforge_andrews_wave_hessian_f64(size_t n, const double *y, const double 
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
-    const double c1 = constants[2];
-    const double c2 = constants[3];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -185,15 +383,41 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = (t0 ? (t1 ? c1 * t3 * t3 : c2) : r);
         gradient[row] = (t0 ? (t1 ? c * sin(t2) : 0.0) : r);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const pair c1 = {constants[2], constants[3]};
+    const pair c2 = {constants[4], constants[5]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t1 = (fabs(r) <= c0);
+        const pair t2 = pair_quot(r, c);
+        const pair t3 = pair_sin(pair_scale(t2, 0.5));
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul(pair_mul(c1, t3), t3), c2), pair_of(r)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul_d(pair_sin(t2), c), pair_of(0.0)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_andrews_wave_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = 3.141592653589793 * c;
     const double c1 = c * (2.0 * c);
     const double c2 = 2.0 * (c * c);
     const double constants[] = {c, c0, c1, c2};
+#else
+    const double c = parameters[0];
+    const double c0 = 3.141592653589793 * c;
+    const pair c1 = pair_prod(c, (2.0 * c));
+    const pair c2 = pair_scale(pair_prod(c, c), 2.0);
+    const double constants[] = {c, c0, c1.hi, c1.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -208,12 +432,13 @@ void lossforge_andrews_wave_loss_gradient_f64(size_t n, const double *y, const d
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double t2 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double t2 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -225,13 +450,34 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = (t0 ? ((t1 <= t2) ? c * sin(t3) : 0.0) : r);
         hessian[row] = (t0 ? ((t1 < t2) ? cos(t3) : ((t2 < t1) ? 0.0 : -0.5)) : r);
     }
+#else
+    const double c = constants[0];
+    const double t2 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const pair t3 = pair_quot(r, c);
+        gradient[row] = pair_value(pair_if(t0, pair_if((t1 <= t2), pair_mul_d(pair_sin(t3), c), pair_of(0.0)), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_if((t1 < t2), pair_cos(t3), pair_of(((t2 < t1) ? 0.0 : -0.5))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_andrews_wave_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double t2 = 3.141592653589793 * c;
     const double constants[] = {c, t2};
+#else
+    const double c = parameters[0];
+    const double t2 = 3.141592653589793 * c;
+    const double constants[] = {c, t2};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -246,15 +492,16 @@ void lossforge_andrews_wave_gradient_hessian_f64(size_t n, const double *y, cons
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double t2 = constants[1];
-    const double c1 = constants[2];
-    const double c2 = constants[3];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double t2 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -269,15 +516,43 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t0 ? (t3 ? c * sin(t4) : 0.0) : r);
         hessian[row] = (t0 ? ((t1 < t2) ? cos(t4) : ((t2 < t1) ? 0.0 : -0.5)) : r);
     }
+#else
+    const double c = constants[0];
+    const double t2 = constants[1];
+    const pair c1 = {constants[2], constants[3]};
+    const pair c2 = {constants[4], constants[5]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const int t3 = (t1 <= t2);
+        const pair t4 = pair_quot(r, c);
+        const pair t5 = pair_sin(pair_scale(t4, 0.5));
+        loss[row] = pair_value(pair_if(t0, pair_if(t3, pair_mul(pair_mul(c1, t5), t5), c2), pair_of(r)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t3, pair_mul_d(pair_sin(t4), c), pair_of(0.0)), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_if((t1 < t2), pair_cos(t4), pair_of(((t2 < t1) ? 0.0 : -0.5))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_andrews_wave_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double t2 = 3.141592653589793 * c;
     const double c1 = c * (2.0 * c);
     const double c2 = 2.0 * (c * c);
     const double constants[] = {c, t2, c1, c2};
+#else
+    const double c = parameters[0];
+    const double t2 = 3.141592653589793 * c;
+    const pair c1 = pair_prod(c, (2.0 * c));
+    const pair c2 = pair_scale(pair_prod(c, c), 2.0);
+    const double constants[] = {c, t2, c1.hi, c1.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -293,10 +568,10 @@ void lossforge_andrews_wave_loss_gradient_hessian_f64(size_t n, const double *y,
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -325,15 +600,16 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
-    const float c1 = constants[2];
-    const float c2 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
+    const float c1 = (float)constants[2];
+    const float c2 = (float)constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -342,15 +618,37 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float t0 = sinf(0.5f * (r / c));
         loss[row] = ((r == r) ? ((fabsf(r) <= c0) ? c1 * t0 * t0 : c2) : r);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = sin(0.5 * (r / c));
+        loss[row] = (float)((r == r) ? ((fabs(r) <= c0) ? c1 * t0 * t0 : c2) : r);
+    }
+#endif
 }
 
 void lossforge_andrews_wave_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = 3.1415927f * c;
     const float c1 = c * (2.0f * c);
     const float c2 = 2.0f * (c * c);
-    const float constants[] = {c, c0, c1, c2};
+    const double constants[] = {c, c0, c1, c2};
+#else
+    const double c = parameters[0];
+    const double c0 = 3.141592653589793 * c;
+    const double c1 = c * (2.0 * c);
+    const double c2 = 2.0 * (c * c);
+    const double constants[] = {c, c0, c1, c2};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -363,13 +661,14 @@ void lossforge_andrews_wave_loss_f32(size_t n, const float *y, const float *f, c
     lossforge_andrews_wave_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -377,13 +676,30 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float r = f_i - y_i;
         gradient[row] = ((r == r) ? ((fabsf(r) <= c0) ? c * sinf(r / c) : 0.0f) : r);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = (float)((r == r) ? ((fabs(r) <= c0) ? c * sin(r / c) : 0.0) : r);
+    }
+#endif
 }
 
 void lossforge_andrews_wave_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = 3.1415927f * c;
-    const float constants[] = {c, c0};
+    const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const double c0 = 3.141592653589793 * c;
+    const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -396,13 +712,14 @@ void lossforge_andrews_wave_gradient_f32(size_t n, const float *y, const float *
     lossforge_andrews_wave_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float t1 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float t1 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -411,13 +728,31 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float t0 = fabsf(r);
         hessian[row] = ((r == r) ? ((t0 < t1) ? cosf(r / c) : ((t1 < t0) ? 0.0f : -0.5f)) : r);
     }
+#else
+    const double c = constants[0];
+    const double t1 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        hessian[row] = (float)((r == r) ? ((t0 < t1) ? cos(r / c) : ((t1 < t0) ? 0.0 : -0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_andrews_wave_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float t1 = 3.1415927f * c;
-    const float constants[] = {c, t1};
+    const double constants[] = {c, t1};
+#else
+    const double c = parameters[0];
+    const double t1 = 3.141592653589793 * c;
+    const double constants[] = {c, t1};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -430,16 +765,17 @@ void lossforge_andrews_wave_hessian_f32(size_t n, const float *y, const float *f
     lossforge_andrews_wave_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
-    const float c1 = constants[2];
-    const float c2 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
+    const float c1 = (float)constants[2];
+    const float c2 = (float)constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -452,15 +788,41 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = (t0 ? (t1 ? c1 * t3 * t3 : c2) : r);
         gradient[row] = (t0 ? (t1 ? c * sinf(t2) : 0.0f) : r);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t1 = (fabs(r) <= c0);
+        const double t2 = r / c;
+        const double t3 = sin(0.5 * t2);
+        loss[row] = (float)(t0 ? (t1 ? c1 * t3 * t3 : c2) : r);
+        gradient[row] = (float)(t0 ? (t1 ? c * sin(t2) : 0.0) : r);
+    }
+#endif
 }
 
 void lossforge_andrews_wave_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = 3.1415927f * c;
     const float c1 = c * (2.0f * c);
     const float c2 = 2.0f * (c * c);
-    const float constants[] = {c, c0, c1, c2};
+    const double constants[] = {c, c0, c1, c2};
+#else
+    const double c = parameters[0];
+    const double c0 = 3.141592653589793 * c;
+    const double c1 = c * (2.0 * c);
+    const double c2 = 2.0 * (c * c);
+    const double constants[] = {c, c0, c1, c2};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -473,14 +835,15 @@ void lossforge_andrews_wave_loss_gradient_f32(size_t n, const float *y, const fl
     lossforge_andrews_wave_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float t2 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float t2 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -492,13 +855,34 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t0 ? ((t1 <= t2) ? c * sinf(t3) : 0.0f) : r);
         hessian[row] = (t0 ? ((t1 < t2) ? cosf(t3) : ((t2 < t1) ? 0.0f : -0.5f)) : r);
     }
+#else
+    const double c = constants[0];
+    const double t2 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const double t3 = r / c;
+        gradient[row] = (float)(t0 ? ((t1 <= t2) ? c * sin(t3) : 0.0) : r);
+        hessian[row] = (float)(t0 ? ((t1 < t2) ? cos(t3) : ((t2 < t1) ? 0.0 : -0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_andrews_wave_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float t2 = 3.1415927f * c;
-    const float constants[] = {c, t2};
+    const double constants[] = {c, t2};
+#else
+    const double c = parameters[0];
+    const double t2 = 3.141592653589793 * c;
+    const double constants[] = {c, t2};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -511,17 +895,18 @@ void lossforge_andrews_wave_gradient_hessian_f32(size_t n, const float *y, const
     lossforge_andrews_wave_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float t2 = constants[1];
-    const float c1 = constants[2];
-    const float c2 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float t2 = (float)constants[1];
+    const float c1 = (float)constants[2];
+    const float c2 = (float)constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -536,15 +921,43 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t0 ? (t3 ? c * sinf(t4) : 0.0f) : r);
         hessian[row] = (t0 ? ((t1 < t2) ? cosf(t4) : ((t2 < t1) ? 0.0f : -0.5f)) : r);
     }
+#else
+    const double c = constants[0];
+    const double t2 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const int t3 = (t1 <= t2);
+        const double t4 = r / c;
+        const double t5 = sin(0.5 * t4);
+        loss[row] = (float)(t0 ? (t3 ? c1 * t5 * t5 : c2) : r);
+        gradient[row] = (float)(t0 ? (t3 ? c * sin(t4) : 0.0) : r);
+        hessian[row] = (float)(t0 ? ((t1 < t2) ? cos(t4) : ((t2 < t1) ? 0.0 : -0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_andrews_wave_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float t2 = 3.1415927f * c;
     const float c1 = c * (2.0f * c);
     const float c2 = 2.0f * (c * c);
-    const float constants[] = {c, t2, c1, c2};
+    const double constants[] = {c, t2, c1, c2};
+#else
+    const double c = parameters[0];
+    const double t2 = 3.141592653589793 * c;
+    const double c1 = c * (2.0 * c);
+    const double c2 = 2.0 * (c * c);
+    const double constants[] = {c, t2, c1, c2};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,12 +23,253 @@
 #define ONCE
 #endif
 
-static inline double maximum(double a, double b)
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
 {
-    return a > b ? a : b;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
 }
 
-static inline float maximumf(float a, float b)
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* atan(c) + atan((t - c)/(1 + t*c)), of 1/|x| where that is less; c is 0, 1/4, 1/2 or 1.  */
+INLINE double atan_fast(double x)
+{
+    const double size = fabs(x) > 0x1p100 ? 0x1p100 : fabs(x);
+    const int beyond = size > 1.0;
+    const double n = beyond ? 1.0 : size;
+    const double d = beyond ? size : 1.0;
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double q = (n - near * d) / fused(near, n, d);
+    const double w = q * q;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double found = at + fused(q * w, fused(fused(-0x1.e4a8f8759e7d9p-5, w2, fused(0x1.396594788f34ep-4, w, -0x1.74509a77f565ap-4)), w4, fused(fused(0x1.c71c3d9dd0a30p-4, w, -0x1.249248e8a0b57p-3), w2, fused(0x1.999999995569ep-3, w, -0x1.5555555555473p-2))), q);
+    return copysign(beyond ? 0x1.921fb54442d18p+0 - found : found, x);
+}
+
+/* atan(c) + atan((t - c)/(1 + t*c)), of 1/|x| where that is less; c is 0, 1/4, 1/2 or 1. For float. */
+INLINE double atan_single(double x)
+{
+    const double size = fabs(x) > 0x1p100 ? 0x1p100 : fabs(x);
+    const int beyond = size > 1.0;
+    const double n = beyond ? 1.0 : size;
+    const double d = beyond ? size : 1.0;
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double q = (n - near * d) / fused(near, n, d);
+    const double w = q * q;
+    const double w2 = w * w;
+    const double found = at + fused(q * w, fused(-0x1.15bcc1402eeebp-3, w2, fused(0x1.994aaf9809aadp-3, w, -0x1.555515c88de19p-2)), q);
+    return copysign(beyond ? 0x1.921fb54442d18p+0 - found : found, x);
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_abs(pair a)
+{
+    const pair made = {fabs(a.hi), a.hi < 0.0 ? -a.lo : a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+INLINE pair pair_min(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* As atan_v, with twice the digits. */
+INLINE pair pair_atan(pair x)
+{
+    const int large = fabs(x.hi) > 0x1p120;
+    const double size = large ? 0x1p120 : fabs(x.hi);
+    const double size_lo = large ? 0.0 : (x.hi < 0.0 ? -x.lo : x.lo);
+    const int beyond = size > 1.0;
+    const double n = beyond ? 1.0 : size;
+    const double n_lo = beyond ? 0.0 : size_lo;
+    const double d = beyond ? size : 1.0;
+    const double d_lo = beyond ? size_lo : 0.0;
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double at_lo = n > 0.375 * d ? (n > 0.75 * d ? 0x1.1a62633145c07p-55 : 0x1.a2b7f222f65e2p-56) : (n > 0.171875 * d ? 0x1.8ab6e3cf7afbdp-57 : 0.0);
+    const double part = near * n;
+    const double under = d + part;
+    const double under_lo = ((d - under) + part) + (d_lo + near * n_lo);
+    const double over = n - near * d;
+    const double over_lo = n_lo - near * d_lo;
+    const double f = over + over_lo;
+    const double f_lo = (over - f) + over_lo;
+    const double inverse = 1.0 / under;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, under) + f_lo) - q * under_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c1 = pair_lead(-0x1.5555555555555p-2, -0x1.5555555555555p-56, w * fused(fused(fused(-0x1.7427106c7781ap-5, w, 0x1.dde2b908487c4p-5), w2, fused(-0x1.10fdb86a62f90p-4, w, 0x1.3b13408eb9cf8p-4)), w4, fused(fused(-0x1.745d15b5fda0ap-4, w, 0x1.c71c71c3da330p-4), w2, fused(-0x1.24924924907c4p-3, w, 0x1.999999999998dp-3))));
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double sum = at + q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((at - sum) + q) + (at_lo + (s.lo + u.lo)));
+    const double turned = 0x1.921fb54442d18p+0 - more;
+    const double turned_lo = ((0x1.921fb54442d18p+0 - turned) - more) + (0x1.1a62633145c07p-54 - low);
+    const double h = beyond ? turned : more;
+    const double l = beyond ? turned_lo : low;
+    const double hi = h + l;
+    const double lo = l - (hi - h);
+    const pair made = {copysign(hi, x.hi), x.hi < 0.0 ? -lo : lo};
+    return made;
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
+static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
 }
@@ -38,19 +279,9 @@ static inline double minimum(double a, double b)
     return a < b ? a : b;
 }
 
-static inline float minimumf(float a, float b)
-{
-    return a < b ? a : b;
-}
-
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
-}
-
-static inline float signf(float x)
-{
-    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -90,26 +321,45 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = r / c;
-        loss[row] = c0 * atan(t0 * t0);
+        const pair t0 = pair_quot(r, c);
+        loss[row] = c0 * atan_fast(pair_value(t0) * pair_value(t0));
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        loss[row] = pair_value(pair_mul(c0, pair_atan(pair_mul(t0, t0))));
+    }
+#endif
 }
 
 void lossforge_arctan_loss_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = c * (0.5 * c);
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_prod(c, (0.5 * c));
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -124,29 +374,51 @@ void lossforge_arctan_loss_loss_f64(size_t n, const double *y, const double *f, 
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = r / c;
-        const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        const double t3 = t2 * t2;
-        const double t4 = maximum(1.0, t1);
-        const double t5 = t4 * t4;
-        gradient[row] = c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0));
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.0), t1);
+        const pair t3 = pair_mul(t2, t2);
+        const pair t4 = pair_max(pair_of(1.0), t1);
+        const pair t5 = pair_mul(t4, t4);
+        gradient[row] = c * (((pair_value(t1) <= 1.0) ? pair_value(t2) / (1.0 + pair_value(t3) * pair_value(t3)) : 1.0 / (pair_value(t5) * pair_value(t4) * (1.0 + 1.0 / pair_value(pair_mul(t5, t5))))) * sign(pair_value(t0)));
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.0), t1);
+        const pair t3 = pair_mul(t2, t2);
+        const pair t4 = pair_max(pair_of(1.0), t1);
+        const pair t5 = pair_mul(t4, t4);
+        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_mul(t5, t4), pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))), sign(pair_value(t0))), c));
+    }
+#endif
 }
 
 void lossforge_arctan_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -161,30 +433,53 @@ void lossforge_arctan_loss_gradient_f64(size_t n, const double *y, const double 
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = fabs(r / c);
-        const double t1 = minimum(1.0, t0);
-        const double t2 = t1 * t1;
-        const double t3 = maximum(1.0, t0);
-        const double t4 = t3 * t3;
-        const double t5 = t4 * t4;
-        const double t6 = ((t0 <= 1.0) ? 1.0 / (1.0 + t2 * t2) : 1.0 / (t5 * (1.0 + 1.0 / t5)));
+        const pair t0 = pair_abs(pair_quot(r, c));
+        const pair t1 = pair_min(pair_of(1.0), t0);
+        const pair t2 = pair_mul(t1, t1);
+        const pair t3 = pair_max(pair_of(1.0), t0);
+        const pair t4 = pair_mul(t3, t3);
+        const pair t5 = pair_mul(t4, t4);
+        const double t6 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(t2) * pair_value(t2)) : 1.0 / pair_value(pair_mul_d(t5, (1.0 + 1.0 / pair_value(t5)))));
         hessian[row] = (4.0 * t6 - 3.0) * t6;
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_abs(pair_quot(r, c));
+        const pair t1 = pair_min(pair_of(1.0), t0);
+        const pair t2 = pair_mul(t1, t1);
+        const pair t3 = pair_max(pair_of(1.0), t0);
+        const pair t4 = pair_mul(t3, t3);
+        const pair t5 = pair_mul(t4, t4);
+        const pair t6 = pair_if((pair_value(t0) <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_mul(t2, t2), 1.0)), pair_div(pair_of(1.0), pair_mul(t5, pair_add_d(pair_div(pair_of(1.0), t5), 1.0))));
+        hessian[row] = pair_value(pair_mul(pair_add_d(pair_scale(t6, 4.0), -3.0), t6));
+    }
+#endif
 }
 
 void lossforge_arctan_loss_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -199,33 +494,58 @@ void lossforge_arctan_loss_hessian_f64(size_t n, const double *y, const double *
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = r / c;
-        const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        const double t3 = t2 * t2;
-        const double t4 = maximum(1.0, t1);
-        const double t5 = t4 * t4;
-        loss[row] = c0 * atan(t0 * t0);
-        gradient[row] = c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0));
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.0), t1);
+        const pair t3 = pair_mul(t2, t2);
+        const pair t4 = pair_max(pair_of(1.0), t1);
+        const pair t5 = pair_mul(t4, t4);
+        loss[row] = c0 * atan_fast(pair_value(t0) * pair_value(t0));
+        gradient[row] = c * (((pair_value(t1) <= 1.0) ? pair_value(t2) / (1.0 + pair_value(t3) * pair_value(t3)) : 1.0 / (pair_value(t5) * pair_value(t4) * (1.0 + 1.0 / pair_value(pair_mul(t5, t5))))) * sign(pair_value(t0)));
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.0), t1);
+        const pair t3 = pair_mul(t2, t2);
+        const pair t4 = pair_max(pair_of(1.0), t1);
+        const pair t5 = pair_mul(t4, t4);
+        loss[row] = pair_value(pair_mul(c0, pair_atan(pair_mul(t0, t0))));
+        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_mul(t5, t4), pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))), sign(pair_value(t0))), c));
+    }
+#endif
 }
 
 void lossforge_arctan_loss_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = c * (0.5 * c);
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_prod(c, (0.5 * c));
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -240,36 +560,64 @@ void lossforge_arctan_loss_loss_gradient_f64(size_t n, const double *y, const do
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = r / c;
-        const double t1 = fabs(t0);
-        const int t2 = (t1 <= 1.0);
-        const double t3 = minimum(1.0, t1);
-        const double t4 = t3 * t3;
-        const double t5 = 1.0 + t4 * t4;
-        const double t6 = maximum(1.0, t1);
-        const double t7 = t6 * t6;
-        const double t8 = t7 * t7;
-        const double t9 = 1.0 + 1.0 / t8;
-        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
-        gradient[row] = c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0));
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_mul(t3, t3);
+        const double t5 = 1.0 + pair_value(t4) * pair_value(t4);
+        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t7 = pair_mul(t6, t6);
+        const pair t8 = pair_mul(t7, t7);
+        const double t9 = 1.0 + 1.0 / pair_value(t8);
+        const double t10 = (t2 ? 1.0 / t5 : 1.0 / pair_value(pair_mul_d(t8, t9)));
+        gradient[row] = c * ((t2 ? pair_value(t3) / t5 : 1.0 / (pair_value(t7) * pair_value(t6) * t9)) * sign(pair_value(t0)));
         hessian[row] = (4.0 * t10 - 3.0) * t10;
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_mul(t3, t3);
+        const pair t5 = pair_add_d(pair_mul(t4, t4), 1.0);
+        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t7 = pair_mul(t6, t6);
+        const pair t8 = pair_mul(t7, t7);
+        const pair t9 = pair_add_d(pair_div(pair_of(1.0), t8), 1.0);
+        const pair t10 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(pair_of(1.0), pair_mul(t8, t9)));
+        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(pair_mul(t7, t6), t9))), sign(pair_value(t0))), c));
+        hessian[row] = pair_value(pair_mul(pair_add_d(pair_scale(t10, 4.0), -3.0), t10));
+    }
+#endif
 }
 
 void lossforge_arctan_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -284,40 +632,71 @@ void lossforge_arctan_loss_gradient_hessian_f64(size_t n, const double *y, const
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = r / c;
-        const double t1 = fabs(t0);
-        const int t2 = (t1 <= 1.0);
-        const double t3 = minimum(1.0, t1);
-        const double t4 = t3 * t3;
-        const double t5 = 1.0 + t4 * t4;
-        const double t6 = maximum(1.0, t1);
-        const double t7 = t6 * t6;
-        const double t8 = t7 * t7;
-        const double t9 = 1.0 + 1.0 / t8;
-        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
-        loss[row] = c0 * atan(t0 * t0);
-        gradient[row] = c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0));
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_mul(t3, t3);
+        const double t5 = 1.0 + pair_value(t4) * pair_value(t4);
+        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t7 = pair_mul(t6, t6);
+        const pair t8 = pair_mul(t7, t7);
+        const double t9 = 1.0 + 1.0 / pair_value(t8);
+        const double t10 = (t2 ? 1.0 / t5 : 1.0 / pair_value(pair_mul_d(t8, t9)));
+        loss[row] = c0 * atan_fast(pair_value(t0) * pair_value(t0));
+        gradient[row] = c * ((t2 ? pair_value(t3) / t5 : 1.0 / (pair_value(t7) * pair_value(t6) * t9)) * sign(pair_value(t0)));
         hessian[row] = (4.0 * t10 - 3.0) * t10;
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_mul(t3, t3);
+        const pair t5 = pair_add_d(pair_mul(t4, t4), 1.0);
+        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t7 = pair_mul(t6, t6);
+        const pair t8 = pair_mul(t7, t7);
+        const pair t9 = pair_add_d(pair_div(pair_of(1.0), t8), 1.0);
+        const pair t10 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(pair_of(1.0), pair_mul(t8, t9)));
+        loss[row] = pair_value(pair_mul(c0, pair_atan(pair_mul(t0, t0))));
+        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(pair_mul(t7, t6), t9))), sign(pair_value(t0))), c));
+        hessian[row] = pair_value(pair_mul(pair_add_d(pair_scale(t10, 4.0), -3.0), t10));
+    }
+#endif
 }
 
 void lossforge_arctan_loss_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = c * (0.5 * c);
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_prod(c, (0.5 * c));
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -333,10 +712,10 @@ void lossforge_arctan_loss_loss_gradient_hessian_f64(size_t n, const double *y, 
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -365,28 +744,28 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / c;
-        loss[row] = c0 * atanf(t0 * t0);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        loss[row] = (float)(c0 * atan_fast(t0 * t0));
     }
 }
 
 void lossforge_arctan_loss_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c = parameters[0];
-    const float c0 = c * (0.5f * c);
-    const float constants[] = {c, c0};
+    const double c = parameters[0];
+    const double c0 = c * (0.5 * c);
+    const double constants[] = {c, c0};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -399,31 +778,31 @@ void lossforge_arctan_loss_loss_f32(size_t n, const float *y, const float *f, co
     lossforge_arctan_loss_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / c;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.0f, t1);
-        const float t3 = t2 * t2;
-        const float t4 = maximumf(1.0f, t1);
-        const float t5 = t4 * t4;
-        gradient[row] = c * (((t1 <= 1.0f) ? t2 / (1.0f + t3 * t3) : 1.0f / (t5 * t4 * (1.0f + 1.0f / (t5 * t5)))) * signf(t0));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        const double t1 = fabs(t0);
+        const double t2 = minimum(1.0, t1);
+        const double t3 = t2 * t2;
+        const double t4 = maximum(1.0, t1);
+        const double t5 = t4 * t4;
+        gradient[row] = (float)(c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0)));
     }
 }
 
 void lossforge_arctan_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c = parameters[0];
-    const float constants[] = {c};
+    const double c = parameters[0];
+    const double constants[] = {c};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -436,32 +815,32 @@ void lossforge_arctan_loss_gradient_f32(size_t n, const float *y, const float *f
     lossforge_arctan_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = fabsf(r / c);
-        const float t1 = minimumf(1.0f, t0);
-        const float t2 = t1 * t1;
-        const float t3 = maximumf(1.0f, t0);
-        const float t4 = t3 * t3;
-        const float t5 = t4 * t4;
-        const float t6 = ((t0 <= 1.0f) ? 1.0f / (1.0f + t2 * t2) : 1.0f / (t5 * (1.0f + 1.0f / t5)));
-        hessian[row] = (4.0f * t6 - 3.0f) * t6;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r / c);
+        const double t1 = minimum(1.0, t0);
+        const double t2 = t1 * t1;
+        const double t3 = maximum(1.0, t0);
+        const double t4 = t3 * t3;
+        const double t5 = t4 * t4;
+        const double t6 = ((t0 <= 1.0) ? 1.0 / (1.0 + t2 * t2) : 1.0 / (t5 * (1.0 + 1.0 / t5)));
+        hessian[row] = (float)((4.0 * t6 - 3.0) * t6);
     }
 }
 
 void lossforge_arctan_loss_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c = parameters[0];
-    const float constants[] = {c};
+    const double c = parameters[0];
+    const double constants[] = {c};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -474,35 +853,35 @@ void lossforge_arctan_loss_hessian_f32(size_t n, const float *y, const float *f,
     lossforge_arctan_loss_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / c;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.0f, t1);
-        const float t3 = t2 * t2;
-        const float t4 = maximumf(1.0f, t1);
-        const float t5 = t4 * t4;
-        loss[row] = c0 * atanf(t0 * t0);
-        gradient[row] = c * (((t1 <= 1.0f) ? t2 / (1.0f + t3 * t3) : 1.0f / (t5 * t4 * (1.0f + 1.0f / (t5 * t5)))) * signf(t0));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        const double t1 = fabs(t0);
+        const double t2 = minimum(1.0, t1);
+        const double t3 = t2 * t2;
+        const double t4 = maximum(1.0, t1);
+        const double t5 = t4 * t4;
+        loss[row] = (float)(c0 * atan_fast(t0 * t0));
+        gradient[row] = (float)(c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0)));
     }
 }
 
 void lossforge_arctan_loss_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c = parameters[0];
-    const float c0 = c * (0.5f * c);
-    const float constants[] = {c, c0};
+    const double c = parameters[0];
+    const double c0 = c * (0.5 * c);
+    const double constants[] = {c, c0};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -515,38 +894,38 @@ void lossforge_arctan_loss_loss_gradient_f32(size_t n, const float *y, const flo
     lossforge_arctan_loss_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / c;
-        const float t1 = fabsf(t0);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = t3 * t3;
-        const float t5 = 1.0f + t4 * t4;
-        const float t6 = maximumf(1.0f, t1);
-        const float t7 = t6 * t6;
-        const float t8 = t7 * t7;
-        const float t9 = 1.0f + 1.0f / t8;
-        const float t10 = (t2 ? 1.0f / t5 : 1.0f / (t8 * t9));
-        gradient[row] = c * ((t2 ? t3 / t5 : 1.0f / (t7 * t6 * t9)) * signf(t0));
-        hessian[row] = (4.0f * t10 - 3.0f) * t10;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        const double t1 = fabs(t0);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = t3 * t3;
+        const double t5 = 1.0 + t4 * t4;
+        const double t6 = maximum(1.0, t1);
+        const double t7 = t6 * t6;
+        const double t8 = t7 * t7;
+        const double t9 = 1.0 + 1.0 / t8;
+        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
+        gradient[row] = (float)(c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0)));
+        hessian[row] = (float)((4.0 * t10 - 3.0) * t10);
     }
 }
 
 void lossforge_arctan_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c = parameters[0];
-    const float constants[] = {c};
+    const double c = parameters[0];
+    const double constants[] = {c};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -559,42 +938,42 @@ void lossforge_arctan_loss_gradient_hessian_f32(size_t n, const float *y, const 
     lossforge_arctan_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / c;
-        const float t1 = fabsf(t0);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = t3 * t3;
-        const float t5 = 1.0f + t4 * t4;
-        const float t6 = maximumf(1.0f, t1);
-        const float t7 = t6 * t6;
-        const float t8 = t7 * t7;
-        const float t9 = 1.0f + 1.0f / t8;
-        const float t10 = (t2 ? 1.0f / t5 : 1.0f / (t8 * t9));
-        loss[row] = c0 * atanf(t0 * t0);
-        gradient[row] = c * ((t2 ? t3 / t5 : 1.0f / (t7 * t6 * t9)) * signf(t0));
-        hessian[row] = (4.0f * t10 - 3.0f) * t10;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        const double t1 = fabs(t0);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = t3 * t3;
+        const double t5 = 1.0 + t4 * t4;
+        const double t6 = maximum(1.0, t1);
+        const double t7 = t6 * t6;
+        const double t8 = t7 * t7;
+        const double t9 = 1.0 + 1.0 / t8;
+        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
+        loss[row] = (float)(c0 * atan_fast(t0 * t0));
+        gradient[row] = (float)(c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0)));
+        hessian[row] = (float)((4.0 * t10 - 3.0) * t10);
     }
 }
 
 void lossforge_arctan_loss_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c = parameters[0];
-    const float c0 = c * (0.5f * c);
-    const float constants[] = {c, c0};
+    const double c = parameters[0];
+    const double c0 = c * (0.5 * c);
+    const double constants[] = {c, c0};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

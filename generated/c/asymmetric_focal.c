@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,14 +39,14 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -48,229 +54,480 @@ static inline uint64_t to_bits(double x)
 }
 
 /* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline double reduced(double a, double shift, double *z, double *low)
+INLINE double reduced(double a, double shift, double *z, double *low)
 {
     *z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = *z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
     const double r = fused(k, -0x1.ef35793c76730p-45, h);
     const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
-    const double square = r * r;
-    const double half = 0.5 * square;
-    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double off = fused(0.5, fused(r, r, -r2), rest);
     const double e = r + half;
-    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    *low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), off) + ((r - e) + half);
+    return e;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+INLINE uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+INLINE double exp_fast(double x)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+INLINE double log_fast(double x)
+{
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+INLINE pair pair_abs(pair a)
+{
+    const pair made = {fabs(a.hi), a.hi < 0.0 ? -a.lo : a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* hi + lo + x*c, for x*c small beside hi. */
+INLINE pair pair_step(pair c, double x, double hi, double lo)
+{
+    const double v = x * c.hi;
+    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
+}
+
+/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
+INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
+    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
+    const pair c2 = pair_step(c3, r, 0.5, -0.0);
+    const pair square = {r2, product_rest(r, r, r2)};
+    const pair p = pair_times(square, c2);
+    const double e = r + p.hi;
+    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline double exp_v(double x)
+INLINE pair pair_exp(pair x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
     const double p = 1.0 + e;
-    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
 }
 
-/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
-static inline double expm1_of(double x, double *low)
+/* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+INLINE pair pair_expm1(pair x)
 {
-    const double least = x < -50.0 ? -50.0 : x;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
-    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
     const double whole = scale - 0.5;
     const double part = scale * e;
     const double sum = whole + part;
     const double back = whole - scale;
     const double lost = (scale - (whole - back)) - (0.5 + back);
-    *low = 2.0 * (((whole - sum) + part) + fused(scale, rest, lost));
-    return 2.0 * sum;
+    const double low = ((whole - sum) + part) + fused(scale, rest, lost);
+    const double h = sum + low;
+    const pair made = {2.0 * h, 2.0 * (low - (h - sum))};
+    return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-static inline double expm1_v(double x)
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**5 are pairs. */
+INLINE pair pair_log_near(double y0, double e0, double lo0)
 {
-    double low;
-    const double high = expm1_of(x, &low);
-    return (x < 0.0 ? -x : x) < 0x1p-60 ? x : high + low;
-}
-
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
-{
-    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
-}
-
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
-{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
     const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
     const double near = from_bits(to_bits(y) - exponent) - 1.0;
-    const double f = near + off;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55, w * fused(fused(fused(0x1.02ee929b9616dp-3, w, 0x1.da4c8a3037f11p-4), w2, fused(0x1.113ef93e68cf3p-3, w, 0x1.3b1267147b5c3p-3)), w4, fused(fused(0x1.745d1ce37a921p-3, w, 0x1.c71c71b8c8360p-3), w2, fused(0x1.249249249bf22p-2, w, 0x1.9999999999947p-2))));
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**9 are pairs. */
+INLINE pair pair_log_wide(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c3 = pair_lead(0x1.2492492492492p-2, 0x1.2492492492492p-56, w * fused(fused(fused(0x1.ab3236f31ea99p-4, w, 0x1.801c56dd6f379p-4), w2, fused(0x1.af6cf19fc4c35p-4, w, 0x1.e1e01d68d9822p-4)), w4, fused(fused(0x1.1111146d64769p-3, w, 0x1.3b13b13442c99p-3), w2, fused(0x1.745d1745d75bep-3, w, 0x1.c71c71c71c70ep-3))));
+    const pair v2 = pair_times(square, c3);
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56 + v2.lo, v2.hi);
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+INLINE pair pair_log(pair x)
+{
+    const pair found = pair_log_of(x.hi, x.lo, 0.0);
+    const double positive = x.hi > 0.0 ? found.hi : (x.hi == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {x.hi < HUGE_VAL ? positive : x.hi, found.lo};
+    return made;
+}
+
+/* 1 + x in three parts. */
+INLINE pair pair_log1p(pair x)
+{
+    const pair one = pair_sum(1.0, x.hi);
+    const double y = one.hi + x.lo;
+    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
+    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {inside, found.lo};
+    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+}
+
+/* exp(x + rest). */
+INLINE double exp_of(double x, double rest)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + fused(rest, e + low, rest + low))) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* exp(x + rest). */
+INLINE double exp_fast_of(double x, double rest)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a)) + rest;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* x**y, of which size is |x|**|y| with the sign of y in it: the cases of the C standard. */
+INLINE double power_of(double x, double y, double size)
+{
+    const double a = fabs(x);
+    const double whole = fabs(y) < 0x1p52 ? fabs(y) : 0.0;
+    const double half = 0.5 * fabs(y) < 0x1p52 ? 0.5 * fabs(y) : 0.0;
+    const double one = ((y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y)))) ? 1.0 : size;
+    const double integral = (half + 0x1p52) - 0x1p52 == half ? one : copysign(one, x);
+    const double fractional = ((x < 0.0) & (a < HUGE_VAL)) ? NAN : one;
+    return (whole + 0x1p52) - 0x1p52 == whole ? integral : fractional;
+}
+
+/* log|x|, also of 0, infinity and NaN. */
+INLINE pair power_log(pair x)
+{
+    const double a = fabs(x.hi);
+    const pair found = pair_log_near(a, x.hi < 0.0 ? -x.lo : x.lo, 0.0);
+    const double positive = a == 0.0 ? -HUGE_VAL : found.hi;
+    const pair made = {a < HUGE_VAL ? positive : a, found.lo};
+    return made;
+}
+
+/* log|x|, also of 0, infinity and NaN. */
+INLINE pair pair_power_log(pair x)
+{
+    const double a = fabs(x.hi);
+    const pair found = pair_log_wide(a, x.hi < 0.0 ? -x.lo : x.lo, 0.0);
+    const double positive = a == 0.0 ? -HUGE_VAL : found.hi;
+    const pair made = {a < HUGE_VAL ? positive : a, found.lo};
+    return made;
+}
+
+/* The sign of a negative base follows from b.hi. */
+INLINE pair pair_pow(pair a, pair b)
+{
+    const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
+    const double h = power_of(a.hi, b.hi, size.hi);
+    const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
+    return made;
+}
+
+INLINE double pow_v(double x, double y)
+{
+    const pair a = pair_mul_d(power_log(pair_of(x)), y);
+    return power_of(x, y, exp_of(a.hi, pair_rest(a)));
+}
+
+INLINE double pow_fast(double x, double y)
+{
+    const pair a = pair_mul_d(power_log(pair_of(x)), y);
+    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+}
+
+/* For float: neither overflow nor subnormal numbers. */
+INLINE double pow_single(double x, double y)
+{
+    const double a = fabs(x);
+    const uint64_t exponent = exponent_of(a);
+    const double k = from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0;
+    const double f = from_bits(to_bits(a) - exponent) - 1.0;
     const double s = f / (2.0 + f);
     const double w = s * s;
-    const double root = 0.5 * f;
-    const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
-    const double less = half - beyond;
-    const double g = f - less;
-    const double rest = ((f - g) - less) - ((half - less) - beyond);
-    const double whole = k * 0x1.62e42fefa3800p-1;
-    const double sum = whole + g;
-    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
-}
-
-static inline double log_v(double x)
-{
-    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
-    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
-    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
-    return x < HUGE_VAL ? positive : x;
-}
-
-/* 1 + x in two parts. */
-static inline double log1p_v(double x)
-{
-    const double y = 1.0 + x;
-    const double one = y - x;
-    const double rest = (1.0 - one) + (x - (y - one));
-    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_of(y, off, 0.0);
-    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return x < HUGE_VAL && x != 0.0 ? inside : x;
-}
-
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
-{
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
-
-static inline float from_bitsf(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static inline uint32_t to_bitsf(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline float reducedf(float a, float shift, float *z, float *low)
-{
-    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = *z - shift;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float square = r * r;
-    const float half = 0.5f * square;
-    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
-    const float e = r + half;
-    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
-    return e;
-}
-
-/* 2**k is two factors, so that subnormal results are right. */
-static inline float exp_vf(float x)
-{
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
-    float z, low;
-    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
-    const float p = 1.0f + e;
-    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
-}
-
-/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
-static inline float expm1_off(float x, float *low)
-{
-    const float least = x < -30.0f ? -30.0f : x;
-    float z, rest;
-    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
-    const float scale = from_bitsf(to_bitsf(z) << 23);
-    const float whole = scale - 0.5f;
-    const float part = scale * e;
-    const float sum = whole + part;
-    const float back = whole - scale;
-    const float lost = (scale - (whole - back)) - (0.5f + back);
-    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
-    return 2.0f * sum;
-}
-
-static inline float expm1_vf(float x)
-{
-    float low;
-    const float high = expm1_off(x, &low);
-    return (x < 0.0f ? -x : x) < 0x1p-30f ? x : high + low;
-}
-
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
-{
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
-}
-
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
-{
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
-}
-
-static inline float log_vf(float x)
-{
-    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
-    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
-    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF ? positive : x;
-}
-
-/* 1 + x in two parts. */
-static inline float log1p_vf(float x)
-{
-    const float y = 1.0f + x;
-    const float one = y - x;
-    const float rest = (1.0f - one) + (x - (y - one));
-    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_off(y, off, 0.0f);
-    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double log = fused(k, 0x1.62e42fefa39efp-1, s * fused(w, fused(0x1.9e732631559a4p-3, w4, fused(fused(0x1.c51588599ebf1p-3, w, 0x1.249806b1c3baep-2), w2, fused(0x1.99998aedd186ap-2, w, 0x1.5555555bd8588p-1))), 2.0));
+    const double positive = a == 0.0 ? -HUGE_VAL : log;
+    const double t = y * (a < HUGE_VAL ? positive : a);
+    const double b = t > 200.0 ? 200.0 : (t < -200.0 ? -200.0 : t);
+    const double z = fused(b, 0x1.71547652b82fep+0, 6755399441056767.0);
+    const double r = fused(z - 6755399441056767.0, -0x1.62e42fefa39efp-1, b);
+    const double r2 = r * r, r4 = r2 * r2;
+    const double e = fused(r2, fused(fused(0x1.a1b7dd0d84087p-13, r, 0x1.6d96d20931344p-10), r4, fused(fused(0x1.11107d1017419p-7, r, 0x1.5554800113778p-5), r2, fused(0x1.55555597e9711p-3, r, 0x1.0000004313eeap-1))), r);
+    const double scale = from_bits(to_bits(z) << 52);
+    return power_of(x, y, fused(scale, e, scale));
 }
 
 static inline double maximum(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-static inline float maximumf(float a, float b)
 {
     return a > b ? a : b;
 }
@@ -312,38 +569,69 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_pos = constants[0];
-    const double gamma_neg = constants[1];
-    const double shift = constants[2];
-    const double c2 = constants[3];
-    const double t7 = constants[4];
     const double *const y = inputs[0];
     const double *const z = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const pair c2 = {constants[3], constants[4]};
+    const pair t7 = {constants[5], constants[6]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = -z_i;
-        const double t1 = exp_v(-fabs(z_i));
-        const double t2 = 1.0 + t1;
-        const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
-        const double t4 = log1p_v(t1);
-        const double t5 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-        const double t8 = ((t7 <= z_i) ? c2 * expm1_v(t7 - z_i) * t5 : shift * expm1_v(z_i - t7) * t3);
-        loss[row] = y_i * pow(t3, gamma_pos) * (t4 + maximum(0.0, t0)) - (1.0 - y_i) * ((shift <= 0.0) ? -((t4 + maximum(0.0, z_i)) * pow(t5, gamma_neg)) : ((z_i <= t7) ? 0.0 : ((-0.5 <= shift - t5) ? log1p_v(-t8) : log_v(shift + t3)) * pow(t8, gamma_neg)));
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_log1p(t1);
+        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const pair t8 = pair_if((pair_value(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t7, -z_i))), t5), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t7), z_i)), shift), t3));
+        loss[row] = pair_value(pair_sub(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_value(t4) + maximum(0.0, z_i)) * pair_value(pair_pow(t5, pair_of(gamma_neg))))), pair_if((z_i <= pair_value(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= shift - pair_value(t5)), pair_log1p(pair_neg(t8)), pair_log(pair_add_d(t3, shift))), pair_pow(t8, pair_of(gamma_neg))))))));
     }
+#else
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const pair c2 = {constants[3], constants[4]};
+    const pair t7 = {constants[5], constants[6]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = -z_i;
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_log1p(t1);
+        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const pair t8 = pair_if((pair_value(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t7, -z_i))), t5), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t7), z_i)), shift), t3));
+        loss[row] = pair_value(pair_sub(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_value(t4) + maximum(0.0, z_i)) * pair_value(pair_pow(t5, pair_of(gamma_neg))))), pair_if((z_i <= pair_value(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t5), shift))), pair_log1p(pair_neg(t8)), pair_log(pair_add_d(t3, shift))), pair_pow(t8, pair_of(gamma_neg))))))));
+    }
+#endif
 }
 
 void lossforge_asymmetric_focal_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
     const double shift = parameters[2];
-    const double t6 = 1.0 - shift;
-    const double c2 = shift - 1.0;
-    const double t7 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t6) : log_v(shift / t6));
-    const double constants[] = {gamma_pos, gamma_neg, shift, c2, t7};
+    const pair t6 = pair_diff(1.0, shift);
+    const pair c2 = pair_diff(shift, 1.0);
+    const pair t7 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t6)), pair_log(pair_div(pair_of(shift), t6)));
+    const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, t7.hi, t7.lo};
+#else
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const pair t6 = pair_diff(1.0, shift);
+    const pair c2 = pair_diff(shift, 1.0);
+    const pair t7 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t6)), pair_log(pair_div(pair_of(shift), t6)));
+    const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, t7.hi, t7.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -358,49 +646,91 @@ void lossforge_asymmetric_focal_loss_f64(size_t n, const double *y, const double
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_pos = constants[0];
-    const double gamma_neg = constants[1];
-    const double shift = constants[2];
-    const double c2 = constants[3];
-    const double c6 = constants[4];
-    const double t8 = constants[5];
-    const double c7 = constants[6];
-    const double c8 = constants[7];
     const double *const y = inputs[0];
     const double *const z = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const pair c2 = {constants[3], constants[4]};
+    const pair c6 = {constants[5], constants[6]};
+    const pair t8 = {constants[7], constants[8]};
+    const double c7 = constants[9];
+    const double c8 = constants[10];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = y_i - 1.0;
-        const double t1 = exp_v(-fabs(z_i));
-        const double t2 = 1.0 + t1;
-        const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+        const pair t0 = pair_diff(y_i, 1.0);
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const double t4 = -z_i;
-        const double t5 = ((0.0 <= t4) ? 1.0 : t1) / t2;
-        const double t6 = log1p_v(t1);
-        const double t9 = ((t8 <= z_i) ? c2 * expm1_v(t8 - z_i) * t3 : shift * expm1_v(z_i - t8) * t5);
-        const double t10 = shift + t5;
-        gradient[row] = ((shift <= 0.0) ? -(t0 * pow(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximum(0.0, z_i)) + t3)) : ((z_i < t8) ? 0.0 : ((t8 < z_i) ? (gamma_neg * pow(t9, c6) * ((-0.5 <= shift - t3) ? log1p_v(-t9) : log_v(t10)) - pow(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0 - y_i) / c8))) - y_i * pow(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximum(0.0, t4)) + t5);
+        const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
+        const pair t6 = pair_log1p(t1);
+        const pair t9 = pair_if((pair_value(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t8, -z_i))), t3), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t8), z_i)), shift), t5));
+        const pair t10 = pair_add_d(t5, shift);
+        gradient[row] = pair_value(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_value(pair_pow(t3, pair_of(gamma_neg))) * (gamma_neg * pair_value(t5) * (pair_value(t6) + maximum(0.0, z_i)) + pair_value(t3)))), pair_if((z_i < pair_value(t8)), pair_of(0.0), pair_if((pair_value(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_sub(pair_mul(pair_mul_d(pair_pow(t9, c6), gamma_neg), pair_if((-0.5 <= shift - pair_value(t3)), pair_log1p(pair_neg(t9)), pair_log(t10))), pair_div(pair_pow(t9, pair_of(gamma_neg)), t10)), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(pair_pow(t5, pair_of(gamma_pos)), y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5))));
     }
+#else
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const pair c2 = {constants[3], constants[4]};
+    const pair c6 = {constants[5], constants[6]};
+    const pair t8 = {constants[7], constants[8]};
+    const double c7 = constants[9];
+    const double c8 = constants[10];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const pair t0 = pair_diff(y_i, 1.0);
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const double t4 = -z_i;
+        const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
+        const pair t6 = pair_log1p(t1);
+        const pair t9 = pair_if((pair_value(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t8, -z_i))), t3), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t8), z_i)), shift), t5));
+        const pair t10 = pair_add_d(t5, shift);
+        gradient[row] = pair_value(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_value(pair_pow(t3, pair_of(gamma_neg))) * (gamma_neg * pair_value(t5) * (pair_value(t6) + maximum(0.0, z_i)) + pair_value(t3)))), pair_if((z_i < pair_value(t8)), pair_of(0.0), pair_if((pair_value(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_sub(pair_mul(pair_mul_d(pair_pow(t9, c6), gamma_neg), pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t3), shift))), pair_log1p(pair_neg(t9)), pair_log(t10))), pair_div(pair_pow(t9, pair_of(gamma_neg)), t10)), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(pair_pow(t5, pair_of(gamma_pos)), y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5))));
+    }
+#endif
 }
 
 void lossforge_asymmetric_focal_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
     const double shift = parameters[2];
-    const double t7 = 1.0 - shift;
-    const double c2 = shift - 1.0;
-    const double c6 = gamma_neg - 1.0;
-    const double t8 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t7) : log_v(shift / t7));
-    const double t11 = exp_v(-fabs(t8));
-    const double t12 = 1.0 + t11;
-    const double t13 = ((0.0 <= -t8) ? 1.0 : t11) / t12;
-    const double c7 = 0.5 * pow(0.0, gamma_neg) * t13 * (((0.0 <= t8) ? 1.0 : t11) / t12);
+    const pair t7 = pair_diff(1.0, shift);
+    const pair c2 = pair_diff(shift, 1.0);
+    const pair c6 = pair_diff(gamma_neg, 1.0);
+    const pair t8 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t7)), pair_log(pair_div(pair_of(shift), t7)));
+    const pair t11 = pair_exp(pair_neg(pair_abs(t8)));
+    const double t12 = 1.0 + pair_value(t11);
+    const double t13 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t8))), pair_of(1.0), t11)) / t12;
+    const double c7 = 0.5 * pow_fast(0.0, gamma_neg) * t13 * (pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t11)) / t12);
     const double c8 = shift + t13;
-    const double constants[] = {gamma_pos, gamma_neg, shift, c2, c6, t8, c7, c8};
+    const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, c6.hi, c6.lo, t8.hi, t8.lo, c7, c8};
+#else
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const pair t7 = pair_diff(1.0, shift);
+    const pair c2 = pair_diff(shift, 1.0);
+    const pair c6 = pair_diff(gamma_neg, 1.0);
+    const pair t8 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t7)), pair_log(pair_div(pair_of(shift), t7)));
+    const pair t11 = pair_exp(pair_neg(pair_abs(t8)));
+    const double t12 = 1.0 + pair_value(t11);
+    const double t13 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t8))), pair_of(1.0), t11)) / t12;
+    const double c7 = 0.5 * pow_v(0.0, gamma_neg) * t13 * (pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t11)) / t12);
+    const double c8 = shift + t13;
+    const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, c6.hi, c6.lo, t8.hi, t8.lo, c7, c8};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -415,56 +745,105 @@ void lossforge_asymmetric_focal_gradient_f64(size_t n, const double *y, const do
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_pos = constants[0];
-    const double gamma_neg = constants[1];
-    const double shift = constants[2];
-    const double t11 = constants[3];
-    const double c3 = constants[4];
-    const double c4 = constants[5];
-    const double c7 = constants[6];
-    const double t10 = constants[7];
-    const double c5 = constants[8];
-    const double c6 = constants[9];
     const double *const y = inputs[0];
     const double *const z = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const pair t11 = {constants[3], constants[4]};
+    const pair c3 = {constants[5], constants[6]};
+    const double c4 = constants[7];
+    const double c7 = constants[8];
+    const pair t10 = {constants[9], constants[10]};
+    const pair c5 = {constants[11], constants[12]};
+    const pair c6 = {constants[13], constants[14]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = -z_i;
-        const double t1 = exp_v(-fabs(z_i));
-        const double t2 = 1.0 + t1;
-        const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
-        const double t4 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-        const double t5 = log1p_v(t1);
-        const double t6 = t5 + maximum(0.0, t0);
-        const double t7 = y_i - 1.0;
-        const double t8 = t5 + maximum(0.0, z_i);
-        const double t12 = ((t10 <= z_i) ? c3 * expm1_v(t10 - z_i) * t4 : shift * expm1_v(z_i - t10) * t3);
-        const double t13 = shift + t3;
-        const double t14 = ((-0.5 <= shift - t4) ? log1p_v(-t12) : log_v(t13));
-        const double t15 = pow(t12, gamma_neg) / t13;
-        const double t16 = pow(t12, t11);
-        const double t17 = gamma_neg * t16 * t14 - t15;
-        hessian[row] = y_i * pow(t3, gamma_pos) * ((t4 == 0.0) ? 0.0 : gamma_pos * (gamma_pos * t4 * t6 + t3) - (gamma_pos * t6 - 1.0 - gamma_pos) * t3) * t4 + ((shift <= 0.0) ? -(t7 * pow(t4, gamma_neg) * ((t3 == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * t4 + gamma_neg * (gamma_neg * t3 * t8 + t4)) * t3) : ((z_i <= t10) ? 0.0 : ((c5 * (t14 * pow(t12, c6)) - t15 / t13 - c7 * t16 / t13) * t4 * t3 + t17 * t3 - t17 * t4) * t7 * t4 * t3));
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const pair t5 = pair_log1p(t1);
+        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
+        const pair t7 = pair_diff(y_i, 1.0);
+        const double t8 = pair_value(t5) + maximum(0.0, z_i);
+        const pair t12 = pair_if((pair_value(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t10, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t10), z_i)), shift), t3));
+        const pair t13 = pair_add_d(t3, shift);
+        const pair t14 = pair_if((-0.5 <= shift - pair_value(t4)), pair_log1p(pair_neg(t12)), pair_log(t13));
+        const pair t15 = pair_div(pair_pow(t12, pair_of(gamma_neg)), t13);
+        const pair t16 = pair_pow(t12, t11);
+        const pair t17 = pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15);
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_value(pair_pow(t4, pair_of(gamma_neg))) * ((pair_value(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_value(t4) + gamma_neg * (gamma_neg * pair_value(t3) * t8 + pair_value(t4))) * pair_value(t3))), pair_if((z_i <= pair_value(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(t12, c6))), pair_div(t15, t13)), pair_div(pair_mul_d(t16, c7), t13)), t4), t3), pair_mul(t17, t3)), pair_mul(t17, t4)), t7), t4), t3)))));
     }
+#else
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const pair t11 = {constants[3], constants[4]};
+    const pair c3 = {constants[5], constants[6]};
+    const double c4 = constants[7];
+    const double c7 = constants[8];
+    const pair t10 = {constants[9], constants[10]};
+    const pair c5 = {constants[11], constants[12]};
+    const pair c6 = {constants[13], constants[14]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = -z_i;
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const pair t5 = pair_log1p(t1);
+        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
+        const pair t7 = pair_diff(y_i, 1.0);
+        const double t8 = pair_value(t5) + maximum(0.0, z_i);
+        const pair t12 = pair_if((pair_value(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t10, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t10), z_i)), shift), t3));
+        const pair t13 = pair_add_d(t3, shift);
+        const pair t14 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t4), shift))), pair_log1p(pair_neg(t12)), pair_log(t13));
+        const pair t15 = pair_div(pair_pow(t12, pair_of(gamma_neg)), t13);
+        const pair t16 = pair_pow(t12, t11);
+        const pair t17 = pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15);
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_value(pair_pow(t4, pair_of(gamma_neg))) * ((pair_value(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_value(t4) + gamma_neg * (gamma_neg * pair_value(t3) * t8 + pair_value(t4))) * pair_value(t3))), pair_if((z_i <= pair_value(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(t12, c6))), pair_div(t15, t13)), pair_div(pair_mul_d(t16, c7), t13)), t4), t3), pair_mul(t17, t3)), pair_mul(t17, t4)), t7), t4), t3)))));
+    }
+#endif
 }
 
 void lossforge_asymmetric_focal_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
     const double shift = parameters[2];
-    const double t9 = 1.0 - shift;
-    const double t11 = gamma_neg - 1.0;
-    const double c3 = shift - 1.0;
+    const pair t9 = pair_diff(1.0, shift);
+    const pair t11 = pair_diff(gamma_neg, 1.0);
+    const pair c3 = pair_diff(shift, 1.0);
     const double c4 = 1.0 + gamma_neg;
     const double c7 = 2.0 * gamma_neg;
-    const double t10 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t9) : log_v(shift / t9));
-    const double c5 = gamma_neg * t11;
-    const double c6 = ((t11 == 0.0) ? 0.0 : gamma_neg - 2.0);
-    const double constants[] = {gamma_pos, gamma_neg, shift, t11, c3, c4, c7, t10, c5, c6};
+    const pair t10 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t9)), pair_log(pair_div(pair_of(shift), t9)));
+    const pair c5 = pair_mul_d(t11, gamma_neg);
+    const pair c6 = pair_if((pair_value(t11) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
+    const double constants[] = {gamma_pos, gamma_neg, shift, t11.hi, t11.lo, c3.hi, c3.lo, c4, c7, t10.hi, t10.lo, c5.hi, c5.lo, c6.hi, c6.lo};
+#else
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const pair t9 = pair_diff(1.0, shift);
+    const pair t11 = pair_diff(gamma_neg, 1.0);
+    const pair c3 = pair_diff(shift, 1.0);
+    const double c4 = 1.0 + gamma_neg;
+    const double c7 = 2.0 * gamma_neg;
+    const pair t10 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t9)), pair_log(pair_div(pair_of(shift), t9)));
+    const pair c5 = pair_mul_d(t11, gamma_neg);
+    const pair c6 = pair_if((pair_value(t11) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
+    const double constants[] = {gamma_pos, gamma_neg, shift, t11.hi, t11.lo, c3.hi, c3.lo, c4, c7, t10.hi, t10.lo, c5.hi, c5.lo, c6.hi, c6.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -479,60 +858,112 @@ void lossforge_asymmetric_focal_hessian_f64(size_t n, const double *y, const dou
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_pos = constants[0];
-    const double gamma_neg = constants[1];
-    const double shift = constants[2];
-    const int t8 = constants[3] != 0.0;
-    const double c3 = constants[4];
-    const double c7 = constants[5];
-    const double t13 = constants[6];
-    const double c8 = constants[7];
-    const double c9 = constants[8];
     const double *const y = inputs[0];
     const double *const z = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const int t8 = constants[3] != 0.0;
+    const pair c3 = {constants[4], constants[5]};
+    const pair c7 = {constants[6], constants[7]};
+    const pair t13 = {constants[8], constants[9]};
+    const double c8 = constants[10];
+    const double c9 = constants[11];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = -z_i;
-        const double t1 = exp_v(-fabs(z_i));
-        const double t2 = 1.0 + t1;
-        const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
-        const double t4 = y_i * pow(t3, gamma_pos);
-        const double t5 = log1p_v(t1);
-        const double t6 = t5 + maximum(0.0, t0);
-        const double t7 = 1.0 - y_i;
-        const double t9 = t5 + maximum(0.0, z_i);
-        const double t10 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-        const double t11 = pow(t10, gamma_neg);
-        const double t14 = ((t13 <= z_i) ? c3 * expm1_v(t13 - z_i) * t10 : shift * expm1_v(z_i - t13) * t3);
-        const double t15 = shift + t3;
-        const double t16 = ((-0.5 <= shift - t10) ? log1p_v(-t14) : log_v(t15));
-        const double t17 = pow(t14, gamma_neg);
-        const double t18 = y_i - 1.0;
-        loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : ((z_i <= t13) ? 0.0 : t16 * t17));
-        gradient[row] = (t8 ? -(t18 * t11 * (gamma_neg * t3 * t9 + t10)) : ((z_i < t13) ? 0.0 : ((t13 < z_i) ? (gamma_neg * pow(t14, c7) * t16 - t17 / t15) * t18 * t10 * t3 : c8 * t7 / c9))) - t4 * (gamma_pos * t10 * t6 + t3);
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i);
+        const pair t5 = pair_log1p(t1);
+        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
+        const pair t7 = pair_diff(1.0, y_i);
+        const double t9 = pair_value(t5) + maximum(0.0, z_i);
+        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const pair t11 = pair_pow(t10, pair_of(gamma_neg));
+        const pair t14 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
+        const pair t15 = pair_add_d(t3, shift);
+        const pair t16 = pair_if((-0.5 <= shift - pair_value(t10)), pair_log1p(pair_neg(t14)), pair_log(t15));
+        const pair t17 = pair_pow(t14, pair_of(gamma_neg));
+        const pair t18 = pair_diff(y_i, 1.0);
+        loss[row] = pair_value(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_value(t11))), pair_if((z_i <= pair_value(t13)), pair_of(0.0), pair_mul(t16, t17))))));
+        gradient[row] = pair_value(pair_sub(pair_if(t8, pair_of(-(pair_value(t18) * pair_value(t11) * (gamma_neg * pair_value(t3) * t9 + pair_value(t10)))), pair_if((z_i < pair_value(t13)), pair_of(0.0), pair_if((pair_value(t13) < z_i), pair_mul(pair_mul(pair_mul(pair_sub(pair_mul(pair_mul_d(pair_pow(t14, c7), gamma_neg), t16), pair_div(t17, t15)), t18), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3))));
     }
+#else
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const int t8 = constants[3] != 0.0;
+    const pair c3 = {constants[4], constants[5]};
+    const pair c7 = {constants[6], constants[7]};
+    const pair t13 = {constants[8], constants[9]};
+    const double c8 = constants[10];
+    const double c9 = constants[11];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = -z_i;
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i);
+        const pair t5 = pair_log1p(t1);
+        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
+        const pair t7 = pair_diff(1.0, y_i);
+        const double t9 = pair_value(t5) + maximum(0.0, z_i);
+        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const pair t11 = pair_pow(t10, pair_of(gamma_neg));
+        const pair t14 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
+        const pair t15 = pair_add_d(t3, shift);
+        const pair t16 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t10), shift))), pair_log1p(pair_neg(t14)), pair_log(t15));
+        const pair t17 = pair_pow(t14, pair_of(gamma_neg));
+        const pair t18 = pair_diff(y_i, 1.0);
+        loss[row] = pair_value(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_value(t11))), pair_if((z_i <= pair_value(t13)), pair_of(0.0), pair_mul(t16, t17))))));
+        gradient[row] = pair_value(pair_sub(pair_if(t8, pair_of(-(pair_value(t18) * pair_value(t11) * (gamma_neg * pair_value(t3) * t9 + pair_value(t10)))), pair_if((z_i < pair_value(t13)), pair_of(0.0), pair_if((pair_value(t13) < z_i), pair_mul(pair_mul(pair_mul(pair_sub(pair_mul(pair_mul_d(pair_pow(t14, c7), gamma_neg), t16), pair_div(t17, t15)), t18), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3))));
+    }
+#endif
 }
 
 void lossforge_asymmetric_focal_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
     const double shift = parameters[2];
     const int t8 = (shift <= 0.0);
-    const double t12 = 1.0 - shift;
-    const double c3 = shift - 1.0;
-    const double c7 = gamma_neg - 1.0;
-    const double t13 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t12) : log_v(shift / t12));
-    const double t19 = exp_v(-fabs(t13));
-    const double t20 = 1.0 + t19;
-    const double t21 = ((0.0 <= -t13) ? 1.0 : t19) / t20;
-    const double c8 = 0.5 * pow(0.0, gamma_neg) * t21 * (((0.0 <= t13) ? 1.0 : t19) / t20);
+    const pair t12 = pair_diff(1.0, shift);
+    const pair c3 = pair_diff(shift, 1.0);
+    const pair c7 = pair_diff(gamma_neg, 1.0);
+    const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
+    const pair t19 = pair_exp(pair_neg(pair_abs(t13)));
+    const double t20 = 1.0 + pair_value(t19);
+    const double t21 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t19)) / t20;
+    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t21 * (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t19)) / t20);
     const double c9 = shift + t21;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3, c7, t13, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
+#else
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const int t8 = (shift <= 0.0);
+    const pair t12 = pair_diff(1.0, shift);
+    const pair c3 = pair_diff(shift, 1.0);
+    const pair c7 = pair_diff(gamma_neg, 1.0);
+    const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
+    const pair t19 = pair_exp(pair_neg(pair_abs(t13)));
+    const double t20 = 1.0 + pair_value(t19);
+    const double t21 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t19)) / t20;
+    const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t21 * (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t19)) / t20);
+    const double c9 = shift + t21;
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -547,71 +978,134 @@ void lossforge_asymmetric_focal_loss_gradient_f64(size_t n, const double *y, con
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_pos = constants[0];
-    const double gamma_neg = constants[1];
-    const double shift = constants[2];
-    const int t0 = constants[3] != 0.0;
-    const double c3 = constants[4];
-    const double t14 = constants[5];
-    const double c10 = constants[6];
-    const double c13 = constants[7];
-    const double t12 = constants[8];
-    const double c11 = constants[9];
-    const double c12 = constants[10];
-    const double c8 = constants[11];
-    const double c9 = constants[12];
     const double *const y = inputs[0];
     const double *const z = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const int t0 = constants[3] != 0.0;
+    const pair c3 = {constants[4], constants[5]};
+    const pair t14 = {constants[6], constants[7]};
+    const double c10 = constants[8];
+    const double c13 = constants[9];
+    const pair t12 = {constants[10], constants[11]};
+    const pair c11 = {constants[12], constants[13]};
+    const pair c12 = {constants[14], constants[15]};
+    const double c8 = constants[16];
+    const double c9 = constants[17];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t1 = y_i - 1.0;
-        const double t2 = exp_v(-fabs(z_i));
-        const double t3 = 1.0 + t2;
-        const double t4 = ((0.0 <= z_i) ? 1.0 : t2) / t3;
-        const double t5 = t1 * pow(t4, gamma_neg);
+        const pair t1 = pair_diff(y_i, 1.0);
+        const pair t2 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t3 = pair_add_d(t2, 1.0);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
+        const double t5 = pair_value(t1) * pair_value(pair_pow(t4, pair_of(gamma_neg)));
         const double t6 = -z_i;
-        const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
-        const double t8 = log1p_v(t2);
-        const double t9 = t8 + maximum(0.0, z_i);
-        const double t10 = gamma_neg * t7 * t9 + t4;
-        const double t13 = ((t12 <= z_i) ? c3 * expm1_v(t12 - z_i) * t4 : shift * expm1_v(z_i - t12) * t7);
-        const double t15 = pow(t13, t14);
-        const double t16 = shift + t7;
-        const double t17 = ((-0.5 <= shift - t4) ? log1p_v(-t13) : log_v(t16));
-        const double t18 = pow(t13, gamma_neg) / t16;
-        const double t19 = gamma_neg * t15 * t17 - t18;
-        const double t23 = y_i * pow(t7, gamma_pos);
-        const double t24 = t8 + maximum(0.0, t6);
-        const double t25 = gamma_pos * t4 * t24 + t7;
-        gradient[row] = (t0 ? -(t5 * t10) : ((z_i < t12) ? 0.0 : ((t12 < z_i) ? t19 * t1 * t4 * t7 : c8 * (1.0 - y_i) / c9))) - t23 * t25;
-        hessian[row] = t23 * ((t4 == 0.0) ? 0.0 : gamma_pos * t25 - (gamma_pos * t24 - 1.0 - gamma_pos) * t7) * t4 + (t0 ? -(t5 * ((t7 == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * t4 + gamma_neg * t10) * t7) : ((z_i <= t12) ? 0.0 : ((c11 * (t17 * pow(t13, c12)) - t18 / t16 - c13 * t15 / t16) * t4 * t7 + t19 * t7 - t19 * t4) * t1 * t4 * t7));
+        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
+        const pair t8 = pair_log1p(t2);
+        const double t9 = pair_value(t8) + maximum(0.0, z_i);
+        const double t10 = gamma_neg * pair_value(t7) * t9 + pair_value(t4);
+        const pair t13 = pair_if((pair_value(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t12, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t12), z_i)), shift), t7));
+        const pair t15 = pair_pow(t13, t14);
+        const pair t16 = pair_add_d(t7, shift);
+        const pair t17 = pair_if((-0.5 <= shift - pair_value(t4)), pair_log1p(pair_neg(t13)), pair_log(t16));
+        const pair t18 = pair_div(pair_pow(t13, pair_of(gamma_neg)), t16);
+        const pair t19 = pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18);
+        const pair t23 = pair_mul_d(pair_pow(t7, pair_of(gamma_pos)), y_i);
+        const pair t24 = pair_add_d(t8, maximum(0.0, t6));
+        const pair t25 = pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t24), t7);
+        gradient[row] = pair_value(pair_sub(pair_if(t0, pair_of(-(t5 * t10)), pair_if((z_i < pair_value(t12)), pair_of(0.0), pair_if((pair_value(t12) < z_i), pair_mul(pair_mul(pair_mul(t19, t1), t4), t7), pair_of(c8 * pair_value(pair_diff(1.0, y_i)) / c9)))), pair_mul(t23, t25)));
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(t23, pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0), -gamma_pos), t7)))), t4), pair_if(t0, pair_of(-(t5 * ((pair_value(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_value(t4) + gamma_neg * t10) * pair_value(t7))), pair_if((z_i <= pair_value(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(t13, c12))), pair_div(t18, t16)), pair_div(pair_mul_d(t15, c13), t16)), t4), t7), pair_mul(t19, t7)), pair_mul(t19, t4)), t1), t4), t7)))));
     }
+#else
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const int t0 = constants[3] != 0.0;
+    const pair c3 = {constants[4], constants[5]};
+    const pair t14 = {constants[6], constants[7]};
+    const double c10 = constants[8];
+    const double c13 = constants[9];
+    const pair t12 = {constants[10], constants[11]};
+    const pair c11 = {constants[12], constants[13]};
+    const pair c12 = {constants[14], constants[15]};
+    const double c8 = constants[16];
+    const double c9 = constants[17];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const pair t1 = pair_diff(y_i, 1.0);
+        const pair t2 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t3 = pair_add_d(t2, 1.0);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
+        const double t5 = pair_value(t1) * pair_value(pair_pow(t4, pair_of(gamma_neg)));
+        const double t6 = -z_i;
+        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
+        const pair t8 = pair_log1p(t2);
+        const double t9 = pair_value(t8) + maximum(0.0, z_i);
+        const double t10 = gamma_neg * pair_value(t7) * t9 + pair_value(t4);
+        const pair t13 = pair_if((pair_value(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t12, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t12), z_i)), shift), t7));
+        const pair t15 = pair_pow(t13, t14);
+        const pair t16 = pair_add_d(t7, shift);
+        const pair t17 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t4), shift))), pair_log1p(pair_neg(t13)), pair_log(t16));
+        const pair t18 = pair_div(pair_pow(t13, pair_of(gamma_neg)), t16);
+        const pair t19 = pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18);
+        const pair t23 = pair_mul_d(pair_pow(t7, pair_of(gamma_pos)), y_i);
+        const pair t24 = pair_add_d(t8, maximum(0.0, t6));
+        const pair t25 = pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t24), t7);
+        gradient[row] = pair_value(pair_sub(pair_if(t0, pair_of(-(t5 * t10)), pair_if((z_i < pair_value(t12)), pair_of(0.0), pair_if((pair_value(t12) < z_i), pair_mul(pair_mul(pair_mul(t19, t1), t4), t7), pair_of(c8 * pair_value(pair_diff(1.0, y_i)) / c9)))), pair_mul(t23, t25)));
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(t23, pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0), -gamma_pos), t7)))), t4), pair_if(t0, pair_of(-(t5 * ((pair_value(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_value(t4) + gamma_neg * t10) * pair_value(t7))), pair_if((z_i <= pair_value(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(t13, c12))), pair_div(t18, t16)), pair_div(pair_mul_d(t15, c13), t16)), t4), t7), pair_mul(t19, t7)), pair_mul(t19, t4)), t1), t4), t7)))));
+    }
+#endif
 }
 
 void lossforge_asymmetric_focal_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
     const double shift = parameters[2];
     const int t0 = (shift <= 0.0);
-    const double t11 = 1.0 - shift;
-    const double c3 = shift - 1.0;
-    const double t14 = gamma_neg - 1.0;
+    const pair t11 = pair_diff(1.0, shift);
+    const pair c3 = pair_diff(shift, 1.0);
+    const pair t14 = pair_diff(gamma_neg, 1.0);
     const double c10 = 1.0 + gamma_neg;
     const double c13 = 2.0 * gamma_neg;
-    const double t12 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t11) : log_v(shift / t11));
-    const double c11 = gamma_neg * t14;
-    const double c12 = ((t14 == 0.0) ? 0.0 : gamma_neg - 2.0);
-    const double t20 = exp_v(-fabs(t12));
-    const double t21 = 1.0 + t20;
-    const double t22 = ((0.0 <= -t12) ? 1.0 : t20) / t21;
-    const double c8 = 0.5 * pow(0.0, gamma_neg) * t22 * (((0.0 <= t12) ? 1.0 : t20) / t21);
+    const pair t12 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t11)), pair_log(pair_div(pair_of(shift), t11)));
+    const pair c11 = pair_mul_d(t14, gamma_neg);
+    const pair c12 = pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
+    const pair t20 = pair_exp(pair_neg(pair_abs(t12)));
+    const double t21 = 1.0 + pair_value(t20);
+    const double t22 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t12))), pair_of(1.0), t20)) / t21;
+    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t22 * (pair_value(pair_if((0.0 <= pair_value(t12)), pair_of(1.0), t20)) / t21);
     const double c9 = shift + t22;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3, t14, c10, c13, t12, c11, c12, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
+#else
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const int t0 = (shift <= 0.0);
+    const pair t11 = pair_diff(1.0, shift);
+    const pair c3 = pair_diff(shift, 1.0);
+    const pair t14 = pair_diff(gamma_neg, 1.0);
+    const double c10 = 1.0 + gamma_neg;
+    const double c13 = 2.0 * gamma_neg;
+    const pair t12 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t11)), pair_log(pair_div(pair_of(shift), t11)));
+    const pair c11 = pair_mul_d(t14, gamma_neg);
+    const pair c12 = pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
+    const pair t20 = pair_exp(pair_neg(pair_abs(t12)));
+    const double t21 = 1.0 + pair_value(t20);
+    const double t22 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t12))), pair_of(1.0), t20)) / t21;
+    const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t22 * (pair_value(pair_if((0.0 <= pair_value(t12)), pair_of(1.0), t20)) / t21);
+    const double c9 = shift + t22;
+    const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -626,77 +1120,145 @@ void lossforge_asymmetric_focal_gradient_hessian_f64(size_t n, const double *y, 
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_pos = constants[0];
-    const double gamma_neg = constants[1];
-    const double shift = constants[2];
-    const int t8 = constants[3] != 0.0;
-    const double c3 = constants[4];
-    const double t22 = constants[5];
-    const double c10 = constants[6];
-    const double c13 = constants[7];
-    const double t13 = constants[8];
-    const double c11 = constants[9];
-    const double c12 = constants[10];
-    const double c8 = constants[11];
-    const double c9 = constants[12];
     const double *const y = inputs[0];
     const double *const z = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const int t8 = constants[3] != 0.0;
+    const pair c3 = {constants[4], constants[5]};
+    const pair t22 = {constants[6], constants[7]};
+    const double c10 = constants[8];
+    const double c13 = constants[9];
+    const pair t13 = {constants[10], constants[11]};
+    const pair c11 = {constants[12], constants[13]};
+    const pair c12 = {constants[14], constants[15]};
+    const double c8 = constants[16];
+    const double c9 = constants[17];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = -z_i;
-        const double t1 = exp_v(-fabs(z_i));
-        const double t2 = 1.0 + t1;
-        const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
-        const double t4 = y_i * pow(t3, gamma_pos);
-        const double t5 = log1p_v(t1);
-        const double t6 = t5 + maximum(0.0, t0);
-        const double t7 = 1.0 - y_i;
-        const double t9 = t5 + maximum(0.0, z_i);
-        const double t10 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-        const double t11 = pow(t10, gamma_neg);
-        const int t14 = (z_i <= t13);
-        const double t15 = ((t13 <= z_i) ? c3 * expm1_v(t13 - z_i) * t10 : shift * expm1_v(z_i - t13) * t3);
-        const double t16 = shift + t3;
-        const double t17 = ((-0.5 <= shift - t10) ? log1p_v(-t15) : log_v(t16));
-        const double t18 = pow(t15, gamma_neg);
-        const double t19 = y_i - 1.0;
-        const double t20 = t19 * t11;
-        const double t21 = gamma_neg * t3 * t9 + t10;
-        const double t23 = pow(t15, t22);
-        const double t24 = t18 / t16;
-        const double t25 = gamma_neg * t23 * t17 - t24;
-        const double t29 = gamma_pos * t10 * t6 + t3;
-        loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0 : t17 * t18));
-        gradient[row] = (t8 ? -(t20 * t21) : ((z_i < t13) ? 0.0 : ((t13 < z_i) ? t25 * t19 * t10 * t3 : c8 * t7 / c9))) - t4 * t29;
-        hessian[row] = t4 * ((t10 == 0.0) ? 0.0 : gamma_pos * t29 - (gamma_pos * t6 - 1.0 - gamma_pos) * t3) * t10 + (t8 ? -(t20 * ((t3 == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * t10 + gamma_neg * t21) * t3) : (t14 ? 0.0 : ((c11 * (t17 * pow(t15, c12)) - t24 / t16 - c13 * t23 / t16) * t10 * t3 + t25 * t3 - t25 * t10) * t19 * t10 * t3));
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i);
+        const pair t5 = pair_log1p(t1);
+        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
+        const pair t7 = pair_diff(1.0, y_i);
+        const double t9 = pair_value(t5) + maximum(0.0, z_i);
+        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const pair t11 = pair_pow(t10, pair_of(gamma_neg));
+        const int t14 = (z_i <= pair_value(t13));
+        const pair t15 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
+        const pair t16 = pair_add_d(t3, shift);
+        const pair t17 = pair_if((-0.5 <= shift - pair_value(t10)), pair_log1p(pair_neg(t15)), pair_log(t16));
+        const pair t18 = pair_pow(t15, pair_of(gamma_neg));
+        const pair t19 = pair_diff(y_i, 1.0);
+        const double t20 = pair_value(t19) * pair_value(t11);
+        const double t21 = gamma_neg * pair_value(t3) * t9 + pair_value(t10);
+        const pair t23 = pair_pow(t15, t22);
+        const pair t24 = pair_div(t18, t16);
+        const pair t25 = pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24);
+        const pair t29 = pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3);
+        loss[row] = pair_value(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_value(t11))), pair_if(t14, pair_of(0.0), pair_mul(t17, t18))))));
+        gradient[row] = pair_value(pair_sub(pair_if(t8, pair_of(-(t20 * t21)), pair_if((z_i < pair_value(t13)), pair_of(0.0), pair_if((pair_value(t13) < z_i), pair_mul(pair_mul(pair_mul(t25, t19), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, t29)));
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(t4, pair_if((pair_value(t10) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t10), pair_if(t8, pair_of(-(t20 * ((pair_value(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_value(t10) + gamma_neg * t21) * pair_value(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(t15, c12))), pair_div(t24, t16)), pair_div(pair_mul_d(t23, c13), t16)), t10), t3), pair_mul(t25, t3)), pair_mul(t25, t10)), t19), t10), t3)))));
     }
+#else
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const int t8 = constants[3] != 0.0;
+    const pair c3 = {constants[4], constants[5]};
+    const pair t22 = {constants[6], constants[7]};
+    const double c10 = constants[8];
+    const double c13 = constants[9];
+    const pair t13 = {constants[10], constants[11]};
+    const pair c11 = {constants[12], constants[13]};
+    const pair c12 = {constants[14], constants[15]};
+    const double c8 = constants[16];
+    const double c9 = constants[17];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = -z_i;
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i);
+        const pair t5 = pair_log1p(t1);
+        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
+        const pair t7 = pair_diff(1.0, y_i);
+        const double t9 = pair_value(t5) + maximum(0.0, z_i);
+        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const pair t11 = pair_pow(t10, pair_of(gamma_neg));
+        const int t14 = (z_i <= pair_value(t13));
+        const pair t15 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
+        const pair t16 = pair_add_d(t3, shift);
+        const pair t17 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t10), shift))), pair_log1p(pair_neg(t15)), pair_log(t16));
+        const pair t18 = pair_pow(t15, pair_of(gamma_neg));
+        const pair t19 = pair_diff(y_i, 1.0);
+        const double t20 = pair_value(t19) * pair_value(t11);
+        const double t21 = gamma_neg * pair_value(t3) * t9 + pair_value(t10);
+        const pair t23 = pair_pow(t15, t22);
+        const pair t24 = pair_div(t18, t16);
+        const pair t25 = pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24);
+        const pair t29 = pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3);
+        loss[row] = pair_value(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_value(t11))), pair_if(t14, pair_of(0.0), pair_mul(t17, t18))))));
+        gradient[row] = pair_value(pair_sub(pair_if(t8, pair_of(-(t20 * t21)), pair_if((z_i < pair_value(t13)), pair_of(0.0), pair_if((pair_value(t13) < z_i), pair_mul(pair_mul(pair_mul(t25, t19), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, t29)));
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(t4, pair_if((pair_value(t10) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t10), pair_if(t8, pair_of(-(t20 * ((pair_value(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_value(t10) + gamma_neg * t21) * pair_value(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(t15, c12))), pair_div(t24, t16)), pair_div(pair_mul_d(t23, c13), t16)), t10), t3), pair_mul(t25, t3)), pair_mul(t25, t10)), t19), t10), t3)))));
+    }
+#endif
 }
 
 void lossforge_asymmetric_focal_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
     const double shift = parameters[2];
     const int t8 = (shift <= 0.0);
-    const double t12 = 1.0 - shift;
-    const double c3 = shift - 1.0;
-    const double t22 = gamma_neg - 1.0;
+    const pair t12 = pair_diff(1.0, shift);
+    const pair c3 = pair_diff(shift, 1.0);
+    const pair t22 = pair_diff(gamma_neg, 1.0);
     const double c10 = 1.0 + gamma_neg;
     const double c13 = 2.0 * gamma_neg;
-    const double t13 = ((0.25 <= shift) ? log1p_v((2.0 * shift - 1.0) / t12) : log_v(shift / t12));
-    const double c11 = gamma_neg * t22;
-    const double c12 = ((t22 == 0.0) ? 0.0 : gamma_neg - 2.0);
-    const double t26 = exp_v(-fabs(t13));
-    const double t27 = 1.0 + t26;
-    const double t28 = ((0.0 <= -t13) ? 1.0 : t26) / t27;
-    const double c8 = 0.5 * pow(0.0, gamma_neg) * t28 * (((0.0 <= t13) ? 1.0 : t26) / t27);
+    const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
+    const pair c11 = pair_mul_d(t22, gamma_neg);
+    const pair c12 = pair_if((pair_value(t22) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
+    const pair t26 = pair_exp(pair_neg(pair_abs(t13)));
+    const double t27 = 1.0 + pair_value(t26);
+    const double t28 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t26)) / t27;
+    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t28 * (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t26)) / t27);
     const double c9 = shift + t28;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3, t22, c10, c13, t13, c11, c12, c8, c9};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
+#else
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const int t8 = (shift <= 0.0);
+    const pair t12 = pair_diff(1.0, shift);
+    const pair c3 = pair_diff(shift, 1.0);
+    const pair t22 = pair_diff(gamma_neg, 1.0);
+    const double c10 = 1.0 + gamma_neg;
+    const double c13 = 2.0 * gamma_neg;
+    const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
+    const pair c11 = pair_mul_d(t22, gamma_neg);
+    const pair c12 = pair_if((pair_value(t22) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
+    const pair t26 = pair_exp(pair_neg(pair_abs(t13)));
+    const double t27 = 1.0 + pair_value(t26);
+    const double t28 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t26)) / t27;
+    const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t28 * (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t26)) / t27);
+    const double c9 = shift + t28;
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -712,10 +1274,10 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64(size_t n, const double
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -744,40 +1306,40 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_pos = constants[0];
-    const float gamma_neg = constants[1];
-    const float shift = constants[2];
-    const float c2 = constants[3];
-    const float t7 = constants[4];
     const float *const y = inputs[0];
     const float *const z = inputs[1];
     float *const loss = outputs[0];
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const pair c2 = {constants[3], constants[4]};
+    const pair t7 = {constants[5], constants[6]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float t0 = -z_i;
-        const float t1 = exp_vf(-fabsf(z_i));
-        const float t2 = 1.0f + t1;
-        const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
-        const float t4 = log1p_vf(t1);
-        const float t5 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-        const float t8 = ((t7 <= z_i) ? c2 * expm1_vf(t7 - z_i) * t5 : shift * expm1_vf(z_i - t7) * t3);
-        loss[row] = y_i * powf(t3, gamma_pos) * (t4 + maximumf(0.0f, t0)) - (1.0f - y_i) * ((shift <= 0.0f) ? -((t4 + maximumf(0.0f, z_i)) * powf(t5, gamma_neg)) : ((z_i <= t7) ? 0.0f : ((-0.5f <= shift - t5) ? log1p_vf(-t8) : log_vf(shift + t3)) * powf(t8, gamma_neg)));
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = -z_i;
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_log1p(t1);
+        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const pair t8 = pair_if((pair_value(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t7, -z_i))), t5), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t7), z_i)), shift), t3));
+        loss[row] = (float)(pair_value(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i)) * pair_value(pair_add_d(t4, maximum(0.0, t0))) - (1.0 - y_i) * ((shift <= 0.0) ? -((pair_value(t4) + maximum(0.0, z_i)) * pow_fast(pair_value(t5), gamma_neg)) : ((z_i <= pair_value(t7)) ? 0.0 : pair_value(pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t5), shift))), pair_log1p(pair_neg(t8)), pair_of(log_fast(pair_value(pair_add_d(t3, shift)))))) * pair_value(pair_pow(t8, pair_of(gamma_neg))))));
     }
 }
 
 void lossforge_asymmetric_focal_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float gamma_pos = parameters[0];
-    const float gamma_neg = parameters[1];
-    const float shift = parameters[2];
-    const float t6 = 1.0f - shift;
-    const float c2 = shift - 1.0f;
-    const float t7 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t6) : log_vf(shift / t6));
-    const float constants[] = {gamma_pos, gamma_neg, shift, c2, t7};
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const pair t6 = pair_diff(1.0, shift);
+    const pair c2 = pair_diff(shift, 1.0);
+    const pair t7 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t6)), pair_log(pair_div(pair_of(shift), t6)));
+    const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, t7.hi, t7.lo};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -790,51 +1352,51 @@ void lossforge_asymmetric_focal_loss_f32(size_t n, const float *y, const float *
     lossforge_asymmetric_focal_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_pos = constants[0];
-    const float gamma_neg = constants[1];
-    const float shift = constants[2];
-    const float c2 = constants[3];
-    const float c6 = constants[4];
-    const float t8 = constants[5];
-    const float c7 = constants[6];
-    const float c8 = constants[7];
     const float *const y = inputs[0];
     const float *const z = inputs[1];
     float *const gradient = outputs[0];
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const pair c2 = {constants[3], constants[4]};
+    const pair c6 = {constants[5], constants[6]};
+    const pair t8 = {constants[7], constants[8]};
+    const double c7 = constants[9];
+    const double c8 = constants[10];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float t0 = y_i - 1.0f;
-        const float t1 = exp_vf(-fabsf(z_i));
-        const float t2 = 1.0f + t1;
-        const float t3 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-        const float t4 = -z_i;
-        const float t5 = ((0.0f <= t4) ? 1.0f : t1) / t2;
-        const float t6 = log1p_vf(t1);
-        const float t9 = ((t8 <= z_i) ? c2 * expm1_vf(t8 - z_i) * t3 : shift * expm1_vf(z_i - t8) * t5);
-        const float t10 = shift + t5;
-        gradient[row] = ((shift <= 0.0f) ? -(t0 * powf(t3, gamma_neg) * (gamma_neg * t5 * (t6 + maximumf(0.0f, z_i)) + t3)) : ((z_i < t8) ? 0.0f : ((t8 < z_i) ? (gamma_neg * powf(t9, c6) * ((-0.5f <= shift - t3) ? log1p_vf(-t9) : log_vf(t10)) - powf(t9, gamma_neg) / t10) * t0 * t3 * t5 : c7 * (1.0f - y_i) / c8))) - y_i * powf(t5, gamma_pos) * (gamma_pos * t3 * (t6 + maximumf(0.0f, t4)) + t5);
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const pair t0 = pair_diff(y_i, 1.0);
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const double t4 = -z_i;
+        const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
+        const pair t6 = pair_log1p(t1);
+        const pair t9 = pair_if((pair_value(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t8, -z_i))), t3), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t8), z_i)), shift), t5));
+        const pair t10 = pair_add_d(t5, shift);
+        gradient[row] = (float)(((shift <= 0.0) ? -(pair_value(t0) * pow_fast(pair_value(t3), gamma_neg) * (gamma_neg * pair_value(t5) * (pair_value(t6) + maximum(0.0, z_i)) + pair_value(t3))) : ((z_i < pair_value(t8)) ? 0.0 : ((pair_value(t8) < z_i) ? pair_value(pair_sub(pair_mul(pair_mul_d(pair_pow(t9, c6), gamma_neg), pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t3), shift))), pair_log1p(pair_neg(t9)), pair_of(log_fast(pair_value(t10))))), pair_div(pair_pow(t9, pair_of(gamma_neg)), t10))) * pair_value(t0) * pair_value(t3) * pair_value(t5) : c7 * (1.0 - y_i) / c8))) - pair_value(pair_mul_d(pair_pow(t5, pair_of(gamma_pos)), y_i)) * pair_value(pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5)));
     }
 }
 
 void lossforge_asymmetric_focal_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float gamma_pos = parameters[0];
-    const float gamma_neg = parameters[1];
-    const float shift = parameters[2];
-    const float t7 = 1.0f - shift;
-    const float c2 = shift - 1.0f;
-    const float c6 = gamma_neg - 1.0f;
-    const float t8 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t7) : log_vf(shift / t7));
-    const float t11 = exp_vf(-fabsf(t8));
-    const float t12 = 1.0f + t11;
-    const float t13 = ((0.0f <= -t8) ? 1.0f : t11) / t12;
-    const float c7 = 0.5f * powf(0.0f, gamma_neg) * t13 * (((0.0f <= t8) ? 1.0f : t11) / t12);
-    const float c8 = shift + t13;
-    const float constants[] = {gamma_pos, gamma_neg, shift, c2, c6, t8, c7, c8};
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const pair t7 = pair_diff(1.0, shift);
+    const pair c2 = pair_diff(shift, 1.0);
+    const pair c6 = pair_diff(gamma_neg, 1.0);
+    const pair t8 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t7)), pair_log(pair_div(pair_of(shift), t7)));
+    const double t11 = exp_fast(pair_value(pair_neg(pair_abs(t8))));
+    const double t12 = 1.0 + t11;
+    const double t13 = ((0.0 <= pair_value(pair_neg(t8))) ? 1.0 : t11) / t12;
+    const double c7 = 0.5 * pow_fast(0.0, gamma_neg) * t13 * (((0.0 <= pair_value(t8)) ? 1.0 : t11) / t12);
+    const double c8 = shift + t13;
+    const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, c6.hi, c6.lo, t8.hi, t8.lo, c7, c8};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -847,58 +1409,58 @@ void lossforge_asymmetric_focal_gradient_f32(size_t n, const float *y, const flo
     lossforge_asymmetric_focal_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_pos = constants[0];
-    const float gamma_neg = constants[1];
-    const float shift = constants[2];
-    const float t11 = constants[3];
-    const float c3 = constants[4];
-    const float c4 = constants[5];
-    const float c7 = constants[6];
-    const float t10 = constants[7];
-    const float c5 = constants[8];
-    const float c6 = constants[9];
     const float *const y = inputs[0];
     const float *const z = inputs[1];
     float *const hessian = outputs[0];
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const pair t11 = {constants[3], constants[4]};
+    const pair c3 = {constants[5], constants[6]};
+    const double c4 = constants[7];
+    const double c7 = constants[8];
+    const pair t10 = {constants[9], constants[10]};
+    const pair c5 = {constants[11], constants[12]};
+    const pair c6 = {constants[13], constants[14]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float t0 = -z_i;
-        const float t1 = exp_vf(-fabsf(z_i));
-        const float t2 = 1.0f + t1;
-        const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
-        const float t4 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-        const float t5 = log1p_vf(t1);
-        const float t6 = t5 + maximumf(0.0f, t0);
-        const float t7 = y_i - 1.0f;
-        const float t8 = t5 + maximumf(0.0f, z_i);
-        const float t12 = ((t10 <= z_i) ? c3 * expm1_vf(t10 - z_i) * t4 : shift * expm1_vf(z_i - t10) * t3);
-        const float t13 = shift + t3;
-        const float t14 = ((-0.5f <= shift - t4) ? log1p_vf(-t12) : log_vf(t13));
-        const float t15 = powf(t12, gamma_neg) / t13;
-        const float t16 = powf(t12, t11);
-        const float t17 = gamma_neg * t16 * t14 - t15;
-        hessian[row] = y_i * powf(t3, gamma_pos) * ((t4 == 0.0f) ? 0.0f : gamma_pos * (gamma_pos * t4 * t6 + t3) - (gamma_pos * t6 - 1.0f - gamma_pos) * t3) * t4 + ((shift <= 0.0f) ? -(t7 * powf(t4, gamma_neg) * ((t3 == 0.0f) ? 0.0f : (c4 - gamma_neg * t8) * t4 + gamma_neg * (gamma_neg * t3 * t8 + t4)) * t3) : ((z_i <= t10) ? 0.0f : ((c5 * (t14 * powf(t12, c6)) - t15 / t13 - c7 * t16 / t13) * t4 * t3 + t17 * t3 - t17 * t4) * t7 * t4 * t3));
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = -z_i;
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const pair t5 = pair_log1p(t1);
+        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
+        const pair t7 = pair_diff(y_i, 1.0);
+        const double t8 = pair_value(t5) + maximum(0.0, z_i);
+        const pair t12 = pair_if((pair_value(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t10, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t10), z_i)), shift), t3));
+        const pair t13 = pair_add_d(t3, shift);
+        const pair t14 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t4), shift))), pair_log1p(pair_neg(t12)), pair_of(log_fast(pair_value(t13))));
+        const pair t15 = pair_div(pair_pow(t12, pair_of(gamma_neg)), t13);
+        const pair t16 = pair_pow(t12, t11);
+        const pair t17 = pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15);
+        hessian[row] = (float)pair_value(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pow_fast(pair_value(t4), gamma_neg) * ((pair_value(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_value(t4) + gamma_neg * (gamma_neg * pair_value(t3) * t8 + pair_value(t4))) * pair_value(t3))), pair_if((z_i <= pair_value(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(t12, c6))), pair_div(t15, t13)), pair_div(pair_mul_d(t16, c7), t13)), t4), t3), pair_mul(t17, t3)), pair_mul(t17, t4)), t7), t4), t3)))));
     }
 }
 
 void lossforge_asymmetric_focal_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float gamma_pos = parameters[0];
-    const float gamma_neg = parameters[1];
-    const float shift = parameters[2];
-    const float t9 = 1.0f - shift;
-    const float t11 = gamma_neg - 1.0f;
-    const float c3 = shift - 1.0f;
-    const float c4 = 1.0f + gamma_neg;
-    const float c7 = 2.0f * gamma_neg;
-    const float t10 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t9) : log_vf(shift / t9));
-    const float c5 = gamma_neg * t11;
-    const float c6 = ((t11 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
-    const float constants[] = {gamma_pos, gamma_neg, shift, t11, c3, c4, c7, t10, c5, c6};
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const pair t9 = pair_diff(1.0, shift);
+    const pair t11 = pair_diff(gamma_neg, 1.0);
+    const pair c3 = pair_diff(shift, 1.0);
+    const double c4 = 1.0 + gamma_neg;
+    const double c7 = 2.0 * gamma_neg;
+    const pair t10 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t9)), pair_log(pair_div(pair_of(shift), t9)));
+    const pair c5 = pair_mul_d(t11, gamma_neg);
+    const pair c6 = pair_if((pair_value(t11) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
+    const double constants[] = {gamma_pos, gamma_neg, shift, t11.hi, t11.lo, c3.hi, c3.lo, c4, c7, t10.hi, t10.lo, c5.hi, c5.lo, c6.hi, c6.lo};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -911,62 +1473,62 @@ void lossforge_asymmetric_focal_hessian_f32(size_t n, const float *y, const floa
     lossforge_asymmetric_focal_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_pos = constants[0];
-    const float gamma_neg = constants[1];
-    const float shift = constants[2];
-    const int t8 = constants[3] != 0.0f;
-    const float c3 = constants[4];
-    const float c7 = constants[5];
-    const float t13 = constants[6];
-    const float c8 = constants[7];
-    const float c9 = constants[8];
     const float *const y = inputs[0];
     const float *const z = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const int t8 = constants[3] != 0.0;
+    const pair c3 = {constants[4], constants[5]};
+    const pair c7 = {constants[6], constants[7]};
+    const pair t13 = {constants[8], constants[9]};
+    const double c8 = constants[10];
+    const double c9 = constants[11];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float t0 = -z_i;
-        const float t1 = exp_vf(-fabsf(z_i));
-        const float t2 = 1.0f + t1;
-        const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
-        const float t4 = y_i * powf(t3, gamma_pos);
-        const float t5 = log1p_vf(t1);
-        const float t6 = t5 + maximumf(0.0f, t0);
-        const float t7 = 1.0f - y_i;
-        const float t9 = t5 + maximumf(0.0f, z_i);
-        const float t10 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-        const float t11 = powf(t10, gamma_neg);
-        const float t14 = ((t13 <= z_i) ? c3 * expm1_vf(t13 - z_i) * t10 : shift * expm1_vf(z_i - t13) * t3);
-        const float t15 = shift + t3;
-        const float t16 = ((-0.5f <= shift - t10) ? log1p_vf(-t14) : log_vf(t15));
-        const float t17 = powf(t14, gamma_neg);
-        const float t18 = y_i - 1.0f;
-        loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : ((z_i <= t13) ? 0.0f : t16 * t17));
-        gradient[row] = (t8 ? -(t18 * t11 * (gamma_neg * t3 * t9 + t10)) : ((z_i < t13) ? 0.0f : ((t13 < z_i) ? (gamma_neg * powf(t14, c7) * t16 - t17 / t15) * t18 * t10 * t3 : c8 * t7 / c9))) - t4 * (gamma_pos * t10 * t6 + t3);
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = -z_i;
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i);
+        const pair t5 = pair_log1p(t1);
+        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
+        const double t7 = 1.0 - y_i;
+        const double t9 = pair_value(t5) + maximum(0.0, z_i);
+        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const double t11 = pow_fast(pair_value(t10), gamma_neg);
+        const pair t14 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
+        const pair t15 = pair_add_d(t3, shift);
+        const pair t16 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t10), shift))), pair_log1p(pair_neg(t14)), pair_of(log_fast(pair_value(t15))));
+        const pair t17 = pair_pow(t14, pair_of(gamma_neg));
+        const pair t18 = pair_diff(y_i, 1.0);
+        loss[row] = (float)(pair_value(t4) * pair_value(t6) - t7 * (t8 ? -(t9 * t11) : ((z_i <= pair_value(t13)) ? 0.0 : pair_value(t16) * pair_value(t17))));
+        gradient[row] = (float)((t8 ? -(pair_value(t18) * t11 * (gamma_neg * pair_value(t3) * t9 + pair_value(t10))) : ((z_i < pair_value(t13)) ? 0.0 : ((pair_value(t13) < z_i) ? pair_value(pair_sub(pair_mul(pair_mul_d(pair_pow(t14, c7), gamma_neg), t16), pair_div(t17, t15))) * pair_value(t18) * pair_value(t10) * pair_value(t3) : c8 * t7 / c9))) - pair_value(t4) * pair_value(pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3)));
     }
 }
 
 void lossforge_asymmetric_focal_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float gamma_pos = parameters[0];
-    const float gamma_neg = parameters[1];
-    const float shift = parameters[2];
-    const int t8 = (shift <= 0.0f);
-    const float t12 = 1.0f - shift;
-    const float c3 = shift - 1.0f;
-    const float c7 = gamma_neg - 1.0f;
-    const float t13 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t12) : log_vf(shift / t12));
-    const float t19 = exp_vf(-fabsf(t13));
-    const float t20 = 1.0f + t19;
-    const float t21 = ((0.0f <= -t13) ? 1.0f : t19) / t20;
-    const float c8 = 0.5f * powf(0.0f, gamma_neg) * t21 * (((0.0f <= t13) ? 1.0f : t19) / t20);
-    const float c9 = shift + t21;
-    const float constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0f : 0.0f, c3, c7, t13, c8, c9};
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const int t8 = (shift <= 0.0);
+    const pair t12 = pair_diff(1.0, shift);
+    const pair c3 = pair_diff(shift, 1.0);
+    const pair c7 = pair_diff(gamma_neg, 1.0);
+    const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
+    const double t19 = exp_fast(pair_value(pair_neg(pair_abs(t13))));
+    const double t20 = 1.0 + t19;
+    const double t21 = ((0.0 <= pair_value(pair_neg(t13))) ? 1.0 : t19) / t20;
+    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t21 * (((0.0 <= pair_value(t13)) ? 1.0 : t19) / t20);
+    const double c9 = shift + t21;
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -979,73 +1541,73 @@ void lossforge_asymmetric_focal_loss_gradient_f32(size_t n, const float *y, cons
     lossforge_asymmetric_focal_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_pos = constants[0];
-    const float gamma_neg = constants[1];
-    const float shift = constants[2];
-    const int t0 = constants[3] != 0.0f;
-    const float c3 = constants[4];
-    const float t14 = constants[5];
-    const float c10 = constants[6];
-    const float c13 = constants[7];
-    const float t12 = constants[8];
-    const float c11 = constants[9];
-    const float c12 = constants[10];
-    const float c8 = constants[11];
-    const float c9 = constants[12];
     const float *const y = inputs[0];
     const float *const z = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const int t0 = constants[3] != 0.0;
+    const pair c3 = {constants[4], constants[5]};
+    const pair t14 = {constants[6], constants[7]};
+    const double c10 = constants[8];
+    const double c13 = constants[9];
+    const pair t12 = {constants[10], constants[11]};
+    const pair c11 = {constants[12], constants[13]};
+    const pair c12 = {constants[14], constants[15]};
+    const double c8 = constants[16];
+    const double c9 = constants[17];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float t1 = y_i - 1.0f;
-        const float t2 = exp_vf(-fabsf(z_i));
-        const float t3 = 1.0f + t2;
-        const float t4 = ((0.0f <= z_i) ? 1.0f : t2) / t3;
-        const float t5 = t1 * powf(t4, gamma_neg);
-        const float t6 = -z_i;
-        const float t7 = ((0.0f <= t6) ? 1.0f : t2) / t3;
-        const float t8 = log1p_vf(t2);
-        const float t9 = t8 + maximumf(0.0f, z_i);
-        const float t10 = gamma_neg * t7 * t9 + t4;
-        const float t13 = ((t12 <= z_i) ? c3 * expm1_vf(t12 - z_i) * t4 : shift * expm1_vf(z_i - t12) * t7);
-        const float t15 = powf(t13, t14);
-        const float t16 = shift + t7;
-        const float t17 = ((-0.5f <= shift - t4) ? log1p_vf(-t13) : log_vf(t16));
-        const float t18 = powf(t13, gamma_neg) / t16;
-        const float t19 = gamma_neg * t15 * t17 - t18;
-        const float t23 = y_i * powf(t7, gamma_pos);
-        const float t24 = t8 + maximumf(0.0f, t6);
-        const float t25 = gamma_pos * t4 * t24 + t7;
-        gradient[row] = (t0 ? -(t5 * t10) : ((z_i < t12) ? 0.0f : ((t12 < z_i) ? t19 * t1 * t4 * t7 : c8 * (1.0f - y_i) / c9))) - t23 * t25;
-        hessian[row] = t23 * ((t4 == 0.0f) ? 0.0f : gamma_pos * t25 - (gamma_pos * t24 - 1.0f - gamma_pos) * t7) * t4 + (t0 ? -(t5 * ((t7 == 0.0f) ? 0.0f : (c10 - gamma_neg * t9) * t4 + gamma_neg * t10) * t7) : ((z_i <= t12) ? 0.0f : ((c11 * (t17 * powf(t13, c12)) - t18 / t16 - c13 * t15 / t16) * t4 * t7 + t19 * t7 - t19 * t4) * t1 * t4 * t7));
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const pair t1 = pair_diff(y_i, 1.0);
+        const pair t2 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t3 = pair_add_d(t2, 1.0);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
+        const double t5 = pair_value(t1) * pow_fast(pair_value(t4), gamma_neg);
+        const double t6 = -z_i;
+        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
+        const pair t8 = pair_log1p(t2);
+        const double t9 = pair_value(t8) + maximum(0.0, z_i);
+        const double t10 = gamma_neg * pair_value(t7) * t9 + pair_value(t4);
+        const pair t13 = pair_if((pair_value(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t12, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t12), z_i)), shift), t7));
+        const pair t15 = pair_pow(t13, t14);
+        const pair t16 = pair_add_d(t7, shift);
+        const pair t17 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t4), shift))), pair_log1p(pair_neg(t13)), pair_of(log_fast(pair_value(t16))));
+        const pair t18 = pair_div(pair_pow(t13, pair_of(gamma_neg)), t16);
+        const pair t19 = pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18);
+        const pair t23 = pair_mul_d(pair_pow(t7, pair_of(gamma_pos)), y_i);
+        const pair t24 = pair_add_d(t8, maximum(0.0, t6));
+        const pair t25 = pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t24), t7);
+        gradient[row] = (float)((t0 ? -(t5 * t10) : ((z_i < pair_value(t12)) ? 0.0 : ((pair_value(t12) < z_i) ? pair_value(t19) * pair_value(t1) * pair_value(t4) * pair_value(t7) : c8 * (1.0 - y_i) / c9))) - pair_value(t23) * pair_value(t25));
+        hessian[row] = (float)pair_value(pair_add(pair_mul(pair_mul(t23, pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0), -gamma_pos), t7)))), t4), pair_if(t0, pair_of(-(t5 * ((pair_value(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_value(t4) + gamma_neg * t10) * pair_value(t7))), pair_if((z_i <= pair_value(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(t13, c12))), pair_div(t18, t16)), pair_div(pair_mul_d(t15, c13), t16)), t4), t7), pair_mul(t19, t7)), pair_mul(t19, t4)), t1), t4), t7)))));
     }
 }
 
 void lossforge_asymmetric_focal_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float gamma_pos = parameters[0];
-    const float gamma_neg = parameters[1];
-    const float shift = parameters[2];
-    const int t0 = (shift <= 0.0f);
-    const float t11 = 1.0f - shift;
-    const float c3 = shift - 1.0f;
-    const float t14 = gamma_neg - 1.0f;
-    const float c10 = 1.0f + gamma_neg;
-    const float c13 = 2.0f * gamma_neg;
-    const float t12 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t11) : log_vf(shift / t11));
-    const float c11 = gamma_neg * t14;
-    const float c12 = ((t14 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
-    const float t20 = exp_vf(-fabsf(t12));
-    const float t21 = 1.0f + t20;
-    const float t22 = ((0.0f <= -t12) ? 1.0f : t20) / t21;
-    const float c8 = 0.5f * powf(0.0f, gamma_neg) * t22 * (((0.0f <= t12) ? 1.0f : t20) / t21);
-    const float c9 = shift + t22;
-    const float constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0f : 0.0f, c3, t14, c10, c13, t12, c11, c12, c8, c9};
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const int t0 = (shift <= 0.0);
+    const pair t11 = pair_diff(1.0, shift);
+    const pair c3 = pair_diff(shift, 1.0);
+    const pair t14 = pair_diff(gamma_neg, 1.0);
+    const double c10 = 1.0 + gamma_neg;
+    const double c13 = 2.0 * gamma_neg;
+    const pair t12 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t11)), pair_log(pair_div(pair_of(shift), t11)));
+    const pair c11 = pair_mul_d(t14, gamma_neg);
+    const pair c12 = pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
+    const double t20 = exp_fast(pair_value(pair_neg(pair_abs(t12))));
+    const double t21 = 1.0 + t20;
+    const double t22 = ((0.0 <= pair_value(pair_neg(t12))) ? 1.0 : t20) / t21;
+    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t22 * (((0.0 <= pair_value(t12)) ? 1.0 : t20) / t21);
+    const double c9 = shift + t22;
+    const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1058,79 +1620,79 @@ void lossforge_asymmetric_focal_gradient_hessian_f32(size_t n, const float *y, c
     lossforge_asymmetric_focal_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_pos = constants[0];
-    const float gamma_neg = constants[1];
-    const float shift = constants[2];
-    const int t8 = constants[3] != 0.0f;
-    const float c3 = constants[4];
-    const float t22 = constants[5];
-    const float c10 = constants[6];
-    const float c13 = constants[7];
-    const float t13 = constants[8];
-    const float c11 = constants[9];
-    const float c12 = constants[10];
-    const float c8 = constants[11];
-    const float c9 = constants[12];
     const float *const y = inputs[0];
     const float *const z = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double gamma_pos = constants[0];
+    const double gamma_neg = constants[1];
+    const double shift = constants[2];
+    const int t8 = constants[3] != 0.0;
+    const pair c3 = {constants[4], constants[5]};
+    const pair t22 = {constants[6], constants[7]};
+    const double c10 = constants[8];
+    const double c13 = constants[9];
+    const pair t13 = {constants[10], constants[11]};
+    const pair c11 = {constants[12], constants[13]};
+    const pair c12 = {constants[14], constants[15]};
+    const double c8 = constants[16];
+    const double c9 = constants[17];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float t0 = -z_i;
-        const float t1 = exp_vf(-fabsf(z_i));
-        const float t2 = 1.0f + t1;
-        const float t3 = ((0.0f <= t0) ? 1.0f : t1) / t2;
-        const float t4 = y_i * powf(t3, gamma_pos);
-        const float t5 = log1p_vf(t1);
-        const float t6 = t5 + maximumf(0.0f, t0);
-        const float t7 = 1.0f - y_i;
-        const float t9 = t5 + maximumf(0.0f, z_i);
-        const float t10 = ((0.0f <= z_i) ? 1.0f : t1) / t2;
-        const float t11 = powf(t10, gamma_neg);
-        const int t14 = (z_i <= t13);
-        const float t15 = ((t13 <= z_i) ? c3 * expm1_vf(t13 - z_i) * t10 : shift * expm1_vf(z_i - t13) * t3);
-        const float t16 = shift + t3;
-        const float t17 = ((-0.5f <= shift - t10) ? log1p_vf(-t15) : log_vf(t16));
-        const float t18 = powf(t15, gamma_neg);
-        const float t19 = y_i - 1.0f;
-        const float t20 = t19 * t11;
-        const float t21 = gamma_neg * t3 * t9 + t10;
-        const float t23 = powf(t15, t22);
-        const float t24 = t18 / t16;
-        const float t25 = gamma_neg * t23 * t17 - t24;
-        const float t29 = gamma_pos * t10 * t6 + t3;
-        loss[row] = t4 * t6 - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0f : t17 * t18));
-        gradient[row] = (t8 ? -(t20 * t21) : ((z_i < t13) ? 0.0f : ((t13 < z_i) ? t25 * t19 * t10 * t3 : c8 * t7 / c9))) - t4 * t29;
-        hessian[row] = t4 * ((t10 == 0.0f) ? 0.0f : gamma_pos * t29 - (gamma_pos * t6 - 1.0f - gamma_pos) * t3) * t10 + (t8 ? -(t20 * ((t3 == 0.0f) ? 0.0f : (c10 - gamma_neg * t9) * t10 + gamma_neg * t21) * t3) : (t14 ? 0.0f : ((c11 * (t17 * powf(t15, c12)) - t24 / t16 - c13 * t23 / t16) * t10 * t3 + t25 * t3 - t25 * t10) * t19 * t10 * t3));
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = -z_i;
+        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        const pair t4 = pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i);
+        const pair t5 = pair_log1p(t1);
+        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
+        const double t7 = 1.0 - y_i;
+        const double t9 = pair_value(t5) + maximum(0.0, z_i);
+        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const double t11 = pow_fast(pair_value(t10), gamma_neg);
+        const int t14 = (z_i <= pair_value(t13));
+        const pair t15 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
+        const pair t16 = pair_add_d(t3, shift);
+        const pair t17 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t10), shift))), pair_log1p(pair_neg(t15)), pair_of(log_fast(pair_value(t16))));
+        const pair t18 = pair_pow(t15, pair_of(gamma_neg));
+        const pair t19 = pair_diff(y_i, 1.0);
+        const double t20 = pair_value(t19) * t11;
+        const double t21 = gamma_neg * pair_value(t3) * t9 + pair_value(t10);
+        const pair t23 = pair_pow(t15, t22);
+        const pair t24 = pair_div(t18, t16);
+        const pair t25 = pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24);
+        const pair t29 = pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3);
+        loss[row] = (float)(pair_value(t4) * pair_value(t6) - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0 : pair_value(t17) * pair_value(t18))));
+        gradient[row] = (float)((t8 ? -(t20 * t21) : ((z_i < pair_value(t13)) ? 0.0 : ((pair_value(t13) < z_i) ? pair_value(t25) * pair_value(t19) * pair_value(t10) * pair_value(t3) : c8 * t7 / c9))) - pair_value(t4) * pair_value(t29));
+        hessian[row] = (float)pair_value(pair_add(pair_mul(pair_mul(t4, pair_if((pair_value(t10) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t10), pair_if(t8, pair_of(-(t20 * ((pair_value(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_value(t10) + gamma_neg * t21) * pair_value(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(t15, c12))), pair_div(t24, t16)), pair_div(pair_mul_d(t23, c13), t16)), t10), t3), pair_mul(t25, t3)), pair_mul(t25, t10)), t19), t10), t3)))));
     }
 }
 
 void lossforge_asymmetric_focal_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float gamma_pos = parameters[0];
-    const float gamma_neg = parameters[1];
-    const float shift = parameters[2];
-    const int t8 = (shift <= 0.0f);
-    const float t12 = 1.0f - shift;
-    const float c3 = shift - 1.0f;
-    const float t22 = gamma_neg - 1.0f;
-    const float c10 = 1.0f + gamma_neg;
-    const float c13 = 2.0f * gamma_neg;
-    const float t13 = ((0.25f <= shift) ? log1p_vf((2.0f * shift - 1.0f) / t12) : log_vf(shift / t12));
-    const float c11 = gamma_neg * t22;
-    const float c12 = ((t22 == 0.0f) ? 0.0f : gamma_neg - 2.0f);
-    const float t26 = exp_vf(-fabsf(t13));
-    const float t27 = 1.0f + t26;
-    const float t28 = ((0.0f <= -t13) ? 1.0f : t26) / t27;
-    const float c8 = 0.5f * powf(0.0f, gamma_neg) * t28 * (((0.0f <= t13) ? 1.0f : t26) / t27);
-    const float c9 = shift + t28;
-    const float constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0f : 0.0f, c3, t22, c10, c13, t13, c11, c12, c8, c9};
+    const double gamma_pos = parameters[0];
+    const double gamma_neg = parameters[1];
+    const double shift = parameters[2];
+    const int t8 = (shift <= 0.0);
+    const pair t12 = pair_diff(1.0, shift);
+    const pair c3 = pair_diff(shift, 1.0);
+    const pair t22 = pair_diff(gamma_neg, 1.0);
+    const double c10 = 1.0 + gamma_neg;
+    const double c13 = 2.0 * gamma_neg;
+    const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
+    const pair c11 = pair_mul_d(t22, gamma_neg);
+    const pair c12 = pair_if((pair_value(t22) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
+    const double t26 = exp_fast(pair_value(pair_neg(pair_abs(t13))));
+    const double t27 = 1.0 + t26;
+    const double t28 = ((0.0 <= pair_value(pair_neg(t13))) ? 1.0 : t26) / t27;
+    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t28 * (((0.0 <= pair_value(t13)) ? 1.0 : t26) / t27);
+    const double c9 = shift + t28;
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

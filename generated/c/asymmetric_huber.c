@@ -23,6 +23,135 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -60,15 +189,16 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     const double delta = constants[0];
     const double t0 = constants[1];
     const double c2 = constants[2];
     const double c3 = constants[3];
     const double c4 = constants[4];
     const double c5 = constants[5];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -76,10 +206,26 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         loss[row] = ((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
     }
+#else
+    const double delta = constants[0];
+    const double t0 = constants[1];
+    const pair c2 = {constants[2], constants[3]};
+    const double c3 = constants[4];
+    const pair c4 = {constants[5], constants[6]};
+    const pair c5 = {constants[7], constants[8]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = pair_value(pair_if((delta < -r), pair_neg(pair_mul(c2, pair_sum(r, t0))), pair_if((r <= 0.0), pair_mul_d(pair_prod(r, c3), r), pair_if((r <= delta), pair_mul_d(pair_mul_d(c4, r), r), pair_mul(c5, pair_diff(r, t0))))));
+    }
+#endif
 }
 
 void lossforge_asymmetric_huber_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t0 = 0.5 * delta;
@@ -89,6 +235,17 @@ void lossforge_asymmetric_huber_loss_f64_at(size_t n, size_t K, const void *cons
     const double c4 = 0.5 * t1;
     const double c5 = delta * t1;
     const double constants[] = {delta, t0, c2, c3, c4, c5};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const double t0 = 0.5 * delta;
+    const pair t1 = pair_diff(1.0, tau);
+    const pair c2 = pair_prod(delta, tau);
+    const double c3 = 0.5 * tau;
+    const pair c4 = pair_scale(t1, 0.5);
+    const pair c5 = pair_mul_d(t1, delta);
+    const double constants[] = {delta, t0, c2.hi, c2.lo, c3, c4.hi, c4.lo, c5.hi, c5.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -103,14 +260,15 @@ void lossforge_asymmetric_huber_loss_f64(size_t n, const double *y, const double
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double delta = constants[1];
     const double t0 = constants[2];
     const double c1 = constants[3];
     const double c2 = constants[4];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const gradient = outputs[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -118,16 +276,39 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         gradient[row] = ((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const pair c1 = {constants[4], constants[5]};
+    const pair c2 = {constants[6], constants[7]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = pair_value(pair_if((r == r), pair_if((r < -delta), pair_neg(c1), pair_if((r <= 0.0), pair_prod(r, tau), pair_if((r <= delta), pair_mul_d(t0, r), c2))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_asymmetric_huber_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t0 = 1.0 - tau;
     const double c1 = delta * tau;
     const double c2 = delta * t0;
     const double constants[] = {tau, delta, t0, c1, c2};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t0 = pair_diff(1.0, tau);
+    const pair c1 = pair_prod(delta, tau);
+    const pair c2 = pair_mul_d(t0, delta);
+    const double constants[] = {tau, delta, t0.hi, t0.lo, c1.hi, c1.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -142,15 +323,16 @@ void lossforge_asymmetric_huber_gradient_f64(size_t n, const double *y, const do
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double delta = constants[1];
     const double t0 = constants[2];
     const double t1 = constants[3];
     const double c2 = constants[4];
     const double c3 = constants[5];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const hessian = outputs[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -158,10 +340,26 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double r = f_i - y_i;
         hessian[row] = ((r == r) ? ((r < t0) ? 0.0 : ((t0 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0 : c3)) : 0.5)) : t1)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t0 = constants[2];
+    const double t1 = constants[3];
+    const pair c2 = {constants[4], constants[5]};
+    const pair c3 = {constants[6], constants[7]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        hessian[row] = pair_value(pair_if((r == r), pair_if((r < t0), pair_of(0.0), pair_if((t0 < r), pair_if((r < 0.0), pair_of(tau), pair_if((0.0 < r), pair_if((r < delta), c2, pair_if((delta < r), pair_of(0.0), c3)), pair_of(0.5))), pair_of(t1))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_asymmetric_huber_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t0 = -delta;
@@ -169,6 +367,15 @@ void lossforge_asymmetric_huber_hessian_f64_at(size_t n, size_t K, const void *c
     const double c2 = 1.0 - tau;
     const double c3 = 0.5 - t1;
     const double constants[] = {tau, delta, t0, t1, c2, c3};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const double t0 = -delta;
+    const double t1 = 0.5 * tau;
+    const pair c2 = pair_diff(1.0, tau);
+    const pair c3 = pair_diff(0.5, t1);
+    const double constants[] = {tau, delta, t0, t1, c2.hi, c2.lo, c3.hi, c3.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -183,6 +390,11 @@ void lossforge_asymmetric_huber_hessian_f64(size_t n, const double *y, const dou
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double delta = constants[1];
     const double t0 = constants[2];
@@ -191,10 +403,6 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double c4 = constants[5];
     const double t5 = constants[6];
     const double c5 = constants[7];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -205,10 +413,31 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * c4) : (t3 ? r * (r * c5) : t5 * (r - t1))));
         gradient[row] = ((r == r) ? ((r < -delta) ? -t0 : (t2 ? r * tau : (t3 ? r * t4 : t5))) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const double t1 = constants[4];
+    const pair t4 = {constants[5], constants[6]};
+    const double c4 = constants[7];
+    const pair t5 = {constants[8], constants[9]};
+    const pair c5 = {constants[10], constants[11]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t2 = (r <= 0.0);
+        const int t3 = (r <= delta);
+        loss[row] = pair_value(pair_if((delta < -r), pair_neg(pair_mul(t0, pair_sum(r, t1))), pair_if(t2, pair_mul_d(pair_prod(r, c4), r), pair_if(t3, pair_mul_d(pair_mul_d(c5, r), r), pair_mul(t5, pair_diff(r, t1))))));
+        gradient[row] = pair_value(pair_if((r == r), pair_if((r < -delta), pair_neg(t0), pair_if(t2, pair_prod(r, tau), pair_if(t3, pair_mul_d(t4, r), t5))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_asymmetric_huber_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t0 = delta * tau;
@@ -218,6 +447,17 @@ void lossforge_asymmetric_huber_loss_gradient_f64_at(size_t n, size_t K, const v
     const double t5 = delta * t4;
     const double c5 = 0.5 * t4;
     const double constants[] = {tau, delta, t0, t1, t4, c4, t5, c5};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t0 = pair_prod(delta, tau);
+    const double t1 = 0.5 * delta;
+    const pair t4 = pair_diff(1.0, tau);
+    const double c4 = 0.5 * tau;
+    const pair t5 = pair_mul_d(t4, delta);
+    const pair c5 = pair_scale(t4, 0.5);
+    const double constants[] = {tau, delta, t0.hi, t0.lo, t1, t4.hi, t4.lo, c4, t5.hi, t5.lo, c5.hi, c5.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -232,6 +472,11 @@ void lossforge_asymmetric_huber_loss_gradient_f64(size_t n, const double *y, con
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double delta = constants[1];
     const double t1 = constants[2];
@@ -240,10 +485,6 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double c3 = constants[5];
     const double c4 = constants[6];
     const double c5 = constants[7];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const gradient = outputs[0];
-    double *const hessian = outputs[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -254,10 +495,31 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = (t0 ? (t2 ? -c3 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t3 : c4))) : r);
         hessian[row] = (t0 ? (t2 ? 0.0 : ((t1 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? t3 : ((delta < r) ? 0.0 : c5)) : 0.5)) : t4)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t1 = constants[2];
+    const pair t3 = {constants[3], constants[4]};
+    const double t4 = constants[5];
+    const pair c3 = {constants[6], constants[7]};
+    const pair c4 = {constants[8], constants[9]};
+    const pair c5 = {constants[10], constants[11]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t2 = (r < t1);
+        gradient[row] = pair_value(pair_if(t0, pair_if(t2, pair_neg(c3), pair_if((r <= 0.0), pair_prod(r, tau), pair_if((r <= delta), pair_mul_d(t3, r), c4))), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t2, pair_of(0.0), pair_if((t1 < r), pair_if((r < 0.0), pair_of(tau), pair_if((0.0 < r), pair_if((r < delta), t3, pair_if((delta < r), pair_of(0.0), c5)), pair_of(0.5))), pair_of(t4))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_asymmetric_huber_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t1 = -delta;
@@ -267,6 +529,17 @@ void lossforge_asymmetric_huber_gradient_hessian_f64_at(size_t n, size_t K, cons
     const double c4 = delta * t3;
     const double c5 = 0.5 - t4;
     const double constants[] = {tau, delta, t1, t3, t4, c3, c4, c5};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const double t1 = -delta;
+    const pair t3 = pair_diff(1.0, tau);
+    const double t4 = 0.5 * tau;
+    const pair c3 = pair_prod(delta, tau);
+    const pair c4 = pair_mul_d(t3, delta);
+    const pair c5 = pair_diff(0.5, t4);
+    const double constants[] = {tau, delta, t1, t3.hi, t3.lo, t4, c3.hi, c3.lo, c4.hi, c4.lo, c5.hi, c5.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -281,6 +554,12 @@ void lossforge_asymmetric_huber_gradient_hessian_f64(size_t n, const double *y, 
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double delta = constants[1];
     const double t0 = constants[2];
@@ -291,11 +570,6 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double t6 = constants[7];
     const double c6 = constants[8];
     const double c7 = constants[9];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
-    double *const hessian = outputs[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -309,10 +583,36 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t7 ? (t9 ? -t0 : (t2 ? r * tau : (t4 ? r * t5 : t6))) : r);
         hessian[row] = (t7 ? (t9 ? 0.0 : ((t8 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? t5 : ((delta < r) ? 0.0 : c7)) : 0.5)) : t3)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const double t1 = constants[4];
+    const double t3 = constants[5];
+    const pair t5 = {constants[6], constants[7]};
+    const double t8 = constants[8];
+    const pair t6 = {constants[9], constants[10]};
+    const pair c6 = {constants[11], constants[12]};
+    const pair c7 = {constants[13], constants[14]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t2 = (r <= 0.0);
+        const int t4 = (r <= delta);
+        const int t7 = (r == r);
+        const int t9 = (r < t8);
+        loss[row] = pair_value(pair_if((delta < -r), pair_neg(pair_mul(t0, pair_sum(r, t1))), pair_if(t2, pair_mul_d(pair_prod(r, t3), r), pair_if(t4, pair_mul_d(pair_mul_d(c6, r), r), pair_mul(t6, pair_diff(r, t1))))));
+        gradient[row] = pair_value(pair_if(t7, pair_if(t9, pair_neg(t0), pair_if(t2, pair_prod(r, tau), pair_if(t4, pair_mul_d(t5, r), t6))), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t7, pair_if(t9, pair_of(0.0), pair_if((t8 < r), pair_if((r < 0.0), pair_of(tau), pair_if((0.0 < r), pair_if((r < delta), t5, pair_if((delta < r), pair_of(0.0), c7)), pair_of(0.5))), pair_of(t3))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_asymmetric_huber_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t0 = delta * tau;
@@ -324,6 +624,19 @@ void lossforge_asymmetric_huber_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const double c6 = 0.5 * t5;
     const double c7 = 0.5 - t3;
     const double constants[] = {tau, delta, t0, t1, t3, t5, t8, t6, c6, c7};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t0 = pair_prod(delta, tau);
+    const double t1 = 0.5 * delta;
+    const double t3 = 0.5 * tau;
+    const pair t5 = pair_diff(1.0, tau);
+    const double t8 = -delta;
+    const pair t6 = pair_mul_d(t5, delta);
+    const pair c6 = pair_scale(t5, 0.5);
+    const pair c7 = pair_diff(0.5, t3);
+    const double constants[] = {tau, delta, t0.hi, t0.lo, t1, t3, t5.hi, t5.lo, t8, t6.hi, t6.lo, c6.hi, c6.lo, c7.hi, c7.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -339,10 +652,10 @@ void lossforge_asymmetric_huber_loss_gradient_hessian_f64(size_t n, const double
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -371,17 +684,18 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
-    const float t0 = constants[1];
-    const float c2 = constants[2];
-    const float c3 = constants[3];
-    const float c4 = constants[4];
-    const float c5 = constants[5];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float delta = (float)constants[0];
+    const float t0 = (float)constants[1];
+    const float c2 = (float)constants[2];
+    const float c3 = (float)constants[3];
+    const float c4 = (float)constants[4];
+    const float c5 = (float)constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -389,10 +703,26 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float r = f_i - y_i;
         loss[row] = ((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0f) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
     }
+#else
+    const double delta = constants[0];
+    const double t0 = constants[1];
+    const double c2 = constants[2];
+    const double c3 = constants[3];
+    const double c4 = constants[4];
+    const double c5 = constants[5];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)((delta < -r) ? -(c2 * (r + t0)) : ((r <= 0.0) ? r * (r * c3) : ((r <= delta) ? r * (r * c4) : c5 * (r - t0))));
+    }
+#endif
 }
 
 void lossforge_asymmetric_huber_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float delta = parameters[1];
     const float t0 = 0.5f * delta;
@@ -401,7 +731,18 @@ void lossforge_asymmetric_huber_loss_f32_at(size_t n, size_t K, const void *cons
     const float c3 = 0.5f * tau;
     const float c4 = 0.5f * t1;
     const float c5 = delta * t1;
-    const float constants[] = {delta, t0, c2, c3, c4, c5};
+    const double constants[] = {delta, t0, c2, c3, c4, c5};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const double t0 = 0.5 * delta;
+    const double t1 = 1.0 - tau;
+    const double c2 = delta * tau;
+    const double c3 = 0.5 * tau;
+    const double c4 = 0.5 * t1;
+    const double c5 = delta * t1;
+    const double constants[] = {delta, t0, c2, c3, c4, c5};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -414,16 +755,17 @@ void lossforge_asymmetric_huber_loss_f32(size_t n, const float *y, const float *
     lossforge_asymmetric_huber_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float delta = constants[1];
-    const float t0 = constants[2];
-    const float c1 = constants[3];
-    const float c2 = constants[4];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t0 = (float)constants[2];
+    const float c1 = (float)constants[3];
+    const float c2 = (float)constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -431,16 +773,39 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float r = f_i - y_i;
         gradient[row] = ((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0f) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t0 = constants[2];
+    const double c1 = constants[3];
+    const double c2 = constants[4];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = (float)((r == r) ? ((r < -delta) ? -c1 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t0 : c2))) : r);
+    }
+#endif
 }
 
 void lossforge_asymmetric_huber_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float delta = parameters[1];
     const float t0 = 1.0f - tau;
     const float c1 = delta * tau;
     const float c2 = delta * t0;
-    const float constants[] = {tau, delta, t0, c1, c2};
+    const double constants[] = {tau, delta, t0, c1, c2};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const double t0 = 1.0 - tau;
+    const double c1 = delta * tau;
+    const double c2 = delta * t0;
+    const double constants[] = {tau, delta, t0, c1, c2};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -453,17 +818,18 @@ void lossforge_asymmetric_huber_gradient_f32(size_t n, const float *y, const flo
     lossforge_asymmetric_huber_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float delta = constants[1];
-    const float t0 = constants[2];
-    const float t1 = constants[3];
-    const float c2 = constants[4];
-    const float c3 = constants[5];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t0 = (float)constants[2];
+    const float t1 = (float)constants[3];
+    const float c2 = (float)constants[4];
+    const float c3 = (float)constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -471,17 +837,42 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float r = f_i - y_i;
         hessian[row] = ((r == r) ? ((r < t0) ? 0.0f : ((t0 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0f : c3)) : 0.5f)) : t1)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t0 = constants[2];
+    const double t1 = constants[3];
+    const double c2 = constants[4];
+    const double c3 = constants[5];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        hessian[row] = (float)((r == r) ? ((r < t0) ? 0.0 : ((t0 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? c2 : ((delta < r) ? 0.0 : c3)) : 0.5)) : t1)) : r);
+    }
+#endif
 }
 
 void lossforge_asymmetric_huber_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float delta = parameters[1];
     const float t0 = -delta;
     const float t1 = 0.5f * tau;
     const float c2 = 1.0f - tau;
     const float c3 = 0.5f - t1;
-    const float constants[] = {tau, delta, t0, t1, c2, c3};
+    const double constants[] = {tau, delta, t0, t1, c2, c3};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const double t0 = -delta;
+    const double t1 = 0.5 * tau;
+    const double c2 = 1.0 - tau;
+    const double c3 = 0.5 - t1;
+    const double constants[] = {tau, delta, t0, t1, c2, c3};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -494,20 +885,21 @@ void lossforge_asymmetric_huber_hessian_f32(size_t n, const float *y, const floa
     lossforge_asymmetric_huber_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float delta = constants[1];
-    const float t0 = constants[2];
-    const float t1 = constants[3];
-    const float t4 = constants[4];
-    const float c4 = constants[5];
-    const float t5 = constants[6];
-    const float c5 = constants[7];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t0 = (float)constants[2];
+    const float t1 = (float)constants[3];
+    const float t4 = (float)constants[4];
+    const float c4 = (float)constants[5];
+    const float t5 = (float)constants[6];
+    const float c5 = (float)constants[7];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -518,10 +910,31 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = ((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * c4) : (t3 ? r * (r * c5) : t5 * (r - t1))));
         gradient[row] = ((r == r) ? ((r < -delta) ? -t0 : (t2 ? r * tau : (t3 ? r * t4 : t5))) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t0 = constants[2];
+    const double t1 = constants[3];
+    const double t4 = constants[4];
+    const double c4 = constants[5];
+    const double t5 = constants[6];
+    const double c5 = constants[7];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t2 = (r <= 0.0);
+        const int t3 = (r <= delta);
+        loss[row] = (float)((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * c4) : (t3 ? r * (r * c5) : t5 * (r - t1))));
+        gradient[row] = (float)((r == r) ? ((r < -delta) ? -t0 : (t2 ? r * tau : (t3 ? r * t4 : t5))) : r);
+    }
+#endif
 }
 
 void lossforge_asymmetric_huber_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float delta = parameters[1];
     const float t0 = delta * tau;
@@ -530,7 +943,18 @@ void lossforge_asymmetric_huber_loss_gradient_f32_at(size_t n, size_t K, const v
     const float c4 = 0.5f * tau;
     const float t5 = delta * t4;
     const float c5 = 0.5f * t4;
-    const float constants[] = {tau, delta, t0, t1, t4, c4, t5, c5};
+    const double constants[] = {tau, delta, t0, t1, t4, c4, t5, c5};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const double t0 = delta * tau;
+    const double t1 = 0.5 * delta;
+    const double t4 = 1.0 - tau;
+    const double c4 = 0.5 * tau;
+    const double t5 = delta * t4;
+    const double c5 = 0.5 * t4;
+    const double constants[] = {tau, delta, t0, t1, t4, c4, t5, c5};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -543,20 +967,21 @@ void lossforge_asymmetric_huber_loss_gradient_f32(size_t n, const float *y, cons
     lossforge_asymmetric_huber_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float delta = constants[1];
-    const float t1 = constants[2];
-    const float t3 = constants[3];
-    const float t4 = constants[4];
-    const float c3 = constants[5];
-    const float c4 = constants[6];
-    const float c5 = constants[7];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t1 = (float)constants[2];
+    const float t3 = (float)constants[3];
+    const float t4 = (float)constants[4];
+    const float c3 = (float)constants[5];
+    const float c4 = (float)constants[6];
+    const float c5 = (float)constants[7];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -567,10 +992,31 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t0 ? (t2 ? -c3 : ((r <= 0.0f) ? r * tau : ((r <= delta) ? r * t3 : c4))) : r);
         hessian[row] = (t0 ? (t2 ? 0.0f : ((t1 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? t3 : ((delta < r) ? 0.0f : c5)) : 0.5f)) : t4)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t1 = constants[2];
+    const double t3 = constants[3];
+    const double t4 = constants[4];
+    const double c3 = constants[5];
+    const double c4 = constants[6];
+    const double c5 = constants[7];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t2 = (r < t1);
+        gradient[row] = (float)(t0 ? (t2 ? -c3 : ((r <= 0.0) ? r * tau : ((r <= delta) ? r * t3 : c4))) : r);
+        hessian[row] = (float)(t0 ? (t2 ? 0.0 : ((t1 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? t3 : ((delta < r) ? 0.0 : c5)) : 0.5)) : t4)) : r);
+    }
+#endif
 }
 
 void lossforge_asymmetric_huber_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float delta = parameters[1];
     const float t1 = -delta;
@@ -579,7 +1025,18 @@ void lossforge_asymmetric_huber_gradient_hessian_f32_at(size_t n, size_t K, cons
     const float c3 = delta * tau;
     const float c4 = delta * t3;
     const float c5 = 0.5f - t4;
-    const float constants[] = {tau, delta, t1, t3, t4, c3, c4, c5};
+    const double constants[] = {tau, delta, t1, t3, t4, c3, c4, c5};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const double t1 = -delta;
+    const double t3 = 1.0 - tau;
+    const double t4 = 0.5 * tau;
+    const double c3 = delta * tau;
+    const double c4 = delta * t3;
+    const double c5 = 0.5 - t4;
+    const double constants[] = {tau, delta, t1, t3, t4, c3, c4, c5};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -592,23 +1049,24 @@ void lossforge_asymmetric_huber_gradient_hessian_f32(size_t n, const float *y, c
     lossforge_asymmetric_huber_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float delta = constants[1];
-    const float t0 = constants[2];
-    const float t1 = constants[3];
-    const float t3 = constants[4];
-    const float t5 = constants[5];
-    const float t8 = constants[6];
-    const float t6 = constants[7];
-    const float c6 = constants[8];
-    const float c7 = constants[9];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t0 = (float)constants[2];
+    const float t1 = (float)constants[3];
+    const float t3 = (float)constants[4];
+    const float t5 = (float)constants[5];
+    const float t8 = (float)constants[6];
+    const float t6 = (float)constants[7];
+    const float c6 = (float)constants[8];
+    const float c7 = (float)constants[9];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -622,10 +1080,36 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t7 ? (t9 ? -t0 : (t2 ? r * tau : (t4 ? r * t5 : t6))) : r);
         hessian[row] = (t7 ? (t9 ? 0.0f : ((t8 < r) ? ((r < 0.0f) ? tau : ((0.0f < r) ? ((r < delta) ? t5 : ((delta < r) ? 0.0f : c7)) : 0.5f)) : t3)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t0 = constants[2];
+    const double t1 = constants[3];
+    const double t3 = constants[4];
+    const double t5 = constants[5];
+    const double t8 = constants[6];
+    const double t6 = constants[7];
+    const double c6 = constants[8];
+    const double c7 = constants[9];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t2 = (r <= 0.0);
+        const int t4 = (r <= delta);
+        const int t7 = (r == r);
+        const int t9 = (r < t8);
+        loss[row] = (float)((delta < -r) ? -(t0 * (r + t1)) : (t2 ? r * (r * t3) : (t4 ? r * (r * c6) : t6 * (r - t1))));
+        gradient[row] = (float)(t7 ? (t9 ? -t0 : (t2 ? r * tau : (t4 ? r * t5 : t6))) : r);
+        hessian[row] = (float)(t7 ? (t9 ? 0.0 : ((t8 < r) ? ((r < 0.0) ? tau : ((0.0 < r) ? ((r < delta) ? t5 : ((delta < r) ? 0.0 : c7)) : 0.5)) : t3)) : r);
+    }
+#endif
 }
 
 void lossforge_asymmetric_huber_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float delta = parameters[1];
     const float t0 = delta * tau;
@@ -636,7 +1120,20 @@ void lossforge_asymmetric_huber_loss_gradient_hessian_f32_at(size_t n, size_t K,
     const float t6 = delta * t5;
     const float c6 = 0.5f * t5;
     const float c7 = 0.5f - t3;
-    const float constants[] = {tau, delta, t0, t1, t3, t5, t8, t6, c6, c7};
+    const double constants[] = {tau, delta, t0, t1, t3, t5, t8, t6, c6, c7};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const double t0 = delta * tau;
+    const double t1 = 0.5 * delta;
+    const double t3 = 0.5 * tau;
+    const double t5 = 1.0 - tau;
+    const double t8 = -delta;
+    const double t6 = delta * t5;
+    const double c6 = 0.5 * t5;
+    const double c7 = 0.5 - t3;
+    const double constants[] = {tau, delta, t0, t1, t3, t5, t8, t6, c6, c7};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,6 +23,96 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -60,11 +150,12 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double a = constants[0];
-    const double b = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double a = constants[0];
+    const double b = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -72,13 +163,30 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         loss[row] = ((0.0 < r) ? r * (a * r) : r * (b * r));
     }
+#else
+    const double a = constants[0];
+    const double b = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = pair_value(pair_if((0.0 < r), pair_mul_d(pair_prod(a, r), r), pair_mul_d(pair_prod(b, r), r)));
+    }
+#endif
 }
 
 void lossforge_asymmetric_squared_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double b = parameters[1];
     const double constants[] = {a, b};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double constants[] = {a, b};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -93,11 +201,12 @@ void lossforge_asymmetric_squared_loss_f64(size_t n, const double *y, const doub
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c0 = constants[0];
-    const double c1 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c0 = constants[0];
+    const double c1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -105,15 +214,34 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         gradient[row] = ((0.0 < r) ? c0 * r : c1 * r);
     }
+#else
+    const double c0 = constants[0];
+    const double c1 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = pair_value(pair_if((0.0 < r), pair_prod(c0, r), pair_prod(c1, r)));
+    }
+#endif
 }
 
 void lossforge_asymmetric_squared_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double b = parameters[1];
     const double c0 = 2.0 * a;
     const double c1 = 2.0 * b;
     const double constants[] = {c0, c1};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c0 = 2.0 * a;
+    const double c1 = 2.0 * b;
+    const double constants[] = {c0, c1};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -128,12 +256,12 @@ void lossforge_asymmetric_squared_gradient_f64(size_t n, const double *y, const 
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c0 = constants[0];
-    const double c1 = constants[1];
-    const double c2 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+    const double c0 = constants[0];
+    const double c1 = constants[1];
+    const double c2 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -165,14 +293,15 @@ void lossforge_asymmetric_squared_hessian_f64(size_t n, const double *y, const d
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double a = constants[0];
-    const double b = constants[1];
-    const double c0 = constants[2];
-    const double c1 = constants[3];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double a = constants[0];
+    const double b = constants[1];
+    const double c0 = constants[2];
+    const double c1 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -182,15 +311,38 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = (t0 ? r * (a * r) : r * (b * r));
         gradient[row] = (t0 ? c0 * r : c1 * r);
     }
+#else
+    const double a = constants[0];
+    const double b = constants[1];
+    const double c0 = constants[2];
+    const double c1 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (0.0 < r);
+        loss[row] = pair_value(pair_if(t0, pair_mul_d(pair_prod(a, r), r), pair_mul_d(pair_prod(b, r), r)));
+        gradient[row] = pair_value(pair_if(t0, pair_prod(c0, r), pair_prod(c1, r)));
+    }
+#endif
 }
 
 void lossforge_asymmetric_squared_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double b = parameters[1];
     const double c0 = 2.0 * a;
     const double c1 = 2.0 * b;
     const double constants[] = {a, b, c0, c1};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c0 = 2.0 * a;
+    const double c1 = 2.0 * b;
+    const double constants[] = {a, b, c0, c1};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -205,13 +357,14 @@ void lossforge_asymmetric_squared_loss_gradient_f64(size_t n, const double *y, c
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double t1 = constants[0];
-    const double t2 = constants[1];
-    const double c2 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double t1 = constants[0];
+    const double t2 = constants[1];
+    const double c2 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -221,16 +374,39 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = (t0 ? t1 * r : t2 * r);
         hessian[row] = ((r == r) ? (t0 ? t1 : ((r < 0.0) ? t2 : c2)) : r);
     }
+#else
+    const double t1 = constants[0];
+    const double t2 = constants[1];
+    const double c2 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (0.0 < r);
+        gradient[row] = pair_value(pair_if(t0, pair_prod(t1, r), pair_prod(t2, r)));
+        hessian[row] = ((r == r) ? (t0 ? t1 : ((r < 0.0) ? t2 : c2)) : r);
+    }
+#endif
 }
 
 void lossforge_asymmetric_squared_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double b = parameters[1];
     const double t1 = 2.0 * a;
     const double t2 = 2.0 * b;
     const double c2 = a + b;
     const double constants[] = {t1, t2, c2};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double t1 = 2.0 * a;
+    const double t2 = 2.0 * b;
+    const double c2 = a + b;
+    const double constants[] = {t1, t2, c2};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -245,16 +421,17 @@ void lossforge_asymmetric_squared_gradient_hessian_f64(size_t n, const double *y
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double a = constants[0];
-    const double b = constants[1];
-    const double t1 = constants[2];
-    const double t2 = constants[3];
-    const double c2 = constants[4];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double a = constants[0];
+    const double b = constants[1];
+    const double t1 = constants[2];
+    const double t2 = constants[3];
+    const double c2 = constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -265,16 +442,42 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t0 ? t1 * r : t2 * r);
         hessian[row] = ((r == r) ? (t0 ? t1 : ((r < 0.0) ? t2 : c2)) : r);
     }
+#else
+    const double a = constants[0];
+    const double b = constants[1];
+    const double t1 = constants[2];
+    const double t2 = constants[3];
+    const double c2 = constants[4];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (0.0 < r);
+        loss[row] = pair_value(pair_if(t0, pair_mul_d(pair_prod(a, r), r), pair_mul_d(pair_prod(b, r), r)));
+        gradient[row] = pair_value(pair_if(t0, pair_prod(t1, r), pair_prod(t2, r)));
+        hessian[row] = ((r == r) ? (t0 ? t1 : ((r < 0.0) ? t2 : c2)) : r);
+    }
+#endif
 }
 
 void lossforge_asymmetric_squared_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double b = parameters[1];
     const double t1 = 2.0 * a;
     const double t2 = 2.0 * b;
     const double c2 = a + b;
     const double constants[] = {a, b, t1, t2, c2};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double t1 = 2.0 * a;
+    const double t2 = 2.0 * b;
+    const double c2 = a + b;
+    const double constants[] = {a, b, t1, t2, c2};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -290,10 +493,10 @@ void lossforge_asymmetric_squared_loss_gradient_hessian_f64(size_t n, const doub
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -322,13 +525,14 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
-    const float b = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float b = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -336,13 +540,30 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float r = f_i - y_i;
         loss[row] = ((0.0f < r) ? r * (a * r) : r * (b * r));
     }
+#else
+    const double a = constants[0];
+    const double b = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)((0.0 < r) ? r * (a * r) : r * (b * r));
+    }
+#endif
 }
 
 void lossforge_asymmetric_squared_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float a = parameters[0];
     const float b = parameters[1];
-    const float constants[] = {a, b};
+    const double constants[] = {a, b};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double constants[] = {a, b};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -355,13 +576,14 @@ void lossforge_asymmetric_squared_loss_f32(size_t n, const float *y, const float
     lossforge_asymmetric_squared_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c0 = constants[0];
-    const float c1 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c0 = (float)constants[0];
+    const float c1 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -369,15 +591,34 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float r = f_i - y_i;
         gradient[row] = ((0.0f < r) ? c0 * r : c1 * r);
     }
+#else
+    const double c0 = constants[0];
+    const double c1 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = (float)((0.0 < r) ? c0 * r : c1 * r);
+    }
+#endif
 }
 
 void lossforge_asymmetric_squared_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float a = parameters[0];
     const float b = parameters[1];
     const float c0 = 2.0f * a;
     const float c1 = 2.0f * b;
-    const float constants[] = {c0, c1};
+    const double constants[] = {c0, c1};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c0 = 2.0 * a;
+    const double c1 = 2.0 * b;
+    const double constants[] = {c0, c1};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -390,14 +631,15 @@ void lossforge_asymmetric_squared_gradient_f32(size_t n, const float *y, const f
     lossforge_asymmetric_squared_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c0 = constants[0];
-    const float c1 = constants[1];
-    const float c2 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c0 = (float)constants[0];
+    const float c1 = (float)constants[1];
+    const float c2 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -405,16 +647,37 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float r = f_i - y_i;
         hessian[row] = ((r == r) ? ((0.0f < r) ? c0 : ((r < 0.0f) ? c1 : c2)) : r);
     }
+#else
+    const double c0 = constants[0];
+    const double c1 = constants[1];
+    const double c2 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        hessian[row] = (float)((r == r) ? ((0.0 < r) ? c0 : ((r < 0.0) ? c1 : c2)) : r);
+    }
+#endif
 }
 
 void lossforge_asymmetric_squared_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float a = parameters[0];
     const float b = parameters[1];
     const float c0 = 2.0f * a;
     const float c1 = 2.0f * b;
     const float c2 = a + b;
-    const float constants[] = {c0, c1, c2};
+    const double constants[] = {c0, c1, c2};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c0 = 2.0 * a;
+    const double c1 = 2.0 * b;
+    const double c2 = a + b;
+    const double constants[] = {c0, c1, c2};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -427,16 +690,17 @@ void lossforge_asymmetric_squared_hessian_f32(size_t n, const float *y, const fl
     lossforge_asymmetric_squared_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
-    const float b = constants[1];
-    const float c0 = constants[2];
-    const float c1 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float b = (float)constants[1];
+    const float c0 = (float)constants[2];
+    const float c1 = (float)constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -446,15 +710,38 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = (t0 ? r * (a * r) : r * (b * r));
         gradient[row] = (t0 ? c0 * r : c1 * r);
     }
+#else
+    const double a = constants[0];
+    const double b = constants[1];
+    const double c0 = constants[2];
+    const double c1 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (0.0 < r);
+        loss[row] = (float)(t0 ? r * (a * r) : r * (b * r));
+        gradient[row] = (float)(t0 ? c0 * r : c1 * r);
+    }
+#endif
 }
 
 void lossforge_asymmetric_squared_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float a = parameters[0];
     const float b = parameters[1];
     const float c0 = 2.0f * a;
     const float c1 = 2.0f * b;
-    const float constants[] = {a, b, c0, c1};
+    const double constants[] = {a, b, c0, c1};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c0 = 2.0 * a;
+    const double c1 = 2.0 * b;
+    const double constants[] = {a, b, c0, c1};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -467,15 +754,16 @@ void lossforge_asymmetric_squared_loss_gradient_f32(size_t n, const float *y, co
     lossforge_asymmetric_squared_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float t1 = constants[0];
-    const float t2 = constants[1];
-    const float c2 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float t1 = (float)constants[0];
+    const float t2 = (float)constants[1];
+    const float c2 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -485,16 +773,39 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t0 ? t1 * r : t2 * r);
         hessian[row] = ((r == r) ? (t0 ? t1 : ((r < 0.0f) ? t2 : c2)) : r);
     }
+#else
+    const double t1 = constants[0];
+    const double t2 = constants[1];
+    const double c2 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (0.0 < r);
+        gradient[row] = (float)(t0 ? t1 * r : t2 * r);
+        hessian[row] = (float)((r == r) ? (t0 ? t1 : ((r < 0.0) ? t2 : c2)) : r);
+    }
+#endif
 }
 
 void lossforge_asymmetric_squared_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float a = parameters[0];
     const float b = parameters[1];
     const float t1 = 2.0f * a;
     const float t2 = 2.0f * b;
     const float c2 = a + b;
-    const float constants[] = {t1, t2, c2};
+    const double constants[] = {t1, t2, c2};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double t1 = 2.0 * a;
+    const double t2 = 2.0 * b;
+    const double c2 = a + b;
+    const double constants[] = {t1, t2, c2};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -507,18 +818,19 @@ void lossforge_asymmetric_squared_gradient_hessian_f32(size_t n, const float *y,
     lossforge_asymmetric_squared_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
-    const float b = constants[1];
-    const float t1 = constants[2];
-    const float t2 = constants[3];
-    const float c2 = constants[4];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float b = (float)constants[1];
+    const float t1 = (float)constants[2];
+    const float t2 = (float)constants[3];
+    const float c2 = (float)constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -529,16 +841,42 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t0 ? t1 * r : t2 * r);
         hessian[row] = ((r == r) ? (t0 ? t1 : ((r < 0.0f) ? t2 : c2)) : r);
     }
+#else
+    const double a = constants[0];
+    const double b = constants[1];
+    const double t1 = constants[2];
+    const double t2 = constants[3];
+    const double c2 = constants[4];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (0.0 < r);
+        loss[row] = (float)(t0 ? r * (a * r) : r * (b * r));
+        gradient[row] = (float)(t0 ? t1 * r : t2 * r);
+        hessian[row] = (float)((r == r) ? (t0 ? t1 : ((r < 0.0) ? t2 : c2)) : r);
+    }
+#endif
 }
 
 void lossforge_asymmetric_squared_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float a = parameters[0];
     const float b = parameters[1];
     const float t1 = 2.0f * a;
     const float t2 = 2.0f * b;
     const float c2 = a + b;
-    const float constants[] = {a, b, t1, t2, c2};
+    const double constants[] = {a, b, t1, t2, c2};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double t1 = 2.0 * a;
+    const double t2 = 2.0 * b;
+    const double c2 = a + b;
+    const double constants[] = {a, b, t1, t2, c2};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

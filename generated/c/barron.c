@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,230 +39,534 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline double reduced(double a, double shift, double *z, double *low)
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+INLINE uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
+INLINE double expm1_fast_of(double x, double *scale)
+{
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
+    const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
+    const double k = z - 6755399441056766.0;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    *scale = from_bits(to_bits(z) << 52);
+    return r + fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), fused(k, -0x1.ef35793c76730p-45, h - r));
+}
+
+INLINE double expm1_fast(double x)
+{
+    double scale;
+    const double e = expm1_fast_of(x, &scale);
+    return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
+}
+
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+INLINE double log_fast(double x)
+{
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+INLINE double log1p_fast(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_fast_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+INLINE pair pair_abs(pair a)
+{
+    const pair made = {fabs(a.hi), a.hi < 0.0 ? -a.lo : a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+INLINE pair pair_sqrt(pair a)
+{
+    const double h = sqrt(a.hi);
+    const double l = (quotient_rest(a.hi, h, h) + a.lo) / (h > 0.0 ? 2.0 * h : 1.0);
+    return pair_near(h, l);
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+INLINE pair pair_min(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* hi + lo + x*c, for x*c small beside hi. */
+INLINE pair pair_step(pair c, double x, double hi, double lo)
+{
+    const double v = x * c.hi;
+    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
+}
+
+/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
+INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
 {
     *z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = *z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
     const double r = fused(k, -0x1.ef35793c76730p-45, h);
-    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
-    const double square = r * r;
-    const double half = 0.5 * square;
-    const double off = fused(0.5, fused(r, r, -square), rest);
-    const double e = r + half;
-    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
+    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
+    const pair c2 = pair_step(c3, r, 0.5, -0.0);
+    const pair square = {r2, product_rest(r, r, r2)};
+    const pair p = pair_times(square, c2);
+    const double e = r + p.hi;
+    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
-/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
-static inline double expm1_of(double x, double *low)
+/* 2**k is two factors, so that subnormal results are right. */
+INLINE pair pair_exp(pair x)
 {
-    const double least = x < -50.0 ? -50.0 : x;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
+}
+
+/* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+INLINE pair pair_expm1(pair x)
+{
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
-    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
     const double whole = scale - 0.5;
     const double part = scale * e;
     const double sum = whole + part;
     const double back = whole - scale;
     const double lost = (scale - (whole - back)) - (0.5 + back);
-    *low = 2.0 * (((whole - sum) + part) + fused(scale, rest, lost));
-    return 2.0 * sum;
+    const double low = ((whole - sum) + part) + fused(scale, rest, lost);
+    const double h = sum + low;
+    const pair made = {2.0 * h, 2.0 * (low - (h - sum))};
+    return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-static inline double expm1_v(double x)
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**5 are pairs. */
+INLINE pair pair_log_near(double y0, double e0, double lo0)
 {
-    double low;
-    const double high = expm1_of(x, &low);
-    return (x < 0.0 ? -x : x) < 0x1p-60 ? x : high + low;
-}
-
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
-{
-    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
-}
-
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
-{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
     const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
     const double near = from_bits(to_bits(y) - exponent) - 1.0;
-    const double f = near + off;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55, w * fused(fused(fused(0x1.02ee929b9616dp-3, w, 0x1.da4c8a3037f11p-4), w2, fused(0x1.113ef93e68cf3p-3, w, 0x1.3b1267147b5c3p-3)), w4, fused(fused(0x1.745d1ce37a921p-3, w, 0x1.c71c71b8c8360p-3), w2, fused(0x1.249249249bf22p-2, w, 0x1.9999999999947p-2))));
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**9 are pairs. */
+INLINE pair pair_log_wide(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c3 = pair_lead(0x1.2492492492492p-2, 0x1.2492492492492p-56, w * fused(fused(fused(0x1.ab3236f31ea99p-4, w, 0x1.801c56dd6f379p-4), w2, fused(0x1.af6cf19fc4c35p-4, w, 0x1.e1e01d68d9822p-4)), w4, fused(fused(0x1.1111146d64769p-3, w, 0x1.3b13b13442c99p-3), w2, fused(0x1.745d1745d75bep-3, w, 0x1.c71c71c71c70ep-3))));
+    const pair v2 = pair_times(square, c3);
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56 + v2.lo, v2.hi);
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+INLINE pair pair_log(pair x)
+{
+    const pair found = pair_log_of(x.hi, x.lo, 0.0);
+    const double positive = x.hi > 0.0 ? found.hi : (x.hi == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {x.hi < HUGE_VAL ? positive : x.hi, found.lo};
+    return made;
+}
+
+/* 1 + x in three parts. */
+INLINE pair pair_log1p(pair x)
+{
+    const pair one = pair_sum(1.0, x.hi);
+    const double y = one.hi + x.lo;
+    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
+    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {inside, found.lo};
+    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+}
+
+/* Scaled, so that the squares neither overflow nor lose digits. */
+INLINE pair pair_hypot(pair a, pair b)
+{
+    const double most = fabs(a.hi) > fabs(b.hi) ? fabs(a.hi) : fabs(b.hi);
+    const double scale = most > 0x1p400 ? 0x1p-600 : (most < 0x1p-400 ? 0x1p600 : 1.0);
+    const double back = most > 0x1p400 ? 0x1p600 : (most < 0x1p-400 ? 0x1p-600 : 1.0);
+    const pair p = {scale * a.hi, scale * a.lo};
+    const pair q = {scale * b.hi, scale * b.lo};
+    const pair root = pair_sqrt(pair_add(pair_mul(p, p), pair_mul(q, q)));
+    const int infinite = (fabs(a.hi) == HUGE_VAL) | (fabs(b.hi) == HUGE_VAL);
+    const pair made = {infinite ? HUGE_VAL : back * root.hi, back * root.lo};
+    return made;
+}
+
+/* exp(x + rest). */
+INLINE double exp_fast_of(double x, double rest)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a)) + rest;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* x**y, of which size is |x|**|y| with the sign of y in it: the cases of the C standard. */
+INLINE double power_of(double x, double y, double size)
+{
+    const double a = fabs(x);
+    const double whole = fabs(y) < 0x1p52 ? fabs(y) : 0.0;
+    const double half = 0.5 * fabs(y) < 0x1p52 ? 0.5 * fabs(y) : 0.0;
+    const double one = ((y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y)))) ? 1.0 : size;
+    const double integral = (half + 0x1p52) - 0x1p52 == half ? one : copysign(one, x);
+    const double fractional = ((x < 0.0) & (a < HUGE_VAL)) ? NAN : one;
+    return (whole + 0x1p52) - 0x1p52 == whole ? integral : fractional;
+}
+
+/* log|x|, also of 0, infinity and NaN. */
+INLINE pair power_log(pair x)
+{
+    const double a = fabs(x.hi);
+    const pair found = pair_log_near(a, x.hi < 0.0 ? -x.lo : x.lo, 0.0);
+    const double positive = a == 0.0 ? -HUGE_VAL : found.hi;
+    const pair made = {a < HUGE_VAL ? positive : a, found.lo};
+    return made;
+}
+
+/* log|x|, also of 0, infinity and NaN. */
+INLINE pair pair_power_log(pair x)
+{
+    const double a = fabs(x.hi);
+    const pair found = pair_log_wide(a, x.hi < 0.0 ? -x.lo : x.lo, 0.0);
+    const double positive = a == 0.0 ? -HUGE_VAL : found.hi;
+    const pair made = {a < HUGE_VAL ? positive : a, found.lo};
+    return made;
+}
+
+/* The sign of a negative base follows from b.hi. */
+INLINE pair pair_pow(pair a, pair b)
+{
+    const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
+    const double h = power_of(a.hi, b.hi, size.hi);
+    const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
+    return made;
+}
+
+INLINE double pow_fast(double x, double y)
+{
+    const pair a = pair_mul_d(power_log(pair_of(x)), y);
+    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+}
+
+/* For float: neither overflow nor subnormal numbers. */
+INLINE double pow_single(double x, double y)
+{
+    const double a = fabs(x);
+    const uint64_t exponent = exponent_of(a);
+    const double k = from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0;
+    const double f = from_bits(to_bits(a) - exponent) - 1.0;
     const double s = f / (2.0 + f);
     const double w = s * s;
-    const double root = 0.5 * f;
-    const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
-    const double less = half - beyond;
-    const double g = f - less;
-    const double rest = ((f - g) - less) - ((half - less) - beyond);
-    const double whole = k * 0x1.62e42fefa3800p-1;
-    const double sum = whole + g;
-    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+    const double w2 = w * w, w4 = w2 * w2;
+    const double log = fused(k, 0x1.62e42fefa39efp-1, s * fused(w, fused(0x1.9e732631559a4p-3, w4, fused(fused(0x1.c51588599ebf1p-3, w, 0x1.249806b1c3baep-2), w2, fused(0x1.99998aedd186ap-2, w, 0x1.5555555bd8588p-1))), 2.0));
+    const double positive = a == 0.0 ? -HUGE_VAL : log;
+    const double t = y * (a < HUGE_VAL ? positive : a);
+    const double b = t > 200.0 ? 200.0 : (t < -200.0 ? -200.0 : t);
+    const double z = fused(b, 0x1.71547652b82fep+0, 6755399441056767.0);
+    const double r = fused(z - 6755399441056767.0, -0x1.62e42fefa39efp-1, b);
+    const double r2 = r * r, r4 = r2 * r2;
+    const double e = fused(r2, fused(fused(0x1.a1b7dd0d84087p-13, r, 0x1.6d96d20931344p-10), r4, fused(fused(0x1.11107d1017419p-7, r, 0x1.5554800113778p-5), r2, fused(0x1.55555597e9711p-3, r, 0x1.0000004313eeap-1))), r);
+    const double scale = from_bits(to_bits(z) << 52);
+    return power_of(x, y, fused(scale, e, scale));
 }
 
-static inline double log_v(double x)
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
 {
-    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
-    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
-    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
-    return x < HUGE_VAL ? positive : x;
-}
-
-/* 1 + x in two parts. */
-static inline double log1p_v(double x)
-{
-    const double y = 1.0 + x;
-    const double one = y - x;
-    const double rest = (1.0 - one) + (x - (y - one));
-    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_of(y, off, 0.0);
-    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return x < HUGE_VAL && x != 0.0 ? inside : x;
-}
-
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
-{
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
-
-static inline float from_bitsf(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static inline uint32_t to_bitsf(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline float reducedf(float a, float shift, float *z, float *low)
-{
-    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = *z - shift;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float square = r * r;
-    const float half = 0.5f * square;
-    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
-    const float e = r + half;
-    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
-    return e;
-}
-
-/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
-static inline float expm1_off(float x, float *low)
-{
-    const float least = x < -30.0f ? -30.0f : x;
-    float z, rest;
-    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
-    const float scale = from_bitsf(to_bitsf(z) << 23);
-    const float whole = scale - 0.5f;
-    const float part = scale * e;
-    const float sum = whole + part;
-    const float back = whole - scale;
-    const float lost = (scale - (whole - back)) - (0.5f + back);
-    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
-    return 2.0f * sum;
-}
-
-static inline float expm1_vf(float x)
-{
-    float low;
-    const float high = expm1_off(x, &low);
-    return (x < 0.0f ? -x : x) < 0x1p-30f ? x : high + low;
-}
-
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
-{
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
-}
-
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
-{
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
-}
-
-static inline float log_vf(float x)
-{
-    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
-    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
-    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF ? positive : x;
-}
-
-/* 1 + x in two parts. */
-static inline float log1p_vf(float x)
-{
-    const float y = 1.0f + x;
-    const float one = y - x;
-    const float rest = (1.0f - one) + (x - (y - one));
-    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_off(y, off, 0.0f);
-    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
-}
-
-static inline double maximum(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-static inline float maximumf(float a, float b)
-{
-    return a > b ? a : b;
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
 }
 
 static inline double minimum(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-static inline float minimumf(float a, float b)
 {
     return a < b ? a : b;
 }
@@ -266,9 +576,14 @@ static inline double sign(double x)
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
-static inline float signf(float x)
+/* No branch and no call, so that it becomes vector code. */
+static inline double hypot_v(double a, double b)
 {
-    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
+    const double x = fabs(a), y = fabs(b);
+    const double most = x > y ? x : y;
+    const double share = (x > y ? y : x) / (most > 0.0 ? most : 1.0);
+    const double q = most < HUGE_VAL ? share : 0.0;
+    return most != most ? most : most * sqrt(1.0 + q * q);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -308,62 +623,117 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double alpha = constants[0];
-    const double c = constants[1];
-    const double t0 = constants[2];
-    const int t4 = constants[3] != 0.0;
-    const double c6 = constants[4];
-    const double c7 = constants[5];
-    const double t1 = constants[6];
-    const double c9 = constants[7];
-    const double c10 = constants[8];
-    const double c2 = constants[9];
-    const double c4 = constants[10];
-    const double c5 = constants[11];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const int t4 = constants[4] != 0.0;
+    const double c6 = constants[5];
+    const double c7 = constants[6];
+    const pair t1 = {constants[7], constants[8]};
+    const double c9 = constants[9];
+    const double c10 = constants[10];
+    const pair c2 = {constants[11], constants[12]};
+    const pair c4 = {constants[13], constants[14]};
+    const pair c5 = {constants[15], constants[16]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (c2 < t2);
+        const int t3 = (pair_value(c2) < t2);
         const double t5 = (t3 ? t2 : 1.0);
-        const double t6 = log_v(t5) - c4;
-        const double t7 = alpha * t6;
-        const double t8 = r / t1;
-        const double t9 = fabs(t8);
-        const double t10 = minimum(1.0, t9);
-        const double t11 = maximum(1.0, t9);
-        const double t12 = ((t9 <= 1.0) ? log1p_v(t10 * t10) : 2.0 * log_v(t11) + log1p_v(1.0 / (t11 * t11)));
-        const double t13 = (t3 ? (t4 ? t6 : ((fabs(t7) < 1.0) ? expm1_v(t7) / alpha : (pow(t5, alpha) / c5 - 1.0) / alpha)) : (t4 ? 0.5 * t12 : ((t12 * c6 <= 2.0) ? expm1_v(c7 * t12) / alpha : (pow(hypot(1.0, t8), alpha) - 1.0) / alpha))) * t0;
+        const pair t6 = pair_sub(pair_log(pair_of(t5)), c4);
+        const pair t7 = pair_mul_d(t6, alpha);
+        const pair t8 = pair_div(pair_of(r), t1);
+        const pair t9 = pair_abs(t8);
+        const pair t10 = pair_min(pair_of(1.0), t9);
+        const pair t11 = pair_max(pair_of(1.0), t9);
+        const pair t12 = pair_if((pair_value(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
+        const double t13 = pair_value(pair_if(t3, pair_if(t4, t6, pair_of(((pair_value(pair_abs(t7)) < 1.0) ? pair_value(pair_expm1(t7)) / alpha : (pow_fast(t5, alpha) / pair_value(c5) - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_value(t12) * c6 <= 2.0) ? pair_value(pair_expm1(pair_mul_d(t12, c7))) / alpha : (pair_value(pair_pow(pair_hypot(pair_of(1.0), t8), pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t0);
         const int t15 = (c9 < t2);
-        const double t16 = fabs(0.7071067811865476 * r / c);
-        const double t17 = minimum(1.0, t16);
-        const double t18 = maximum(1.0, t16);
+        const pair t16 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
+        const pair t17 = pair_min(pair_of(1.0), t16);
+        const pair t18 = pair_max(pair_of(1.0), t16);
         const double t19 = r / c;
-        loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_v((t15 ? t2 : 1.0)) - c10) : ((t16 <= 1.0) ? log1p_v(t17 * t17) : 2.0 * log_v(t18) + log1p_v(1.0 / (t18 * t18)))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
+        loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_fast((t15 ? t2 : 1.0)) - c10) : ((pair_value(t16) <= 1.0) ? log1p_fast(pair_value(pair_mul(t17, t17))) : 2.0 * log_fast(pair_value(t18)) + log1p_fast(1.0 / (pair_value(t18) * pair_value(t18))))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
     }
+#else
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const int t4 = constants[4] != 0.0;
+    const double c6 = constants[5];
+    const double c7 = constants[6];
+    const pair t1 = {constants[7], constants[8]};
+    const pair c9 = {constants[9], constants[10]};
+    const pair c10 = {constants[11], constants[12]};
+    const pair c2 = {constants[13], constants[14]};
+    const pair c4 = {constants[15], constants[16]};
+    const pair c5 = {constants[17], constants[18]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t2 = fabs(r);
+        const int t3 = (pair_value(c2) < t2);
+        const double t5 = (t3 ? t2 : 1.0);
+        const pair t6 = pair_sub(pair_log(pair_of(t5)), c4);
+        const pair t7 = pair_mul_d(t6, alpha);
+        const pair t8 = pair_div(pair_of(r), t1);
+        const pair t9 = pair_abs(t8);
+        const pair t10 = pair_min(pair_of(1.0), t9);
+        const pair t11 = pair_max(pair_of(1.0), t9);
+        const pair t12 = pair_if((pair_value(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
+        const pair t13 = pair_mul(pair_if(t3, pair_if(t4, t6, pair_if((pair_value(pair_abs(t7)) < 1.0), pair_div(pair_expm1(t7), pair_of(alpha)), pair_div(pair_add_d(pair_div(pair_pow(pair_of(t5), pair_of(alpha)), c5), -1.0), pair_of(alpha)))), pair_if(t4, pair_scale(t12, 0.5), pair_if((pair_value(t12) * c6 <= 2.0), pair_div(pair_expm1(pair_mul_d(t12, c7)), pair_of(alpha)), pair_div(pair_add_d(pair_pow(pair_hypot(pair_of(1.0), t8), pair_of(alpha)), -1.0), pair_of(alpha))))), t0);
+        const int t15 = (pair_value(c9) < t2);
+        const pair t16 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
+        const pair t17 = pair_min(pair_of(1.0), t16);
+        const pair t18 = pair_max(pair_of(1.0), t16);
+        const pair t19 = pair_quot(r, c);
+        loss[row] = pair_value(pair_if((r == r), pair_if((alpha < 0.0), t13, pair_if((alpha <= 0.0), pair_if(t15, pair_scale(pair_sub(pair_log(pair_of((t15 ? t2 : 1.0))), c10), 2.0), pair_if((pair_value(t16) <= 1.0), pair_log1p(pair_mul(t17, t17)), pair_add(pair_scale(pair_log(t18), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t18, t18)))))), pair_if((alpha < 2.0), t13, pair_if((alpha <= 2.0), pair_mul(pair_scale(t19, 0.5), t19), t13)))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_barron_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double alpha = parameters[0];
     const double c = parameters[1];
-    const double t0 = fabs(2.0 - alpha);
+    const pair t0 = pair_abs(pair_diff(2.0, alpha));
     const int t4 = (alpha == 0.0);
     const double c6 = fabs(alpha);
     const double c7 = 0.5 * alpha;
     const double t14 = fabs(1.4142135623730951 * c);
-    const double t1 = c * sqrt(t0);
+    const pair t1 = pair_mul_d(pair_sqrt(t0), c);
     const double c9 = 1.2676506002282294e+30 * t14;
-    const double c10 = log_v(t14);
-    const double c2 = 1.2676506002282294e+30 * t1;
-    const double c4 = log_v(t1);
-    const double c5 = pow(t1, alpha);
-    const double constants[] = {alpha, c, t0, t4 ? 1.0 : 0.0, c6, c7, t1, c9, c10, c2, c4, c5};
+    const double c10 = log_fast(t14);
+    const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
+    const pair c4 = pair_log(t1);
+    const pair c5 = pair_pow(t1, pair_of(alpha));
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t4 ? 1.0 : 0.0, c6, c7, t1.hi, t1.lo, c9, c10, c2.hi, c2.lo, c4.hi, c4.lo, c5.hi, c5.lo};
+#else
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const pair t0 = pair_abs(pair_diff(2.0, alpha));
+    const int t4 = (alpha == 0.0);
+    const double c6 = fabs(alpha);
+    const double c7 = 0.5 * alpha;
+    const pair t14 = pair_abs(pair_mul_d((pair){1.4142135623730951, -9.667293313452913e-17}, c));
+    const pair t1 = pair_mul_d(pair_sqrt(t0), c);
+    const pair c9 = pair_scale(t14, 1.2676506002282294e+30);
+    const pair c10 = pair_log(t14);
+    const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
+    const pair c4 = pair_log(t1);
+    const pair c5 = pair_pow(t1, pair_of(alpha));
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t4 ? 1.0 : 0.0, c6, c7, t1.hi, t1.lo, c9.hi, c9.lo, c10.hi, c10.lo, c2.hi, c2.lo, c4.hi, c4.lo, c5.hi, c5.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -378,47 +748,87 @@ void lossforge_barron_loss_f64(size_t n, const double *y, const double *f, const
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double alpha = constants[0];
-    const double c = constants[1];
-    const double t0 = constants[2];
-    const double t7 = constants[3];
-    const double c5 = constants[4];
-    const double t1 = constants[5];
-    const double c2 = constants[6];
-    const double c4 = constants[7];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const pair t7 = {constants[4], constants[5]};
+    const double c5 = constants[6];
+    const pair t1 = {constants[7], constants[8]};
+    const pair c2 = {constants[9], constants[10]};
+    const pair c4 = {constants[11], constants[12]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t2 = r / t1;
-        const double t3 = fabs(t2);
-        const double t4 = minimum(1.0, t3);
+        const pair t2 = pair_div(pair_of(r), t1);
+        const pair t3 = pair_abs(t2);
+        const pair t4 = pair_min(pair_of(1.0), t3);
         const double t5 = fabs(r);
-        const int t6 = (c2 < t5);
-        const double t8 = ((t3 <= 1.0) ? t4 / hypot(1.0, t4) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t3))) * sign(t2) * (t6 ? pow((t6 ? t5 : 1.0), t7) / c4 : pow(hypot(1.0, t2), t7)) * t0 / c;
-        const double t9 = 0.7071067811865476 * r / c;
-        const double t10 = fabs(t9);
-        const double t11 = minimum(1.0, t10);
-        const double t12 = maximum(1.0, t10);
-        gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((t10 <= 1.0) ? t11 / (1.0 + t11 * t11) : 1.0 / ((1.0 + 1.0 / (t12 * t12)) * t12)) * sign(t9)) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
+        const int t6 = (pair_value(c2) < t5);
+        const double t8 = ((pair_value(t3) <= 1.0) ? pair_value(t4) / pair_value(pair_hypot(pair_of(1.0), t4)) : 1.0 / pair_value(pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t3))))) * sign(pair_value(t2)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of((t6 ? t5 : 1.0)), t7)) / pair_value(c4)), pair_pow(pair_hypot(pair_of(1.0), t2), t7))) * pair_value(t0) / c;
+        const pair t9 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        const pair t10 = pair_abs(t9);
+        const pair t11 = pair_min(pair_of(1.0), t10);
+        const pair t12 = pair_max(pair_of(1.0), t10);
+        gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((pair_value(t10) <= 1.0) ? pair_value(t11) / (1.0 + pair_value(pair_mul(t11, t11))) : 1.0 / ((1.0 + 1.0 / (pair_value(t12) * pair_value(t12))) * pair_value(t12))) * sign(pair_value(t9))) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
     }
+#else
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const pair t7 = {constants[4], constants[5]};
+    const pair c5 = {constants[6], constants[7]};
+    const pair t1 = {constants[8], constants[9]};
+    const pair c2 = {constants[10], constants[11]};
+    const pair c4 = {constants[12], constants[13]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t2 = pair_div(pair_of(r), t1);
+        const pair t3 = pair_abs(t2);
+        const pair t4 = pair_min(pair_of(1.0), t3);
+        const double t5 = fabs(r);
+        const int t6 = (pair_value(c2) < t5);
+        const pair t8 = pair_div(pair_mul(pair_mul(pair_scale(pair_if((pair_value(t3) <= 1.0), pair_div(t4, pair_hypot(pair_of(1.0), t4)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t3))))), sign(pair_value(t2))), pair_if(t6, pair_div(pair_pow(pair_of((t6 ? t5 : 1.0)), t7), c4), pair_pow(pair_hypot(pair_of(1.0), t2), t7))), t0), pair_of(c));
+        const pair t9 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        const pair t10 = pair_abs(t9);
+        const pair t11 = pair_min(pair_of(1.0), t10);
+        const pair t12 = pair_max(pair_of(1.0), t10);
+        gradient[row] = pair_value(pair_if((r == r), pair_if((alpha < 0.0), t8, pair_if((alpha <= 0.0), pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if((pair_value(t10) <= 1.0), pair_div(t11, pair_add_d(pair_mul(t11, t11), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t12, t12)), 1.0), t12))), sign(pair_value(t9)))), pair_of(c)), pair_if((alpha < 2.0), t8, pair_if((alpha <= 2.0), pair_div(pair_of(r), c5), t8)))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_barron_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double alpha = parameters[0];
     const double c = parameters[1];
-    const double t0 = sqrt(fabs(2.0 - alpha));
-    const double t7 = alpha - 1.0;
+    const pair t0 = pair_sqrt(pair_abs(pair_diff(2.0, alpha)));
+    const pair t7 = pair_diff(alpha, 1.0);
     const double c5 = c * c;
-    const double t1 = c * t0;
-    const double c2 = 1.2676506002282294e+30 * t1;
-    const double c4 = pow(t1, t7);
-    const double constants[] = {alpha, c, t0, t7, c5, t1, c2, c4};
+    const pair t1 = pair_mul_d(t0, c);
+    const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
+    const pair c4 = pair_pow(t1, t7);
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t7.hi, t7.lo, c5, t1.hi, t1.lo, c2.hi, c2.lo, c4.hi, c4.lo};
+#else
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const pair t0 = pair_sqrt(pair_abs(pair_diff(2.0, alpha)));
+    const pair t7 = pair_diff(alpha, 1.0);
+    const pair c5 = pair_prod(c, c);
+    const pair t1 = pair_mul_d(t0, c);
+    const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
+    const pair c4 = pair_pow(t1, t7);
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t7.hi, t7.lo, c5.hi, c5.lo, t1.hi, t1.lo, c2.hi, c2.lo, c4.hi, c4.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -433,56 +843,105 @@ void lossforge_barron_gradient_f64(size_t n, const double *y, const double *f, c
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double alpha = constants[0];
-    const double c = constants[1];
-    const double t0 = constants[2];
-    const double t12 = constants[3];
-    const double t13 = constants[4];
-    const double c4 = constants[5];
-    const double c1 = constants[6];
-    const double c5 = constants[7];
-    const double c6 = constants[8];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const pair t12 = {constants[4], constants[5]};
+    const double t13 = constants[6];
+    const pair c4 = {constants[7], constants[8]};
+    const pair c1 = {constants[9], constants[10]};
+    const pair c5 = {constants[11], constants[12]};
+    const double c6 = constants[13];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t1 = r / t0;
-        const double t2 = fabs(t1);
-        const int t3 = (t2 <= 1.0);
-        const double t4 = minimum(1.0, t2);
-        const double t5 = t4 * t4;
-        const double t6 = 1.0 + t5;
-        const double t7 = maximum(1.0, t2);
-        const double t8 = minimum(1.0, 1.0 / t7);
-        const double t9 = t8 * t8;
+        const pair t1 = pair_div(pair_of(r), t0);
+        const pair t2 = pair_abs(t1);
+        const int t3 = (pair_value(t2) <= 1.0);
+        const pair t4 = pair_min(pair_of(1.0), t2);
+        const pair t5 = pair_mul(t4, t4);
+        const double t6 = 1.0 + pair_value(t5);
+        const pair t7 = pair_max(pair_of(1.0), t2);
+        const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t7));
+        const pair t9 = pair_mul(t8, t8);
         const double t10 = fabs(r);
-        const int t11 = (c1 < t10);
-        const double t14 = (c4 * (t3 ? t5 / t6 : 1.0 / (1.0 + 1.0 / (t7 * t7))) + (t3 ? 1.0 / t6 : t9 / (1.0 + t9))) * (t11 ? pow((t11 ? t10 : 1.0), t12) / c5 : pow(hypot(1.0, t1), t12)) / t13;
-        const double t15 = fabs(0.7071067811865476 * r / c);
-        const double t16 = minimum(1.0, t15);
-        const double t17 = minimum(1.0, 1.0 / maximum(1.0, t15));
-        const double t18 = t17 * t17;
-        const double t19 = ((t15 <= 1.0) ? 1.0 / (1.0 + t16 * t16) : t18 / (1.0 + t18));
-        hessian[row] = ((r == r) ? ((alpha < 0.0) ? t14 : ((alpha <= 0.0) ? (2.0 * t19 - 1.0) * t19 / t13 : ((alpha < 2.0) ? t14 : ((alpha <= 2.0) ? c6 : t14)))) : r);
+        const int t11 = (pair_value(c1) < t10);
+        const pair t14 = pair_div(pair_mul_d(pair_if(t11, pair_div(pair_pow(pair_of((t11 ? t10 : 1.0)), t12), c5), pair_pow(pair_hypot(pair_of(1.0), t1), t12)), (pair_value(c4) * (t3 ? pair_value(t5) / t6 : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / t6 : pair_value(t9) / (1.0 + pair_value(t9))))), pair_of(t13));
+        const pair t15 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
+        const pair t16 = pair_min(pair_of(1.0), t15);
+        const pair t17 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t15)));
+        const pair t18 = pair_mul(t17, t17);
+        const double t19 = ((pair_value(t15) <= 1.0) ? 1.0 / (1.0 + pair_value(pair_mul(t16, t16))) : pair_value(t18) / (1.0 + pair_value(t18)));
+        hessian[row] = pair_value(pair_if((r == r), pair_if((alpha < 0.0), t14, pair_if((alpha <= 0.0), pair_of((2.0 * t19 - 1.0) * t19 / t13), pair_if((alpha < 2.0), t14, pair_if((alpha <= 2.0), pair_of(c6), t14)))), pair_of(r)));
     }
+#else
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const pair t12 = {constants[4], constants[5]};
+    const pair t13 = {constants[6], constants[7]};
+    const pair c4 = {constants[8], constants[9]};
+    const pair c1 = {constants[10], constants[11]};
+    const pair c5 = {constants[12], constants[13]};
+    const pair c6 = {constants[14], constants[15]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t1 = pair_div(pair_of(r), t0);
+        const pair t2 = pair_abs(t1);
+        const int t3 = (pair_value(t2) <= 1.0);
+        const pair t4 = pair_min(pair_of(1.0), t2);
+        const pair t5 = pair_mul(t4, t4);
+        const pair t6 = pair_add_d(t5, 1.0);
+        const pair t7 = pair_max(pair_of(1.0), t2);
+        const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t7));
+        const pair t9 = pair_mul(t8, t8);
+        const double t10 = fabs(r);
+        const int t11 = (pair_value(c1) < t10);
+        const pair t14 = pair_div(pair_mul(pair_add(pair_mul(c4, pair_if(t3, pair_div(t5, t6), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t7, t7)), 1.0)))), pair_if(t3, pair_div(pair_of(1.0), t6), pair_div(t9, pair_add_d(t9, 1.0)))), pair_if(t11, pair_div(pair_pow(pair_of((t11 ? t10 : 1.0)), t12), c5), pair_pow(pair_hypot(pair_of(1.0), t1), t12))), t13);
+        const pair t15 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
+        const pair t16 = pair_min(pair_of(1.0), t15);
+        const pair t17 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t15)));
+        const pair t18 = pair_mul(t17, t17);
+        const pair t19 = pair_if((pair_value(t15) <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_mul(t16, t16), 1.0)), pair_div(t18, pair_add_d(t18, 1.0)));
+        hessian[row] = pair_value(pair_if((r == r), pair_if((alpha < 0.0), t14, pair_if((alpha <= 0.0), pair_div(pair_mul(pair_add_d(pair_scale(t19, 2.0), -1.0), t19), t13), pair_if((alpha < 2.0), t14, pair_if((alpha <= 2.0), c6, t14)))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_barron_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double alpha = parameters[0];
     const double c = parameters[1];
-    const double t0 = c * sqrt(fabs(2.0 - alpha));
-    const double t12 = alpha - 2.0;
+    const pair t0 = pair_mul_d(pair_sqrt(pair_abs(pair_diff(2.0, alpha))), c);
+    const pair t12 = pair_diff(alpha, 2.0);
     const double t13 = c * c;
-    const double c4 = alpha - 1.0;
-    const double c1 = 1.2676506002282294e+30 * t0;
-    const double c5 = pow(t0, t12);
+    const pair c4 = pair_diff(alpha, 1.0);
+    const pair c1 = pair_scale(t0, 1.2676506002282294e+30);
+    const pair c5 = pair_pow(t0, t12);
     const double c6 = 1.0 / t13;
-    const double constants[] = {alpha, c, t0, t12, t13, c4, c1, c5, c6};
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t12.hi, t12.lo, t13, c4.hi, c4.lo, c1.hi, c1.lo, c5.hi, c5.lo, c6};
+#else
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const pair t0 = pair_mul_d(pair_sqrt(pair_abs(pair_diff(2.0, alpha))), c);
+    const pair t12 = pair_diff(alpha, 2.0);
+    const pair t13 = pair_prod(c, c);
+    const pair c4 = pair_diff(alpha, 1.0);
+    const pair c1 = pair_scale(t0, 1.2676506002282294e+30);
+    const pair c5 = pair_pow(t0, t12);
+    const pair c6 = pair_div(pair_of(1.0), t13);
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t12.hi, t12.lo, t13.hi, t13.lo, c4.hi, c4.lo, c1.hi, c1.lo, c5.hi, c5.lo, c6.hi, c6.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -497,30 +956,31 @@ void lossforge_barron_hessian_f64(size_t n, const double *y, const double *f, co
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double alpha = constants[0];
-    const double c = constants[1];
-    const int t1 = constants[2] != 0.0;
-    const double t2 = constants[3];
-    const int t7 = constants[4] != 0.0;
-    const double c8 = constants[5];
-    const double c9 = constants[6];
-    const int t19 = constants[7] != 0.0;
-    const int t29 = constants[8] != 0.0;
-    const int t30 = constants[9] != 0.0;
-    const double t32 = constants[10];
-    const double c18 = constants[11];
-    const double t3 = constants[12];
-    const double c12 = constants[13];
-    const double c17 = constants[14];
-    const double t4 = constants[15];
-    const double c4 = constants[16];
-    const double c6 = constants[17];
-    const double c7 = constants[18];
-    const double c16 = constants[19];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const int t1 = constants[2] != 0.0;
+    const pair t2 = {constants[3], constants[4]};
+    const int t7 = constants[5] != 0.0;
+    const double c8 = constants[6];
+    const double c9 = constants[7];
+    const int t19 = constants[8] != 0.0;
+    const int t29 = constants[9] != 0.0;
+    const int t30 = constants[10] != 0.0;
+    const pair t32 = {constants[11], constants[12]};
+    const double c18 = constants[13];
+    const pair t3 = {constants[14], constants[15]};
+    const double c12 = constants[16];
+    const double c17 = constants[17];
+    const pair t4 = {constants[18], constants[19]};
+    const pair c4 = {constants[20], constants[21]};
+    const pair c6 = {constants[22], constants[23]};
+    const pair c7 = {constants[24], constants[25]};
+    const pair c16 = {constants[26], constants[27]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -528,39 +988,94 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t5 = fabs(r);
-        const int t6 = (c4 < t5);
+        const int t6 = (pair_value(c4) < t5);
         const double t8 = (t6 ? t5 : 1.0);
-        const double t9 = log_v(t8) - c6;
-        const double t10 = alpha * t9;
-        const double t11 = r / t4;
-        const double t12 = fabs(t11);
-        const int t13 = (t12 <= 1.0);
-        const double t14 = minimum(1.0, t12);
-        const double t15 = maximum(1.0, t12);
-        const double t16 = (t13 ? log1p_v(t14 * t14) : 2.0 * log_v(t15) + log1p_v(1.0 / (t15 * t15)));
-        const double t17 = hypot(1.0, t11);
-        const double t18 = (t6 ? (t7 ? t9 : ((fabs(t10) < 1.0) ? expm1_v(t10) / alpha : (pow(t8, alpha) / c7 - 1.0) / alpha)) : (t7 ? 0.5 * t16 : ((t16 * c8 <= 2.0) ? expm1_v(c9 * t16) / alpha : (pow(t17, alpha) - 1.0) / alpha))) * t2;
+        const pair t9 = pair_sub(pair_log(pair_of(t8)), c6);
+        const pair t10 = pair_mul_d(t9, alpha);
+        const pair t11 = pair_div(pair_of(r), t4);
+        const pair t12 = pair_abs(t11);
+        const int t13 = (pair_value(t12) <= 1.0);
+        const pair t14 = pair_min(pair_of(1.0), t12);
+        const pair t15 = pair_max(pair_of(1.0), t12);
+        const pair t16 = pair_if(t13, pair_log1p(pair_mul(t14, t14)), pair_add(pair_scale(pair_log(t15), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t15, t15)))));
+        const pair t17 = pair_hypot(pair_of(1.0), t11);
+        const double t18 = pair_value(pair_if(t6, pair_if(t7, t9, pair_of(((pair_value(pair_abs(t10)) < 1.0) ? pair_value(pair_expm1(t10)) / alpha : (pow_fast(t8, alpha) / pair_value(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_value(t16) * c8 <= 2.0) ? pair_value(pair_expm1(pair_mul_d(t16, c9))) / alpha : (pair_value(pair_pow(t17, pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t2);
         const int t21 = (c12 < t5);
-        const double t22 = 0.7071067811865476 * r / c;
-        const double t23 = fabs(t22);
-        const int t24 = (t23 <= 1.0);
-        const double t25 = minimum(1.0, t23);
-        const double t26 = t25 * t25;
-        const double t27 = maximum(1.0, t23);
-        const double t28 = 1.0 / (t27 * t27);
+        const pair t22 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        const pair t23 = pair_abs(t22);
+        const int t24 = (pair_value(t23) <= 1.0);
+        const pair t25 = pair_min(pair_of(1.0), t23);
+        const pair t26 = pair_mul(t25, t25);
+        const pair t27 = pair_max(pair_of(1.0), t23);
+        const double t28 = 1.0 / (pair_value(t27) * pair_value(t27));
         const double t31 = r / c;
-        const double t33 = (t13 ? t14 / hypot(1.0, t14) : 1.0 / hypot(1.0, 1.0 / t15)) * sign(t11) * (t6 ? pow(t8, t32) / c16 : pow(t17, t32)) * t3 / c;
-        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_v((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_v(t26) : 2.0 * log_v(t27) + log1p_v(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
-        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? t25 / (1.0 + t26) : 1.0 / ((1.0 + t28) * t27)) * sign(t22)) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
+        const double t33 = (t13 ? pair_value(t14) / pair_value(pair_hypot(pair_of(1.0), t14)) : 1.0 / pair_value(pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), t15)))) * sign(pair_value(t11)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t32)) / pair_value(c16)), pair_pow(t17, t32))) * pair_value(t3) / c;
+        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_fast((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_fast(pair_value(t26)) : 2.0 * log_fast(pair_value(t27)) + log1p_fast(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
+        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_value(t25) / (1.0 + pair_value(t26)) : 1.0 / ((1.0 + t28) * pair_value(t27))) * sign(pair_value(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
+#else
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const int t1 = constants[2] != 0.0;
+    const pair t2 = {constants[3], constants[4]};
+    const int t7 = constants[5] != 0.0;
+    const double c8 = constants[6];
+    const double c9 = constants[7];
+    const int t19 = constants[8] != 0.0;
+    const int t29 = constants[9] != 0.0;
+    const int t30 = constants[10] != 0.0;
+    const pair t32 = {constants[11], constants[12]};
+    const pair c18 = {constants[13], constants[14]};
+    const pair t3 = {constants[15], constants[16]};
+    const pair c12 = {constants[17], constants[18]};
+    const pair c17 = {constants[19], constants[20]};
+    const pair t4 = {constants[21], constants[22]};
+    const pair c4 = {constants[23], constants[24]};
+    const pair c6 = {constants[25], constants[26]};
+    const pair c7 = {constants[27], constants[28]};
+    const pair c16 = {constants[29], constants[30]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t5 = fabs(r);
+        const int t6 = (pair_value(c4) < t5);
+        const double t8 = (t6 ? t5 : 1.0);
+        const pair t9 = pair_sub(pair_log(pair_of(t8)), c6);
+        const pair t10 = pair_mul_d(t9, alpha);
+        const pair t11 = pair_div(pair_of(r), t4);
+        const pair t12 = pair_abs(t11);
+        const int t13 = (pair_value(t12) <= 1.0);
+        const pair t14 = pair_min(pair_of(1.0), t12);
+        const pair t15 = pair_max(pair_of(1.0), t12);
+        const pair t16 = pair_if(t13, pair_log1p(pair_mul(t14, t14)), pair_add(pair_scale(pair_log(t15), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t15, t15)))));
+        const pair t17 = pair_hypot(pair_of(1.0), t11);
+        const pair t18 = pair_mul(pair_if(t6, pair_if(t7, t9, pair_if((pair_value(pair_abs(t10)) < 1.0), pair_div(pair_expm1(t10), pair_of(alpha)), pair_div(pair_add_d(pair_div(pair_pow(pair_of(t8), pair_of(alpha)), c7), -1.0), pair_of(alpha)))), pair_if(t7, pair_scale(t16, 0.5), pair_if((pair_value(t16) * c8 <= 2.0), pair_div(pair_expm1(pair_mul_d(t16, c9)), pair_of(alpha)), pair_div(pair_add_d(pair_pow(t17, pair_of(alpha)), -1.0), pair_of(alpha))))), t2);
+        const int t21 = (pair_value(c12) < t5);
+        const pair t22 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        const pair t23 = pair_abs(t22);
+        const int t24 = (pair_value(t23) <= 1.0);
+        const pair t25 = pair_min(pair_of(1.0), t23);
+        const pair t26 = pair_mul(t25, t25);
+        const pair t27 = pair_max(pair_of(1.0), t23);
+        const pair t28 = pair_div(pair_of(1.0), pair_mul(t27, t27));
+        const pair t31 = pair_quot(r, c);
+        const pair t33 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t13, pair_div(t14, pair_hypot(pair_of(1.0), t14)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), t15)))), sign(pair_value(t11))), pair_if(t6, pair_div(pair_pow(pair_of(t8), t32), c16), pair_pow(t17, t32))), t3), pair_of(c));
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, t18, pair_if(t19, pair_if(t21, pair_scale(pair_sub(pair_log(pair_of((t21 ? t5 : 1.0))), c17), 2.0), pair_if(t24, pair_log1p(t26), pair_add(pair_scale(pair_log(t27), 2.0), pair_log1p(t28)))), pair_if(t29, t18, pair_if(t30, pair_mul(pair_scale(t31, 0.5), t31), t18)))), pair_of(r)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, t33, pair_if(t19, pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if(t24, pair_div(t25, pair_add_d(t26, 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(t28, 1.0), t27))), sign(pair_value(t22)))), pair_of(c)), pair_if(t29, t33, pair_if(t30, pair_div(pair_of(r), c18), t33)))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_barron_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double alpha = parameters[0];
     const double c = parameters[1];
     const int t1 = (alpha < 0.0);
-    const double t2 = fabs(2.0 - alpha);
+    const pair t2 = pair_abs(pair_diff(2.0, alpha));
     const int t7 = (alpha == 0.0);
     const double c8 = fabs(alpha);
     const double c9 = 0.5 * alpha;
@@ -568,17 +1083,41 @@ void lossforge_barron_loss_gradient_f64_at(size_t n, size_t K, const void *const
     const double t20 = fabs(1.4142135623730951 * c);
     const int t29 = (alpha < 2.0);
     const int t30 = (alpha <= 2.0);
-    const double t32 = alpha - 1.0;
+    const pair t32 = pair_diff(alpha, 1.0);
     const double c18 = c * c;
-    const double t3 = sqrt(t2);
+    const pair t3 = pair_sqrt(t2);
     const double c12 = 1.2676506002282294e+30 * t20;
-    const double c17 = log_v(t20);
-    const double t4 = c * t3;
-    const double c4 = 1.2676506002282294e+30 * t4;
-    const double c6 = log_v(t4);
-    const double c7 = pow(t4, alpha);
-    const double c16 = pow(t4, t32);
-    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32, c18, t3, c12, c17, t4, c4, c6, c7, c16};
+    const double c17 = log_fast(t20);
+    const pair t4 = pair_mul_d(t3, c);
+    const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
+    const pair c6 = pair_log(t4);
+    const pair c7 = pair_pow(t4, pair_of(alpha));
+    const pair c16 = pair_pow(t4, t32);
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32.hi, t32.lo, c18, t3.hi, t3.lo, c12, c17, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo};
+#else
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const int t1 = (alpha < 0.0);
+    const pair t2 = pair_abs(pair_diff(2.0, alpha));
+    const int t7 = (alpha == 0.0);
+    const double c8 = fabs(alpha);
+    const double c9 = 0.5 * alpha;
+    const int t19 = (alpha <= 0.0);
+    const pair t20 = pair_abs(pair_mul_d((pair){1.4142135623730951, -9.667293313452913e-17}, c));
+    const int t29 = (alpha < 2.0);
+    const int t30 = (alpha <= 2.0);
+    const pair t32 = pair_diff(alpha, 1.0);
+    const pair c18 = pair_prod(c, c);
+    const pair t3 = pair_sqrt(t2);
+    const pair c12 = pair_scale(t20, 1.2676506002282294e+30);
+    const pair c17 = pair_log(t20);
+    const pair t4 = pair_mul_d(t3, c);
+    const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
+    const pair c6 = pair_log(t4);
+    const pair c7 = pair_pow(t4, pair_of(alpha));
+    const pair c16 = pair_pow(t4, t32);
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32.hi, t32.lo, c18.hi, c18.lo, t3.hi, t3.lo, c12.hi, c12.lo, c17.hi, c17.lo, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -593,78 +1132,148 @@ void lossforge_barron_loss_gradient_f64(size_t n, const double *y, const double 
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const int t1 = constants[1] != 0.0;
-    const double t2 = constants[2];
-    const double t13 = constants[3];
-    const int t16 = constants[4] != 0.0;
-    const int t23 = constants[5] != 0.0;
-    const int t24 = constants[6] != 0.0;
-    const double t25 = constants[7];
-    const double t30 = constants[8];
-    const double t3 = constants[9];
-    const double c12 = constants[10];
-    const double c3 = constants[11];
-    const double c5 = constants[12];
-    const double c11 = constants[13];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const int t1 = constants[1] != 0.0;
+    const pair t2 = {constants[2], constants[3]};
+    const pair t13 = {constants[4], constants[5]};
+    const int t16 = constants[6] != 0.0;
+    const int t23 = constants[7] != 0.0;
+    const int t24 = constants[8] != 0.0;
+    const double t25 = constants[9];
+    const pair t30 = {constants[10], constants[11]};
+    const pair t3 = {constants[12], constants[13]};
+    const double c12 = constants[14];
+    const pair c3 = {constants[15], constants[16]};
+    const pair c5 = {constants[17], constants[18]};
+    const pair c11 = {constants[19], constants[20]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const int t0 = (r == r);
-        const double t4 = r / t3;
-        const double t5 = fabs(t4);
-        const int t6 = (t5 <= 1.0);
-        const double t7 = minimum(1.0, t5);
-        const double t8 = maximum(1.0, t5);
-        const double t9 = 1.0 / t8;
+        const pair t4 = pair_div(pair_of(r), t3);
+        const pair t5 = pair_abs(t4);
+        const int t6 = (pair_value(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), t5);
+        const pair t8 = pair_max(pair_of(1.0), t5);
+        const pair t9 = pair_div(pair_of(1.0), t8);
         const double t10 = fabs(r);
-        const int t11 = (c3 < t10);
+        const int t11 = (pair_value(c3) < t10);
         const double t12 = (t11 ? t10 : 1.0);
-        const double t14 = hypot(1.0, t4);
-        const double t15 = (t6 ? t7 / hypot(1.0, t7) : 1.0 / hypot(1.0, t9)) * sign(t4) * (t11 ? pow(t12, t13) / c5 : pow(t14, t13)) * t2 / c;
-        const double t17 = 0.7071067811865476 * r / c;
-        const double t18 = fabs(t17);
-        const int t19 = (t18 <= 1.0);
-        const double t20 = minimum(1.0, t18);
-        const double t21 = 1.0 + t20 * t20;
-        const double t22 = maximum(1.0, t18);
-        const double t26 = t7 * t7;
-        const double t27 = 1.0 + t26;
-        const double t28 = minimum(1.0, t9);
-        const double t29 = t28 * t28;
-        const double t31 = (t13 * (t6 ? t26 / t27 : 1.0 / (1.0 + 1.0 / (t8 * t8))) + (t6 ? 1.0 / t27 : t29 / (1.0 + t29))) * (t11 ? pow(t12, t30) / c11 : pow(t14, t30)) / t25;
-        const double t32 = minimum(1.0, 1.0 / t22);
-        const double t33 = t32 * t32;
-        const double t34 = (t19 ? 1.0 / t21 : t33 / (1.0 + t33));
-        gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? t20 / t21 : 1.0 / ((1.0 + 1.0 / (t22 * t22)) * t22)) * sign(t17)) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
-        hessian[row] = (t0 ? (t1 ? t31 : (t16 ? (2.0 * t34 - 1.0) * t34 / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
+        const pair t14 = pair_hypot(pair_of(1.0), t4);
+        const double t15 = (t6 ? pair_value(t7) / pair_value(pair_hypot(pair_of(1.0), t7)) : 1.0 / pair_value(pair_hypot(pair_of(1.0), t9))) * sign(pair_value(t4)) * pair_value(pair_if(t11, pair_of(pair_value(pair_pow(pair_of(t12), t13)) / pair_value(c5)), pair_pow(t14, t13))) * pair_value(t2) / c;
+        const pair t17 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        const pair t18 = pair_abs(t17);
+        const int t19 = (pair_value(t18) <= 1.0);
+        const pair t20 = pair_min(pair_of(1.0), t18);
+        const double t21 = 1.0 + pair_value(pair_mul(t20, t20));
+        const pair t22 = pair_max(pair_of(1.0), t18);
+        const pair t26 = pair_mul(t7, t7);
+        const double t27 = 1.0 + pair_value(t26);
+        const pair t28 = pair_min(pair_of(1.0), t9);
+        const pair t29 = pair_mul(t28, t28);
+        const pair t31 = pair_div(pair_mul_d(pair_if(t11, pair_div(pair_pow(pair_of(t12), t30), c11), pair_pow(t14, t30)), (pair_value(t13) * (t6 ? pair_value(t26) / t27 : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / t27 : pair_value(t29) / (1.0 + pair_value(t29))))), pair_of(t25));
+        const pair t32 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t22));
+        const pair t33 = pair_mul(t32, t32);
+        const double t34 = (t19 ? 1.0 / t21 : pair_value(t33) / (1.0 + pair_value(t33)));
+        gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? pair_value(t20) / t21 : 1.0 / ((1.0 + 1.0 / (pair_value(t22) * pair_value(t22))) * pair_value(t22))) * sign(pair_value(t17))) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t31, pair_if(t16, pair_of((2.0 * t34 - 1.0) * t34 / t25), pair_if(t23, t31, pair_if(t24, pair_of(c12), t31)))), pair_of(r)));
     }
+#else
+    const double c = constants[0];
+    const int t1 = constants[1] != 0.0;
+    const pair t2 = {constants[2], constants[3]};
+    const pair t13 = {constants[4], constants[5]};
+    const int t16 = constants[6] != 0.0;
+    const int t23 = constants[7] != 0.0;
+    const int t24 = constants[8] != 0.0;
+    const pair t25 = {constants[9], constants[10]};
+    const pair t30 = {constants[11], constants[12]};
+    const pair t3 = {constants[13], constants[14]};
+    const pair c12 = {constants[15], constants[16]};
+    const pair c3 = {constants[17], constants[18]};
+    const pair c5 = {constants[19], constants[20]};
+    const pair c11 = {constants[21], constants[22]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const pair t4 = pair_div(pair_of(r), t3);
+        const pair t5 = pair_abs(t4);
+        const int t6 = (pair_value(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), t5);
+        const pair t8 = pair_max(pair_of(1.0), t5);
+        const pair t9 = pair_div(pair_of(1.0), t8);
+        const double t10 = fabs(r);
+        const int t11 = (pair_value(c3) < t10);
+        const double t12 = (t11 ? t10 : 1.0);
+        const pair t14 = pair_hypot(pair_of(1.0), t4);
+        const pair t15 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t6, pair_div(t7, pair_hypot(pair_of(1.0), t7)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), t9))), sign(pair_value(t4))), pair_if(t11, pair_div(pair_pow(pair_of(t12), t13), c5), pair_pow(t14, t13))), t2), pair_of(c));
+        const pair t17 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        const pair t18 = pair_abs(t17);
+        const int t19 = (pair_value(t18) <= 1.0);
+        const pair t20 = pair_min(pair_of(1.0), t18);
+        const pair t21 = pair_add_d(pair_mul(t20, t20), 1.0);
+        const pair t22 = pair_max(pair_of(1.0), t18);
+        const pair t26 = pair_mul(t7, t7);
+        const pair t27 = pair_add_d(t26, 1.0);
+        const pair t28 = pair_min(pair_of(1.0), t9);
+        const pair t29 = pair_mul(t28, t28);
+        const pair t31 = pair_div(pair_mul(pair_add(pair_mul(t13, pair_if(t6, pair_div(t26, t27), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t8, t8)), 1.0)))), pair_if(t6, pair_div(pair_of(1.0), t27), pair_div(t29, pair_add_d(t29, 1.0)))), pair_if(t11, pair_div(pair_pow(pair_of(t12), t30), c11), pair_pow(t14, t30))), t25);
+        const pair t32 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t22));
+        const pair t33 = pair_mul(t32, t32);
+        const pair t34 = pair_if(t19, pair_div(pair_of(1.0), t21), pair_div(t33, pair_add_d(t33, 1.0)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, t15, pair_if(t16, pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if(t19, pair_div(t20, t21), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t22, t22)), 1.0), t22))), sign(pair_value(t17)))), pair_of(c)), pair_if(t23, t15, pair_if(t24, pair_div(pair_of(r), t25), t15)))), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t31, pair_if(t16, pair_div(pair_mul(pair_add_d(pair_scale(t34, 2.0), -1.0), t34), t25), pair_if(t23, t31, pair_if(t24, c12, t31)))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_barron_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double alpha = parameters[0];
     const double c = parameters[1];
     const int t1 = (alpha < 0.0);
-    const double t2 = sqrt(fabs(2.0 - alpha));
-    const double t13 = alpha - 1.0;
+    const pair t2 = pair_sqrt(pair_abs(pair_diff(2.0, alpha)));
+    const pair t13 = pair_diff(alpha, 1.0);
     const int t16 = (alpha <= 0.0);
     const int t23 = (alpha < 2.0);
     const int t24 = (alpha <= 2.0);
     const double t25 = c * c;
-    const double t30 = alpha - 2.0;
-    const double t3 = c * t2;
+    const pair t30 = pair_diff(alpha, 2.0);
+    const pair t3 = pair_mul_d(t2, c);
     const double c12 = 1.0 / t25;
-    const double c3 = 1.2676506002282294e+30 * t3;
-    const double c5 = pow(t3, t13);
-    const double c11 = pow(t3, t30);
-    const double constants[] = {c, t1 ? 1.0 : 0.0, t2, t13, t16 ? 1.0 : 0.0, t23 ? 1.0 : 0.0, t24 ? 1.0 : 0.0, t25, t30, t3, c12, c3, c5, c11};
+    const pair c3 = pair_scale(t3, 1.2676506002282294e+30);
+    const pair c5 = pair_pow(t3, t13);
+    const pair c11 = pair_pow(t3, t30);
+    const double constants[] = {c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t13.hi, t13.lo, t16 ? 1.0 : 0.0, t23 ? 1.0 : 0.0, t24 ? 1.0 : 0.0, t25, t30.hi, t30.lo, t3.hi, t3.lo, c12, c3.hi, c3.lo, c5.hi, c5.lo, c11.hi, c11.lo};
+#else
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const int t1 = (alpha < 0.0);
+    const pair t2 = pair_sqrt(pair_abs(pair_diff(2.0, alpha)));
+    const pair t13 = pair_diff(alpha, 1.0);
+    const int t16 = (alpha <= 0.0);
+    const int t23 = (alpha < 2.0);
+    const int t24 = (alpha <= 2.0);
+    const pair t25 = pair_prod(c, c);
+    const pair t30 = pair_diff(alpha, 2.0);
+    const pair t3 = pair_mul_d(t2, c);
+    const pair c12 = pair_div(pair_of(1.0), t25);
+    const pair c3 = pair_scale(t3, 1.2676506002282294e+30);
+    const pair c5 = pair_pow(t3, t13);
+    const pair c11 = pair_pow(t3, t30);
+    const double constants[] = {c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t13.hi, t13.lo, t16 ? 1.0 : 0.0, t23 ? 1.0 : 0.0, t24 ? 1.0 : 0.0, t25.hi, t25.lo, t30.hi, t30.lo, t3.hi, t3.lo, c12.hi, c12.lo, c3.hi, c3.lo, c5.hi, c5.lo, c11.hi, c11.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -679,34 +1288,35 @@ void lossforge_barron_gradient_hessian_f64(size_t n, const double *y, const doub
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double alpha = constants[0];
-    const double c = constants[1];
-    const int t1 = constants[2] != 0.0;
-    const double t2 = constants[3];
-    const int t7 = constants[4] != 0.0;
-    const double c8 = constants[5];
-    const double c9 = constants[6];
-    const int t21 = constants[7] != 0.0;
-    const int t31 = constants[8] != 0.0;
-    const int t32 = constants[9] != 0.0;
-    const double t35 = constants[10];
-    const double t38 = constants[11];
-    const double t42 = constants[12];
-    const double t3 = constants[13];
-    const double c12 = constants[14];
-    const double c20 = constants[15];
-    const double c21 = constants[16];
-    const double t4 = constants[17];
-    const double c4 = constants[18];
-    const double c6 = constants[19];
-    const double c7 = constants[20];
-    const double c16 = constants[21];
-    const double c19 = constants[22];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const int t1 = constants[2] != 0.0;
+    const pair t2 = {constants[3], constants[4]};
+    const int t7 = constants[5] != 0.0;
+    const double c8 = constants[6];
+    const double c9 = constants[7];
+    const int t21 = constants[8] != 0.0;
+    const int t31 = constants[9] != 0.0;
+    const int t32 = constants[10] != 0.0;
+    const pair t35 = {constants[11], constants[12]};
+    const double t38 = constants[13];
+    const pair t42 = {constants[14], constants[15]};
+    const pair t3 = {constants[16], constants[17]};
+    const double c12 = constants[18];
+    const double c20 = constants[19];
+    const double c21 = constants[20];
+    const pair t4 = {constants[21], constants[22]};
+    const pair c4 = {constants[23], constants[24]};
+    const pair c6 = {constants[25], constants[26]};
+    const pair c7 = {constants[27], constants[28]};
+    const pair c16 = {constants[29], constants[30]};
+    const pair c19 = {constants[31], constants[32]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -714,51 +1324,121 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t5 = fabs(r);
-        const int t6 = (c4 < t5);
+        const int t6 = (pair_value(c4) < t5);
         const double t8 = (t6 ? t5 : 1.0);
-        const double t9 = log_v(t8) - c6;
-        const double t10 = alpha * t9;
-        const double t11 = r / t4;
-        const double t12 = fabs(t11);
-        const int t13 = (t12 <= 1.0);
-        const double t14 = minimum(1.0, t12);
-        const double t15 = t14 * t14;
-        const double t16 = maximum(1.0, t12);
-        const double t17 = 1.0 / (t16 * t16);
-        const double t18 = (t13 ? log1p_v(t15) : 2.0 * log_v(t16) + log1p_v(t17));
-        const double t19 = hypot(1.0, t11);
-        const double t20 = (t6 ? (t7 ? t9 : ((fabs(t10) < 1.0) ? expm1_v(t10) / alpha : (pow(t8, alpha) / c7 - 1.0) / alpha)) : (t7 ? 0.5 * t18 : ((t18 * c8 <= 2.0) ? expm1_v(c9 * t18) / alpha : (pow(t19, alpha) - 1.0) / alpha))) * t2;
+        const pair t9 = pair_sub(pair_log(pair_of(t8)), c6);
+        const pair t10 = pair_mul_d(t9, alpha);
+        const pair t11 = pair_div(pair_of(r), t4);
+        const pair t12 = pair_abs(t11);
+        const int t13 = (pair_value(t12) <= 1.0);
+        const pair t14 = pair_min(pair_of(1.0), t12);
+        const pair t15 = pair_mul(t14, t14);
+        const pair t16 = pair_max(pair_of(1.0), t12);
+        const pair t17 = pair_div(pair_of(1.0), pair_mul(t16, t16));
+        const pair t18 = pair_if(t13, pair_log1p(t15), pair_add(pair_scale(pair_log(t16), 2.0), pair_log1p(t17)));
+        const pair t19 = pair_hypot(pair_of(1.0), t11);
+        const double t20 = pair_value(pair_if(t6, pair_if(t7, t9, pair_of(((pair_value(pair_abs(t10)) < 1.0) ? pair_value(pair_expm1(t10)) / alpha : (pow_fast(t8, alpha) / pair_value(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_value(t18) * c8 <= 2.0) ? pair_value(pair_expm1(pair_mul_d(t18, c9))) / alpha : (pair_value(pair_pow(t19, pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t2);
         const int t23 = (c12 < t5);
-        const double t24 = 0.7071067811865476 * r / c;
-        const double t25 = fabs(t24);
-        const int t26 = (t25 <= 1.0);
-        const double t27 = minimum(1.0, t25);
-        const double t28 = t27 * t27;
-        const double t29 = maximum(1.0, t25);
-        const double t30 = 1.0 / (t29 * t29);
+        const pair t24 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        const pair t25 = pair_abs(t24);
+        const int t26 = (pair_value(t25) <= 1.0);
+        const pair t27 = pair_min(pair_of(1.0), t25);
+        const pair t28 = pair_mul(t27, t27);
+        const pair t29 = pair_max(pair_of(1.0), t25);
+        const double t30 = 1.0 / (pair_value(t29) * pair_value(t29));
         const double t33 = r / c;
-        const double t34 = 1.0 / t16;
-        const double t36 = (t13 ? t14 / hypot(1.0, t14) : 1.0 / hypot(1.0, t34)) * sign(t11) * (t6 ? pow(t8, t35) / c16 : pow(t19, t35)) * t3 / c;
-        const double t37 = 1.0 + t28;
-        const double t39 = 1.0 + t15;
-        const double t40 = minimum(1.0, t34);
-        const double t41 = t40 * t40;
-        const double t43 = (t35 * (t13 ? t15 / t39 : 1.0 / (1.0 + t17)) + (t13 ? 1.0 / t39 : t41 / (1.0 + t41))) * (t6 ? pow(t8, t42) / c19 : pow(t19, t42)) / t38;
-        const double t44 = minimum(1.0, 1.0 / t29);
-        const double t45 = t44 * t44;
-        const double t46 = (t26 ? 1.0 / t37 : t45 / (1.0 + t45));
-        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_v((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_v(t28) : 2.0 * log_v(t29) + log1p_v(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
-        gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? t27 / t37 : 1.0 / ((1.0 + t30) * t29)) * sign(t24)) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
-        hessian[row] = (t0 ? (t1 ? t43 : (t21 ? (2.0 * t46 - 1.0) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
+        const pair t34 = pair_div(pair_of(1.0), t16);
+        const double t36 = (t13 ? pair_value(t14) / pair_value(pair_hypot(pair_of(1.0), t14)) : 1.0 / pair_value(pair_hypot(pair_of(1.0), t34))) * sign(pair_value(t11)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t35)) / pair_value(c16)), pair_pow(t19, t35))) * pair_value(t3) / c;
+        const double t37 = 1.0 + pair_value(t28);
+        const double t39 = 1.0 + pair_value(t15);
+        const pair t40 = pair_min(pair_of(1.0), t34);
+        const pair t41 = pair_mul(t40, t40);
+        const pair t43 = pair_div(pair_mul_d(pair_if(t6, pair_div(pair_pow(pair_of(t8), t42), c19), pair_pow(t19, t42)), (pair_value(t35) * (t13 ? pair_value(t15) / t39 : 1.0 / (1.0 + pair_value(t17))) + (t13 ? 1.0 / t39 : pair_value(t41) / (1.0 + pair_value(t41))))), pair_of(t38));
+        const pair t44 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t29));
+        const pair t45 = pair_mul(t44, t44);
+        const double t46 = (t26 ? 1.0 / t37 : pair_value(t45) / (1.0 + pair_value(t45)));
+        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_fast((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_fast(pair_value(t28)) : 2.0 * log_fast(pair_value(t29)) + log1p_fast(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
+        gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_value(t27) / t37 : 1.0 / ((1.0 + t30) * pair_value(t29))) * sign(pair_value(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_of((2.0 * t46 - 1.0) * t46 / t38), pair_if(t31, t43, pair_if(t32, pair_of(c21), t43)))), pair_of(r)));
     }
+#else
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const int t1 = constants[2] != 0.0;
+    const pair t2 = {constants[3], constants[4]};
+    const int t7 = constants[5] != 0.0;
+    const double c8 = constants[6];
+    const double c9 = constants[7];
+    const int t21 = constants[8] != 0.0;
+    const int t31 = constants[9] != 0.0;
+    const int t32 = constants[10] != 0.0;
+    const pair t35 = {constants[11], constants[12]};
+    const pair t38 = {constants[13], constants[14]};
+    const pair t42 = {constants[15], constants[16]};
+    const pair t3 = {constants[17], constants[18]};
+    const pair c12 = {constants[19], constants[20]};
+    const pair c20 = {constants[21], constants[22]};
+    const pair c21 = {constants[23], constants[24]};
+    const pair t4 = {constants[25], constants[26]};
+    const pair c4 = {constants[27], constants[28]};
+    const pair c6 = {constants[29], constants[30]};
+    const pair c7 = {constants[31], constants[32]};
+    const pair c16 = {constants[33], constants[34]};
+    const pair c19 = {constants[35], constants[36]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t5 = fabs(r);
+        const int t6 = (pair_value(c4) < t5);
+        const double t8 = (t6 ? t5 : 1.0);
+        const pair t9 = pair_sub(pair_log(pair_of(t8)), c6);
+        const pair t10 = pair_mul_d(t9, alpha);
+        const pair t11 = pair_div(pair_of(r), t4);
+        const pair t12 = pair_abs(t11);
+        const int t13 = (pair_value(t12) <= 1.0);
+        const pair t14 = pair_min(pair_of(1.0), t12);
+        const pair t15 = pair_mul(t14, t14);
+        const pair t16 = pair_max(pair_of(1.0), t12);
+        const pair t17 = pair_div(pair_of(1.0), pair_mul(t16, t16));
+        const pair t18 = pair_if(t13, pair_log1p(t15), pair_add(pair_scale(pair_log(t16), 2.0), pair_log1p(t17)));
+        const pair t19 = pair_hypot(pair_of(1.0), t11);
+        const pair t20 = pair_mul(pair_if(t6, pair_if(t7, t9, pair_if((pair_value(pair_abs(t10)) < 1.0), pair_div(pair_expm1(t10), pair_of(alpha)), pair_div(pair_add_d(pair_div(pair_pow(pair_of(t8), pair_of(alpha)), c7), -1.0), pair_of(alpha)))), pair_if(t7, pair_scale(t18, 0.5), pair_if((pair_value(t18) * c8 <= 2.0), pair_div(pair_expm1(pair_mul_d(t18, c9)), pair_of(alpha)), pair_div(pair_add_d(pair_pow(t19, pair_of(alpha)), -1.0), pair_of(alpha))))), t2);
+        const int t23 = (pair_value(c12) < t5);
+        const pair t24 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        const pair t25 = pair_abs(t24);
+        const int t26 = (pair_value(t25) <= 1.0);
+        const pair t27 = pair_min(pair_of(1.0), t25);
+        const pair t28 = pair_mul(t27, t27);
+        const pair t29 = pair_max(pair_of(1.0), t25);
+        const pair t30 = pair_div(pair_of(1.0), pair_mul(t29, t29));
+        const pair t33 = pair_quot(r, c);
+        const pair t34 = pair_div(pair_of(1.0), t16);
+        const pair t36 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t13, pair_div(t14, pair_hypot(pair_of(1.0), t14)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), t34))), sign(pair_value(t11))), pair_if(t6, pair_div(pair_pow(pair_of(t8), t35), c16), pair_pow(t19, t35))), t3), pair_of(c));
+        const pair t37 = pair_add_d(t28, 1.0);
+        const pair t39 = pair_add_d(t15, 1.0);
+        const pair t40 = pair_min(pair_of(1.0), t34);
+        const pair t41 = pair_mul(t40, t40);
+        const pair t43 = pair_div(pair_mul(pair_add(pair_mul(t35, pair_if(t13, pair_div(t15, t39), pair_div(pair_of(1.0), pair_add_d(t17, 1.0)))), pair_if(t13, pair_div(pair_of(1.0), t39), pair_div(t41, pair_add_d(t41, 1.0)))), pair_if(t6, pair_div(pair_pow(pair_of(t8), t42), c19), pair_pow(t19, t42))), t38);
+        const pair t44 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t29));
+        const pair t45 = pair_mul(t44, t44);
+        const pair t46 = pair_if(t26, pair_div(pair_of(1.0), t37), pair_div(t45, pair_add_d(t45, 1.0)));
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, t20, pair_if(t21, pair_if(t23, pair_scale(pair_sub(pair_log(pair_of((t23 ? t5 : 1.0))), c20), 2.0), pair_if(t26, pair_log1p(t28), pair_add(pair_scale(pair_log(t29), 2.0), pair_log1p(t30)))), pair_if(t31, t20, pair_if(t32, pair_mul(pair_scale(t33, 0.5), t33), t20)))), pair_of(r)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, t36, pair_if(t21, pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if(t26, pair_div(t27, t37), pair_div(pair_of(1.0), pair_mul(pair_add_d(t30, 1.0), t29))), sign(pair_value(t24)))), pair_of(c)), pair_if(t31, t36, pair_if(t32, pair_div(pair_of(r), t38), t36)))), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_div(pair_mul(pair_add_d(pair_scale(t46, 2.0), -1.0), t46), t38), pair_if(t31, t43, pair_if(t32, c21, t43)))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_barron_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double alpha = parameters[0];
     const double c = parameters[1];
     const int t1 = (alpha < 0.0);
-    const double t2 = fabs(2.0 - alpha);
+    const pair t2 = pair_abs(pair_diff(2.0, alpha));
     const int t7 = (alpha == 0.0);
     const double c8 = fabs(alpha);
     const double c9 = 0.5 * alpha;
@@ -766,20 +1446,47 @@ void lossforge_barron_loss_gradient_hessian_f64_at(size_t n, size_t K, const voi
     const double t22 = fabs(1.4142135623730951 * c);
     const int t31 = (alpha < 2.0);
     const int t32 = (alpha <= 2.0);
-    const double t35 = alpha - 1.0;
+    const pair t35 = pair_diff(alpha, 1.0);
     const double t38 = c * c;
-    const double t42 = alpha - 2.0;
-    const double t3 = sqrt(t2);
+    const pair t42 = pair_diff(alpha, 2.0);
+    const pair t3 = pair_sqrt(t2);
     const double c12 = 1.2676506002282294e+30 * t22;
-    const double c20 = log_v(t22);
+    const double c20 = log_fast(t22);
     const double c21 = 1.0 / t38;
-    const double t4 = c * t3;
-    const double c4 = 1.2676506002282294e+30 * t4;
-    const double c6 = log_v(t4);
-    const double c7 = pow(t4, alpha);
-    const double c16 = pow(t4, t35);
-    const double c19 = pow(t4, t42);
-    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35, t38, t42, t3, c12, c20, c21, t4, c4, c6, c7, c16, c19};
+    const pair t4 = pair_mul_d(t3, c);
+    const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
+    const pair c6 = pair_log(t4);
+    const pair c7 = pair_pow(t4, pair_of(alpha));
+    const pair c16 = pair_pow(t4, t35);
+    const pair c19 = pair_pow(t4, t42);
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35.hi, t35.lo, t38, t42.hi, t42.lo, t3.hi, t3.lo, c12, c20, c21, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo, c19.hi, c19.lo};
+#else
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const int t1 = (alpha < 0.0);
+    const pair t2 = pair_abs(pair_diff(2.0, alpha));
+    const int t7 = (alpha == 0.0);
+    const double c8 = fabs(alpha);
+    const double c9 = 0.5 * alpha;
+    const int t21 = (alpha <= 0.0);
+    const pair t22 = pair_abs(pair_mul_d((pair){1.4142135623730951, -9.667293313452913e-17}, c));
+    const int t31 = (alpha < 2.0);
+    const int t32 = (alpha <= 2.0);
+    const pair t35 = pair_diff(alpha, 1.0);
+    const pair t38 = pair_prod(c, c);
+    const pair t42 = pair_diff(alpha, 2.0);
+    const pair t3 = pair_sqrt(t2);
+    const pair c12 = pair_scale(t22, 1.2676506002282294e+30);
+    const pair c20 = pair_log(t22);
+    const pair c21 = pair_div(pair_of(1.0), t38);
+    const pair t4 = pair_mul_d(t3, c);
+    const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
+    const pair c6 = pair_log(t4);
+    const pair c7 = pair_pow(t4, pair_of(alpha));
+    const pair c16 = pair_pow(t4, t35);
+    const pair c19 = pair_pow(t4, t42);
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35.hi, t35.lo, t38.hi, t38.lo, t42.hi, t42.lo, t3.hi, t3.lo, c12.hi, c12.lo, c20.hi, c20.lo, c21.hi, c21.lo, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo, c19.hi, c19.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -795,10 +1502,10 @@ void lossforge_barron_loss_gradient_hessian_f64(size_t n, const double *y, const
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -827,64 +1534,64 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float alpha = constants[0];
-    const float c = constants[1];
-    const float t0 = constants[2];
-    const int t4 = constants[3] != 0.0f;
-    const float c6 = constants[4];
-    const float c7 = constants[5];
-    const float t1 = constants[6];
-    const float c9 = constants[7];
-    const float c10 = constants[8];
-    const float c2 = constants[9];
-    const float c4 = constants[10];
-    const float c5 = constants[11];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const int t4 = constants[4] != 0.0;
+    const double c6 = constants[5];
+    const double c7 = constants[6];
+    const pair t1 = {constants[7], constants[8]};
+    const double c9 = constants[9];
+    const double c10 = constants[10];
+    const pair c2 = {constants[11], constants[12]};
+    const pair c4 = {constants[13], constants[14]};
+    const double c5 = constants[15];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t2 = fabsf(r);
-        const int t3 = (c2 < t2);
-        const float t5 = (t3 ? t2 : 1.0f);
-        const float t6 = log_vf(t5) - c4;
-        const float t7 = alpha * t6;
-        const float t8 = r / t1;
-        const float t9 = fabsf(t8);
-        const float t10 = minimumf(1.0f, t9);
-        const float t11 = maximumf(1.0f, t9);
-        const float t12 = ((t9 <= 1.0f) ? log1p_vf(t10 * t10) : 2.0f * log_vf(t11) + log1p_vf(1.0f / (t11 * t11)));
-        const float t13 = (t3 ? (t4 ? t6 : ((fabsf(t7) < 1.0f) ? expm1_vf(t7) / alpha : (powf(t5, alpha) / c5 - 1.0f) / alpha)) : (t4 ? 0.5f * t12 : ((t12 * c6 <= 2.0f) ? expm1_vf(c7 * t12) / alpha : (powf(hypotf(1.0f, t8), alpha) - 1.0f) / alpha))) * t0;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t2 = fabs(r);
+        const int t3 = (pair_value(c2) < t2);
+        const double t5 = (t3 ? t2 : 1.0);
+        const pair t6 = pair_sub(pair_log(pair_of(t5)), c4);
+        const double t7 = alpha * pair_value(t6);
+        const pair t8 = pair_div(pair_of(r), t1);
+        const pair t9 = pair_abs(t8);
+        const pair t10 = pair_min(pair_of(1.0), t9);
+        const pair t11 = pair_max(pair_of(1.0), t9);
+        const pair t12 = pair_if((pair_value(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
+        const double t13 = pair_value(pair_if(t3, pair_if(t4, t6, pair_of(((fabs(t7) < 1.0) ? expm1_fast(t7) / alpha : (pow_fast(t5, alpha) / c5 - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_value(t12) * c6 <= 2.0) ? expm1_fast(c7 * pair_value(t12)) / alpha : (pow_fast(hypot_v(1.0, pair_value(t8)), alpha) - 1.0) / alpha))))) * pair_value(t0);
         const int t15 = (c9 < t2);
-        const float t16 = fabsf(0.70710677f * r / c);
-        const float t17 = minimumf(1.0f, t16);
-        const float t18 = maximumf(1.0f, t16);
-        const float t19 = r / c;
-        loss[row] = ((r == r) ? ((alpha < 0.0f) ? t13 : ((alpha <= 0.0f) ? (t15 ? 2.0f * (log_vf((t15 ? t2 : 1.0f)) - c10) : ((t16 <= 1.0f) ? log1p_vf(t17 * t17) : 2.0f * log_vf(t18) + log1p_vf(1.0f / (t18 * t18)))) : ((alpha < 2.0f) ? t13 : ((alpha <= 2.0f) ? 0.5f * t19 * t19 : t13)))) : r);
+        const pair t16 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
+        const pair t17 = pair_min(pair_of(1.0), t16);
+        const pair t18 = pair_max(pair_of(1.0), t16);
+        const double t19 = r / c;
+        loss[row] = (float)((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_fast((t15 ? t2 : 1.0)) - c10) : ((pair_value(t16) <= 1.0) ? log1p_fast(pair_value(t17) * pair_value(t17)) : 2.0 * log_fast(pair_value(t18)) + log1p_fast(1.0 / (pair_value(t18) * pair_value(t18))))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
     }
 }
 
 void lossforge_barron_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float alpha = parameters[0];
-    const float c = parameters[1];
-    const float t0 = fabsf(2.0f - alpha);
-    const int t4 = (alpha == 0.0f);
-    const float c6 = fabsf(alpha);
-    const float c7 = 0.5f * alpha;
-    const float t14 = fabsf(1.4142135f * c);
-    const float t1 = c * sqrtf(t0);
-    const float c9 = 1.2676506e+30f * t14;
-    const float c10 = log_vf(t14);
-    const float c2 = 1.2676506e+30f * t1;
-    const float c4 = log_vf(t1);
-    const float c5 = powf(t1, alpha);
-    const float constants[] = {alpha, c, t0, t4 ? 1.0f : 0.0f, c6, c7, t1, c9, c10, c2, c4, c5};
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const pair t0 = pair_abs(pair_diff(2.0, alpha));
+    const int t4 = (alpha == 0.0);
+    const double c6 = fabs(alpha);
+    const double c7 = 0.5 * alpha;
+    const double t14 = fabs(1.4142135623730951 * c);
+    const pair t1 = pair_mul_d(pair_sqrt(t0), c);
+    const double c9 = 1.2676506002282294e+30 * t14;
+    const double c10 = log_fast(t14);
+    const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
+    const pair c4 = pair_log(t1);
+    const double c5 = pow_fast(pair_value(t1), alpha);
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t4 ? 1.0 : 0.0, c6, c7, t1.hi, t1.lo, c9, c10, c2.hi, c2.lo, c4.hi, c4.lo, c5};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -897,49 +1604,49 @@ void lossforge_barron_loss_f32(size_t n, const float *y, const float *f, const f
     lossforge_barron_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float alpha = constants[0];
-    const float c = constants[1];
-    const float t0 = constants[2];
-    const float t7 = constants[3];
-    const float c5 = constants[4];
-    const float t1 = constants[5];
-    const float c2 = constants[6];
-    const float c4 = constants[7];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const double t7 = constants[4];
+    const double c5 = constants[5];
+    const pair t1 = {constants[6], constants[7]};
+    const pair c2 = {constants[8], constants[9]};
+    const double c4 = constants[10];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t2 = r / t1;
-        const float t3 = fabsf(t2);
-        const float t4 = minimumf(1.0f, t3);
-        const float t5 = fabsf(r);
-        const int t6 = (c2 < t5);
-        const float t8 = ((t3 <= 1.0f) ? t4 / hypotf(1.0f, t4) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t3))) * signf(t2) * (t6 ? powf((t6 ? t5 : 1.0f), t7) / c4 : powf(hypotf(1.0f, t2), t7)) * t0 / c;
-        const float t9 = 0.70710677f * r / c;
-        const float t10 = fabsf(t9);
-        const float t11 = minimumf(1.0f, t10);
-        const float t12 = maximumf(1.0f, t10);
-        gradient[row] = ((r == r) ? ((alpha < 0.0f) ? t8 : ((alpha <= 0.0f) ? 1.4142135f * (((t10 <= 1.0f) ? t11 / (1.0f + t11 * t11) : 1.0f / ((1.0f + 1.0f / (t12 * t12)) * t12)) * signf(t9)) / c : ((alpha < 2.0f) ? t8 : ((alpha <= 2.0f) ? r / c5 : t8)))) : r);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t2 = pair_div(pair_of(r), t1);
+        const pair t3 = pair_abs(t2);
+        const pair t4 = pair_min(pair_of(1.0), t3);
+        const double t5 = fabs(r);
+        const int t6 = (pair_value(c2) < t5);
+        const double t8 = ((pair_value(t3) <= 1.0) ? pair_value(t4) / hypot_v(1.0, pair_value(t4)) : 1.0 / hypot_v(1.0, 1.0 / pair_value(pair_max(pair_of(1.0), t3)))) * sign(pair_value(t2)) * (t6 ? pow_fast((t6 ? t5 : 1.0), t7) / c4 : pow_fast(hypot_v(1.0, pair_value(t2)), t7)) * pair_value(t0) / c;
+        const pair t9 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
+        const pair t10 = pair_abs(t9);
+        const pair t11 = pair_min(pair_of(1.0), t10);
+        const pair t12 = pair_max(pair_of(1.0), t10);
+        gradient[row] = (float)((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((pair_value(t10) <= 1.0) ? pair_value(t11) / (1.0 + pair_value(t11) * pair_value(t11)) : 1.0 / ((1.0 + 1.0 / (pair_value(t12) * pair_value(t12))) * pair_value(t12))) * sign(pair_value(t9))) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
     }
 }
 
 void lossforge_barron_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float alpha = parameters[0];
-    const float c = parameters[1];
-    const float t0 = sqrtf(fabsf(2.0f - alpha));
-    const float t7 = alpha - 1.0f;
-    const float c5 = c * c;
-    const float t1 = c * t0;
-    const float c2 = 1.2676506e+30f * t1;
-    const float c4 = powf(t1, t7);
-    const float constants[] = {alpha, c, t0, t7, c5, t1, c2, c4};
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const pair t0 = pair_sqrt(pair_abs(pair_diff(2.0, alpha)));
+    const double t7 = alpha - 1.0;
+    const double c5 = c * c;
+    const pair t1 = pair_mul_d(t0, c);
+    const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
+    const double c4 = pow_fast(pair_value(t1), t7);
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t7, c5, t1.hi, t1.lo, c2.hi, c2.lo, c4};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -952,58 +1659,58 @@ void lossforge_barron_gradient_f32(size_t n, const float *y, const float *f, con
     lossforge_barron_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float alpha = constants[0];
-    const float c = constants[1];
-    const float t0 = constants[2];
-    const float t12 = constants[3];
-    const float t13 = constants[4];
-    const float c4 = constants[5];
-    const float c1 = constants[6];
-    const float c5 = constants[7];
-    const float c6 = constants[8];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const double t12 = constants[4];
+    const double t13 = constants[5];
+    const double c4 = constants[6];
+    const pair c1 = {constants[7], constants[8]};
+    const double c5 = constants[9];
+    const double c6 = constants[10];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t1 = r / t0;
-        const float t2 = fabsf(t1);
-        const int t3 = (t2 <= 1.0f);
-        const float t4 = minimumf(1.0f, t2);
-        const float t5 = t4 * t4;
-        const float t6 = 1.0f + t5;
-        const float t7 = maximumf(1.0f, t2);
-        const float t8 = minimumf(1.0f, 1.0f / t7);
-        const float t9 = t8 * t8;
-        const float t10 = fabsf(r);
-        const int t11 = (c1 < t10);
-        const float t14 = (c4 * (t3 ? t5 / t6 : 1.0f / (1.0f + 1.0f / (t7 * t7))) + (t3 ? 1.0f / t6 : t9 / (1.0f + t9))) * (t11 ? powf((t11 ? t10 : 1.0f), t12) / c5 : powf(hypotf(1.0f, t1), t12)) / t13;
-        const float t15 = fabsf(0.70710677f * r / c);
-        const float t16 = minimumf(1.0f, t15);
-        const float t17 = minimumf(1.0f, 1.0f / maximumf(1.0f, t15));
-        const float t18 = t17 * t17;
-        const float t19 = ((t15 <= 1.0f) ? 1.0f / (1.0f + t16 * t16) : t18 / (1.0f + t18));
-        hessian[row] = ((r == r) ? ((alpha < 0.0f) ? t14 : ((alpha <= 0.0f) ? (2.0f * t19 - 1.0f) * t19 / t13 : ((alpha < 2.0f) ? t14 : ((alpha <= 2.0f) ? c6 : t14)))) : r);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t1 = pair_div(pair_of(r), t0);
+        const pair t2 = pair_abs(t1);
+        const int t3 = (pair_value(t2) <= 1.0);
+        const pair t4 = pair_min(pair_of(1.0), t2);
+        const pair t5 = pair_mul(t4, t4);
+        const double t6 = 1.0 + pair_value(t5);
+        const pair t7 = pair_max(pair_of(1.0), t2);
+        const double t8 = minimum(1.0, 1.0 / pair_value(t7));
+        const double t9 = t8 * t8;
+        const double t10 = fabs(r);
+        const int t11 = (pair_value(c1) < t10);
+        const double t14 = (c4 * (t3 ? pair_value(t5) / t6 : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / t6 : t9 / (1.0 + t9))) * (t11 ? pow_fast((t11 ? t10 : 1.0), t12) / c5 : pow_fast(hypot_v(1.0, pair_value(t1)), t12)) / t13;
+        const pair t15 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
+        const pair t16 = pair_min(pair_of(1.0), t15);
+        const double t17 = minimum(1.0, 1.0 / pair_value(pair_max(pair_of(1.0), t15)));
+        const double t18 = t17 * t17;
+        const double t19 = ((pair_value(t15) <= 1.0) ? 1.0 / (1.0 + pair_value(t16) * pair_value(t16)) : t18 / (1.0 + t18));
+        hessian[row] = (float)((r == r) ? ((alpha < 0.0) ? t14 : ((alpha <= 0.0) ? (2.0 * t19 - 1.0) * t19 / t13 : ((alpha < 2.0) ? t14 : ((alpha <= 2.0) ? c6 : t14)))) : r);
     }
 }
 
 void lossforge_barron_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float alpha = parameters[0];
-    const float c = parameters[1];
-    const float t0 = c * sqrtf(fabsf(2.0f - alpha));
-    const float t12 = alpha - 2.0f;
-    const float t13 = c * c;
-    const float c4 = alpha - 1.0f;
-    const float c1 = 1.2676506e+30f * t0;
-    const float c5 = powf(t0, t12);
-    const float c6 = 1.0f / t13;
-    const float constants[] = {alpha, c, t0, t12, t13, c4, c1, c5, c6};
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const pair t0 = pair_mul_d(pair_sqrt(pair_abs(pair_diff(2.0, alpha))), c);
+    const double t12 = alpha - 2.0;
+    const double t13 = c * c;
+    const double c4 = alpha - 1.0;
+    const pair c1 = pair_scale(t0, 1.2676506002282294e+30);
+    const double c5 = pow_fast(pair_value(t0), t12);
+    const double c6 = 1.0 / t13;
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t12, t13, c4, c1.hi, c1.lo, c5, c6};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1016,90 +1723,90 @@ void lossforge_barron_hessian_f32(size_t n, const float *y, const float *f, cons
     lossforge_barron_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float alpha = constants[0];
-    const float c = constants[1];
-    const int t1 = constants[2] != 0.0f;
-    const float t2 = constants[3];
-    const int t7 = constants[4] != 0.0f;
-    const float c8 = constants[5];
-    const float c9 = constants[6];
-    const int t19 = constants[7] != 0.0f;
-    const int t29 = constants[8] != 0.0f;
-    const int t30 = constants[9] != 0.0f;
-    const float t32 = constants[10];
-    const float c18 = constants[11];
-    const float t3 = constants[12];
-    const float c12 = constants[13];
-    const float c17 = constants[14];
-    const float t4 = constants[15];
-    const float c4 = constants[16];
-    const float c6 = constants[17];
-    const float c7 = constants[18];
-    const float c16 = constants[19];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const int t1 = constants[2] != 0.0;
+    const pair t2 = {constants[3], constants[4]};
+    const int t7 = constants[5] != 0.0;
+    const double c8 = constants[6];
+    const double c9 = constants[7];
+    const int t19 = constants[8] != 0.0;
+    const int t29 = constants[9] != 0.0;
+    const int t30 = constants[10] != 0.0;
+    const double t32 = constants[11];
+    const double c18 = constants[12];
+    const pair t3 = {constants[13], constants[14]};
+    const double c12 = constants[15];
+    const double c17 = constants[16];
+    const pair t4 = {constants[17], constants[18]};
+    const pair c4 = {constants[19], constants[20]};
+    const pair c6 = {constants[21], constants[22]};
+    const double c7 = constants[23];
+    const double c16 = constants[24];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
         const int t0 = (r == r);
-        const float t5 = fabsf(r);
-        const int t6 = (c4 < t5);
-        const float t8 = (t6 ? t5 : 1.0f);
-        const float t9 = log_vf(t8) - c6;
-        const float t10 = alpha * t9;
-        const float t11 = r / t4;
-        const float t12 = fabsf(t11);
-        const int t13 = (t12 <= 1.0f);
-        const float t14 = minimumf(1.0f, t12);
-        const float t15 = maximumf(1.0f, t12);
-        const float t16 = (t13 ? log1p_vf(t14 * t14) : 2.0f * log_vf(t15) + log1p_vf(1.0f / (t15 * t15)));
-        const float t17 = hypotf(1.0f, t11);
-        const float t18 = (t6 ? (t7 ? t9 : ((fabsf(t10) < 1.0f) ? expm1_vf(t10) / alpha : (powf(t8, alpha) / c7 - 1.0f) / alpha)) : (t7 ? 0.5f * t16 : ((t16 * c8 <= 2.0f) ? expm1_vf(c9 * t16) / alpha : (powf(t17, alpha) - 1.0f) / alpha))) * t2;
+        const double t5 = fabs(r);
+        const int t6 = (pair_value(c4) < t5);
+        const double t8 = (t6 ? t5 : 1.0);
+        const pair t9 = pair_sub(pair_log(pair_of(t8)), c6);
+        const double t10 = alpha * pair_value(t9);
+        const pair t11 = pair_div(pair_of(r), t4);
+        const pair t12 = pair_abs(t11);
+        const int t13 = (pair_value(t12) <= 1.0);
+        const pair t14 = pair_min(pair_of(1.0), t12);
+        const pair t15 = pair_max(pair_of(1.0), t12);
+        const pair t16 = pair_if(t13, pair_log1p(pair_mul(t14, t14)), pair_add(pair_scale(pair_log(t15), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t15, t15)))));
+        const double t17 = hypot_v(1.0, pair_value(t11));
+        const double t18 = pair_value(pair_if(t6, pair_if(t7, t9, pair_of(((fabs(t10) < 1.0) ? expm1_fast(t10) / alpha : (pow_fast(t8, alpha) / c7 - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_value(t16) * c8 <= 2.0) ? expm1_fast(c9 * pair_value(t16)) / alpha : (pow_fast(t17, alpha) - 1.0) / alpha))))) * pair_value(t2);
         const int t21 = (c12 < t5);
-        const float t22 = 0.70710677f * r / c;
-        const float t23 = fabsf(t22);
-        const int t24 = (t23 <= 1.0f);
-        const float t25 = minimumf(1.0f, t23);
-        const float t26 = t25 * t25;
-        const float t27 = maximumf(1.0f, t23);
-        const float t28 = 1.0f / (t27 * t27);
-        const float t31 = r / c;
-        const float t33 = (t13 ? t14 / hypotf(1.0f, t14) : 1.0f / hypotf(1.0f, 1.0f / t15)) * signf(t11) * (t6 ? powf(t8, t32) / c16 : powf(t17, t32)) * t3 / c;
-        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0f * (log_vf((t21 ? t5 : 1.0f)) - c17) : (t24 ? log1p_vf(t26) : 2.0f * log_vf(t27) + log1p_vf(t28))) : (t29 ? t18 : (t30 ? 0.5f * t31 * t31 : t18)))) : r);
-        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135f * ((t24 ? t25 / (1.0f + t26) : 1.0f / ((1.0f + t28) * t27)) * signf(t22)) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
+        const pair t22 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
+        const pair t23 = pair_abs(t22);
+        const int t24 = (pair_value(t23) <= 1.0);
+        const pair t25 = pair_min(pair_of(1.0), t23);
+        const double t26 = pair_value(t25) * pair_value(t25);
+        const pair t27 = pair_max(pair_of(1.0), t23);
+        const double t28 = 1.0 / (pair_value(t27) * pair_value(t27));
+        const double t31 = r / c;
+        const double t33 = (t13 ? pair_value(t14) / hypot_v(1.0, pair_value(t14)) : 1.0 / hypot_v(1.0, 1.0 / pair_value(t15))) * sign(pair_value(t11)) * (t6 ? pow_fast(t8, t32) / c16 : pow_fast(t17, t32)) * pair_value(t3) / c;
+        loss[row] = (float)(t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_fast((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_fast(t26) : 2.0 * log_fast(pair_value(t27)) + log1p_fast(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
+        gradient[row] = (float)(t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_value(t25) / (1.0 + t26) : 1.0 / ((1.0 + t28) * pair_value(t27))) * sign(pair_value(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
 }
 
 void lossforge_barron_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float alpha = parameters[0];
-    const float c = parameters[1];
-    const int t1 = (alpha < 0.0f);
-    const float t2 = fabsf(2.0f - alpha);
-    const int t7 = (alpha == 0.0f);
-    const float c8 = fabsf(alpha);
-    const float c9 = 0.5f * alpha;
-    const int t19 = (alpha <= 0.0f);
-    const float t20 = fabsf(1.4142135f * c);
-    const int t29 = (alpha < 2.0f);
-    const int t30 = (alpha <= 2.0f);
-    const float t32 = alpha - 1.0f;
-    const float c18 = c * c;
-    const float t3 = sqrtf(t2);
-    const float c12 = 1.2676506e+30f * t20;
-    const float c17 = log_vf(t20);
-    const float t4 = c * t3;
-    const float c4 = 1.2676506e+30f * t4;
-    const float c6 = log_vf(t4);
-    const float c7 = powf(t4, alpha);
-    const float c16 = powf(t4, t32);
-    const float constants[] = {alpha, c, t1 ? 1.0f : 0.0f, t2, t7 ? 1.0f : 0.0f, c8, c9, t19 ? 1.0f : 0.0f, t29 ? 1.0f : 0.0f, t30 ? 1.0f : 0.0f, t32, c18, t3, c12, c17, t4, c4, c6, c7, c16};
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const int t1 = (alpha < 0.0);
+    const pair t2 = pair_abs(pair_diff(2.0, alpha));
+    const int t7 = (alpha == 0.0);
+    const double c8 = fabs(alpha);
+    const double c9 = 0.5 * alpha;
+    const int t19 = (alpha <= 0.0);
+    const double t20 = fabs(1.4142135623730951 * c);
+    const int t29 = (alpha < 2.0);
+    const int t30 = (alpha <= 2.0);
+    const double t32 = alpha - 1.0;
+    const double c18 = c * c;
+    const pair t3 = pair_sqrt(t2);
+    const double c12 = 1.2676506002282294e+30 * t20;
+    const double c17 = log_fast(t20);
+    const pair t4 = pair_mul_d(t3, c);
+    const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
+    const pair c6 = pair_log(t4);
+    const double c7 = pow_fast(pair_value(t4), alpha);
+    const double c16 = pow_fast(pair_value(t4), t32);
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32, c18, t3.hi, t3.lo, c12, c17, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7, c16};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1112,80 +1819,80 @@ void lossforge_barron_loss_gradient_f32(size_t n, const float *y, const float *f
     lossforge_barron_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const int t1 = constants[1] != 0.0f;
-    const float t2 = constants[2];
-    const float t13 = constants[3];
-    const int t16 = constants[4] != 0.0f;
-    const int t23 = constants[5] != 0.0f;
-    const int t24 = constants[6] != 0.0f;
-    const float t25 = constants[7];
-    const float t30 = constants[8];
-    const float t3 = constants[9];
-    const float c12 = constants[10];
-    const float c3 = constants[11];
-    const float c5 = constants[12];
-    const float c11 = constants[13];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double c = constants[0];
+    const int t1 = constants[1] != 0.0;
+    const pair t2 = {constants[2], constants[3]};
+    const double t13 = constants[4];
+    const int t16 = constants[5] != 0.0;
+    const int t23 = constants[6] != 0.0;
+    const int t24 = constants[7] != 0.0;
+    const double t25 = constants[8];
+    const double t30 = constants[9];
+    const pair t3 = {constants[10], constants[11]};
+    const double c12 = constants[12];
+    const pair c3 = {constants[13], constants[14]};
+    const double c5 = constants[15];
+    const double c11 = constants[16];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
         const int t0 = (r == r);
-        const float t4 = r / t3;
-        const float t5 = fabsf(t4);
-        const int t6 = (t5 <= 1.0f);
-        const float t7 = minimumf(1.0f, t5);
-        const float t8 = maximumf(1.0f, t5);
-        const float t9 = 1.0f / t8;
-        const float t10 = fabsf(r);
-        const int t11 = (c3 < t10);
-        const float t12 = (t11 ? t10 : 1.0f);
-        const float t14 = hypotf(1.0f, t4);
-        const float t15 = (t6 ? t7 / hypotf(1.0f, t7) : 1.0f / hypotf(1.0f, t9)) * signf(t4) * (t11 ? powf(t12, t13) / c5 : powf(t14, t13)) * t2 / c;
-        const float t17 = 0.70710677f * r / c;
-        const float t18 = fabsf(t17);
-        const int t19 = (t18 <= 1.0f);
-        const float t20 = minimumf(1.0f, t18);
-        const float t21 = 1.0f + t20 * t20;
-        const float t22 = maximumf(1.0f, t18);
-        const float t26 = t7 * t7;
-        const float t27 = 1.0f + t26;
-        const float t28 = minimumf(1.0f, t9);
-        const float t29 = t28 * t28;
-        const float t31 = (t13 * (t6 ? t26 / t27 : 1.0f / (1.0f + 1.0f / (t8 * t8))) + (t6 ? 1.0f / t27 : t29 / (1.0f + t29))) * (t11 ? powf(t12, t30) / c11 : powf(t14, t30)) / t25;
-        const float t32 = minimumf(1.0f, 1.0f / t22);
-        const float t33 = t32 * t32;
-        const float t34 = (t19 ? 1.0f / t21 : t33 / (1.0f + t33));
-        gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135f * ((t19 ? t20 / t21 : 1.0f / ((1.0f + 1.0f / (t22 * t22)) * t22)) * signf(t17)) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
-        hessian[row] = (t0 ? (t1 ? t31 : (t16 ? (2.0f * t34 - 1.0f) * t34 / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
+        const pair t4 = pair_div(pair_of(r), t3);
+        const pair t5 = pair_abs(t4);
+        const int t6 = (pair_value(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), t5);
+        const pair t8 = pair_max(pair_of(1.0), t5);
+        const double t9 = 1.0 / pair_value(t8);
+        const double t10 = fabs(r);
+        const int t11 = (pair_value(c3) < t10);
+        const double t12 = (t11 ? t10 : 1.0);
+        const double t14 = hypot_v(1.0, pair_value(t4));
+        const double t15 = (t6 ? pair_value(t7) / hypot_v(1.0, pair_value(t7)) : 1.0 / hypot_v(1.0, t9)) * sign(pair_value(t4)) * (t11 ? pow_fast(t12, t13) / c5 : pow_fast(t14, t13)) * pair_value(t2) / c;
+        const pair t17 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
+        const pair t18 = pair_abs(t17);
+        const int t19 = (pair_value(t18) <= 1.0);
+        const pair t20 = pair_min(pair_of(1.0), t18);
+        const double t21 = 1.0 + pair_value(t20) * pair_value(t20);
+        const pair t22 = pair_max(pair_of(1.0), t18);
+        const pair t26 = pair_mul(t7, t7);
+        const double t27 = 1.0 + pair_value(t26);
+        const double t28 = minimum(1.0, t9);
+        const double t29 = t28 * t28;
+        const double t31 = (t13 * (t6 ? pair_value(t26) / t27 : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / t27 : t29 / (1.0 + t29))) * (t11 ? pow_fast(t12, t30) / c11 : pow_fast(t14, t30)) / t25;
+        const double t32 = minimum(1.0, 1.0 / pair_value(t22));
+        const double t33 = t32 * t32;
+        const double t34 = (t19 ? 1.0 / t21 : t33 / (1.0 + t33));
+        gradient[row] = (float)(t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? pair_value(t20) / t21 : 1.0 / ((1.0 + 1.0 / (pair_value(t22) * pair_value(t22))) * pair_value(t22))) * sign(pair_value(t17))) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
+        hessian[row] = (float)(t0 ? (t1 ? t31 : (t16 ? (2.0 * t34 - 1.0) * t34 / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
     }
 }
 
 void lossforge_barron_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float alpha = parameters[0];
-    const float c = parameters[1];
-    const int t1 = (alpha < 0.0f);
-    const float t2 = sqrtf(fabsf(2.0f - alpha));
-    const float t13 = alpha - 1.0f;
-    const int t16 = (alpha <= 0.0f);
-    const int t23 = (alpha < 2.0f);
-    const int t24 = (alpha <= 2.0f);
-    const float t25 = c * c;
-    const float t30 = alpha - 2.0f;
-    const float t3 = c * t2;
-    const float c12 = 1.0f / t25;
-    const float c3 = 1.2676506e+30f * t3;
-    const float c5 = powf(t3, t13);
-    const float c11 = powf(t3, t30);
-    const float constants[] = {c, t1 ? 1.0f : 0.0f, t2, t13, t16 ? 1.0f : 0.0f, t23 ? 1.0f : 0.0f, t24 ? 1.0f : 0.0f, t25, t30, t3, c12, c3, c5, c11};
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const int t1 = (alpha < 0.0);
+    const pair t2 = pair_sqrt(pair_abs(pair_diff(2.0, alpha)));
+    const double t13 = alpha - 1.0;
+    const int t16 = (alpha <= 0.0);
+    const int t23 = (alpha < 2.0);
+    const int t24 = (alpha <= 2.0);
+    const double t25 = c * c;
+    const double t30 = alpha - 2.0;
+    const pair t3 = pair_mul_d(t2, c);
+    const double c12 = 1.0 / t25;
+    const pair c3 = pair_scale(t3, 1.2676506002282294e+30);
+    const double c5 = pow_fast(pair_value(t3), t13);
+    const double c11 = pow_fast(pair_value(t3), t30);
+    const double constants[] = {c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t13, t16 ? 1.0 : 0.0, t23 ? 1.0 : 0.0, t24 ? 1.0 : 0.0, t25, t30, t3.hi, t3.lo, c12, c3.hi, c3.lo, c5, c11};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1198,109 +1905,109 @@ void lossforge_barron_gradient_hessian_f32(size_t n, const float *y, const float
     lossforge_barron_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float alpha = constants[0];
-    const float c = constants[1];
-    const int t1 = constants[2] != 0.0f;
-    const float t2 = constants[3];
-    const int t7 = constants[4] != 0.0f;
-    const float c8 = constants[5];
-    const float c9 = constants[6];
-    const int t21 = constants[7] != 0.0f;
-    const int t31 = constants[8] != 0.0f;
-    const int t32 = constants[9] != 0.0f;
-    const float t35 = constants[10];
-    const float t38 = constants[11];
-    const float t42 = constants[12];
-    const float t3 = constants[13];
-    const float c12 = constants[14];
-    const float c20 = constants[15];
-    const float c21 = constants[16];
-    const float t4 = constants[17];
-    const float c4 = constants[18];
-    const float c6 = constants[19];
-    const float c7 = constants[20];
-    const float c16 = constants[21];
-    const float c19 = constants[22];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double alpha = constants[0];
+    const double c = constants[1];
+    const int t1 = constants[2] != 0.0;
+    const pair t2 = {constants[3], constants[4]};
+    const int t7 = constants[5] != 0.0;
+    const double c8 = constants[6];
+    const double c9 = constants[7];
+    const int t21 = constants[8] != 0.0;
+    const int t31 = constants[9] != 0.0;
+    const int t32 = constants[10] != 0.0;
+    const double t35 = constants[11];
+    const double t38 = constants[12];
+    const double t42 = constants[13];
+    const pair t3 = {constants[14], constants[15]};
+    const double c12 = constants[16];
+    const double c20 = constants[17];
+    const double c21 = constants[18];
+    const pair t4 = {constants[19], constants[20]};
+    const pair c4 = {constants[21], constants[22]};
+    const pair c6 = {constants[23], constants[24]};
+    const double c7 = constants[25];
+    const double c16 = constants[26];
+    const double c19 = constants[27];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
         const int t0 = (r == r);
-        const float t5 = fabsf(r);
-        const int t6 = (c4 < t5);
-        const float t8 = (t6 ? t5 : 1.0f);
-        const float t9 = log_vf(t8) - c6;
-        const float t10 = alpha * t9;
-        const float t11 = r / t4;
-        const float t12 = fabsf(t11);
-        const int t13 = (t12 <= 1.0f);
-        const float t14 = minimumf(1.0f, t12);
-        const float t15 = t14 * t14;
-        const float t16 = maximumf(1.0f, t12);
-        const float t17 = 1.0f / (t16 * t16);
-        const float t18 = (t13 ? log1p_vf(t15) : 2.0f * log_vf(t16) + log1p_vf(t17));
-        const float t19 = hypotf(1.0f, t11);
-        const float t20 = (t6 ? (t7 ? t9 : ((fabsf(t10) < 1.0f) ? expm1_vf(t10) / alpha : (powf(t8, alpha) / c7 - 1.0f) / alpha)) : (t7 ? 0.5f * t18 : ((t18 * c8 <= 2.0f) ? expm1_vf(c9 * t18) / alpha : (powf(t19, alpha) - 1.0f) / alpha))) * t2;
+        const double t5 = fabs(r);
+        const int t6 = (pair_value(c4) < t5);
+        const double t8 = (t6 ? t5 : 1.0);
+        const pair t9 = pair_sub(pair_log(pair_of(t8)), c6);
+        const double t10 = alpha * pair_value(t9);
+        const pair t11 = pair_div(pair_of(r), t4);
+        const pair t12 = pair_abs(t11);
+        const int t13 = (pair_value(t12) <= 1.0);
+        const pair t14 = pair_min(pair_of(1.0), t12);
+        const pair t15 = pair_mul(t14, t14);
+        const pair t16 = pair_max(pair_of(1.0), t12);
+        const pair t17 = pair_div(pair_of(1.0), pair_mul(t16, t16));
+        const pair t18 = pair_if(t13, pair_log1p(t15), pair_add(pair_scale(pair_log(t16), 2.0), pair_log1p(t17)));
+        const double t19 = hypot_v(1.0, pair_value(t11));
+        const double t20 = pair_value(pair_if(t6, pair_if(t7, t9, pair_of(((fabs(t10) < 1.0) ? expm1_fast(t10) / alpha : (pow_fast(t8, alpha) / c7 - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_value(t18) * c8 <= 2.0) ? expm1_fast(c9 * pair_value(t18)) / alpha : (pow_fast(t19, alpha) - 1.0) / alpha))))) * pair_value(t2);
         const int t23 = (c12 < t5);
-        const float t24 = 0.70710677f * r / c;
-        const float t25 = fabsf(t24);
-        const int t26 = (t25 <= 1.0f);
-        const float t27 = minimumf(1.0f, t25);
-        const float t28 = t27 * t27;
-        const float t29 = maximumf(1.0f, t25);
-        const float t30 = 1.0f / (t29 * t29);
-        const float t33 = r / c;
-        const float t34 = 1.0f / t16;
-        const float t36 = (t13 ? t14 / hypotf(1.0f, t14) : 1.0f / hypotf(1.0f, t34)) * signf(t11) * (t6 ? powf(t8, t35) / c16 : powf(t19, t35)) * t3 / c;
-        const float t37 = 1.0f + t28;
-        const float t39 = 1.0f + t15;
-        const float t40 = minimumf(1.0f, t34);
-        const float t41 = t40 * t40;
-        const float t43 = (t35 * (t13 ? t15 / t39 : 1.0f / (1.0f + t17)) + (t13 ? 1.0f / t39 : t41 / (1.0f + t41))) * (t6 ? powf(t8, t42) / c19 : powf(t19, t42)) / t38;
-        const float t44 = minimumf(1.0f, 1.0f / t29);
-        const float t45 = t44 * t44;
-        const float t46 = (t26 ? 1.0f / t37 : t45 / (1.0f + t45));
-        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0f * (log_vf((t23 ? t5 : 1.0f)) - c20) : (t26 ? log1p_vf(t28) : 2.0f * log_vf(t29) + log1p_vf(t30))) : (t31 ? t20 : (t32 ? 0.5f * t33 * t33 : t20)))) : r);
-        gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135f * ((t26 ? t27 / t37 : 1.0f / ((1.0f + t30) * t29)) * signf(t24)) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
-        hessian[row] = (t0 ? (t1 ? t43 : (t21 ? (2.0f * t46 - 1.0f) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
+        const pair t24 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
+        const pair t25 = pair_abs(t24);
+        const int t26 = (pair_value(t25) <= 1.0);
+        const pair t27 = pair_min(pair_of(1.0), t25);
+        const double t28 = pair_value(t27) * pair_value(t27);
+        const pair t29 = pair_max(pair_of(1.0), t25);
+        const double t30 = 1.0 / (pair_value(t29) * pair_value(t29));
+        const double t33 = r / c;
+        const double t34 = 1.0 / pair_value(t16);
+        const double t36 = (t13 ? pair_value(t14) / hypot_v(1.0, pair_value(t14)) : 1.0 / hypot_v(1.0, t34)) * sign(pair_value(t11)) * (t6 ? pow_fast(t8, t35) / c16 : pow_fast(t19, t35)) * pair_value(t3) / c;
+        const double t37 = 1.0 + t28;
+        const double t39 = 1.0 + pair_value(t15);
+        const double t40 = minimum(1.0, t34);
+        const double t41 = t40 * t40;
+        const double t43 = (t35 * (t13 ? pair_value(t15) / t39 : 1.0 / (1.0 + pair_value(t17))) + (t13 ? 1.0 / t39 : t41 / (1.0 + t41))) * (t6 ? pow_fast(t8, t42) / c19 : pow_fast(t19, t42)) / t38;
+        const double t44 = minimum(1.0, 1.0 / pair_value(t29));
+        const double t45 = t44 * t44;
+        const double t46 = (t26 ? 1.0 / t37 : t45 / (1.0 + t45));
+        loss[row] = (float)(t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_fast((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_fast(t28) : 2.0 * log_fast(pair_value(t29)) + log1p_fast(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
+        gradient[row] = (float)(t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_value(t27) / t37 : 1.0 / ((1.0 + t30) * pair_value(t29))) * sign(pair_value(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
+        hessian[row] = (float)(t0 ? (t1 ? t43 : (t21 ? (2.0 * t46 - 1.0) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
     }
 }
 
 void lossforge_barron_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float alpha = parameters[0];
-    const float c = parameters[1];
-    const int t1 = (alpha < 0.0f);
-    const float t2 = fabsf(2.0f - alpha);
-    const int t7 = (alpha == 0.0f);
-    const float c8 = fabsf(alpha);
-    const float c9 = 0.5f * alpha;
-    const int t21 = (alpha <= 0.0f);
-    const float t22 = fabsf(1.4142135f * c);
-    const int t31 = (alpha < 2.0f);
-    const int t32 = (alpha <= 2.0f);
-    const float t35 = alpha - 1.0f;
-    const float t38 = c * c;
-    const float t42 = alpha - 2.0f;
-    const float t3 = sqrtf(t2);
-    const float c12 = 1.2676506e+30f * t22;
-    const float c20 = log_vf(t22);
-    const float c21 = 1.0f / t38;
-    const float t4 = c * t3;
-    const float c4 = 1.2676506e+30f * t4;
-    const float c6 = log_vf(t4);
-    const float c7 = powf(t4, alpha);
-    const float c16 = powf(t4, t35);
-    const float c19 = powf(t4, t42);
-    const float constants[] = {alpha, c, t1 ? 1.0f : 0.0f, t2, t7 ? 1.0f : 0.0f, c8, c9, t21 ? 1.0f : 0.0f, t31 ? 1.0f : 0.0f, t32 ? 1.0f : 0.0f, t35, t38, t42, t3, c12, c20, c21, t4, c4, c6, c7, c16, c19};
+    const double alpha = parameters[0];
+    const double c = parameters[1];
+    const int t1 = (alpha < 0.0);
+    const pair t2 = pair_abs(pair_diff(2.0, alpha));
+    const int t7 = (alpha == 0.0);
+    const double c8 = fabs(alpha);
+    const double c9 = 0.5 * alpha;
+    const int t21 = (alpha <= 0.0);
+    const double t22 = fabs(1.4142135623730951 * c);
+    const int t31 = (alpha < 2.0);
+    const int t32 = (alpha <= 2.0);
+    const double t35 = alpha - 1.0;
+    const double t38 = c * c;
+    const double t42 = alpha - 2.0;
+    const pair t3 = pair_sqrt(t2);
+    const double c12 = 1.2676506002282294e+30 * t22;
+    const double c20 = log_fast(t22);
+    const double c21 = 1.0 / t38;
+    const pair t4 = pair_mul_d(t3, c);
+    const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
+    const pair c6 = pair_log(t4);
+    const double c7 = pow_fast(pair_value(t4), alpha);
+    const double c16 = pow_fast(pair_value(t4), t35);
+    const double c19 = pow_fast(pair_value(t4), t42);
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35, t38, t42, t3.hi, t3.lo, c12, c20, c21, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7, c16, c19};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,6 +23,115 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -63,6 +172,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -72,13 +182,30 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = 1.0 - m;
         loss[row] = ((1.0 <= m) ? 0.0 : ((m <= -1.0) ? -m : 0.25 * t0 * t0));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const pair t0 = pair_diff(1.0, m);
+        loss[row] = pair_value(pair_if((1.0 <= m), pair_of(0.0), pair_if((m <= -1.0), pair_of(-m), pair_mul(pair_scale(t0, 0.25), t0))));
+    }
+#endif
 }
 
 void lossforge_binary_sparsemax_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_binary_sparsemax_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
@@ -105,9 +232,10 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 
 void lossforge_binary_sparsemax_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_binary_sparsemax_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
@@ -134,9 +262,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 
 void lossforge_binary_sparsemax_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_binary_sparsemax_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
@@ -152,6 +281,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -164,13 +294,33 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = (t0 ? 0.0 : (t1 ? -m : 0.25 * t2 * t2));
         gradient[row] = (t0 ? 0.0 : (t1 ? -y_i : 0.5 * y_i * (m - 1.0)));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const int t0 = (1.0 <= m);
+        const int t1 = (m <= -1.0);
+        const pair t2 = pair_diff(1.0, m);
+        loss[row] = pair_value(pair_if(t0, pair_of(0.0), pair_if(t1, pair_of(-m), pair_mul(pair_scale(t2, 0.25), t2))));
+        gradient[row] = (t0 ? 0.0 : (t1 ? -y_i : 0.5 * y_i * (m - 1.0)));
+    }
+#endif
 }
 
 void lossforge_binary_sparsemax_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_binary_sparsemax_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
@@ -199,9 +349,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 
 void lossforge_binary_sparsemax_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_binary_sparsemax_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
@@ -218,6 +369,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -231,13 +383,34 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t0 ? 0.0 : (t1 ? -y_i : 0.5 * y_i * (m - 1.0)));
         hessian[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < -1.0) ? 0.0 : ((-1.0 < m) ? 0.5 : 0.25)) : 0.25)) : m);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const int t0 = (1.0 <= m);
+        const int t1 = (m <= -1.0);
+        const pair t2 = pair_diff(1.0, m);
+        loss[row] = pair_value(pair_if(t0, pair_of(0.0), pair_if(t1, pair_of(-m), pair_mul(pair_scale(t2, 0.25), t2))));
+        gradient[row] = (t0 ? 0.0 : (t1 ? -y_i : 0.5 * y_i * (m - 1.0)));
+        hessian[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < -1.0) ? 0.0 : ((-1.0 < m) ? 0.5 : 0.25)) : 0.25)) : m);
+    }
+#endif
 }
 
 void lossforge_binary_sparsemax_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_binary_sparsemax_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
@@ -250,10 +423,10 @@ void lossforge_binary_sparsemax_loss_gradient_hessian_f64(size_t n, const double
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -282,11 +455,12 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -296,13 +470,30 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float t0 = 1.0f - m;
         loss[row] = ((1.0f <= m) ? 0.0f : ((m <= -1.0f) ? -m : 0.25f * t0 * t0));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = 1.0 - m;
+        loss[row] = (float)((1.0 <= m) ? 0.0 : ((m <= -1.0) ? -m : 0.25 * t0 * t0));
+    }
+#endif
 }
 
 void lossforge_binary_sparsemax_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_binary_sparsemax_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
@@ -312,11 +503,12 @@ void lossforge_binary_sparsemax_loss_f32(size_t n, const float *y, const float *
     lossforge_binary_sparsemax_loss_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -325,13 +517,29 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float m = f_i * y_i;
         gradient[row] = ((1.0f <= m) ? 0.0f : ((m <= -1.0f) ? -y_i : 0.5f * y_i * (m - 1.0f)));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        gradient[row] = (float)((1.0 <= m) ? 0.0 : ((m <= -1.0) ? -y_i : 0.5 * y_i * (m - 1.0)));
+    }
+#endif
 }
 
 void lossforge_binary_sparsemax_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_binary_sparsemax_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
@@ -341,11 +549,12 @@ void lossforge_binary_sparsemax_gradient_f32(size_t n, const float *y, const flo
     lossforge_binary_sparsemax_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -354,13 +563,29 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float m = f_i * y_i;
         hessian[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < -1.0f) ? 0.0f : ((-1.0f < m) ? 0.5f : 0.25f)) : 0.25f)) : m);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        hessian[row] = (float)((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < -1.0) ? 0.0 : ((-1.0 < m) ? 0.5 : 0.25)) : 0.25)) : m);
+    }
+#endif
 }
 
 void lossforge_binary_sparsemax_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_binary_sparsemax_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
@@ -370,12 +595,13 @@ void lossforge_binary_sparsemax_hessian_f32(size_t n, const float *y, const floa
     lossforge_binary_sparsemax_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -388,13 +614,33 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = (t0 ? 0.0f : (t1 ? -m : 0.25f * t2 * t2));
         gradient[row] = (t0 ? 0.0f : (t1 ? -y_i : 0.5f * y_i * (m - 1.0f)));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const int t0 = (1.0 <= m);
+        const int t1 = (m <= -1.0);
+        const double t2 = 1.0 - m;
+        loss[row] = (float)(t0 ? 0.0 : (t1 ? -m : 0.25 * t2 * t2));
+        gradient[row] = (float)(t0 ? 0.0 : (t1 ? -y_i : 0.5 * y_i * (m - 1.0)));
+    }
+#endif
 }
 
 void lossforge_binary_sparsemax_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_binary_sparsemax_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
@@ -404,12 +650,13 @@ void lossforge_binary_sparsemax_loss_gradient_f32(size_t n, const float *y, cons
     lossforge_binary_sparsemax_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -419,13 +666,30 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = ((1.0f <= m) ? 0.0f : ((m <= -1.0f) ? -y_i : 0.5f * y_i * (m - 1.0f)));
         hessian[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < -1.0f) ? 0.0f : ((-1.0f < m) ? 0.5f : 0.25f)) : 0.25f)) : m);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        gradient[row] = (float)((1.0 <= m) ? 0.0 : ((m <= -1.0) ? -y_i : 0.5 * y_i * (m - 1.0)));
+        hessian[row] = (float)((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < -1.0) ? 0.0 : ((-1.0 < m) ? 0.5 : 0.25)) : 0.25)) : m);
+    }
+#endif
 }
 
 void lossforge_binary_sparsemax_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_binary_sparsemax_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
@@ -435,13 +699,14 @@ void lossforge_binary_sparsemax_gradient_hessian_f32(size_t n, const float *y, c
     lossforge_binary_sparsemax_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -455,13 +720,34 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t0 ? 0.0f : (t1 ? -y_i : 0.5f * y_i * (m - 1.0f)));
         hessian[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((m < -1.0f) ? 0.0f : ((-1.0f < m) ? 0.5f : 0.25f)) : 0.25f)) : m);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const int t0 = (1.0 <= m);
+        const int t1 = (m <= -1.0);
+        const double t2 = 1.0 - m;
+        loss[row] = (float)(t0 ? 0.0 : (t1 ? -m : 0.25 * t2 * t2));
+        gradient[row] = (float)(t0 ? 0.0 : (t1 ? -y_i : 0.5 * y_i * (m - 1.0)));
+        hessian[row] = (float)((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((m < -1.0) ? 0.0 : ((-1.0 < m) ? 0.5 : 0.25)) : 0.25)) : m);
+    }
+#endif
 }
 
 void lossforge_binary_sparsemax_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_binary_sparsemax_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)

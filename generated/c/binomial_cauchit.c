@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,14 +39,14 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -48,127 +54,324 @@ static inline uint64_t to_bits(double x)
 }
 
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
+INLINE uint64_t exponent_of(double y)
 {
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
+INLINE double log_fast_of(double y, double off, double k0)
 {
     const uint64_t exponent = exponent_of(y);
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
-    const double f = near + off;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
-    const double root = 0.5 * f;
-    const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
-    const double less = half - beyond;
-    const double g = f - less;
-    const double rest = ((f - g) - less) - ((half - less) - beyond);
-    const double whole = k * 0x1.62e42fefa3800p-1;
-    const double sum = whole + g;
-    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
-static inline double log_v(double x)
+INLINE double log_fast(double x)
 {
-    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
-    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
     const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL ? positive : x;
 }
 
-/* 1 + x in two parts. */
-static inline double log1p_v(double x)
+INLINE double log1p_fast(double x)
 {
     const double y = 1.0 + x;
     const double one = y - x;
     const double rest = (1.0 - one) + (x - (y - one));
     const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_of(y, off, 0.0);
+    const double found = log_fast_of(y, off, 0.0);
     const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL && x != 0.0 ? inside : x;
 }
 
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+/* atan(c) + atan((t - c)/(1 + t*c)), of 1/|x| where that is less; c is 0, 1/4, 1/2 or 1.  */
+INLINE double atan_fast(double x)
+{
+    const double size = fabs(x) > 0x1p100 ? 0x1p100 : fabs(x);
+    const int beyond = size > 1.0;
+    const double n = beyond ? 1.0 : size;
+    const double d = beyond ? size : 1.0;
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double q = (n - near * d) / fused(near, n, d);
+    const double w = q * q;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double found = at + fused(q * w, fused(fused(-0x1.e4a8f8759e7d9p-5, w2, fused(0x1.396594788f34ep-4, w, -0x1.74509a77f565ap-4)), w4, fused(fused(0x1.c71c3d9dd0a30p-4, w, -0x1.249248e8a0b57p-3), w2, fused(0x1.999999995569ep-3, w, -0x1.5555555555473p-2))), q);
+    return copysign(beyond ? 0x1.921fb54442d18p+0 - found : found, x);
+}
+
+/* atan(c) + atan((t - c)/(1 + t*c)), of 1/|x| where that is less; c is 0, 1/4, 1/2 or 1. For float. */
+INLINE double atan_single(double x)
+{
+    const double size = fabs(x) > 0x1p100 ? 0x1p100 : fabs(x);
+    const int beyond = size > 1.0;
+    const double n = beyond ? 1.0 : size;
+    const double d = beyond ? size : 1.0;
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double q = (n - near * d) / fused(near, n, d);
+    const double w = q * q;
+    const double w2 = w * w;
+    const double found = at + fused(q * w, fused(-0x1.15bcc1402eeebp-3, w2, fused(0x1.994aaf9809aadp-3, w, -0x1.555515c88de19p-2)), q);
+    return copysign(beyond ? 0x1.921fb54442d18p+0 - found : found, x);
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
+    return fma(a, b, -p);
 #else
-    return a * b + c;
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
 #endif
 }
 
-static inline float from_bitsf(uint32_t bits)
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
 {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
 }
 
-static inline uint32_t to_bitsf(float x)
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
 {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
 }
 
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
+INLINE pair pair_of(double x)
 {
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+    const pair made = {x, 0.0};
+    return made;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
+INLINE double pair_value(pair a)
 {
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+    return a.hi;
 }
 
-static inline float log_vf(float x)
+INLINE pair pair_if(int c, pair a, pair b)
 {
-    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
-    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
-    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF ? positive : x;
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
 }
 
-/* 1 + x in two parts. */
-static inline float log1p_vf(float x)
+INLINE pair pair_neg(pair a)
 {
-    const float y = 1.0f + x;
-    const float one = y - x;
-    const float rest = (1.0f - one) + (x - (y - one));
-    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_off(y, off, 0.0f);
-    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+INLINE pair pair_min(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+INLINE pair pair_log(pair x)
+{
+    const pair found = pair_log_of(x.hi, x.lo, 0.0);
+    const double positive = x.hi > 0.0 ? found.hi : (x.hi == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {x.hi < HUGE_VAL ? positive : x.hi, found.lo};
+    return made;
+}
+
+/* 1 + x in three parts. */
+INLINE pair pair_log1p(pair x)
+{
+    const pair one = pair_sum(1.0, x.hi);
+    const double y = one.hi + x.lo;
+    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
+    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {inside, found.lo};
+    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+}
+
+/* As atan_v, with twice the digits. */
+INLINE pair pair_atan(pair x)
+{
+    const int large = fabs(x.hi) > 0x1p120;
+    const double size = large ? 0x1p120 : fabs(x.hi);
+    const double size_lo = large ? 0.0 : (x.hi < 0.0 ? -x.lo : x.lo);
+    const int beyond = size > 1.0;
+    const double n = beyond ? 1.0 : size;
+    const double n_lo = beyond ? 0.0 : size_lo;
+    const double d = beyond ? size : 1.0;
+    const double d_lo = beyond ? size_lo : 0.0;
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double at_lo = n > 0.375 * d ? (n > 0.75 * d ? 0x1.1a62633145c07p-55 : 0x1.a2b7f222f65e2p-56) : (n > 0.171875 * d ? 0x1.8ab6e3cf7afbdp-57 : 0.0);
+    const double part = near * n;
+    const double under = d + part;
+    const double under_lo = ((d - under) + part) + (d_lo + near * n_lo);
+    const double over = n - near * d;
+    const double over_lo = n_lo - near * d_lo;
+    const double f = over + over_lo;
+    const double f_lo = (over - f) + over_lo;
+    const double inverse = 1.0 / under;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, under) + f_lo) - q * under_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c1 = pair_lead(-0x1.5555555555555p-2, -0x1.5555555555555p-56, w * fused(fused(fused(-0x1.7427106c7781ap-5, w, 0x1.dde2b908487c4p-5), w2, fused(-0x1.10fdb86a62f90p-4, w, 0x1.3b13408eb9cf8p-4)), w4, fused(fused(-0x1.745d15b5fda0ap-4, w, 0x1.c71c71c3da330p-4), w2, fused(-0x1.24924924907c4p-3, w, 0x1.999999999998dp-3))));
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double sum = at + q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((at - sum) + q) + (at_lo + (s.lo + u.lo)));
+    const double turned = 0x1.921fb54442d18p+0 - more;
+    const double turned_lo = ((0x1.921fb54442d18p+0 - turned) - more) + (0x1.1a62633145c07p-54 - low);
+    const double h = beyond ? turned : more;
+    const double l = beyond ? turned_lo : low;
+    const double hi = h + l;
+    const double lo = l - (hi - h);
+    const pair made = {copysign(hi, x.hi), x.hi < 0.0 ? -lo : lo};
+    return made;
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
 }
 
 static inline double maximum(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-static inline float maximumf(float a, float b)
 {
     return a > b ? a : b;
 }
@@ -178,19 +381,9 @@ static inline double minimum(double a, double b)
     return a < b ? a : b;
 }
 
-static inline float minimumf(float a, float b)
-{
-    return a < b ? a : b;
-}
-
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
-}
-
-static inline float signf(float x)
-{
-    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -233,6 +426,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -241,15 +435,33 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = -f_i;
         const double t1 = minimum(0.0, f_i);
         const double t2 = minimum(0.0, t0);
-        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? atan(1.0 / maximum(1.0, f_i)) : 1.5707963267948966 + atan(t0)) / 3.141592653589793)) : log_v(((t1 < -1.0) ? atan(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_v(-(((1.0 < t0) ? atan(1.0 / maximum(1.0, t0)) : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t2 < -1.0) ? atan(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan(t2)) / 3.141592653589793));
+        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? atan_fast(pair_value(pair_quot(1.0, maximum(1.0, f_i)))) : 1.5707963267948966 + atan_fast(t0)) / 3.141592653589793)) : log_fast(((t1 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan_fast(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_fast(-(((1.0 < t0) ? atan_fast(pair_value(pair_quot(1.0, maximum(1.0, t0)))) : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t2 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan_fast(t2)) / 3.141592653589793));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        const double t1 = minimum(0.0, f_i);
+        const double t2 = minimum(0.0, t0);
+        loss[row] = pair_value(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), pair_log1p(pair_neg(pair_div(pair_if((1.0 < f_i), pair_atan(pair_quot(1.0, maximum(1.0, f_i))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t0)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t1 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t1))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t1)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), y_i)), pair_mul(pair_diff(1.0, y_i), pair_if((0.0 < t0), pair_log1p(pair_neg(pair_div(pair_if((1.0 < t0), pair_atan(pair_quot(1.0, maximum(1.0, t0))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(f_i)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t2 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t2))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t2)))), (pair){3.141592653589793, 1.2246467991473532e-16}))))));
+    }
+#endif
 }
 
 void lossforge_binomial_cauchit_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_binomial_cauchit_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
@@ -264,6 +476,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -271,23 +484,48 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double t0 = -f_i;
         const double t1 = maximum(1.0, f_i);
-        const double t2 = 1.0 / t1;
+        const pair t2 = pair_quot(1.0, t1);
         const double t3 = fabs(f_i);
         const double t4 = minimum(1.0, t3);
-        const double t5 = minimum(1.0, 1.0 / maximum(1.0, t3));
-        const double t6 = t5 * t5;
-        const double t7 = ((t3 <= 1.0) ? 1.0 / (1.0 + t4 * t4) : t6 / (1.0 + t6));
+        const pair t5 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t3)));
+        const pair t6 = pair_mul(t5, t5);
+        const pair t7 = pair_if((t3 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t4, t4), 1.0)), pair_div(t6, pair_add_d(t6, 1.0)));
         const double t8 = maximum(1.0, t0);
-        const double t9 = 1.0 / t8;
-        gradient[row] = (1.0 - y_i) * ((t0 < -1.0) ? t2 / atan(t2) / ((1.0 + 1.0 / (t1 * t1)) * t1) : t7 / (1.5707963267948966 + atan(maximum(-1.0, t0)))) - y_i * ((f_i < -1.0) ? t9 / atan(t9) / ((1.0 + 1.0 / (t8 * t8)) * t8) : t7 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
+        const pair t9 = pair_quot(1.0, t8);
+        gradient[row] = (1.0 - y_i) * pair_value(pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_of(atan_fast(pair_value(t2)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t1 * t1)), 1.0), t1)), pair_div(t7, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t0))))))) - y_i * pair_value(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_of(atan_fast(pair_value(t9)))), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)), pair_div(t7, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i))))));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        const double t1 = maximum(1.0, f_i);
+        const pair t2 = pair_quot(1.0, t1);
+        const double t3 = fabs(f_i);
+        const double t4 = minimum(1.0, t3);
+        const pair t5 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t3)));
+        const pair t6 = pair_mul(t5, t5);
+        const pair t7 = pair_if((t3 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t4, t4), 1.0)), pair_div(t6, pair_add_d(t6, 1.0)));
+        const double t8 = maximum(1.0, t0);
+        const pair t9 = pair_quot(1.0, t8);
+        gradient[row] = pair_value(pair_sub(pair_mul(pair_diff(1.0, y_i), pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_atan(t2)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t1, t1)), 1.0), t1)), pair_div(t7, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t0))))))), pair_mul_d(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_atan(t9)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)), pair_div(t7, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i)))))), y_i)));
+    }
+#endif
 }
 
 void lossforge_binomial_cauchit_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_binomial_cauchit_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
@@ -302,6 +540,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -310,28 +549,59 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t0 = fabs(f_i);
         const int t1 = (t0 <= 1.0);
         const double t2 = minimum(1.0, t0);
-        const double t3 = 1.0 + t2 * t2;
+        const pair t3 = pair_add_d(pair_prod(t2, t2), 1.0);
         const double t4 = maximum(1.0, t0);
-        const double t5 = (t1 ? t2 / t3 : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4));
+        const pair t5 = pair_if(t1, pair_div(pair_of(t2), t3), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t4, t4)), 1.0), t4)));
         const double t6 = -f_i;
         const double t7 = maximum(1.0, f_i);
-        const double t8 = 1.0 / t7;
-        const double t9 = minimum(1.0, 1.0 / t4);
-        const double t10 = t9 * t9;
-        const double t11 = (t1 ? 1.0 / t3 : t10 / (1.0 + t10));
-        const double t12 = ((t6 < -1.0) ? t8 / atan(t8) / ((1.0 + 1.0 / (t7 * t7)) * t7) : t11 / (1.5707963267948966 + atan(maximum(-1.0, t6))));
+        const pair t8 = pair_quot(1.0, t7);
+        const pair t9 = pair_min(pair_of(1.0), pair_quot(1.0, t4));
+        const pair t10 = pair_mul(t9, t9);
+        const pair t11 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t10, pair_add_d(t10, 1.0)));
+        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_of(atan_fast(pair_value(t8)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t7 * t7)), 1.0), t7)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t6))))));
         const double t13 = maximum(1.0, t6);
-        const double t14 = 1.0 / t13;
-        const double t15 = ((f_i < -1.0) ? t14 / atan(t14) / ((1.0 + 1.0 / (t13 * t13)) * t13) : t11 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
-        hessian[row] = (2.0 * (t5 * sign(t6)) + t12) * (1.0 - y_i) * t12 + y_i * (2.0 * (t5 * sign(f_i)) + t15) * t15;
+        const pair t14 = pair_quot(1.0, t13);
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_value(t14)))), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i)))));
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t5, sign(t6)), 2.0), t12), (1.0 - y_i)), t12), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t5, sign(f_i)), 2.0), t15), y_i), t15)));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = fabs(f_i);
+        const int t1 = (t0 <= 1.0);
+        const double t2 = minimum(1.0, t0);
+        const pair t3 = pair_add_d(pair_prod(t2, t2), 1.0);
+        const double t4 = maximum(1.0, t0);
+        const pair t5 = pair_if(t1, pair_div(pair_of(t2), t3), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t4, t4)), 1.0), t4)));
+        const double t6 = -f_i;
+        const double t7 = maximum(1.0, f_i);
+        const pair t8 = pair_quot(1.0, t7);
+        const pair t9 = pair_min(pair_of(1.0), pair_quot(1.0, t4));
+        const pair t10 = pair_mul(t9, t9);
+        const pair t11 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t10, pair_add_d(t10, 1.0)));
+        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_atan(t8)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t7, t7)), 1.0), t7)), pair_div(t11, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t6))))));
+        const double t13 = maximum(1.0, t6);
+        const pair t14 = pair_quot(1.0, t13);
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_atan(t14)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))));
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(pair_add(pair_scale(pair_scale(t5, sign(t6)), 2.0), t12), pair_diff(1.0, y_i)), t12), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t5, sign(f_i)), 2.0), t15), y_i), t15)));
+    }
+#endif
 }
 
 void lossforge_binomial_cauchit_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_binomial_cauchit_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
@@ -347,36 +617,68 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = maximum(1.0, f_i);
-        const double t1 = 1.0 / t0;
-        const double t2 = atan(t1);
+        const pair t1 = pair_quot(1.0, t0);
+        const double t2 = atan_fast(pair_value(t1));
         const double t3 = -f_i;
         const double t4 = minimum(0.0, f_i);
         const double t5 = 1.0 - y_i;
         const double t6 = maximum(1.0, t3);
-        const double t7 = 1.0 / t6;
-        const double t8 = atan(t7);
+        const pair t7 = pair_quot(1.0, t6);
+        const double t8 = atan_fast(pair_value(t7));
         const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const double t11 = minimum(1.0, t10);
-        const double t12 = minimum(1.0, 1.0 / maximum(1.0, t10));
-        const double t13 = t12 * t12;
-        const double t14 = ((t10 <= 1.0) ? 1.0 / (1.0 + t11 * t11) : t13 / (1.0 + t13));
-        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan(t3)) / 3.141592653589793)) : log_v(((t4 < -1.0) ? atan(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_v(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t9 < -1.0) ? atan(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan(t9)) / 3.141592653589793));
-        gradient[row] = t5 * ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t14 / (1.5707963267948966 + atan(maximum(-1.0, t3)))) - y_i * ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t14 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
+        const pair t12 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t10)));
+        const pair t13 = pair_mul(t12, t12);
+        const pair t14 = pair_if((t10 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t11, t11), 1.0)), pair_div(t13, pair_add_d(t13, 1.0)));
+        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793));
+        gradient[row] = t5 * pair_value(pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t14, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t3))))))) - y_i * pair_value(pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t14, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i))))));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = maximum(1.0, f_i);
+        const pair t1 = pair_quot(1.0, t0);
+        const pair t2 = pair_atan(t1);
+        const double t3 = -f_i;
+        const double t4 = minimum(0.0, f_i);
+        const pair t5 = pair_diff(1.0, y_i);
+        const double t6 = maximum(1.0, t3);
+        const pair t7 = pair_quot(1.0, t6);
+        const pair t8 = pair_atan(t7);
+        const double t9 = minimum(0.0, t3);
+        const double t10 = fabs(f_i);
+        const double t11 = minimum(1.0, t10);
+        const pair t12 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t10)));
+        const pair t13 = pair_mul(t12, t12);
+        const pair t14 = pair_if((t10 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t11, t11), 1.0)), pair_div(t13, pair_add_d(t13, 1.0)));
+        loss[row] = pair_value(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), pair_log1p(pair_neg(pair_div(pair_if((1.0 < f_i), t2, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t3)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t4 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t4))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t4)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), y_i)), pair_mul(t5, pair_if((0.0 < t3), pair_log1p(pair_neg(pair_div(pair_if((1.0 < t3), t8, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(f_i)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t9 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t9))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t9)))), (pair){3.141592653589793, 1.2246467991473532e-16}))))));
+        gradient[row] = pair_value(pair_sub(pair_mul(t5, pair_if((t3 < -1.0), pair_div(pair_div(t1, t2), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t0, t0)), 1.0), t0)), pair_div(t14, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t3))))))), pair_mul_d(pair_if((f_i < -1.0), pair_div(pair_div(t7, t8), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t14, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i)))))), y_i)));
+    }
+#endif
 }
 
 void lossforge_binomial_cauchit_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_binomial_cauchit_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
@@ -392,6 +694,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -400,30 +703,63 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t0 = 1.0 - y_i;
         const double t1 = -f_i;
         const double t2 = maximum(1.0, f_i);
-        const double t3 = 1.0 / t2;
+        const pair t3 = pair_quot(1.0, t2);
         const double t4 = fabs(f_i);
         const int t5 = (t4 <= 1.0);
         const double t6 = minimum(1.0, t4);
-        const double t7 = 1.0 + t6 * t6;
+        const pair t7 = pair_add_d(pair_prod(t6, t6), 1.0);
         const double t8 = maximum(1.0, t4);
-        const double t9 = minimum(1.0, 1.0 / t8);
-        const double t10 = t9 * t9;
-        const double t11 = (t5 ? 1.0 / t7 : t10 / (1.0 + t10));
-        const double t12 = ((t1 < -1.0) ? t3 / atan(t3) / ((1.0 + 1.0 / (t2 * t2)) * t2) : t11 / (1.5707963267948966 + atan(maximum(-1.0, t1))));
+        const pair t9 = pair_min(pair_of(1.0), pair_quot(1.0, t8));
+        const pair t10 = pair_mul(t9, t9);
+        const pair t11 = pair_if(t5, pair_div(pair_of(1.0), t7), pair_div(t10, pair_add_d(t10, 1.0)));
+        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_of(atan_fast(pair_value(t3)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t2 * t2)), 1.0), t2)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t1))))));
         const double t13 = maximum(1.0, t1);
-        const double t14 = 1.0 / t13;
-        const double t15 = ((f_i < -1.0) ? t14 / atan(t14) / ((1.0 + 1.0 / (t13 * t13)) * t13) : t11 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
-        const double t16 = (t5 ? t6 / t7 : 1.0 / ((1.0 + 1.0 / (t8 * t8)) * t8));
-        gradient[row] = t0 * t12 - y_i * t15;
-        hessian[row] = (2.0 * (t16 * sign(t1)) + t12) * t0 * t12 + y_i * (2.0 * (t16 * sign(f_i)) + t15) * t15;
+        const pair t14 = pair_quot(1.0, t13);
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_value(t14)))), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i)))));
+        const pair t16 = pair_if(t5, pair_div(pair_of(t6), t7), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)));
+        gradient[row] = t0 * pair_value(t12) - y_i * pair_value(t15);
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t16, sign(t1)), 2.0), t12), t0), t12), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t16, sign(f_i)), 2.0), t15), y_i), t15)));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_diff(1.0, y_i);
+        const double t1 = -f_i;
+        const double t2 = maximum(1.0, f_i);
+        const pair t3 = pair_quot(1.0, t2);
+        const double t4 = fabs(f_i);
+        const int t5 = (t4 <= 1.0);
+        const double t6 = minimum(1.0, t4);
+        const pair t7 = pair_add_d(pair_prod(t6, t6), 1.0);
+        const double t8 = maximum(1.0, t4);
+        const pair t9 = pair_min(pair_of(1.0), pair_quot(1.0, t8));
+        const pair t10 = pair_mul(t9, t9);
+        const pair t11 = pair_if(t5, pair_div(pair_of(1.0), t7), pair_div(t10, pair_add_d(t10, 1.0)));
+        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_atan(t3)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t2, t2)), 1.0), t2)), pair_div(t11, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t1))))));
+        const double t13 = maximum(1.0, t1);
+        const pair t14 = pair_quot(1.0, t13);
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_atan(t14)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))));
+        const pair t16 = pair_if(t5, pair_div(pair_of(t6), t7), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)));
+        gradient[row] = pair_value(pair_sub(pair_mul(t0, t12), pair_mul_d(t15, y_i)));
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(pair_add(pair_scale(pair_scale(t16, sign(t1)), 2.0), t12), t0), t12), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t16, sign(f_i)), 2.0), t15), y_i), t15)));
+    }
+#endif
 }
 
 void lossforge_binomial_cauchit_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_binomial_cauchit_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
@@ -440,43 +776,82 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = maximum(1.0, f_i);
-        const double t1 = 1.0 / t0;
-        const double t2 = atan(t1);
+        const pair t1 = pair_quot(1.0, t0);
+        const double t2 = atan_fast(pair_value(t1));
         const double t3 = -f_i;
         const double t4 = minimum(0.0, f_i);
         const double t5 = 1.0 - y_i;
         const double t6 = maximum(1.0, t3);
-        const double t7 = 1.0 / t6;
-        const double t8 = atan(t7);
+        const pair t7 = pair_quot(1.0, t6);
+        const double t8 = atan_fast(pair_value(t7));
         const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const int t11 = (t10 <= 1.0);
         const double t12 = minimum(1.0, t10);
-        const double t13 = 1.0 + t12 * t12;
+        const pair t13 = pair_add_d(pair_prod(t12, t12), 1.0);
         const double t14 = maximum(1.0, t10);
-        const double t15 = minimum(1.0, 1.0 / t14);
-        const double t16 = t15 * t15;
-        const double t17 = (t11 ? 1.0 / t13 : t16 / (1.0 + t16));
-        const double t18 = ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t17 / (1.5707963267948966 + atan(maximum(-1.0, t3))));
-        const double t19 = ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t17 / (1.5707963267948966 + atan(maximum(-1.0, f_i))));
-        const double t20 = (t11 ? t12 / t13 : 1.0 / ((1.0 + 1.0 / (t14 * t14)) * t14));
-        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_v(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan(t3)) / 3.141592653589793)) : log_v(((t4 < -1.0) ? atan(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_v(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan(f_i)) / 3.141592653589793)) : log_v(((t9 < -1.0) ? atan(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan(t9)) / 3.141592653589793));
-        gradient[row] = t5 * t18 - y_i * t19;
-        hessian[row] = (2.0 * (t20 * sign(t3)) + t18) * t5 * t18 + y_i * (2.0 * (t20 * sign(f_i)) + t19) * t19;
+        const pair t15 = pair_min(pair_of(1.0), pair_quot(1.0, t14));
+        const pair t16 = pair_mul(t15, t15);
+        const pair t17 = pair_if(t11, pair_div(pair_of(1.0), t13), pair_div(t16, pair_add_d(t16, 1.0)));
+        const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t17, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t3))))));
+        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t17, pair_sum(1.5707963267948966, atan_fast(maximum(-1.0, f_i)))));
+        const pair t20 = pair_if(t11, pair_div(pair_of(t12), t13), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t14, t14)), 1.0), t14)));
+        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793));
+        gradient[row] = t5 * pair_value(t18) - y_i * pair_value(t19);
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t20, sign(t3)), 2.0), t18), t5), t18), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t20, sign(f_i)), 2.0), t19), y_i), t19)));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = maximum(1.0, f_i);
+        const pair t1 = pair_quot(1.0, t0);
+        const pair t2 = pair_atan(t1);
+        const double t3 = -f_i;
+        const double t4 = minimum(0.0, f_i);
+        const pair t5 = pair_diff(1.0, y_i);
+        const double t6 = maximum(1.0, t3);
+        const pair t7 = pair_quot(1.0, t6);
+        const pair t8 = pair_atan(t7);
+        const double t9 = minimum(0.0, t3);
+        const double t10 = fabs(f_i);
+        const int t11 = (t10 <= 1.0);
+        const double t12 = minimum(1.0, t10);
+        const pair t13 = pair_add_d(pair_prod(t12, t12), 1.0);
+        const double t14 = maximum(1.0, t10);
+        const pair t15 = pair_min(pair_of(1.0), pair_quot(1.0, t14));
+        const pair t16 = pair_mul(t15, t15);
+        const pair t17 = pair_if(t11, pair_div(pair_of(1.0), t13), pair_div(t16, pair_add_d(t16, 1.0)));
+        const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, t2), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t0, t0)), 1.0), t0)), pair_div(t17, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t3))))));
+        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, t8), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t17, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))));
+        const pair t20 = pair_if(t11, pair_div(pair_of(t12), t13), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t14, t14)), 1.0), t14)));
+        loss[row] = pair_value(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), pair_log1p(pair_neg(pair_div(pair_if((1.0 < f_i), t2, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t3)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t4 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t4))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t4)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), y_i)), pair_mul(t5, pair_if((0.0 < t3), pair_log1p(pair_neg(pair_div(pair_if((1.0 < t3), t8, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(f_i)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t9 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t9))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t9)))), (pair){3.141592653589793, 1.2246467991473532e-16}))))));
+        gradient[row] = pair_value(pair_sub(pair_mul(t5, t18), pair_mul_d(t19, y_i)));
+        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(pair_add(pair_scale(pair_scale(t20, sign(t3)), 2.0), t18), t5), t18), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t20, sign(f_i)), 2.0), t19), y_i), t19)));
+    }
+#endif
 }
 
 void lossforge_binomial_cauchit_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_binomial_cauchit_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
@@ -490,19 +865,34 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
 {
     const double *const f = inputs[0];
     double *const mean = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = 0.5 + atan(f_i) / 3.141592653589793;
+        mean[row] = 0.5 + atan_fast(f_i) / 3.141592653589793;
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        mean[row] = pair_value(pair_add_d(pair_div(pair_atan(pair_of(f_i)), (pair){3.141592653589793, 1.2246467991473532e-16}), 0.5));
+    }
+#endif
 }
 
 void lossforge_binomial_cauchit_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, NULL, 1, outputs);
+    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, constants, 1, outputs);
 }
 
 void lossforge_binomial_cauchit_inverse_link_f64(size_t n, const double *f, double *mean)
@@ -515,10 +905,10 @@ void lossforge_binomial_cauchit_inverse_link_f64(size_t n, const double *f, doub
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -547,7 +937,7 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -555,20 +945,21 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = -f_i;
-        const float t1 = minimumf(0.0f, f_i);
-        const float t2 = minimumf(0.0f, t0);
-        loss[row] = -(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? atanf(1.0f / maximumf(1.0f, f_i)) : 1.5707964f + atanf(t0)) / 3.1415927f)) : log_vf(((t1 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t1)) : 1.5707964f + atanf(t1)) / 3.1415927f))) - (1.0f - y_i) * ((0.0f < t0) ? log1p_vf(-(((1.0f < t0) ? atanf(1.0f / maximumf(1.0f, t0)) : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t2 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t2)) : 1.5707964f + atanf(t2)) / 3.1415927f));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        const double t1 = minimum(0.0, f_i);
+        const double t2 = minimum(0.0, t0);
+        loss[row] = (float)(-(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? atan_fast(1.0 / maximum(1.0, f_i)) : 1.5707963267948966 + atan_fast(t0)) / 3.141592653589793)) : log_fast(((t1 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan_fast(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_fast(-(((1.0 < t0) ? atan_fast(1.0 / maximum(1.0, t0)) : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t2 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan_fast(t2)) / 3.141592653589793)));
     }
 }
 
 void lossforge_binomial_cauchit_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_binomial_cauchit_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
@@ -578,7 +969,7 @@ void lossforge_binomial_cauchit_loss_f32(size_t n, const float *y, const float *
     lossforge_binomial_cauchit_loss_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -586,27 +977,28 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = -f_i;
-        const float t1 = maximumf(1.0f, f_i);
-        const float t2 = 1.0f / t1;
-        const float t3 = fabsf(f_i);
-        const float t4 = minimumf(1.0f, t3);
-        const float t5 = minimumf(1.0f, 1.0f / maximumf(1.0f, t3));
-        const float t6 = t5 * t5;
-        const float t7 = ((t3 <= 1.0f) ? 1.0f / (1.0f + t4 * t4) : t6 / (1.0f + t6));
-        const float t8 = maximumf(1.0f, t0);
-        const float t9 = 1.0f / t8;
-        gradient[row] = (1.0f - y_i) * ((t0 < -1.0f) ? t2 / atanf(t2) / ((1.0f + 1.0f / (t1 * t1)) * t1) : t7 / (1.5707964f + atanf(maximumf(-1.0f, t0)))) - y_i * ((f_i < -1.0f) ? t9 / atanf(t9) / ((1.0f + 1.0f / (t8 * t8)) * t8) : t7 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        const double t1 = maximum(1.0, f_i);
+        const double t2 = 1.0 / t1;
+        const double t3 = fabs(f_i);
+        const double t4 = minimum(1.0, t3);
+        const double t5 = minimum(1.0, 1.0 / maximum(1.0, t3));
+        const double t6 = t5 * t5;
+        const double t7 = ((t3 <= 1.0) ? 1.0 / (1.0 + t4 * t4) : t6 / (1.0 + t6));
+        const double t8 = maximum(1.0, t0);
+        const double t9 = 1.0 / t8;
+        gradient[row] = (float)((1.0 - y_i) * ((t0 < -1.0) ? t2 / atan_fast(t2) / ((1.0 + 1.0 / (t1 * t1)) * t1) : t7 / (1.5707963267948966 + atan_fast(maximum(-1.0, t0)))) - y_i * ((f_i < -1.0) ? t9 / atan_fast(t9) / ((1.0 + 1.0 / (t8 * t8)) * t8) : t7 / (1.5707963267948966 + atan_fast(maximum(-1.0, f_i)))));
     }
 }
 
 void lossforge_binomial_cauchit_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_binomial_cauchit_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
@@ -616,7 +1008,7 @@ void lossforge_binomial_cauchit_gradient_f32(size_t n, const float *y, const flo
     lossforge_binomial_cauchit_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -624,33 +1016,34 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = fabsf(f_i);
-        const int t1 = (t0 <= 1.0f);
-        const float t2 = minimumf(1.0f, t0);
-        const float t3 = 1.0f + t2 * t2;
-        const float t4 = maximumf(1.0f, t0);
-        const float t5 = (t1 ? t2 / t3 : 1.0f / ((1.0f + 1.0f / (t4 * t4)) * t4));
-        const float t6 = -f_i;
-        const float t7 = maximumf(1.0f, f_i);
-        const float t8 = 1.0f / t7;
-        const float t9 = minimumf(1.0f, 1.0f / t4);
-        const float t10 = t9 * t9;
-        const float t11 = (t1 ? 1.0f / t3 : t10 / (1.0f + t10));
-        const float t12 = ((t6 < -1.0f) ? t8 / atanf(t8) / ((1.0f + 1.0f / (t7 * t7)) * t7) : t11 / (1.5707964f + atanf(maximumf(-1.0f, t6))));
-        const float t13 = maximumf(1.0f, t6);
-        const float t14 = 1.0f / t13;
-        const float t15 = ((f_i < -1.0f) ? t14 / atanf(t14) / ((1.0f + 1.0f / (t13 * t13)) * t13) : t11 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
-        hessian[row] = (2.0f * (t5 * signf(t6)) + t12) * (1.0f - y_i) * t12 + y_i * (2.0f * (t5 * signf(f_i)) + t15) * t15;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = fabs(f_i);
+        const int t1 = (t0 <= 1.0);
+        const double t2 = minimum(1.0, t0);
+        const double t3 = 1.0 + t2 * t2;
+        const double t4 = maximum(1.0, t0);
+        const double t5 = (t1 ? t2 / t3 : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4));
+        const double t6 = -f_i;
+        const double t7 = maximum(1.0, f_i);
+        const double t8 = 1.0 / t7;
+        const double t9 = minimum(1.0, 1.0 / t4);
+        const double t10 = t9 * t9;
+        const double t11 = (t1 ? 1.0 / t3 : t10 / (1.0 + t10));
+        const double t12 = ((t6 < -1.0) ? t8 / atan_fast(t8) / ((1.0 + 1.0 / (t7 * t7)) * t7) : t11 / (1.5707963267948966 + atan_fast(maximum(-1.0, t6))));
+        const double t13 = maximum(1.0, t6);
+        const double t14 = 1.0 / t13;
+        const double t15 = ((f_i < -1.0) ? t14 / atan_fast(t14) / ((1.0 + 1.0 / (t13 * t13)) * t13) : t11 / (1.5707963267948966 + atan_fast(maximum(-1.0, f_i))));
+        hessian[row] = (float)((2.0 * (t5 * sign(t6)) + t12) * (1.0 - y_i) * t12 + y_i * (2.0 * (t5 * sign(f_i)) + t15) * t15);
     }
 }
 
 void lossforge_binomial_cauchit_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_binomial_cauchit_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
@@ -660,7 +1053,7 @@ void lossforge_binomial_cauchit_hessian_f32(size_t n, const float *y, const floa
     lossforge_binomial_cauchit_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -669,33 +1062,34 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = maximumf(1.0f, f_i);
-        const float t1 = 1.0f / t0;
-        const float t2 = atanf(t1);
-        const float t3 = -f_i;
-        const float t4 = minimumf(0.0f, f_i);
-        const float t5 = 1.0f - y_i;
-        const float t6 = maximumf(1.0f, t3);
-        const float t7 = 1.0f / t6;
-        const float t8 = atanf(t7);
-        const float t9 = minimumf(0.0f, t3);
-        const float t10 = fabsf(f_i);
-        const float t11 = minimumf(1.0f, t10);
-        const float t12 = minimumf(1.0f, 1.0f / maximumf(1.0f, t10));
-        const float t13 = t12 * t12;
-        const float t14 = ((t10 <= 1.0f) ? 1.0f / (1.0f + t11 * t11) : t13 / (1.0f + t13));
-        loss[row] = -(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? t2 : 1.5707964f + atanf(t3)) / 3.1415927f)) : log_vf(((t4 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t4)) : 1.5707964f + atanf(t4)) / 3.1415927f))) - t5 * ((0.0f < t3) ? log1p_vf(-(((1.0f < t3) ? t8 : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t9 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t9)) : 1.5707964f + atanf(t9)) / 3.1415927f));
-        gradient[row] = t5 * ((t3 < -1.0f) ? t1 / t2 / ((1.0f + 1.0f / (t0 * t0)) * t0) : t14 / (1.5707964f + atanf(maximumf(-1.0f, t3)))) - y_i * ((f_i < -1.0f) ? t7 / t8 / ((1.0f + 1.0f / (t6 * t6)) * t6) : t14 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = maximum(1.0, f_i);
+        const double t1 = 1.0 / t0;
+        const double t2 = atan_fast(t1);
+        const double t3 = -f_i;
+        const double t4 = minimum(0.0, f_i);
+        const double t5 = 1.0 - y_i;
+        const double t6 = maximum(1.0, t3);
+        const double t7 = 1.0 / t6;
+        const double t8 = atan_fast(t7);
+        const double t9 = minimum(0.0, t3);
+        const double t10 = fabs(f_i);
+        const double t11 = minimum(1.0, t10);
+        const double t12 = minimum(1.0, 1.0 / maximum(1.0, t10));
+        const double t13 = t12 * t12;
+        const double t14 = ((t10 <= 1.0) ? 1.0 / (1.0 + t11 * t11) : t13 / (1.0 + t13));
+        loss[row] = (float)(-(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793)));
+        gradient[row] = (float)(t5 * ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t14 / (1.5707963267948966 + atan_fast(maximum(-1.0, t3)))) - y_i * ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t14 / (1.5707963267948966 + atan_fast(maximum(-1.0, f_i)))));
     }
 }
 
 void lossforge_binomial_cauchit_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_binomial_cauchit_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
@@ -705,7 +1099,7 @@ void lossforge_binomial_cauchit_loss_gradient_f32(size_t n, const float *y, cons
     lossforge_binomial_cauchit_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -714,35 +1108,36 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = 1.0f - y_i;
-        const float t1 = -f_i;
-        const float t2 = maximumf(1.0f, f_i);
-        const float t3 = 1.0f / t2;
-        const float t4 = fabsf(f_i);
-        const int t5 = (t4 <= 1.0f);
-        const float t6 = minimumf(1.0f, t4);
-        const float t7 = 1.0f + t6 * t6;
-        const float t8 = maximumf(1.0f, t4);
-        const float t9 = minimumf(1.0f, 1.0f / t8);
-        const float t10 = t9 * t9;
-        const float t11 = (t5 ? 1.0f / t7 : t10 / (1.0f + t10));
-        const float t12 = ((t1 < -1.0f) ? t3 / atanf(t3) / ((1.0f + 1.0f / (t2 * t2)) * t2) : t11 / (1.5707964f + atanf(maximumf(-1.0f, t1))));
-        const float t13 = maximumf(1.0f, t1);
-        const float t14 = 1.0f / t13;
-        const float t15 = ((f_i < -1.0f) ? t14 / atanf(t14) / ((1.0f + 1.0f / (t13 * t13)) * t13) : t11 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
-        const float t16 = (t5 ? t6 / t7 : 1.0f / ((1.0f + 1.0f / (t8 * t8)) * t8));
-        gradient[row] = t0 * t12 - y_i * t15;
-        hessian[row] = (2.0f * (t16 * signf(t1)) + t12) * t0 * t12 + y_i * (2.0f * (t16 * signf(f_i)) + t15) * t15;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = 1.0 - y_i;
+        const double t1 = -f_i;
+        const double t2 = maximum(1.0, f_i);
+        const double t3 = 1.0 / t2;
+        const double t4 = fabs(f_i);
+        const int t5 = (t4 <= 1.0);
+        const double t6 = minimum(1.0, t4);
+        const double t7 = 1.0 + t6 * t6;
+        const double t8 = maximum(1.0, t4);
+        const double t9 = minimum(1.0, 1.0 / t8);
+        const double t10 = t9 * t9;
+        const double t11 = (t5 ? 1.0 / t7 : t10 / (1.0 + t10));
+        const double t12 = ((t1 < -1.0) ? t3 / atan_fast(t3) / ((1.0 + 1.0 / (t2 * t2)) * t2) : t11 / (1.5707963267948966 + atan_fast(maximum(-1.0, t1))));
+        const double t13 = maximum(1.0, t1);
+        const double t14 = 1.0 / t13;
+        const double t15 = ((f_i < -1.0) ? t14 / atan_fast(t14) / ((1.0 + 1.0 / (t13 * t13)) * t13) : t11 / (1.5707963267948966 + atan_fast(maximum(-1.0, f_i))));
+        const double t16 = (t5 ? t6 / t7 : 1.0 / ((1.0 + 1.0 / (t8 * t8)) * t8));
+        gradient[row] = (float)(t0 * t12 - y_i * t15);
+        hessian[row] = (float)((2.0 * (t16 * sign(t1)) + t12) * t0 * t12 + y_i * (2.0 * (t16 * sign(f_i)) + t15) * t15);
     }
 }
 
 void lossforge_binomial_cauchit_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_binomial_cauchit_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
@@ -752,7 +1147,7 @@ void lossforge_binomial_cauchit_gradient_hessian_f32(size_t n, const float *y, c
     lossforge_binomial_cauchit_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -762,40 +1157,41 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = maximumf(1.0f, f_i);
-        const float t1 = 1.0f / t0;
-        const float t2 = atanf(t1);
-        const float t3 = -f_i;
-        const float t4 = minimumf(0.0f, f_i);
-        const float t5 = 1.0f - y_i;
-        const float t6 = maximumf(1.0f, t3);
-        const float t7 = 1.0f / t6;
-        const float t8 = atanf(t7);
-        const float t9 = minimumf(0.0f, t3);
-        const float t10 = fabsf(f_i);
-        const int t11 = (t10 <= 1.0f);
-        const float t12 = minimumf(1.0f, t10);
-        const float t13 = 1.0f + t12 * t12;
-        const float t14 = maximumf(1.0f, t10);
-        const float t15 = minimumf(1.0f, 1.0f / t14);
-        const float t16 = t15 * t15;
-        const float t17 = (t11 ? 1.0f / t13 : t16 / (1.0f + t16));
-        const float t18 = ((t3 < -1.0f) ? t1 / t2 / ((1.0f + 1.0f / (t0 * t0)) * t0) : t17 / (1.5707964f + atanf(maximumf(-1.0f, t3))));
-        const float t19 = ((f_i < -1.0f) ? t7 / t8 / ((1.0f + 1.0f / (t6 * t6)) * t6) : t17 / (1.5707964f + atanf(maximumf(-1.0f, f_i))));
-        const float t20 = (t11 ? t12 / t13 : 1.0f / ((1.0f + 1.0f / (t14 * t14)) * t14));
-        loss[row] = -(y_i * ((0.0f < f_i) ? log1p_vf(-(((1.0f < f_i) ? t2 : 1.5707964f + atanf(t3)) / 3.1415927f)) : log_vf(((t4 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t4)) : 1.5707964f + atanf(t4)) / 3.1415927f))) - t5 * ((0.0f < t3) ? log1p_vf(-(((1.0f < t3) ? t8 : 1.5707964f + atanf(f_i)) / 3.1415927f)) : log_vf(((t9 < -1.0f) ? atanf(1.0f / maximumf(1.0f, -t9)) : 1.5707964f + atanf(t9)) / 3.1415927f));
-        gradient[row] = t5 * t18 - y_i * t19;
-        hessian[row] = (2.0f * (t20 * signf(t3)) + t18) * t5 * t18 + y_i * (2.0f * (t20 * signf(f_i)) + t19) * t19;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = maximum(1.0, f_i);
+        const double t1 = 1.0 / t0;
+        const double t2 = atan_fast(t1);
+        const double t3 = -f_i;
+        const double t4 = minimum(0.0, f_i);
+        const double t5 = 1.0 - y_i;
+        const double t6 = maximum(1.0, t3);
+        const double t7 = 1.0 / t6;
+        const double t8 = atan_fast(t7);
+        const double t9 = minimum(0.0, t3);
+        const double t10 = fabs(f_i);
+        const int t11 = (t10 <= 1.0);
+        const double t12 = minimum(1.0, t10);
+        const double t13 = 1.0 + t12 * t12;
+        const double t14 = maximum(1.0, t10);
+        const double t15 = minimum(1.0, 1.0 / t14);
+        const double t16 = t15 * t15;
+        const double t17 = (t11 ? 1.0 / t13 : t16 / (1.0 + t16));
+        const double t18 = ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t17 / (1.5707963267948966 + atan_fast(maximum(-1.0, t3))));
+        const double t19 = ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t17 / (1.5707963267948966 + atan_fast(maximum(-1.0, f_i))));
+        const double t20 = (t11 ? t12 / t13 : 1.0 / ((1.0 + 1.0 / (t14 * t14)) * t14));
+        loss[row] = (float)(-(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793)));
+        gradient[row] = (float)(t5 * t18 - y_i * t19);
+        hessian[row] = (float)((2.0 * (t20 * sign(t3)) + t18) * t5 * t18 + y_i * (2.0 * (t20 * sign(f_i)) + t19) * t19);
     }
 }
 
 void lossforge_binomial_cauchit_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_binomial_cauchit_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
@@ -805,23 +1201,24 @@ void lossforge_binomial_cauchit_loss_gradient_hessian_f32(size_t n, const float 
     lossforge_binomial_cauchit_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void inverse_link_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void inverse_link_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const f = inputs[0];
     float *const mean = outputs[0];
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float f_i = f[row];
-        mean[row] = 0.5f + atanf(f_i) / 3.1415927f;
+        const double f_i = f[row];
+        mean[row] = (float)(0.5 + atan_fast(f_i) / 3.141592653589793);
     }
 }
 
 void lossforge_binomial_cauchit_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, NULL, 1, outputs);
+    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, constants, 1, outputs);
 }
 
 void lossforge_binomial_cauchit_inverse_link_f32(size_t n, const float *f, float *mean)

@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,98 +39,211 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline double reduced(double a, double shift, double *z, double *low)
+INLINE double exp_fast(double x)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* hi + lo + x*c, for x*c small beside hi. */
+INLINE pair pair_step(pair c, double x, double hi, double lo)
+{
+    const double v = x * c.hi;
+    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
+}
+
+/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
+INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
 {
     *z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = *z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
     const double r = fused(k, -0x1.ef35793c76730p-45, h);
-    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
-    const double square = r * r;
-    const double half = 0.5 * square;
-    const double off = fused(0.5, fused(r, r, -square), rest);
-    const double e = r + half;
-    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
+    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
+    const pair c2 = pair_step(c3, r, 0.5, -0.0);
+    const pair square = {r2, product_rest(r, r, r2)};
+    const pair p = pair_times(square, c2);
+    const double e = r + p.hi;
+    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline double exp_v(double x)
+INLINE pair pair_exp(pair x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
     const double p = 1.0 + e;
-    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
 }
 
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
 {
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
-
-static inline float from_bitsf(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static inline uint32_t to_bitsf(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline float reducedf(float a, float shift, float *z, float *low)
-{
-    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = *z - shift;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float square = r * r;
-    const float half = 0.5f * square;
-    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
-    const float e = r + half;
-    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
-    return e;
-}
-
-/* 2**k is two factors, so that subnormal results are right. */
-static inline float exp_vf(float x)
-{
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
-    float z, low;
-    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
-    const float p = 1.0f + e;
-    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -167,23 +286,42 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const y = inputs[0];
     const double *const z = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_v(-fabs(z_i));
-        const double t1 = 1.0 + t0;
-        const double t2 = (1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1);
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_add_d(t0, 1.0);
+        const double t2 = (1.0 - y_i) * pair_value(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)) - y_i * pair_value(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1));
         loss[row] = t2 * t2;
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_add_d(t0, 1.0);
+        const pair t2 = pair_sub(pair_mul(pair_diff(1.0, y_i), pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)), pair_mul_d(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1), y_i));
+        loss[row] = pair_value(pair_mul(t2, t2));
+    }
+#endif
 }
 
 void lossforge_brier_logits_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_brier_logits_loss_f64(size_t n, const double *y, const double *z, const double *weight, double *loss)
@@ -198,24 +336,44 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const y = inputs[0];
     const double *const z = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_v(-fabs(z_i));
-        const double t1 = 1.0 + t0;
-        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
-        const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
-        gradient[row] = 2.0 * ((1.0 - y_i) * t2 - y_i * t3) * t2 * t3;
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_add_d(t0, 1.0);
+        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
+        gradient[row] = 2.0 * ((1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3)) * pair_value(t2) * pair_value(t3);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_add_d(t0, 1.0);
+        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
+        gradient[row] = pair_value(pair_mul(pair_mul(pair_scale(pair_sub(pair_mul(pair_diff(1.0, y_i), t2), pair_mul_d(t3, y_i)), 2.0), t2), t3));
+    }
+#endif
 }
 
 void lossforge_brier_logits_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_brier_logits_gradient_f64(size_t n, const double *y, const double *z, const double *weight, double *gradient)
@@ -230,24 +388,44 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double *const y = inputs[0];
     const double *const z = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_v(-fabs(z_i));
-        const double t1 = 1.0 + t0;
-        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
-        const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
-        hessian[row] = 2.0 * (t2 * t2 * (y_i - 1.0) + 2.0 * t2 * t3 - y_i * (t3 * t3)) * t2 * t3;
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_add_d(t0, 1.0);
+        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
+        hessian[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_sum((pair_value(t2) * pair_value(t2) * (y_i - 1.0)), (pair_value(pair_scale(t2, 2.0)) * pair_value(t3))), -(y_i * pair_value(pair_mul(t3, t3)))), 2.0), t2)) * pair_value(t3);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_add_d(t0, 1.0);
+        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
+        hessian[row] = pair_value(pair_mul(pair_mul(pair_scale(pair_sub(pair_add(pair_mul(pair_mul(t2, t2), pair_diff(y_i, 1.0)), pair_mul(pair_scale(t2, 2.0), t3)), pair_mul_d(pair_mul(t3, t3), y_i)), 2.0), t2), t3));
+    }
+#endif
 }
 
 void lossforge_brier_logits_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_brier_logits_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double *hessian)
@@ -263,26 +441,48 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double *const z = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_v(-fabs(z_i));
-        const double t1 = 1.0 + t0;
-        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
-        const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
-        const double t4 = (1.0 - y_i) * t2 - y_i * t3;
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_add_d(t0, 1.0);
+        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
+        const double t4 = (1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3);
         loss[row] = t4 * t4;
-        gradient[row] = 2.0 * t4 * t2 * t3;
+        gradient[row] = 2.0 * t4 * pair_value(t2) * pair_value(t3);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_add_d(t0, 1.0);
+        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
+        const pair t4 = pair_sub(pair_mul(pair_diff(1.0, y_i), t2), pair_mul_d(t3, y_i));
+        loss[row] = pair_value(pair_mul(t4, t4));
+        gradient[row] = pair_value(pair_mul(pair_mul(pair_scale(t4, 2.0), t2), t3));
+    }
+#endif
 }
 
 void lossforge_brier_logits_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_brier_logits_loss_gradient_f64(size_t n, const double *y, const double *z, const double *weight, double *loss, double *gradient)
@@ -298,25 +498,46 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double *const z = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_v(-fabs(z_i));
-        const double t1 = 1.0 + t0;
-        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
-        const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
-        gradient[row] = 2.0 * ((1.0 - y_i) * t2 - y_i * t3) * t2 * t3;
-        hessian[row] = 2.0 * (t2 * t2 * (y_i - 1.0) + 2.0 * t2 * t3 - y_i * (t3 * t3)) * t2 * t3;
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_add_d(t0, 1.0);
+        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
+        gradient[row] = 2.0 * ((1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3)) * pair_value(t2) * pair_value(t3);
+        hessian[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_sum((pair_value(t2) * pair_value(t2) * (y_i - 1.0)), (pair_value(pair_scale(t2, 2.0)) * pair_value(t3))), -(y_i * pair_value(pair_mul(t3, t3)))), 2.0), t2)) * pair_value(t3);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_add_d(t0, 1.0);
+        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
+        gradient[row] = pair_value(pair_mul(pair_mul(pair_scale(pair_sub(pair_mul(pair_diff(1.0, y_i), t2), pair_mul_d(t3, y_i)), 2.0), t2), t3));
+        hessian[row] = pair_value(pair_mul(pair_mul(pair_scale(pair_sub(pair_add(pair_mul(pair_mul(t2, t2), pair_diff(y_i, 1.0)), pair_mul(pair_scale(t2, 2.0), t3)), pair_mul_d(pair_mul(t3, t3), y_i)), 2.0), t2), t3));
+    }
+#endif
 }
 
 void lossforge_brier_logits_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_brier_logits_gradient_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double *gradient, double *hessian)
@@ -333,27 +554,50 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_v(-fabs(z_i));
-        const double t1 = 1.0 + t0;
-        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
-        const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
-        const double t4 = (1.0 - y_i) * t2 - y_i * t3;
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_add_d(t0, 1.0);
+        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
+        const double t4 = (1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3);
         loss[row] = t4 * t4;
-        gradient[row] = 2.0 * t4 * t2 * t3;
-        hessian[row] = 2.0 * (t2 * t2 * (y_i - 1.0) + 2.0 * t2 * t3 - y_i * (t3 * t3)) * t2 * t3;
+        gradient[row] = 2.0 * t4 * pair_value(t2) * pair_value(t3);
+        hessian[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_sum((pair_value(t2) * pair_value(t2) * (y_i - 1.0)), (pair_value(pair_scale(t2, 2.0)) * pair_value(t3))), -(y_i * pair_value(pair_mul(t3, t3)))), 2.0), t2)) * pair_value(t3);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_add_d(t0, 1.0);
+        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
+        const pair t4 = pair_sub(pair_mul(pair_diff(1.0, y_i), t2), pair_mul_d(t3, y_i));
+        loss[row] = pair_value(pair_mul(t4, t4));
+        gradient[row] = pair_value(pair_mul(pair_mul(pair_scale(t4, 2.0), t2), t3));
+        hessian[row] = pair_value(pair_mul(pair_mul(pair_scale(pair_sub(pair_add(pair_mul(pair_mul(t2, t2), pair_diff(y_i, 1.0)), pair_mul(pair_scale(t2, 2.0), t3)), pair_mul_d(pair_mul(t3, t3), y_i)), 2.0), t2), t3));
+    }
+#endif
 }
 
 void lossforge_brier_logits_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_brier_logits_loss_gradient_hessian_f64(size_t n, const double *y, const double *z, const double *weight, double *loss, double *gradient, double *hessian)
@@ -371,16 +615,17 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
-        const double t0 = exp_v(-fabs(z_i));
-        mean[row] = ((0.0 <= z_i) ? 1.0 : t0) / (1.0 + t0);
+        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        mean[row] = pair_value(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
     }
 }
 
 void lossforge_brier_logits_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, NULL, 1, outputs);
+    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, constants, 1, outputs);
 }
 
 void lossforge_brier_logits_inverse_link_f64(size_t n, const double *z, double *mean)
@@ -393,10 +638,10 @@ void lossforge_brier_logits_inverse_link_f64(size_t n, const double *z, double *
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -425,7 +670,7 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const z = inputs[1];
@@ -433,20 +678,21 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float t0 = exp_vf(-fabsf(z_i));
-        const float t1 = 1.0f + t0;
-        const float t2 = (1.0f - y_i) * (((0.0f <= z_i) ? 1.0f : t0) / t1) - y_i * (((0.0f <= -z_i) ? 1.0f : t0) / t1);
-        loss[row] = t2 * t2;
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = exp_fast(-fabs(z_i));
+        const double t1 = 1.0 + t0;
+        const double t2 = (1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1);
+        loss[row] = (float)(t2 * t2);
     }
 }
 
 void lossforge_brier_logits_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_brier_logits_loss_f32(size_t n, const float *y, const float *z, const float *weight, float *loss)
@@ -456,7 +702,7 @@ void lossforge_brier_logits_loss_f32(size_t n, const float *y, const float *z, c
     lossforge_brier_logits_loss_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const z = inputs[1];
@@ -464,21 +710,22 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float t0 = exp_vf(-fabsf(z_i));
-        const float t1 = 1.0f + t0;
-        const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
-        const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
-        gradient[row] = 2.0f * ((1.0f - y_i) * t2 - y_i * t3) * t2 * t3;
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = exp_fast(-fabs(z_i));
+        const double t1 = 1.0 + t0;
+        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+        const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+        gradient[row] = (float)(2.0 * ((1.0 - y_i) * t2 - y_i * t3) * t2 * t3);
     }
 }
 
 void lossforge_brier_logits_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_brier_logits_gradient_f32(size_t n, const float *y, const float *z, const float *weight, float *gradient)
@@ -488,7 +735,7 @@ void lossforge_brier_logits_gradient_f32(size_t n, const float *y, const float *
     lossforge_brier_logits_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const z = inputs[1];
@@ -496,21 +743,22 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float t0 = exp_vf(-fabsf(z_i));
-        const float t1 = 1.0f + t0;
-        const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
-        const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
-        hessian[row] = 2.0f * (t2 * t2 * (y_i - 1.0f) + 2.0f * t2 * t3 - y_i * (t3 * t3)) * t2 * t3;
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = exp_fast(-fabs(z_i));
+        const double t1 = 1.0 + t0;
+        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+        const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+        hessian[row] = (float)(2.0 * (t2 * t2 * (y_i - 1.0) + 2.0 * t2 * t3 - y_i * (t3 * t3)) * t2 * t3);
     }
 }
 
 void lossforge_brier_logits_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_brier_logits_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float *hessian)
@@ -520,7 +768,7 @@ void lossforge_brier_logits_hessian_f32(size_t n, const float *y, const float *z
     lossforge_brier_logits_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const z = inputs[1];
@@ -529,23 +777,24 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float t0 = exp_vf(-fabsf(z_i));
-        const float t1 = 1.0f + t0;
-        const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
-        const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
-        const float t4 = (1.0f - y_i) * t2 - y_i * t3;
-        loss[row] = t4 * t4;
-        gradient[row] = 2.0f * t4 * t2 * t3;
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = exp_fast(-fabs(z_i));
+        const double t1 = 1.0 + t0;
+        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+        const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+        const double t4 = (1.0 - y_i) * t2 - y_i * t3;
+        loss[row] = (float)(t4 * t4);
+        gradient[row] = (float)(2.0 * t4 * t2 * t3);
     }
 }
 
 void lossforge_brier_logits_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_brier_logits_loss_gradient_f32(size_t n, const float *y, const float *z, const float *weight, float *loss, float *gradient)
@@ -555,7 +804,7 @@ void lossforge_brier_logits_loss_gradient_f32(size_t n, const float *y, const fl
     lossforge_brier_logits_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const z = inputs[1];
@@ -564,22 +813,23 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float t0 = exp_vf(-fabsf(z_i));
-        const float t1 = 1.0f + t0;
-        const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
-        const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
-        gradient[row] = 2.0f * ((1.0f - y_i) * t2 - y_i * t3) * t2 * t3;
-        hessian[row] = 2.0f * (t2 * t2 * (y_i - 1.0f) + 2.0f * t2 * t3 - y_i * (t3 * t3)) * t2 * t3;
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = exp_fast(-fabs(z_i));
+        const double t1 = 1.0 + t0;
+        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+        const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+        gradient[row] = (float)(2.0 * ((1.0 - y_i) * t2 - y_i * t3) * t2 * t3);
+        hessian[row] = (float)(2.0 * (t2 * t2 * (y_i - 1.0) + 2.0 * t2 * t3 - y_i * (t3 * t3)) * t2 * t3);
     }
 }
 
 void lossforge_brier_logits_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_brier_logits_gradient_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float *gradient, float *hessian)
@@ -589,7 +839,7 @@ void lossforge_brier_logits_gradient_hessian_f32(size_t n, const float *y, const
     lossforge_brier_logits_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const z = inputs[1];
@@ -599,24 +849,25 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float z_i = z[row];
-        const float t0 = exp_vf(-fabsf(z_i));
-        const float t1 = 1.0f + t0;
-        const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
-        const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
-        const float t4 = (1.0f - y_i) * t2 - y_i * t3;
-        loss[row] = t4 * t4;
-        gradient[row] = 2.0f * t4 * t2 * t3;
-        hessian[row] = 2.0f * (t2 * t2 * (y_i - 1.0f) + 2.0f * t2 * t3 - y_i * (t3 * t3)) * t2 * t3;
+        const double y_i = y[row];
+        const double z_i = z[row];
+        const double t0 = exp_fast(-fabs(z_i));
+        const double t1 = 1.0 + t0;
+        const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+        const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
+        const double t4 = (1.0 - y_i) * t2 - y_i * t3;
+        loss[row] = (float)(t4 * t4);
+        gradient[row] = (float)(2.0 * t4 * t2 * t3);
+        hessian[row] = (float)(2.0 * (t2 * t2 * (y_i - 1.0) + 2.0 * t2 * t3 - y_i * (t3 * t3)) * t2 * t3);
     }
 }
 
 void lossforge_brier_logits_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_brier_logits_loss_gradient_hessian_f32(size_t n, const float *y, const float *z, const float *weight, float *loss, float *gradient, float *hessian)
@@ -626,24 +877,25 @@ void lossforge_brier_logits_loss_gradient_hessian_f32(size_t n, const float *y, 
     lossforge_brier_logits_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void inverse_link_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void inverse_link_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const z = inputs[0];
     float *const mean = outputs[0];
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float z_i = z[row];
-        const float t0 = exp_vf(-fabsf(z_i));
-        mean[row] = ((0.0f <= z_i) ? 1.0f : t0) / (1.0f + t0);
+        const double z_i = z[row];
+        const double t0 = exp_fast(-fabs(z_i));
+        mean[row] = (float)(((0.0 <= z_i) ? 1.0 : t0) / (1.0 + t0));
     }
 }
 
 void lossforge_brier_logits_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, NULL, 1, outputs);
+    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, constants, 1, outputs);
 }
 
 void lossforge_brier_logits_inverse_link_f32(size_t n, const float *z, float *mean)

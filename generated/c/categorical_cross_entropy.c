@@ -24,8 +24,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -34,14 +40,14 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -49,13 +55,13 @@ static inline uint64_t to_bits(double x)
 }
 
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
+INLINE uint64_t exponent_of(double y)
 {
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
 /* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
+INLINE double log_of(double y, double off, double k0)
 {
     const uint64_t exponent = exponent_of(y);
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
@@ -63,9 +69,10 @@ static inline double log_of(double y, double off, double k0)
     const double f = near + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
     const double root = 0.5 * f;
     const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double beyond = fused(s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), ((near - f) + off) - fused(root, f, -half));
     const double less = half - beyond;
     const double g = f - less;
     const double rest = ((f - g) - less) - ((half - less) - beyond);
@@ -74,7 +81,7 @@ static inline double log_of(double y, double off, double k0)
     return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
 }
 
-static inline double log_v(double x)
+INLINE double log_v(double x)
 {
     const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
     const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
@@ -83,7 +90,7 @@ static inline double log_v(double x)
 }
 
 /* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+INLINE float fusedf(float a, float b, float c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fmaf(a, b, c);
@@ -92,14 +99,14 @@ static inline float fusedf(float a, float b, float c)
 #endif
 }
 
-static inline float from_bitsf(uint32_t bits)
+INLINE float from_bitsf(uint32_t bits)
 {
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint32_t to_bitsf(float x)
+INLINE uint32_t to_bitsf(float x)
 {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -107,13 +114,13 @@ static inline uint32_t to_bitsf(float x)
 }
 
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
+INLINE uint32_t exponent_off(float y)
 {
     return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
 }
 
 /* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
+INLINE float log_off(float y, float off, float k0)
 {
     const uint32_t exponent = exponent_off(y);
     const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
@@ -121,9 +128,10 @@ static inline float log_off(float y, float off, float k0)
     const float f = near + off;
     const float s = f / (2.0f + f);
     const float w = s * s;
+    const float w2 = w * w;
     const float root = 0.5f * f;
     const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), ((near - f) + off) - fusedf(root, f, -half));
     const float less = half - beyond;
     const float g = f - less;
     const float rest = ((f - g) - less) - ((half - less) - beyond);
@@ -132,7 +140,7 @@ static inline float log_off(float y, float off, float k0)
     return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
 }
 
-static inline float log_vf(float x)
+INLINE float log_vf(float x)
 {
     const float y = x < 0x1p-126f ? x * 0x1p32f : x;
     const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);

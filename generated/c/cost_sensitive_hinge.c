@@ -23,6 +23,146 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -70,26 +210,45 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c0 = constants[0];
-    const double c1 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c0 = constants[0];
+    const double c1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         loss[row] = (c0 * (1.0 - y_i) + c1 * (1.0 + y_i)) * maximum(0.0, 1.0 - f_i * y_i);
     }
+#else
+    const double c0 = constants[0];
+    const double c1 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        loss[row] = pair_value(pair_mul(pair_add(pair_mul_d(pair_diff(1.0, y_i), c0), pair_mul_d(pair_sum(1.0, y_i), c1)), pair_max(pair_of(0.0), pair_diff(1.0, (f_i * y_i)))));
+    }
+#endif
 }
 
 void lossforge_cost_sensitive_hinge_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c_pos = parameters[0];
     const double c_neg = parameters[1];
     const double c0 = 0.5 * c_neg;
     const double c1 = 0.5 * c_pos;
     const double constants[] = {c0, c1};
+#else
+    const double c_pos = parameters[0];
+    const double c_neg = parameters[1];
+    const double c0 = 0.5 * c_neg;
+    const double c1 = 0.5 * c_pos;
+    const double constants[] = {c0, c1};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -104,11 +263,12 @@ void lossforge_cost_sensitive_hinge_loss_f64(size_t n, const double *y, const do
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c_pos = constants[0];
-    const double c_neg = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c_pos = constants[0];
+    const double c_neg = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -116,13 +276,30 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t0 = f_i * y_i;
         gradient[row] = ((f_i == f_i) ? ((1.0 < t0) ? 0.0 : ((t0 < 1.0) ? -(0.5 * y_i * (c_neg * (1.0 - y_i) + c_pos * (1.0 + y_i))) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
     }
+#else
+    const double c_pos = constants[0];
+    const double c_neg = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = f_i * y_i;
+        gradient[row] = pair_value(pair_if((f_i == f_i), pair_if((1.0 < t0), pair_of(0.0), pair_if((t0 < 1.0), pair_neg(pair_scale(pair_add(pair_mul_d(pair_diff(1.0, y_i), c_neg), pair_mul_d(pair_sum(1.0, y_i), c_pos)), 0.5 * y_i)), pair_scale(pair_add_d(pair_add_d(pair_diff((c_neg * y_i), c_neg), -c_pos), -(c_pos * y_i)), 0.25 * y_i))), pair_of(f_i)));
+    }
+#endif
 }
 
 void lossforge_cost_sensitive_hinge_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c_pos = parameters[0];
     const double c_neg = parameters[1];
     const double constants[] = {c_pos, c_neg};
+#else
+    const double c_pos = parameters[0];
+    const double c_neg = parameters[1];
+    const double constants[] = {c_pos, c_neg};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -151,9 +328,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 
 void lossforge_cost_sensitive_hinge_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_cost_sensitive_hinge_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double c_pos, double c_neg, double *hessian)
@@ -166,14 +344,15 @@ void lossforge_cost_sensitive_hinge_hessian_f64(size_t n, const double *y, const
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c_pos = constants[0];
-    const double c_neg = constants[1];
-    const double c0 = constants[2];
-    const double c1 = constants[3];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c_pos = constants[0];
+    const double c_neg = constants[1];
+    const double c0 = constants[2];
+    const double c1 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -184,15 +363,39 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = (c0 * t0 + c1 * t1) * maximum(0.0, 1.0 - t2);
         gradient[row] = ((f_i == f_i) ? ((1.0 < t2) ? 0.0 : ((t2 < 1.0) ? -(0.5 * y_i * (c_neg * t0 + c_pos * t1)) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
     }
+#else
+    const double c_pos = constants[0];
+    const double c_neg = constants[1];
+    const double c0 = constants[2];
+    const double c1 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_diff(1.0, y_i);
+        const pair t1 = pair_sum(1.0, y_i);
+        const double t2 = f_i * y_i;
+        loss[row] = pair_value(pair_mul(pair_add(pair_mul_d(t0, c0), pair_mul_d(t1, c1)), pair_max(pair_of(0.0), pair_diff(1.0, t2))));
+        gradient[row] = pair_value(pair_if((f_i == f_i), pair_if((1.0 < t2), pair_of(0.0), pair_if((t2 < 1.0), pair_neg(pair_scale(pair_add(pair_mul_d(t0, c_neg), pair_mul_d(t1, c_pos)), 0.5 * y_i)), pair_scale(pair_add_d(pair_add_d(pair_diff((c_neg * y_i), c_neg), -c_pos), -(c_pos * y_i)), 0.25 * y_i))), pair_of(f_i)));
+    }
+#endif
 }
 
 void lossforge_cost_sensitive_hinge_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c_pos = parameters[0];
     const double c_neg = parameters[1];
     const double c0 = 0.5 * c_neg;
     const double c1 = 0.5 * c_pos;
     const double constants[] = {c_pos, c_neg, c0, c1};
+#else
+    const double c_pos = parameters[0];
+    const double c_neg = parameters[1];
+    const double c0 = 0.5 * c_neg;
+    const double c1 = 0.5 * c_pos;
+    const double constants[] = {c_pos, c_neg, c0, c1};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -207,12 +410,13 @@ void lossforge_cost_sensitive_hinge_loss_gradient_f64(size_t n, const double *y,
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c_pos = constants[0];
-    const double c_neg = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c_pos = constants[0];
+    const double c_neg = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -222,13 +426,32 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = (t0 ? ((1.0 < t1) ? 0.0 : ((t1 < 1.0) ? -(0.5 * y_i * (c_neg * (1.0 - y_i) + c_pos * (1.0 + y_i))) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
         hessian[row] = (t0 ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
+#else
+    const double c_pos = constants[0];
+    const double c_neg = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (f_i == f_i);
+        const double t1 = f_i * y_i;
+        gradient[row] = pair_value(pair_if(t0, pair_if((1.0 < t1), pair_of(0.0), pair_if((t1 < 1.0), pair_neg(pair_scale(pair_add(pair_mul_d(pair_diff(1.0, y_i), c_neg), pair_mul_d(pair_sum(1.0, y_i), c_pos)), 0.5 * y_i)), pair_scale(pair_add_d(pair_add_d(pair_diff((c_neg * y_i), c_neg), -c_pos), -(c_pos * y_i)), 0.25 * y_i))), pair_of(f_i)));
+        hessian[row] = (t0 ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_cost_sensitive_hinge_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c_pos = parameters[0];
     const double c_neg = parameters[1];
     const double constants[] = {c_pos, c_neg};
+#else
+    const double c_pos = parameters[0];
+    const double c_neg = parameters[1];
+    const double constants[] = {c_pos, c_neg};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -243,15 +466,16 @@ void lossforge_cost_sensitive_hinge_gradient_hessian_f64(size_t n, const double 
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c_pos = constants[0];
-    const double c_neg = constants[1];
-    const double c0 = constants[2];
-    const double c1 = constants[3];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double c_pos = constants[0];
+    const double c_neg = constants[1];
+    const double c0 = constants[2];
+    const double c1 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -264,15 +488,41 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t3 ? ((1.0 < t2) ? 0.0 : ((t2 < 1.0) ? -(0.5 * y_i * (c_neg * t0 + c_pos * t1)) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
         hessian[row] = (t3 ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
+#else
+    const double c_pos = constants[0];
+    const double c_neg = constants[1];
+    const double c0 = constants[2];
+    const double c1 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_diff(1.0, y_i);
+        const pair t1 = pair_sum(1.0, y_i);
+        const double t2 = f_i * y_i;
+        const int t3 = (f_i == f_i);
+        loss[row] = pair_value(pair_mul(pair_add(pair_mul_d(t0, c0), pair_mul_d(t1, c1)), pair_max(pair_of(0.0), pair_diff(1.0, t2))));
+        gradient[row] = pair_value(pair_if(t3, pair_if((1.0 < t2), pair_of(0.0), pair_if((t2 < 1.0), pair_neg(pair_scale(pair_add(pair_mul_d(t0, c_neg), pair_mul_d(t1, c_pos)), 0.5 * y_i)), pair_scale(pair_add_d(pair_add_d(pair_diff((c_neg * y_i), c_neg), -c_pos), -(c_pos * y_i)), 0.25 * y_i))), pair_of(f_i)));
+        hessian[row] = (t3 ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_cost_sensitive_hinge_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c_pos = parameters[0];
     const double c_neg = parameters[1];
     const double c0 = 0.5 * c_neg;
     const double c1 = 0.5 * c_pos;
     const double constants[] = {c_pos, c_neg, c0, c1};
+#else
+    const double c_pos = parameters[0];
+    const double c_neg = parameters[1];
+    const double c0 = 0.5 * c_neg;
+    const double c1 = 0.5 * c_pos;
+    const double constants[] = {c_pos, c_neg, c0, c1};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -288,10 +538,10 @@ void lossforge_cost_sensitive_hinge_loss_gradient_hessian_f64(size_t n, const do
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -320,28 +570,47 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c0 = constants[0];
-    const float c1 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c0 = (float)constants[0];
+    const float c1 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         loss[row] = (c0 * (1.0f - y_i) + c1 * (1.0f + y_i)) * maximumf(0.0f, 1.0f - f_i * y_i);
     }
+#else
+    const double c0 = constants[0];
+    const double c1 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        loss[row] = (float)((c0 * (1.0 - y_i) + c1 * (1.0 + y_i)) * maximum(0.0, 1.0 - f_i * y_i));
+    }
+#endif
 }
 
 void lossforge_cost_sensitive_hinge_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c_pos = parameters[0];
     const float c_neg = parameters[1];
     const float c0 = 0.5f * c_neg;
     const float c1 = 0.5f * c_pos;
-    const float constants[] = {c0, c1};
+    const double constants[] = {c0, c1};
+#else
+    const double c_pos = parameters[0];
+    const double c_neg = parameters[1];
+    const double c0 = 0.5 * c_neg;
+    const double c1 = 0.5 * c_pos;
+    const double constants[] = {c0, c1};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -354,13 +623,14 @@ void lossforge_cost_sensitive_hinge_loss_f32(size_t n, const float *y, const flo
     lossforge_cost_sensitive_hinge_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c_pos = constants[0];
-    const float c_neg = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c_pos = (float)constants[0];
+    const float c_neg = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -368,13 +638,30 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float t0 = f_i * y_i;
         gradient[row] = ((f_i == f_i) ? ((1.0f < t0) ? 0.0f : ((t0 < 1.0f) ? -(0.5f * y_i * (c_neg * (1.0f - y_i) + c_pos * (1.0f + y_i))) : 0.25f * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
     }
+#else
+    const double c_pos = constants[0];
+    const double c_neg = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = f_i * y_i;
+        gradient[row] = (float)((f_i == f_i) ? ((1.0 < t0) ? 0.0 : ((t0 < 1.0) ? -(0.5 * y_i * (c_neg * (1.0 - y_i) + c_pos * (1.0 + y_i))) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
+    }
+#endif
 }
 
 void lossforge_cost_sensitive_hinge_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c_pos = parameters[0];
     const float c_neg = parameters[1];
-    const float constants[] = {c_pos, c_neg};
+    const double constants[] = {c_pos, c_neg};
+#else
+    const double c_pos = parameters[0];
+    const double c_neg = parameters[1];
+    const double constants[] = {c_pos, c_neg};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -387,11 +674,12 @@ void lossforge_cost_sensitive_hinge_gradient_f32(size_t n, const float *y, const
     lossforge_cost_sensitive_hinge_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -399,13 +687,28 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float f_i = f[row];
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_cost_sensitive_hinge_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_cost_sensitive_hinge_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float c_pos, float c_neg, float *hessian)
@@ -416,16 +719,17 @@ void lossforge_cost_sensitive_hinge_hessian_f32(size_t n, const float *y, const 
     lossforge_cost_sensitive_hinge_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c_pos = constants[0];
-    const float c_neg = constants[1];
-    const float c0 = constants[2];
-    const float c1 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c_pos = (float)constants[0];
+    const float c_neg = (float)constants[1];
+    const float c0 = (float)constants[2];
+    const float c1 = (float)constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -436,15 +740,39 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = (c0 * t0 + c1 * t1) * maximumf(0.0f, 1.0f - t2);
         gradient[row] = ((f_i == f_i) ? ((1.0f < t2) ? 0.0f : ((t2 < 1.0f) ? -(0.5f * y_i * (c_neg * t0 + c_pos * t1)) : 0.25f * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
     }
+#else
+    const double c_pos = constants[0];
+    const double c_neg = constants[1];
+    const double c0 = constants[2];
+    const double c1 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = 1.0 - y_i;
+        const double t1 = 1.0 + y_i;
+        const double t2 = f_i * y_i;
+        loss[row] = (float)((c0 * t0 + c1 * t1) * maximum(0.0, 1.0 - t2));
+        gradient[row] = (float)((f_i == f_i) ? ((1.0 < t2) ? 0.0 : ((t2 < 1.0) ? -(0.5 * y_i * (c_neg * t0 + c_pos * t1)) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
+    }
+#endif
 }
 
 void lossforge_cost_sensitive_hinge_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c_pos = parameters[0];
     const float c_neg = parameters[1];
     const float c0 = 0.5f * c_neg;
     const float c1 = 0.5f * c_pos;
-    const float constants[] = {c_pos, c_neg, c0, c1};
+    const double constants[] = {c_pos, c_neg, c0, c1};
+#else
+    const double c_pos = parameters[0];
+    const double c_neg = parameters[1];
+    const double c0 = 0.5 * c_neg;
+    const double c1 = 0.5 * c_pos;
+    const double constants[] = {c_pos, c_neg, c0, c1};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -457,14 +785,15 @@ void lossforge_cost_sensitive_hinge_loss_gradient_f32(size_t n, const float *y, 
     lossforge_cost_sensitive_hinge_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c_pos = constants[0];
-    const float c_neg = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c_pos = (float)constants[0];
+    const float c_neg = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -474,13 +803,32 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t0 ? ((1.0f < t1) ? 0.0f : ((t1 < 1.0f) ? -(0.5f * y_i * (c_neg * (1.0f - y_i) + c_pos * (1.0f + y_i))) : 0.25f * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
         hessian[row] = (t0 ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    const double c_pos = constants[0];
+    const double c_neg = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (f_i == f_i);
+        const double t1 = f_i * y_i;
+        gradient[row] = (float)(t0 ? ((1.0 < t1) ? 0.0 : ((t1 < 1.0) ? -(0.5 * y_i * (c_neg * (1.0 - y_i) + c_pos * (1.0 + y_i))) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
+        hessian[row] = (float)(t0 ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_cost_sensitive_hinge_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c_pos = parameters[0];
     const float c_neg = parameters[1];
-    const float constants[] = {c_pos, c_neg};
+    const double constants[] = {c_pos, c_neg};
+#else
+    const double c_pos = parameters[0];
+    const double c_neg = parameters[1];
+    const double constants[] = {c_pos, c_neg};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -493,17 +841,18 @@ void lossforge_cost_sensitive_hinge_gradient_hessian_f32(size_t n, const float *
     lossforge_cost_sensitive_hinge_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c_pos = constants[0];
-    const float c_neg = constants[1];
-    const float c0 = constants[2];
-    const float c1 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float c_pos = (float)constants[0];
+    const float c_neg = (float)constants[1];
+    const float c0 = (float)constants[2];
+    const float c1 = (float)constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -516,15 +865,41 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t3 ? ((1.0f < t2) ? 0.0f : ((t2 < 1.0f) ? -(0.5f * y_i * (c_neg * t0 + c_pos * t1)) : 0.25f * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
         hessian[row] = (t3 ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    const double c_pos = constants[0];
+    const double c_neg = constants[1];
+    const double c0 = constants[2];
+    const double c1 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = 1.0 - y_i;
+        const double t1 = 1.0 + y_i;
+        const double t2 = f_i * y_i;
+        const int t3 = (f_i == f_i);
+        loss[row] = (float)((c0 * t0 + c1 * t1) * maximum(0.0, 1.0 - t2));
+        gradient[row] = (float)(t3 ? ((1.0 < t2) ? 0.0 : ((t2 < 1.0) ? -(0.5 * y_i * (c_neg * t0 + c_pos * t1)) : 0.25 * y_i * (c_neg * y_i - c_neg - c_pos - c_pos * y_i))) : f_i);
+        hessian[row] = (float)(t3 ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_cost_sensitive_hinge_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c_pos = parameters[0];
     const float c_neg = parameters[1];
     const float c0 = 0.5f * c_neg;
     const float c1 = 0.5f * c_pos;
-    const float constants[] = {c_pos, c_neg, c0, c1};
+    const double constants[] = {c_pos, c_neg, c0, c1};
+#else
+    const double c_pos = parameters[0];
+    const double c_neg = parameters[1];
+    const double c0 = 0.5 * c_neg;
+    const double c1 = 0.5 * c_pos;
+    const double constants[] = {c_pos, c_neg, c0, c1};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,6 +23,130 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -60,11 +184,12 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -72,13 +197,30 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         loss[row] = ((fabs(r) <= c) ? 0.0 : r * (0.5 * r) - c0);
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = pair_value(pair_if((fabs(r) <= c), pair_of(0.0), pair_sub(pair_prod(r, (0.5 * r)), c0)));
+    }
+#endif
 }
 
 void lossforge_dead_zone_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = 0.5 * (c * c);
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_scale(pair_prod(c, c), 0.5);
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -93,10 +235,10 @@ void lossforge_dead_zone_loss_f64(size_t n, const double *y, const double *f, co
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -125,10 +267,10 @@ void lossforge_dead_zone_gradient_f64(size_t n, const double *y, const double *f
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -157,12 +299,13 @@ void lossforge_dead_zone_hessian_f64(size_t n, const double *y, const double *f,
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -173,13 +316,33 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = ((t0 <= c) ? 0.0 : r * t1 - c0);
         gradient[row] = ((t0 < c) ? 0.0 : ((c < t0) ? r : t1));
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t1 = 0.5 * r;
+        loss[row] = pair_value(pair_if((t0 <= c), pair_of(0.0), pair_sub(pair_prod(r, t1), c0)));
+        gradient[row] = ((t0 < c) ? 0.0 : ((c < t0) ? r : t1));
+    }
+#endif
 }
 
 void lossforge_dead_zone_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = 0.5 * (c * c);
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_scale(pair_prod(c, c), 0.5);
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -194,11 +357,11 @@ void lossforge_dead_zone_loss_gradient_f64(size_t n, const double *y, const doub
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -230,13 +393,14 @@ void lossforge_dead_zone_gradient_hessian_f64(size_t n, const double *y, const d
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -250,13 +414,36 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t2 ? 0.0 : (t3 ? r : t1));
         hessian[row] = ((r == r) ? (t2 ? 0.0 : (t3 ? 1.0 : 0.5)) : r);
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t1 = 0.5 * r;
+        const int t2 = (t0 < c);
+        const int t3 = (c < t0);
+        loss[row] = pair_value(pair_if((t0 <= c), pair_of(0.0), pair_sub(pair_prod(r, t1), c0)));
+        gradient[row] = (t2 ? 0.0 : (t3 ? r : t1));
+        hessian[row] = ((r == r) ? (t2 ? 0.0 : (t3 ? 1.0 : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_dead_zone_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = 0.5 * (c * c);
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_scale(pair_prod(c, c), 0.5);
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -272,10 +459,10 @@ void lossforge_dead_zone_loss_gradient_hessian_f64(size_t n, const double *y, co
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -304,13 +491,14 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -318,13 +506,30 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float r = f_i - y_i;
         loss[row] = ((fabsf(r) <= c) ? 0.0f : r * (0.5f * r) - c0);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)((fabs(r) <= c) ? 0.0 : r * (0.5 * r) - c0);
+    }
+#endif
 }
 
 void lossforge_dead_zone_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = 0.5f * (c * c);
-    const float constants[] = {c, c0};
+    const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const double c0 = 0.5 * (c * c);
+    const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -337,12 +542,13 @@ void lossforge_dead_zone_loss_f32(size_t n, const float *y, const float *f, cons
     lossforge_dead_zone_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -351,12 +557,28 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float t0 = fabsf(r);
         gradient[row] = ((t0 < c) ? 0.0f : ((c < t0) ? r : 0.5f * r));
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        gradient[row] = (float)((t0 < c) ? 0.0 : ((c < t0) ? r : 0.5 * r));
+    }
+#endif
 }
 
 void lossforge_dead_zone_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
-    const float constants[] = {c};
+    const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -369,12 +591,13 @@ void lossforge_dead_zone_gradient_f32(size_t n, const float *y, const float *f, 
     lossforge_dead_zone_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -383,12 +606,28 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float t0 = fabsf(r);
         hessian[row] = ((r == r) ? ((t0 < c) ? 0.0f : ((c < t0) ? 1.0f : 0.5f)) : r);
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        hessian[row] = (float)((r == r) ? ((t0 < c) ? 0.0 : ((c < t0) ? 1.0 : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_dead_zone_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
-    const float constants[] = {c};
+    const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -401,14 +640,15 @@ void lossforge_dead_zone_hessian_f32(size_t n, const float *y, const float *f, c
     lossforge_dead_zone_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -419,13 +659,33 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = ((t0 <= c) ? 0.0f : r * t1 - c0);
         gradient[row] = ((t0 < c) ? 0.0f : ((c < t0) ? r : t1));
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t1 = 0.5 * r;
+        loss[row] = (float)((t0 <= c) ? 0.0 : r * t1 - c0);
+        gradient[row] = (float)((t0 < c) ? 0.0 : ((c < t0) ? r : t1));
+    }
+#endif
 }
 
 void lossforge_dead_zone_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = 0.5f * (c * c);
-    const float constants[] = {c, c0};
+    const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const double c0 = 0.5 * (c * c);
+    const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -438,13 +698,14 @@ void lossforge_dead_zone_loss_gradient_f32(size_t n, const float *y, const float
     lossforge_dead_zone_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -456,12 +717,31 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t1 ? 0.0f : (t2 ? r : 0.5f * r));
         hessian[row] = ((r == r) ? (t1 ? 0.0f : (t2 ? 1.0f : 0.5f)) : r);
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 < c);
+        const int t2 = (c < t0);
+        gradient[row] = (float)(t1 ? 0.0 : (t2 ? r : 0.5 * r));
+        hessian[row] = (float)((r == r) ? (t1 ? 0.0 : (t2 ? 1.0 : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_dead_zone_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
-    const float constants[] = {c};
+    const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -474,15 +754,16 @@ void lossforge_dead_zone_gradient_hessian_f32(size_t n, const float *y, const fl
     lossforge_dead_zone_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -496,13 +777,36 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t2 ? 0.0f : (t3 ? r : t1));
         hessian[row] = ((r == r) ? (t2 ? 0.0f : (t3 ? 1.0f : 0.5f)) : r);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t1 = 0.5 * r;
+        const int t2 = (t0 < c);
+        const int t3 = (c < t0);
+        loss[row] = (float)((t0 <= c) ? 0.0 : r * t1 - c0);
+        gradient[row] = (float)(t2 ? 0.0 : (t3 ? r : t1));
+        hessian[row] = (float)((r == r) ? (t2 ? 0.0 : (t3 ? 1.0 : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_dead_zone_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = 0.5f * (c * c);
-    const float constants[] = {c, c0};
+    const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const double c0 = 0.5 * (c * c);
+    const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,6 +23,117 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -60,11 +171,12 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double tau = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double tau = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -72,13 +184,30 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         loss[row] = ((0.0 < r) ? r * (r * c0) : r * (r * tau));
     }
+#else
+    const double tau = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = pair_value(pair_if((0.0 < r), pair_mul_d(pair_mul_d(c0, r), r), pair_mul_d(pair_prod(r, tau), r)));
+    }
+#endif
 }
 
 void lossforge_expectile_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double c0 = 1.0 - tau;
     const double constants[] = {tau, c0};
+#else
+    const double tau = parameters[0];
+    const pair c0 = pair_diff(1.0, tau);
+    const double constants[] = {tau, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -93,11 +222,12 @@ void lossforge_expectile_loss_f64(size_t n, const double *y, const double *f, co
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c0 = constants[0];
-    const double c1 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c0 = constants[0];
+    const double c1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -105,14 +235,32 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         gradient[row] = ((0.0 < r) ? c0 * r : c1 * r);
     }
+#else
+    const pair c0 = {constants[0], constants[1]};
+    const double c1 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = pair_value(pair_if((0.0 < r), pair_mul_d(c0, r), pair_prod(c1, r)));
+    }
+#endif
 }
 
 void lossforge_expectile_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double c0 = 2.0 * (1.0 - tau);
     const double c1 = 2.0 * tau;
     const double constants[] = {c0, c1};
+#else
+    const double tau = parameters[0];
+    const pair c0 = pair_scale(pair_diff(1.0, tau), 2.0);
+    const double c1 = 2.0 * tau;
+    const double constants[] = {c0.hi, c0.lo, c1};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -127,11 +275,11 @@ void lossforge_expectile_gradient_f64(size_t n, const double *y, const double *f
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double t0 = constants[0];
-    const double c1 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+    const double t0 = constants[0];
+    const double c1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -161,14 +309,15 @@ void lossforge_expectile_hessian_f64(size_t n, const double *y, const double *f,
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double tau = constants[0];
-    const double t1 = constants[1];
-    const double c2 = constants[2];
-    const double c1 = constants[3];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double tau = constants[0];
+    const double t1 = constants[1];
+    const double c2 = constants[2];
+    const double c1 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -178,15 +327,38 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = (t0 ? r * (r * t1) : r * (r * tau));
         gradient[row] = (t0 ? c1 * r : c2 * r);
     }
+#else
+    const double tau = constants[0];
+    const pair t1 = {constants[1], constants[2]};
+    const double c2 = constants[3];
+    const pair c1 = {constants[4], constants[5]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (0.0 < r);
+        loss[row] = pair_value(pair_if(t0, pair_mul_d(pair_mul_d(t1, r), r), pair_mul_d(pair_prod(r, tau), r)));
+        gradient[row] = pair_value(pair_if(t0, pair_mul_d(c1, r), pair_prod(c2, r)));
+    }
+#endif
 }
 
 void lossforge_expectile_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double t1 = 1.0 - tau;
     const double c2 = 2.0 * tau;
     const double c1 = 2.0 * t1;
     const double constants[] = {tau, t1, c2, c1};
+#else
+    const double tau = parameters[0];
+    const pair t1 = pair_diff(1.0, tau);
+    const double c2 = 2.0 * tau;
+    const pair c1 = pair_scale(t1, 2.0);
+    const double constants[] = {tau, t1.hi, t1.lo, c2, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -201,13 +373,14 @@ void lossforge_expectile_loss_gradient_f64(size_t n, const double *y, const doub
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double t1 = constants[0];
-    const double c1 = constants[1];
-    const double c2 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double t1 = constants[0];
+    const double c1 = constants[1];
+    const double c2 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -217,15 +390,37 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = (t0 ? c1 * r : t1 * r);
         hessian[row] = ((r == r) ? (t0 ? c2 : ((r < 0.0) ? t1 : 1.0)) : r);
     }
+#else
+    const double t1 = constants[0];
+    const pair c1 = {constants[1], constants[2]};
+    const double c2 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (0.0 < r);
+        gradient[row] = pair_value(pair_if(t0, pair_mul_d(c1, r), pair_prod(t1, r)));
+        hessian[row] = ((r == r) ? (t0 ? c2 : ((r < 0.0) ? t1 : 1.0)) : r);
+    }
+#endif
 }
 
 void lossforge_expectile_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double t1 = 2.0 * tau;
     const double c1 = 2.0 * (1.0 - tau);
     const double c2 = 2.0 - t1;
     const double constants[] = {t1, c1, c2};
+#else
+    const double tau = parameters[0];
+    const double t1 = 2.0 * tau;
+    const pair c1 = pair_scale(pair_diff(1.0, tau), 2.0);
+    const double c2 = 2.0 - t1;
+    const double constants[] = {t1, c1.hi, c1.lo, c2};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -240,16 +435,17 @@ void lossforge_expectile_gradient_hessian_f64(size_t n, const double *y, const d
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double tau = constants[0];
-    const double t1 = constants[1];
-    const double t2 = constants[2];
-    const double c2 = constants[3];
-    const double c3 = constants[4];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double tau = constants[0];
+    const double t1 = constants[1];
+    const double t2 = constants[2];
+    const double c2 = constants[3];
+    const double c3 = constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -260,16 +456,42 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t0 ? c2 * r : t2 * r);
         hessian[row] = ((r == r) ? (t0 ? c3 : ((r < 0.0) ? t2 : 1.0)) : r);
     }
+#else
+    const double tau = constants[0];
+    const pair t1 = {constants[1], constants[2]};
+    const double t2 = constants[3];
+    const pair c2 = {constants[4], constants[5]};
+    const double c3 = constants[6];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (0.0 < r);
+        loss[row] = pair_value(pair_if(t0, pair_mul_d(pair_mul_d(t1, r), r), pair_mul_d(pair_prod(r, tau), r)));
+        gradient[row] = pair_value(pair_if(t0, pair_mul_d(c2, r), pair_prod(t2, r)));
+        hessian[row] = ((r == r) ? (t0 ? c3 : ((r < 0.0) ? t2 : 1.0)) : r);
+    }
+#endif
 }
 
 void lossforge_expectile_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double t1 = 1.0 - tau;
     const double t2 = 2.0 * tau;
     const double c2 = 2.0 * t1;
     const double c3 = 2.0 - t2;
     const double constants[] = {tau, t1, t2, c2, c3};
+#else
+    const double tau = parameters[0];
+    const pair t1 = pair_diff(1.0, tau);
+    const double t2 = 2.0 * tau;
+    const pair c2 = pair_scale(t1, 2.0);
+    const double c3 = 2.0 - t2;
+    const double constants[] = {tau, t1.hi, t1.lo, t2, c2.hi, c2.lo, c3};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -285,10 +507,10 @@ void lossforge_expectile_loss_gradient_hessian_f64(size_t n, const double *y, co
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -317,13 +539,14 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -331,13 +554,30 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float r = f_i - y_i;
         loss[row] = ((0.0f < r) ? r * (r * c0) : r * (r * tau));
     }
+#else
+    const double tau = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)((0.0 < r) ? r * (r * c0) : r * (r * tau));
+    }
+#endif
 }
 
 void lossforge_expectile_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float c0 = 1.0f - tau;
-    const float constants[] = {tau, c0};
+    const double constants[] = {tau, c0};
+#else
+    const double tau = parameters[0];
+    const double c0 = 1.0 - tau;
+    const double constants[] = {tau, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -350,13 +590,14 @@ void lossforge_expectile_loss_f32(size_t n, const float *y, const float *f, cons
     lossforge_expectile_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c0 = constants[0];
-    const float c1 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c0 = (float)constants[0];
+    const float c1 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -364,14 +605,32 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float r = f_i - y_i;
         gradient[row] = ((0.0f < r) ? c0 * r : c1 * r);
     }
+#else
+    const double c0 = constants[0];
+    const double c1 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = (float)((0.0 < r) ? c0 * r : c1 * r);
+    }
+#endif
 }
 
 void lossforge_expectile_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float c0 = 2.0f * (1.0f - tau);
     const float c1 = 2.0f * tau;
-    const float constants[] = {c0, c1};
+    const double constants[] = {c0, c1};
+#else
+    const double tau = parameters[0];
+    const double c0 = 2.0 * (1.0 - tau);
+    const double c1 = 2.0 * tau;
+    const double constants[] = {c0, c1};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -384,13 +643,14 @@ void lossforge_expectile_gradient_f32(size_t n, const float *y, const float *f, 
     lossforge_expectile_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float t0 = constants[0];
-    const float c1 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float t0 = (float)constants[0];
+    const float c1 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -398,14 +658,32 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float r = f_i - y_i;
         hessian[row] = ((r == r) ? ((0.0f < r) ? c1 : ((r < 0.0f) ? t0 : 1.0f)) : r);
     }
+#else
+    const double t0 = constants[0];
+    const double c1 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        hessian[row] = (float)((r == r) ? ((0.0 < r) ? c1 : ((r < 0.0) ? t0 : 1.0)) : r);
+    }
+#endif
 }
 
 void lossforge_expectile_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float t0 = 2.0f * tau;
     const float c1 = 2.0f - t0;
-    const float constants[] = {t0, c1};
+    const double constants[] = {t0, c1};
+#else
+    const double tau = parameters[0];
+    const double t0 = 2.0 * tau;
+    const double c1 = 2.0 - t0;
+    const double constants[] = {t0, c1};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -418,16 +696,17 @@ void lossforge_expectile_hessian_f32(size_t n, const float *y, const float *f, c
     lossforge_expectile_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float t1 = constants[1];
-    const float c2 = constants[2];
-    const float c1 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float t1 = (float)constants[1];
+    const float c2 = (float)constants[2];
+    const float c1 = (float)constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -437,15 +716,38 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = (t0 ? r * (r * t1) : r * (r * tau));
         gradient[row] = (t0 ? c1 * r : c2 * r);
     }
+#else
+    const double tau = constants[0];
+    const double t1 = constants[1];
+    const double c2 = constants[2];
+    const double c1 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (0.0 < r);
+        loss[row] = (float)(t0 ? r * (r * t1) : r * (r * tau));
+        gradient[row] = (float)(t0 ? c1 * r : c2 * r);
+    }
+#endif
 }
 
 void lossforge_expectile_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float t1 = 1.0f - tau;
     const float c2 = 2.0f * tau;
     const float c1 = 2.0f * t1;
-    const float constants[] = {tau, t1, c2, c1};
+    const double constants[] = {tau, t1, c2, c1};
+#else
+    const double tau = parameters[0];
+    const double t1 = 1.0 - tau;
+    const double c2 = 2.0 * tau;
+    const double c1 = 2.0 * t1;
+    const double constants[] = {tau, t1, c2, c1};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -458,15 +760,16 @@ void lossforge_expectile_loss_gradient_f32(size_t n, const float *y, const float
     lossforge_expectile_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float t1 = constants[0];
-    const float c1 = constants[1];
-    const float c2 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float t1 = (float)constants[0];
+    const float c1 = (float)constants[1];
+    const float c2 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -476,15 +779,37 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t0 ? c1 * r : t1 * r);
         hessian[row] = ((r == r) ? (t0 ? c2 : ((r < 0.0f) ? t1 : 1.0f)) : r);
     }
+#else
+    const double t1 = constants[0];
+    const double c1 = constants[1];
+    const double c2 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (0.0 < r);
+        gradient[row] = (float)(t0 ? c1 * r : t1 * r);
+        hessian[row] = (float)((r == r) ? (t0 ? c2 : ((r < 0.0) ? t1 : 1.0)) : r);
+    }
+#endif
 }
 
 void lossforge_expectile_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float t1 = 2.0f * tau;
     const float c1 = 2.0f * (1.0f - tau);
     const float c2 = 2.0f - t1;
-    const float constants[] = {t1, c1, c2};
+    const double constants[] = {t1, c1, c2};
+#else
+    const double tau = parameters[0];
+    const double t1 = 2.0 * tau;
+    const double c1 = 2.0 * (1.0 - tau);
+    const double c2 = 2.0 - t1;
+    const double constants[] = {t1, c1, c2};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -497,18 +822,19 @@ void lossforge_expectile_gradient_hessian_f32(size_t n, const float *y, const fl
     lossforge_expectile_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float t1 = constants[1];
-    const float t2 = constants[2];
-    const float c2 = constants[3];
-    const float c3 = constants[4];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float t1 = (float)constants[1];
+    const float t2 = (float)constants[2];
+    const float c2 = (float)constants[3];
+    const float c3 = (float)constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -519,16 +845,42 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t0 ? c2 * r : t2 * r);
         hessian[row] = ((r == r) ? (t0 ? c3 : ((r < 0.0f) ? t2 : 1.0f)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double t1 = constants[1];
+    const double t2 = constants[2];
+    const double c2 = constants[3];
+    const double c3 = constants[4];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (0.0 < r);
+        loss[row] = (float)(t0 ? r * (r * t1) : r * (r * tau));
+        gradient[row] = (float)(t0 ? c2 * r : t2 * r);
+        hessian[row] = (float)((r == r) ? (t0 ? c3 : ((r < 0.0) ? t2 : 1.0)) : r);
+    }
+#endif
 }
 
 void lossforge_expectile_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float t1 = 1.0f - tau;
     const float t2 = 2.0f * tau;
     const float c2 = 2.0f * t1;
     const float c3 = 2.0f - t2;
-    const float constants[] = {tau, t1, t2, c2, c3};
+    const double constants[] = {tau, t1, t2, c2, c3};
+#else
+    const double tau = parameters[0];
+    const double t1 = 1.0 - tau;
+    const double t2 = 2.0 * tau;
+    const double c2 = 2.0 * t1;
+    const double c3 = 2.0 - t2;
+    const double constants[] = {tau, t1, t2, c2, c3};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

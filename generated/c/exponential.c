@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,14 +39,14 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -48,26 +54,25 @@ static inline uint64_t to_bits(double x)
 }
 
 /* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline double reduced(double a, double shift, double *z, double *low)
+INLINE double reduced(double a, double shift, double *z, double *low)
 {
     *z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = *z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
     const double r = fused(k, -0x1.ef35793c76730p-45, h);
     const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
-    const double square = r * r;
-    const double half = 0.5 * square;
-    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double off = fused(0.5, fused(r, r, -r2), rest);
     const double e = r + half;
-    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    *low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), off) + ((r - e) + half);
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline double exp_v(double x)
+INLINE double exp_v(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -75,8 +80,21 @@ static inline double exp_v(double x)
     return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
 }
 
+INLINE double exp_fast(double x)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
 /* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+INLINE float fusedf(float a, float b, float c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fmaf(a, b, c);
@@ -85,14 +103,14 @@ static inline float fusedf(float a, float b, float c)
 #endif
 }
 
-static inline float from_bitsf(uint32_t bits)
+INLINE float from_bitsf(uint32_t bits)
 {
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint32_t to_bitsf(float x)
+INLINE uint32_t to_bitsf(float x)
 {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -100,31 +118,43 @@ static inline uint32_t to_bitsf(float x)
 }
 
 /* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline float reducedf(float a, float shift, float *z, float *low)
+INLINE float reducedf(float a, float shift, float *z, float *low)
 {
     *z = fusedf(a, 0x1.7154760000000p+0f, shift);
     const float k = *z - shift;
     const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
     const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
     const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float square = r * r;
-    const float half = 0.5f * square;
-    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float r2 = r * r, r4 = r2 * r2;
+    const float half = 0.5f * r2;
+    const float off = fusedf(0.5f, fusedf(r, r, -r2), rest);
     const float e = r + half;
-    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    *low = fusedf(r2 * r, fusedf(0x1.a19c320000000p-13f, r4, fusedf(fusedf(0x1.6d4f2a0000000p-10f, r, 0x1.1110940000000p-7f), r2, fusedf(0x1.5554e60000000p-5f, r, 0x1.5555560000000p-3f))), off) + ((r - e) + half);
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline float exp_vf(float x)
+INLINE float exp_vf(float x)
 {
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
+    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
     const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
     float z, low;
     const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
     const float p = 1.0f + e;
     return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+INLINE float exp_fastf(float x)
+{
+    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
+    const float shift = x < 0.0f ? 12583071.0f : 12583007.0f;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    const float z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = z - shift;
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, fusedf(k, -0x1.62e4000000000p-1f, a));
+    const float r2 = r * r, r4 = r2 * r2;
+    const float e = fusedf(r2, fusedf(0x1.6db44a0000000p-10f, r4, fusedf(fusedf(0x1.123b940000000p-7f, r, 0x1.55545e0000000p-5f), r2, fusedf(0x1.55548e0000000p-3f, r, 0x1.0000000000000p-1f))), r);
+    return (1.0f + e) * from_bitsf(to_bitsf(z) << 23) * back;
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -167,6 +197,16 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        loss[row] = exp_fast(-m);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -175,13 +215,20 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double m = f_i * y_i;
         loss[row] = exp_v(-m);
     }
+#endif
 }
 
 void lossforge_exponential_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_exponential_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
@@ -196,6 +243,16 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        gradient[row] = -(y_i * exp_fast(-m));
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -204,13 +261,20 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double m = f_i * y_i;
         gradient[row] = -(y_i * exp_v(-m));
     }
+#endif
 }
 
 void lossforge_exponential_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_exponential_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
@@ -225,6 +289,16 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        hessian[row] = exp_fast(-m);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -233,13 +307,20 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double m = f_i * y_i;
         hessian[row] = exp_v(-m);
     }
+#endif
 }
 
 void lossforge_exponential_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_exponential_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
@@ -255,6 +336,18 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = exp_fast(-m);
+        loss[row] = t0;
+        gradient[row] = -(y_i * t0);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -265,13 +358,20 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = t0;
         gradient[row] = -(y_i * t0);
     }
+#endif
 }
 
 void lossforge_exponential_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_exponential_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
@@ -287,6 +387,18 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = exp_fast(-m);
+        gradient[row] = -(y_i * t0);
+        hessian[row] = t0;
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -297,13 +409,20 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = -(y_i * t0);
         hessian[row] = t0;
     }
+#endif
 }
 
 void lossforge_exponential_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_exponential_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
@@ -320,6 +439,19 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = exp_fast(-m);
+        loss[row] = t0;
+        gradient[row] = -(y_i * t0);
+        hessian[row] = t0;
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -331,13 +463,20 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = -(y_i * t0);
         hessian[row] = t0;
     }
+#endif
 }
 
 void lossforge_exponential_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_exponential_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
@@ -350,10 +489,10 @@ void lossforge_exponential_loss_gradient_hessian_f64(size_t n, const double *y, 
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -382,11 +521,21 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        loss[row] = exp_fastf(-m);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -395,13 +544,20 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float m = f_i * y_i;
         loss[row] = exp_vf(-m);
     }
+#endif
 }
 
 void lossforge_exponential_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_exponential_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
@@ -411,11 +567,21 @@ void lossforge_exponential_loss_f32(size_t n, const float *y, const float *f, co
     lossforge_exponential_loss_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        gradient[row] = -(y_i * exp_fastf(-m));
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -424,13 +590,20 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float m = f_i * y_i;
         gradient[row] = -(y_i * exp_vf(-m));
     }
+#endif
 }
 
 void lossforge_exponential_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_exponential_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
@@ -440,11 +613,21 @@ void lossforge_exponential_gradient_f32(size_t n, const float *y, const float *f
     lossforge_exponential_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        hessian[row] = exp_fastf(-m);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -453,13 +636,20 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float m = f_i * y_i;
         hessian[row] = exp_vf(-m);
     }
+#endif
 }
 
 void lossforge_exponential_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_exponential_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
@@ -469,12 +659,24 @@ void lossforge_exponential_hessian_f32(size_t n, const float *y, const float *f,
     lossforge_exponential_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t0 = exp_fastf(-m);
+        loss[row] = t0;
+        gradient[row] = -(y_i * t0);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -485,13 +687,20 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = t0;
         gradient[row] = -(y_i * t0);
     }
+#endif
 }
 
 void lossforge_exponential_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_exponential_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
@@ -501,12 +710,24 @@ void lossforge_exponential_loss_gradient_f32(size_t n, const float *y, const flo
     lossforge_exponential_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t0 = exp_fastf(-m);
+        gradient[row] = -(y_i * t0);
+        hessian[row] = t0;
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -517,13 +738,20 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = -(y_i * t0);
         hessian[row] = t0;
     }
+#endif
 }
 
 void lossforge_exponential_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_exponential_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
@@ -533,13 +761,26 @@ void lossforge_exponential_gradient_hessian_f32(size_t n, const float *y, const 
     lossforge_exponential_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        const float t0 = exp_fastf(-m);
+        loss[row] = t0;
+        gradient[row] = -(y_i * t0);
+        hessian[row] = t0;
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -551,13 +792,20 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = -(y_i * t0);
         hessian[row] = t0;
     }
+#endif
 }
 
 void lossforge_exponential_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_exponential_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)

@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,14 +39,14 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -48,119 +54,426 @@ static inline uint64_t to_bits(double x)
 }
 
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
+INLINE uint64_t exponent_of(double y)
 {
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
+INLINE double log_fast_of(double y, double off, double k0)
 {
     const uint64_t exponent = exponent_of(y);
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
-    const double f = near + off;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
-    const double root = 0.5 * f;
-    const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
-    const double less = half - beyond;
-    const double g = f - less;
-    const double rest = ((f - g) - less) - ((half - less) - beyond);
-    const double whole = k * 0x1.62e42fefa3800p-1;
-    const double sum = whole + g;
-    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
-static inline double log_v(double x)
+INLINE double log_fast(double x)
 {
-    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
-    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
     const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL ? positive : x;
 }
 
-/* 1 + x in two parts. */
-static inline double log1p_v(double x)
+INLINE double log1p_fast(double x)
 {
     const double y = 1.0 + x;
     const double one = y - x;
     const double rest = (1.0 - one) + (x - (y - one));
     const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_of(y, off, 0.0);
+    const double found = log_fast_of(y, off, 0.0);
     const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL && x != 0.0 ? inside : x;
 }
 
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
+    return fma(a, b, -p);
 #else
-    return a * b + c;
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
 #endif
 }
 
-static inline float from_bitsf(uint32_t bits)
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
 {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
 }
 
-static inline uint32_t to_bitsf(float x)
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
 {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
 }
 
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
+INLINE pair pair_of(double x)
 {
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+    const pair made = {x, 0.0};
+    return made;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
+INLINE double pair_value(pair a)
 {
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+    return a.hi;
 }
 
-static inline float log_vf(float x)
+INLINE pair pair_if(int c, pair a, pair b)
 {
-    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
-    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
-    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF ? positive : x;
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
 }
 
-/* 1 + x in two parts. */
-static inline float log1p_vf(float x)
+INLINE pair pair_neg(pair a)
 {
-    const float y = 1.0f + x;
-    const float one = y - x;
-    const float rest = (1.0f - one) + (x - (y - one));
-    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_off(y, off, 0.0f);
-    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* hi + lo + x*c, for x*c small beside hi. */
+INLINE pair pair_step(pair c, double x, double hi, double lo)
+{
+    const double v = x * c.hi;
+    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
+}
+
+/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
+INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
+    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
+    const pair c2 = pair_step(c3, r, 0.5, -0.0);
+    const pair square = {r2, product_rest(r, r, r2)};
+    const pair p = pair_times(square, c2);
+    const double e = r + p.hi;
+    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+INLINE pair pair_exp(pair x)
+{
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**5 are pairs. */
+INLINE pair pair_log_near(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55, w * fused(fused(fused(0x1.02ee929b9616dp-3, w, 0x1.da4c8a3037f11p-4), w2, fused(0x1.113ef93e68cf3p-3, w, 0x1.3b1267147b5c3p-3)), w4, fused(fused(0x1.745d1ce37a921p-3, w, 0x1.c71c71b8c8360p-3), w2, fused(0x1.249249249bf22p-2, w, 0x1.9999999999947p-2))));
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**9 are pairs. */
+INLINE pair pair_log_wide(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c3 = pair_lead(0x1.2492492492492p-2, 0x1.2492492492492p-56, w * fused(fused(fused(0x1.ab3236f31ea99p-4, w, 0x1.801c56dd6f379p-4), w2, fused(0x1.af6cf19fc4c35p-4, w, 0x1.e1e01d68d9822p-4)), w4, fused(fused(0x1.1111146d64769p-3, w, 0x1.3b13b13442c99p-3), w2, fused(0x1.745d1745d75bep-3, w, 0x1.c71c71c71c70ep-3))));
+    const pair v2 = pair_times(square, c3);
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56 + v2.lo, v2.hi);
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+INLINE pair pair_log(pair x)
+{
+    const pair found = pair_log_of(x.hi, x.lo, 0.0);
+    const double positive = x.hi > 0.0 ? found.hi : (x.hi == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {x.hi < HUGE_VAL ? positive : x.hi, found.lo};
+    return made;
+}
+
+/* 1 + x in three parts. */
+INLINE pair pair_log1p(pair x)
+{
+    const pair one = pair_sum(1.0, x.hi);
+    const double y = one.hi + x.lo;
+    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
+    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {inside, found.lo};
+    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+}
+
+/* exp(x + rest). */
+INLINE double exp_fast_of(double x, double rest)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a)) + rest;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* x**y, of which size is |x|**|y| with the sign of y in it: the cases of the C standard. */
+INLINE double power_of(double x, double y, double size)
+{
+    const double a = fabs(x);
+    const double whole = fabs(y) < 0x1p52 ? fabs(y) : 0.0;
+    const double half = 0.5 * fabs(y) < 0x1p52 ? 0.5 * fabs(y) : 0.0;
+    const double one = ((y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y)))) ? 1.0 : size;
+    const double integral = (half + 0x1p52) - 0x1p52 == half ? one : copysign(one, x);
+    const double fractional = ((x < 0.0) & (a < HUGE_VAL)) ? NAN : one;
+    return (whole + 0x1p52) - 0x1p52 == whole ? integral : fractional;
+}
+
+/* log|x|, also of 0, infinity and NaN. */
+INLINE pair power_log(pair x)
+{
+    const double a = fabs(x.hi);
+    const pair found = pair_log_near(a, x.hi < 0.0 ? -x.lo : x.lo, 0.0);
+    const double positive = a == 0.0 ? -HUGE_VAL : found.hi;
+    const pair made = {a < HUGE_VAL ? positive : a, found.lo};
+    return made;
+}
+
+/* log|x|, also of 0, infinity and NaN. */
+INLINE pair pair_power_log(pair x)
+{
+    const double a = fabs(x.hi);
+    const pair found = pair_log_wide(a, x.hi < 0.0 ? -x.lo : x.lo, 0.0);
+    const double positive = a == 0.0 ? -HUGE_VAL : found.hi;
+    const pair made = {a < HUGE_VAL ? positive : a, found.lo};
+    return made;
+}
+
+/* The sign of a negative base follows from b.hi. */
+INLINE pair pair_pow(pair a, pair b)
+{
+    const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
+    const double h = power_of(a.hi, b.hi, size.hi);
+    const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
+    return made;
+}
+
+INLINE double pow_fast(double x, double y)
+{
+    const pair a = pair_mul_d(power_log(pair_of(x)), y);
+    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+}
+
+/* For float: neither overflow nor subnormal numbers. */
+INLINE double pow_single(double x, double y)
+{
+    const double a = fabs(x);
+    const uint64_t exponent = exponent_of(a);
+    const double k = from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0;
+    const double f = from_bits(to_bits(a) - exponent) - 1.0;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double log = fused(k, 0x1.62e42fefa39efp-1, s * fused(w, fused(0x1.9e732631559a4p-3, w4, fused(fused(0x1.c51588599ebf1p-3, w, 0x1.249806b1c3baep-2), w2, fused(0x1.99998aedd186ap-2, w, 0x1.5555555bd8588p-1))), 2.0));
+    const double positive = a == 0.0 ? -HUGE_VAL : log;
+    const double t = y * (a < HUGE_VAL ? positive : a);
+    const double b = t > 200.0 ? 200.0 : (t < -200.0 ? -200.0 : t);
+    const double z = fused(b, 0x1.71547652b82fep+0, 6755399441056767.0);
+    const double r = fused(z - 6755399441056767.0, -0x1.62e42fefa39efp-1, b);
+    const double r2 = r * r, r4 = r2 * r2;
+    const double e = fused(r2, fused(fused(0x1.a1b7dd0d84087p-13, r, 0x1.6d96d20931344p-10), r4, fused(fused(0x1.11107d1017419p-7, r, 0x1.5554800113778p-5), r2, fused(0x1.55555597e9711p-3, r, 0x1.0000004313eeap-1))), r);
+    const double scale = from_bits(to_bits(z) << 52);
+    return power_of(x, y, fused(scale, e, scale));
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -200,23 +513,39 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_2 = constants[0];
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double gamma_2 = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
         const double t0 = 1.0 - y_i;
-        loss[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow(p_i, gamma_2) * log1p_v(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pow(1.0 - p_i, gamma_2) * log_v(p_i))) : p_i);
+        loss[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow_fast(p_i, gamma_2) * log1p_fast(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pair_value(pair_pow(pair_diff(1.0, p_i), pair_of(gamma_2))) * log_fast(p_i))) : p_i);
     }
+#else
+    const double gamma_2 = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const pair t0 = pair_diff(1.0, y_i);
+        loss[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_neg(pair_mul(pair_mul(t0, pair_pow(pair_of(p_i), pair_of(gamma_2))), pair_log1p(pair_of(-p_i))))), pair_if((y_i == 0.0), pair_of(0.0), pair_neg(pair_mul(pair_mul_d(pair_pow(pair_diff(1.0, p_i), pair_of(gamma_2)), y_i), pair_log(pair_of(p_i)))))), pair_of(p_i)));
+    }
+#endif
 }
 
 void lossforge_focal_probability_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double constants[] = {gamma_2};
+#else
+    const double gamma_2 = parameters[0];
+    const double constants[] = {gamma_2};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -231,26 +560,45 @@ void lossforge_focal_probability_loss_f64(size_t n, const double *y, const doubl
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_2 = constants[0];
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double gamma_2 = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
         const int t0 = (p_i == 1.0);
         const int t1 = (p_i == 0.0);
-        const double t2 = 1.0 - p_i;
+        const pair t2 = pair_diff(1.0, p_i);
         const double t3 = 1.0 - y_i;
-        gradient[row] = ((p_i == p_i) ? ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * log_v(p_i) / t2)))) * pow(t2, gamma_2)) / p_i)) - ((t3 == 0.0) ? 0.0 : -((1.0 + gamma_2 * (t1 ? 1.0 : (t0 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i))) * pow(p_i, gamma_2) * t3 / t2)) : p_i);
+        gradient[row] = pair_value(pair_if((p_i == p_i), pair_add_d(pair_neg(pair_if((t3 == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t1, pair_of(1.0), pair_if(t0, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i)))), gamma_2), 1.0), pow_fast(p_i, gamma_2)), t3), t2)))), ((y_i == 0.0) ? 0.0 : -(y_i * pair_value(pair_mul_d(pair_pow(t2, pair_of(gamma_2)), (1.0 + gamma_2 * pair_value(pair_if(t0, pair_of(1.0), pair_if(t1, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * log_fast(p_i))), t2)))))))) / p_i))), pair_of(p_i)));
     }
+#else
+    const double gamma_2 = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const int t0 = (p_i == 1.0);
+        const int t1 = (p_i == 0.0);
+        const pair t2 = pair_diff(1.0, p_i);
+        const pair t3 = pair_diff(1.0, y_i);
+        gradient[row] = pair_value(pair_if((p_i == p_i), pair_sub(pair_if((y_i == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(pair_if(t0, pair_of(1.0), pair_if(t1, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_log(pair_of(p_i)), p_i), t2)))), gamma_2), 1.0), pair_pow(t2, pair_of(gamma_2))), y_i), pair_of(p_i)))), pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul(pair_mul(pair_add_d(pair_mul_d(pair_if(t1, pair_of(1.0), pair_if(t0, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), pair_log1p(pair_of(-p_i))), pair_of(p_i)))), gamma_2), 1.0), pair_pow(pair_of(p_i), pair_of(gamma_2))), t3), t2)))), pair_of(p_i)));
+    }
+#endif
 }
 
 void lossforge_focal_probability_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double constants[] = {gamma_2};
+#else
+    const double gamma_2 = parameters[0];
+    const double constants[] = {gamma_2};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -265,30 +613,53 @@ void lossforge_focal_probability_gradient_f64(size_t n, const double *y, const d
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_2 = constants[0];
-    const int t2 = constants[1] != 0.0;
-    const double t3 = constants[2];
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double gamma_2 = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const pair t3 = {constants[2], constants[3]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = 1.0 - p_i;
+        const pair t1 = pair_diff(1.0, p_i);
         const int t4 = (p_i == 0.0);
         const int t5 = (p_i == 1.0);
-        hessian[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : (pow(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t4 ? 1.0 : (t5 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i))) * pow(p_i, t3)) / t1)) * t0) + ((y_i == 0.0) ? 0.0 : y_i * (pow(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * log_v(p_i) / t1)))) * pow(t1, t3)) / p_i))) : p_i);
+        hessian[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if((t0 == 0.0), pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t4, pair_of(1.0), pair_if(t5, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i))))), 2.0), pair_pow(pair_of(p_i), t3)), gamma_2), t1)), (pow_fast(p_i, gamma_2) / pair_value(t1) / pair_value(t1))), t0)), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_add(pair_div(pair_pow(t1, pair_of(gamma_2)), pair_of((p_i * p_i))), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t5, pair_of(1.0), pair_if(t4, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * log_fast(p_i))), t1))))), 2.0), pair_pow(t1, t3)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
     }
+#else
+    const double gamma_2 = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const pair t3 = {constants[2], constants[3]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const pair t0 = pair_diff(1.0, y_i);
+        const pair t1 = pair_diff(1.0, p_i);
+        const int t4 = (p_i == 0.0);
+        const int t5 = (p_i == 1.0);
+        hessian[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_mul(pair_add(pair_div(pair_div(pair_pow(pair_of(p_i), pair_of(gamma_2)), t1), t1), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t4, pair_of(1.0), pair_if(t5, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), pair_log1p(pair_of(-p_i))), pair_of(p_i))))), 2.0), pair_pow(pair_of(p_i), t3)), gamma_2), t1))), t0)), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_add(pair_div(pair_pow(t1, pair_of(gamma_2)), pair_prod(p_i, p_i)), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t5, pair_of(1.0), pair_if(t4, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_log(pair_of(p_i)), p_i), t1))))), 2.0), pair_pow(t1, t3)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
+    }
+#endif
 }
 
 void lossforge_focal_probability_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const int t2 = (gamma_2 == 0.0);
-    const double t3 = gamma_2 - 1.0;
-    const double constants[] = {gamma_2, t2 ? 1.0 : 0.0, t3};
+    const pair t3 = pair_diff(gamma_2, 1.0);
+    const double constants[] = {gamma_2, t2 ? 1.0 : 0.0, t3.hi, t3.lo};
+#else
+    const double gamma_2 = parameters[0];
+    const int t2 = (gamma_2 == 0.0);
+    const pair t3 = pair_diff(gamma_2, 1.0);
+    const double constants[] = {gamma_2, t2 ? 1.0 : 0.0, t3.hi, t3.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -303,11 +674,12 @@ void lossforge_focal_probability_hessian_f64(size_t n, const double *y, const do
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_2 = constants[0];
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double gamma_2 = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -315,23 +687,49 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
-        const double t3 = pow(p_i, gamma_2);
-        const double t4 = log1p_v(-p_i);
+        const double t3 = pow_fast(p_i, gamma_2);
+        const double t4 = log1p_fast(-p_i);
         const int t5 = (y_i == 0.0);
-        const double t6 = 1.0 - p_i;
-        const double t7 = pow(t6, gamma_2);
-        const double t8 = log_v(p_i);
+        const pair t6 = pair_diff(1.0, p_i);
+        const pair t7 = pair_pow(t6, pair_of(gamma_2));
+        const double t8 = log_fast(p_i);
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
-        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
-        gradient[row] = (t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)))) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i))) * t3 * t1 / t6)) : p_i);
+        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * pair_value(t7) * t8)) : p_i);
+        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), t4), pair_of(p_i)))), gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * pair_value(pair_mul_d(t7, (1.0 + gamma_2 * pair_value(pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * t8)), t6)))))))) / p_i))), pair_of(p_i)));
     }
+#else
+    const double gamma_2 = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const int t0 = (p_i == p_i);
+        const pair t1 = pair_diff(1.0, y_i);
+        const int t2 = (pair_value(t1) == 0.0);
+        const pair t3 = pair_pow(pair_of(p_i), pair_of(gamma_2));
+        const pair t4 = pair_log1p(pair_of(-p_i));
+        const int t5 = (y_i == 0.0);
+        const pair t6 = pair_diff(1.0, p_i);
+        const pair t7 = pair_pow(t6, pair_of(gamma_2));
+        const pair t8 = pair_log(pair_of(p_i));
+        const int t9 = (p_i == 1.0);
+        const int t10 = (p_i == 0.0);
+        loss[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_neg(pair_mul(pair_mul(t1, t3), t4))), pair_if(t5, pair_of(0.0), pair_neg(pair_mul(pair_mul_d(t7, y_i), t8)))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_sub(pair_if(t5, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_mul_d(t8, p_i), t6)))), gamma_2), 1.0), t7), y_i), pair_of(p_i)))), pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul(pair_mul(pair_add_d(pair_mul_d(pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), t4), pair_of(p_i)))), gamma_2), 1.0), t3), t1), t6)))), pair_of(p_i)));
+    }
+#endif
 }
 
 void lossforge_focal_probability_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double constants[] = {gamma_2};
+#else
+    const double gamma_2 = parameters[0];
+    const double constants[] = {gamma_2};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -346,13 +744,14 @@ void lossforge_focal_probability_loss_gradient_f64(size_t n, const double *y, co
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_2 = constants[0];
-    const int t11 = constants[1] != 0.0;
-    const double t12 = constants[2];
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double gamma_2 = constants[0];
+    const int t11 = constants[1] != 0.0;
+    const pair t12 = {constants[2], constants[3]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -361,24 +760,54 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t1 = (y_i == 0.0);
         const int t2 = (p_i == 1.0);
         const int t3 = (p_i == 0.0);
-        const double t4 = 1.0 - p_i;
-        const double t5 = (t2 ? 1.0 : (t3 ? 0.0 : -(p_i * log_v(p_i) / t4)));
-        const double t6 = pow(t4, gamma_2);
+        const pair t4 = pair_diff(1.0, p_i);
+        const pair t5 = pair_if(t2, pair_of(1.0), pair_if(t3, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * log_fast(p_i))), t4))));
+        const pair t6 = pair_pow(t4, pair_of(gamma_2));
         const double t7 = 1.0 - y_i;
         const int t8 = (t7 == 0.0);
-        const double t9 = (t3 ? 1.0 : (t2 ? 0.0 : (p_i - 1.0) * log1p_v(-p_i) / p_i));
-        const double t10 = pow(p_i, gamma_2);
-        gradient[row] = (t0 ? (t1 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0 : -((1.0 + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
-        hessian[row] = (t0 ? (t8 ? 0.0 : (t10 / t4 / t4 + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t9) * pow(p_i, t12)) / t4)) * t7) + (t1 ? 0.0 : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t5) * pow(t4, t12)) / p_i))) : p_i);
+        const pair t9 = pair_if(t3, pair_of(1.0), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i))));
+        const double t10 = pow_fast(p_i, gamma_2);
+        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t8, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t9, gamma_2), 1.0), t10), t7), t4)))), (t1 ? 0.0 : -(y_i * pair_value(pair_mul_d(t6, (1.0 + gamma_2 * pair_value(t5)))) / p_i))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t8, pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t9), 2.0), pair_pow(pair_of(p_i), t12)), gamma_2), t4)), (t10 / pair_value(t4) / pair_value(t4))), t7)), pair_if(t1, pair_of(0.0), pair_mul_d(pair_add(pair_div(t6, pair_of((p_i * p_i))), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t5), 2.0), pair_pow(t4, t12)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
     }
+#else
+    const double gamma_2 = constants[0];
+    const int t11 = constants[1] != 0.0;
+    const pair t12 = {constants[2], constants[3]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const int t0 = (p_i == p_i);
+        const int t1 = (y_i == 0.0);
+        const int t2 = (p_i == 1.0);
+        const int t3 = (p_i == 0.0);
+        const pair t4 = pair_diff(1.0, p_i);
+        const pair t5 = pair_if(t2, pair_of(1.0), pair_if(t3, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_log(pair_of(p_i)), p_i), t4))));
+        const pair t6 = pair_pow(t4, pair_of(gamma_2));
+        const pair t7 = pair_diff(1.0, y_i);
+        const int t8 = (pair_value(t7) == 0.0);
+        const pair t9 = pair_if(t3, pair_of(1.0), pair_if(t2, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), pair_log1p(pair_of(-p_i))), pair_of(p_i))));
+        const pair t10 = pair_pow(pair_of(p_i), pair_of(gamma_2));
+        gradient[row] = pair_value(pair_if(t0, pair_sub(pair_if(t1, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t5, gamma_2), 1.0), t6), y_i), pair_of(p_i)))), pair_if(t8, pair_of(0.0), pair_neg(pair_div(pair_mul(pair_mul(pair_add_d(pair_mul_d(t9, gamma_2), 1.0), t10), t7), t4)))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t8, pair_of(0.0), pair_mul(pair_add(pair_div(pair_div(t10, t4), t4), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t9), 2.0), pair_pow(pair_of(p_i), t12)), gamma_2), t4))), t7)), pair_if(t1, pair_of(0.0), pair_mul_d(pair_add(pair_div(t6, pair_prod(p_i, p_i)), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t5), 2.0), pair_pow(t4, t12)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
+    }
+#endif
 }
 
 void lossforge_focal_probability_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const int t11 = (gamma_2 == 0.0);
-    const double t12 = gamma_2 - 1.0;
-    const double constants[] = {gamma_2, t11 ? 1.0 : 0.0, t12};
+    const pair t12 = pair_diff(gamma_2, 1.0);
+    const double constants[] = {gamma_2, t11 ? 1.0 : 0.0, t12.hi, t12.lo};
+#else
+    const double gamma_2 = parameters[0];
+    const int t11 = (gamma_2 == 0.0);
+    const pair t12 = pair_diff(gamma_2, 1.0);
+    const double constants[] = {gamma_2, t11 ? 1.0 : 0.0, t12.hi, t12.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -393,14 +822,15 @@ void lossforge_focal_probability_gradient_hessian_f64(size_t n, const double *y,
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_2 = constants[0];
-    const int t13 = constants[1] != 0.0;
-    const double t14 = constants[2];
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double gamma_2 = constants[0];
+    const int t13 = constants[1] != 0.0;
+    const pair t14 = {constants[2], constants[3]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -408,28 +838,61 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
-        const double t3 = pow(p_i, gamma_2);
-        const double t4 = log1p_v(-p_i);
+        const double t3 = pow_fast(p_i, gamma_2);
+        const double t4 = log1p_fast(-p_i);
         const int t5 = (y_i == 0.0);
-        const double t6 = 1.0 - p_i;
-        const double t7 = pow(t6, gamma_2);
-        const double t8 = log_v(p_i);
+        const pair t6 = pair_diff(1.0, p_i);
+        const pair t7 = pair_pow(t6, pair_of(gamma_2));
+        const double t8 = log_fast(p_i);
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
-        const double t11 = (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)));
-        const double t12 = (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i));
-        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
-        gradient[row] = (t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t11) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * t12) * t3 * t1 / t6)) : p_i);
-        hessian[row] = (t0 ? (t2 ? 0.0 : (t3 / t6 / t6 + (t13 ? 0.0 : gamma_2 * ((2.0 + t14 * t12) * pow(p_i, t14)) / t6)) * t1) + (t5 ? 0.0 : y_i * (t7 / (p_i * p_i) + (t13 ? 0.0 : gamma_2 * ((2.0 + t14 * t11) * pow(t6, t14)) / p_i))) : p_i);
+        const pair t11 = pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_of((p_i * t8)), t6))));
+        const pair t12 = pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), t4), pair_of(p_i))));
+        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * pair_value(t7) * t8)) : p_i);
+        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t12, gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * pair_value(pair_mul_d(t7, (1.0 + gamma_2 * pair_value(t11)))) / p_i))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t12), 2.0), pair_pow(pair_of(p_i), t14)), gamma_2), t6)), (t3 / pair_value(t6) / pair_value(t6))), t1)), pair_if(t5, pair_of(0.0), pair_mul_d(pair_add(pair_div(t7, pair_of((p_i * p_i))), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t11), 2.0), pair_pow(t6, t14)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
     }
+#else
+    const double gamma_2 = constants[0];
+    const int t13 = constants[1] != 0.0;
+    const pair t14 = {constants[2], constants[3]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const int t0 = (p_i == p_i);
+        const pair t1 = pair_diff(1.0, y_i);
+        const int t2 = (pair_value(t1) == 0.0);
+        const pair t3 = pair_pow(pair_of(p_i), pair_of(gamma_2));
+        const pair t4 = pair_log1p(pair_of(-p_i));
+        const int t5 = (y_i == 0.0);
+        const pair t6 = pair_diff(1.0, p_i);
+        const pair t7 = pair_pow(t6, pair_of(gamma_2));
+        const pair t8 = pair_log(pair_of(p_i));
+        const int t9 = (p_i == 1.0);
+        const int t10 = (p_i == 0.0);
+        const pair t11 = pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_mul_d(t8, p_i), t6))));
+        const pair t12 = pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), t4), pair_of(p_i))));
+        loss[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_neg(pair_mul(pair_mul(t1, t3), t4))), pair_if(t5, pair_of(0.0), pair_neg(pair_mul(pair_mul_d(t7, y_i), t8)))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_sub(pair_if(t5, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t11, gamma_2), 1.0), t7), y_i), pair_of(p_i)))), pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul(pair_mul(pair_add_d(pair_mul_d(t12, gamma_2), 1.0), t3), t1), t6)))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_mul(pair_add(pair_div(pair_div(t3, t6), t6), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t12), 2.0), pair_pow(pair_of(p_i), t14)), gamma_2), t6))), t1)), pair_if(t5, pair_of(0.0), pair_mul_d(pair_add(pair_div(t7, pair_prod(p_i, p_i)), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t11), 2.0), pair_pow(t6, t14)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
+    }
+#endif
 }
 
 void lossforge_focal_probability_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const int t13 = (gamma_2 == 0.0);
-    const double t14 = gamma_2 - 1.0;
-    const double constants[] = {gamma_2, t13 ? 1.0 : 0.0, t14};
+    const pair t14 = pair_diff(gamma_2, 1.0);
+    const double constants[] = {gamma_2, t13 ? 1.0 : 0.0, t14.hi, t14.lo};
+#else
+    const double gamma_2 = parameters[0];
+    const int t13 = (gamma_2 == 0.0);
+    const pair t14 = pair_diff(gamma_2, 1.0);
+    const double constants[] = {gamma_2, t13 ? 1.0 : 0.0, t14.hi, t14.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -445,10 +908,10 @@ void lossforge_focal_probability_loss_gradient_hessian_f64(size_t n, const doubl
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -477,25 +940,25 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_2 = constants[0];
     const float *const y = inputs[0];
     const float *const p = inputs[1];
     float *const loss = outputs[0];
+    const double gamma_2 = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float p_i = p[row];
-        const float t0 = 1.0f - y_i;
-        loss[row] = ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : -(t0 * powf(p_i, gamma_2) * log1p_vf(-p_i))) + ((y_i == 0.0f) ? 0.0f : -(y_i * powf(1.0f - p_i, gamma_2) * log_vf(p_i))) : p_i);
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const double t0 = 1.0 - y_i;
+        loss[row] = (float)((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow_fast(p_i, gamma_2) * log1p_fast(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pow_fast(1.0 - p_i, gamma_2) * log_fast(p_i))) : p_i);
     }
 }
 
 void lossforge_focal_probability_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float gamma_2 = parameters[0];
-    const float constants[] = {gamma_2};
+    const double gamma_2 = parameters[0];
+    const double constants[] = {gamma_2};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -508,28 +971,28 @@ void lossforge_focal_probability_loss_f32(size_t n, const float *y, const float 
     lossforge_focal_probability_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_2 = constants[0];
     const float *const y = inputs[0];
     const float *const p = inputs[1];
     float *const gradient = outputs[0];
+    const double gamma_2 = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float p_i = p[row];
-        const int t0 = (p_i == 1.0f);
-        const int t1 = (p_i == 0.0f);
-        const float t2 = 1.0f - p_i;
-        const float t3 = 1.0f - y_i;
-        gradient[row] = ((p_i == p_i) ? ((y_i == 0.0f) ? 0.0f : -(y_i * ((1.0f + gamma_2 * (t0 ? 1.0f : (t1 ? 0.0f : -(p_i * log_vf(p_i) / t2)))) * powf(t2, gamma_2)) / p_i)) - ((t3 == 0.0f) ? 0.0f : -((1.0f + gamma_2 * (t1 ? 1.0f : (t0 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i))) * powf(p_i, gamma_2) * t3 / t2)) : p_i);
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const int t0 = (p_i == 1.0);
+        const int t1 = (p_i == 0.0);
+        const double t2 = 1.0 - p_i;
+        const double t3 = 1.0 - y_i;
+        gradient[row] = (float)((p_i == p_i) ? ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * log_fast(p_i) / t2)))) * pow_fast(t2, gamma_2)) / p_i)) - ((t3 == 0.0) ? 0.0 : -((1.0 + gamma_2 * (t1 ? 1.0 : (t0 ? 0.0 : (p_i - 1.0) * log1p_fast(-p_i) / p_i))) * pow_fast(p_i, gamma_2) * t3 / t2)) : p_i);
     }
 }
 
 void lossforge_focal_probability_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float gamma_2 = parameters[0];
-    const float constants[] = {gamma_2};
+    const double gamma_2 = parameters[0];
+    const double constants[] = {gamma_2};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -542,32 +1005,32 @@ void lossforge_focal_probability_gradient_f32(size_t n, const float *y, const fl
     lossforge_focal_probability_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_2 = constants[0];
-    const int t2 = constants[1] != 0.0f;
-    const float t3 = constants[2];
     const float *const y = inputs[0];
     const float *const p = inputs[1];
     float *const hessian = outputs[0];
+    const double gamma_2 = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const double t3 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float p_i = p[row];
-        const float t0 = 1.0f - y_i;
-        const float t1 = 1.0f - p_i;
-        const int t4 = (p_i == 0.0f);
-        const int t5 = (p_i == 1.0f);
-        hessian[row] = ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : (powf(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t4 ? 1.0f : (t5 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i))) * powf(p_i, t3)) / t1)) * t0) + ((y_i == 0.0f) ? 0.0f : y_i * (powf(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0f : gamma_2 * ((2.0f + t3 * (t5 ? 1.0f : (t4 ? 0.0f : -(p_i * log_vf(p_i) / t1)))) * powf(t1, t3)) / p_i))) : p_i);
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const double t0 = 1.0 - y_i;
+        const double t1 = 1.0 - p_i;
+        const int t4 = (p_i == 0.0);
+        const int t5 = (p_i == 1.0);
+        hessian[row] = (float)((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : (pow_fast(p_i, gamma_2) / t1 / t1 + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t4 ? 1.0 : (t5 ? 0.0 : (p_i - 1.0) * log1p_fast(-p_i) / p_i))) * pow_fast(p_i, t3)) / t1)) * t0) + ((y_i == 0.0) ? 0.0 : y_i * (pow_fast(t1, gamma_2) / (p_i * p_i) + (t2 ? 0.0 : gamma_2 * ((2.0 + t3 * (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * log_fast(p_i) / t1)))) * pow_fast(t1, t3)) / p_i))) : p_i);
     }
 }
 
 void lossforge_focal_probability_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float gamma_2 = parameters[0];
-    const int t2 = (gamma_2 == 0.0f);
-    const float t3 = gamma_2 - 1.0f;
-    const float constants[] = {gamma_2, t2 ? 1.0f : 0.0f, t3};
+    const double gamma_2 = parameters[0];
+    const int t2 = (gamma_2 == 0.0);
+    const double t3 = gamma_2 - 1.0;
+    const double constants[] = {gamma_2, t2 ? 1.0 : 0.0, t3};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -580,37 +1043,37 @@ void lossforge_focal_probability_hessian_f32(size_t n, const float *y, const flo
     lossforge_focal_probability_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_2 = constants[0];
     const float *const y = inputs[0];
     const float *const p = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double gamma_2 = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float p_i = p[row];
+        const double y_i = y[row];
+        const double p_i = p[row];
         const int t0 = (p_i == p_i);
-        const float t1 = 1.0f - y_i;
-        const int t2 = (t1 == 0.0f);
-        const float t3 = powf(p_i, gamma_2);
-        const float t4 = log1p_vf(-p_i);
-        const int t5 = (y_i == 0.0f);
-        const float t6 = 1.0f - p_i;
-        const float t7 = powf(t6, gamma_2);
-        const float t8 = log_vf(p_i);
-        const int t9 = (p_i == 1.0f);
-        const int t10 = (p_i == 0.0f);
-        loss[row] = (t0 ? (t2 ? 0.0f : -(t1 * t3 * t4)) + (t5 ? 0.0f : -(y_i * t7 * t8)) : p_i);
-        gradient[row] = (t0 ? (t5 ? 0.0f : -(y_i * ((1.0f + gamma_2 * (t9 ? 1.0f : (t10 ? 0.0f : -(p_i * t8 / t6)))) * t7) / p_i)) - (t2 ? 0.0f : -((1.0f + gamma_2 * (t10 ? 1.0f : (t9 ? 0.0f : (p_i - 1.0f) * t4 / p_i))) * t3 * t1 / t6)) : p_i);
+        const double t1 = 1.0 - y_i;
+        const int t2 = (t1 == 0.0);
+        const double t3 = pow_fast(p_i, gamma_2);
+        const double t4 = log1p_fast(-p_i);
+        const int t5 = (y_i == 0.0);
+        const double t6 = 1.0 - p_i;
+        const double t7 = pow_fast(t6, gamma_2);
+        const double t8 = log_fast(p_i);
+        const int t9 = (p_i == 1.0);
+        const int t10 = (p_i == 0.0);
+        loss[row] = (float)(t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
+        gradient[row] = (float)(t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)))) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i))) * t3 * t1 / t6)) : p_i);
     }
 }
 
 void lossforge_focal_probability_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float gamma_2 = parameters[0];
-    const float constants[] = {gamma_2};
+    const double gamma_2 = parameters[0];
+    const double constants[] = {gamma_2};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -623,41 +1086,41 @@ void lossforge_focal_probability_loss_gradient_f32(size_t n, const float *y, con
     lossforge_focal_probability_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_2 = constants[0];
-    const int t11 = constants[1] != 0.0f;
-    const float t12 = constants[2];
     const float *const y = inputs[0];
     const float *const p = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double gamma_2 = constants[0];
+    const int t11 = constants[1] != 0.0;
+    const double t12 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float p_i = p[row];
+        const double y_i = y[row];
+        const double p_i = p[row];
         const int t0 = (p_i == p_i);
-        const int t1 = (y_i == 0.0f);
-        const int t2 = (p_i == 1.0f);
-        const int t3 = (p_i == 0.0f);
-        const float t4 = 1.0f - p_i;
-        const float t5 = (t2 ? 1.0f : (t3 ? 0.0f : -(p_i * log_vf(p_i) / t4)));
-        const float t6 = powf(t4, gamma_2);
-        const float t7 = 1.0f - y_i;
-        const int t8 = (t7 == 0.0f);
-        const float t9 = (t3 ? 1.0f : (t2 ? 0.0f : (p_i - 1.0f) * log1p_vf(-p_i) / p_i));
-        const float t10 = powf(p_i, gamma_2);
-        gradient[row] = (t0 ? (t1 ? 0.0f : -(y_i * ((1.0f + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0f : -((1.0f + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
-        hessian[row] = (t0 ? (t8 ? 0.0f : (t10 / t4 / t4 + (t11 ? 0.0f : gamma_2 * ((2.0f + t12 * t9) * powf(p_i, t12)) / t4)) * t7) + (t1 ? 0.0f : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0f : gamma_2 * ((2.0f + t12 * t5) * powf(t4, t12)) / p_i))) : p_i);
+        const int t1 = (y_i == 0.0);
+        const int t2 = (p_i == 1.0);
+        const int t3 = (p_i == 0.0);
+        const double t4 = 1.0 - p_i;
+        const double t5 = (t2 ? 1.0 : (t3 ? 0.0 : -(p_i * log_fast(p_i) / t4)));
+        const double t6 = pow_fast(t4, gamma_2);
+        const double t7 = 1.0 - y_i;
+        const int t8 = (t7 == 0.0);
+        const double t9 = (t3 ? 1.0 : (t2 ? 0.0 : (p_i - 1.0) * log1p_fast(-p_i) / p_i));
+        const double t10 = pow_fast(p_i, gamma_2);
+        gradient[row] = (float)(t0 ? (t1 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0 : -((1.0 + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
+        hessian[row] = (float)(t0 ? (t8 ? 0.0 : (t10 / t4 / t4 + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t9) * pow_fast(p_i, t12)) / t4)) * t7) + (t1 ? 0.0 : y_i * (t6 / (p_i * p_i) + (t11 ? 0.0 : gamma_2 * ((2.0 + t12 * t5) * pow_fast(t4, t12)) / p_i))) : p_i);
     }
 }
 
 void lossforge_focal_probability_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float gamma_2 = parameters[0];
-    const int t11 = (gamma_2 == 0.0f);
-    const float t12 = gamma_2 - 1.0f;
-    const float constants[] = {gamma_2, t11 ? 1.0f : 0.0f, t12};
+    const double gamma_2 = parameters[0];
+    const int t11 = (gamma_2 == 0.0);
+    const double t12 = gamma_2 - 1.0;
+    const double constants[] = {gamma_2, t11 ? 1.0 : 0.0, t12};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -670,45 +1133,45 @@ void lossforge_focal_probability_gradient_hessian_f32(size_t n, const float *y, 
     lossforge_focal_probability_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_2 = constants[0];
-    const int t13 = constants[1] != 0.0f;
-    const float t14 = constants[2];
     const float *const y = inputs[0];
     const float *const p = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double gamma_2 = constants[0];
+    const int t13 = constants[1] != 0.0;
+    const double t14 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float p_i = p[row];
+        const double y_i = y[row];
+        const double p_i = p[row];
         const int t0 = (p_i == p_i);
-        const float t1 = 1.0f - y_i;
-        const int t2 = (t1 == 0.0f);
-        const float t3 = powf(p_i, gamma_2);
-        const float t4 = log1p_vf(-p_i);
-        const int t5 = (y_i == 0.0f);
-        const float t6 = 1.0f - p_i;
-        const float t7 = powf(t6, gamma_2);
-        const float t8 = log_vf(p_i);
-        const int t9 = (p_i == 1.0f);
-        const int t10 = (p_i == 0.0f);
-        const float t11 = (t9 ? 1.0f : (t10 ? 0.0f : -(p_i * t8 / t6)));
-        const float t12 = (t10 ? 1.0f : (t9 ? 0.0f : (p_i - 1.0f) * t4 / p_i));
-        loss[row] = (t0 ? (t2 ? 0.0f : -(t1 * t3 * t4)) + (t5 ? 0.0f : -(y_i * t7 * t8)) : p_i);
-        gradient[row] = (t0 ? (t5 ? 0.0f : -(y_i * ((1.0f + gamma_2 * t11) * t7) / p_i)) - (t2 ? 0.0f : -((1.0f + gamma_2 * t12) * t3 * t1 / t6)) : p_i);
-        hessian[row] = (t0 ? (t2 ? 0.0f : (t3 / t6 / t6 + (t13 ? 0.0f : gamma_2 * ((2.0f + t14 * t12) * powf(p_i, t14)) / t6)) * t1) + (t5 ? 0.0f : y_i * (t7 / (p_i * p_i) + (t13 ? 0.0f : gamma_2 * ((2.0f + t14 * t11) * powf(t6, t14)) / p_i))) : p_i);
+        const double t1 = 1.0 - y_i;
+        const int t2 = (t1 == 0.0);
+        const double t3 = pow_fast(p_i, gamma_2);
+        const double t4 = log1p_fast(-p_i);
+        const int t5 = (y_i == 0.0);
+        const double t6 = 1.0 - p_i;
+        const double t7 = pow_fast(t6, gamma_2);
+        const double t8 = log_fast(p_i);
+        const int t9 = (p_i == 1.0);
+        const int t10 = (p_i == 0.0);
+        const double t11 = (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)));
+        const double t12 = (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i));
+        loss[row] = (float)(t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
+        gradient[row] = (float)(t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t11) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * t12) * t3 * t1 / t6)) : p_i);
+        hessian[row] = (float)(t0 ? (t2 ? 0.0 : (t3 / t6 / t6 + (t13 ? 0.0 : gamma_2 * ((2.0 + t14 * t12) * pow_fast(p_i, t14)) / t6)) * t1) + (t5 ? 0.0 : y_i * (t7 / (p_i * p_i) + (t13 ? 0.0 : gamma_2 * ((2.0 + t14 * t11) * pow_fast(t6, t14)) / p_i))) : p_i);
     }
 }
 
 void lossforge_focal_probability_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float gamma_2 = parameters[0];
-    const int t13 = (gamma_2 == 0.0f);
-    const float t14 = gamma_2 - 1.0f;
-    const float constants[] = {gamma_2, t13 ? 1.0f : 0.0f, t14};
+    const double gamma_2 = parameters[0];
+    const int t13 = (gamma_2 == 0.0);
+    const double t14 = gamma_2 - 1.0;
+    const double constants[] = {gamma_2, t13 ? 1.0 : 0.0, t14};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

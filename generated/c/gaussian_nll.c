@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,14 +39,14 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -48,26 +54,25 @@ static inline uint64_t to_bits(double x)
 }
 
 /* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline double reduced(double a, double shift, double *z, double *low)
+INLINE double reduced(double a, double shift, double *z, double *low)
 {
     *z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = *z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
     const double r = fused(k, -0x1.ef35793c76730p-45, h);
     const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
-    const double square = r * r;
-    const double half = 0.5 * square;
-    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double off = fused(0.5, fused(r, r, -r2), rest);
     const double e = r + half;
-    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    *low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), off) + ((r - e) + half);
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline double exp_v(double x)
+INLINE double exp_v(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -75,56 +80,177 @@ static inline double exp_v(double x)
     return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
 }
 
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+INLINE double exp_fast(double x)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
+    return fma(a, b, -p);
 #else
-    return a * b + c;
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
 #endif
 }
 
-static inline float from_bitsf(uint32_t bits)
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
 {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
 }
 
-static inline uint32_t to_bitsf(float x)
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
 {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
 }
 
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline float reducedf(float a, float shift, float *z, float *low)
+INLINE pair pair_of(double x)
 {
-    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = *z - shift;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float square = r * r;
-    const float half = 0.5f * square;
-    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
-    const float e = r + half;
-    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* hi + lo + x*c, for x*c small beside hi. */
+INLINE pair pair_step(pair c, double x, double hi, double lo)
+{
+    const double v = x * c.hi;
+    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
+}
+
+/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
+INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
+    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
+    const pair c2 = pair_step(c3, r, 0.5, -0.0);
+    const pair square = {r2, product_rest(r, r, r2)};
+    const pair p = pair_times(square, c2);
+    const double e = r + p.hi;
+    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline float exp_vf(float x)
+INLINE pair pair_exp(pair x)
 {
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
-    float z, low;
-    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
-    const float p = 1.0f + e;
-    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 3, OUTPUTS_f64 = 6 };
@@ -168,6 +294,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const mu = inputs[1];
     const double *const log_sigma = inputs[2];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -176,19 +303,41 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double log_sigma_i = log_sigma[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const double t2 = exp_v(-(0.5 * log_sigma_i));
-        const double t3 = (t1 ? 0.0 : t0 * (t1 ? 0.0 : t2));
-        const int t4 = (t3 == 0.0);
-        const double t5 = (t4 ? 0.0 : t3 * (t4 ? 0.0 : t2));
-        loss[row] = log_sigma_i + 0.5 * t5 * t5;
+        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
+        const int t4 = (pair_value(t3) == 0.0);
+        const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
+        loss[row] = log_sigma_i + pair_value(pair_scale(t5, 0.5)) * pair_value(t5);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double mu_i = mu[row];
+        const double log_sigma_i = log_sigma[row];
+        const pair t0 = pair_diff(y_i, mu_i);
+        const int t1 = (pair_value(t0) == 0.0);
+        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_if(t1, pair_of(0.0), pair_mul(t0, pair_if(t1, pair_of(0.0), t2)));
+        const int t4 = (pair_value(t3) == 0.0);
+        const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
+        loss[row] = pair_value(pair_add_d(pair_mul(pair_scale(t5, 0.5), t5), log_sigma_i));
+    }
+#endif
 }
 
 void lossforge_gaussian_nll_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_rows_f64, n, 3, inputs, inputs[3], NULL, 1, outputs);
+    in_blocks_f64(loss_rows_f64, n, 3, inputs, inputs[3], constants, 1, outputs);
 }
 
 void lossforge_gaussian_nll_loss_f64(size_t n, const double *y, const double *mu, const double *log_sigma, const double *weight, double *loss)
@@ -205,6 +354,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const log_sigma = inputs[2];
     double *const gradient_mu = outputs[0];
     double *const gradient_log_sigma = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -214,23 +364,50 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const double t3 = exp_v(-(0.5 * log_sigma_i));
-        const double t4 = (t2 ? 0.0 : t1 * (t2 ? 0.0 : t3));
-        const int t5 = (t4 == 0.0);
-        const double t6 = (t5 ? 0.0 : t4 * (t5 ? 0.0 : t3));
-        const int t7 = (t6 == 0.0);
-        const double t8 = (t7 ? 0.0 : t6 * (t7 ? 0.0 : t3));
-        const int t9 = (t8 == 0.0);
-        gradient_mu[row] = (t0 ? -(t9 ? 0.0 : t8 * (t9 ? 0.0 : t3)) : log_sigma_i);
-        gradient_log_sigma[row] = (t0 ? 1.0 - t6 * t6 : log_sigma_i);
+        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
+        const int t5 = (pair_value(t4) == 0.0);
+        const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
+        const int t7 = (pair_value(t6) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
+        const int t9 = (pair_value(t8) == 0.0);
+        gradient_mu[row] = (t0 ? -(t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
+        gradient_log_sigma[row] = (t0 ? 1.0 - pair_value(t6) * pair_value(t6) : log_sigma_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double mu_i = mu[row];
+        const double log_sigma_i = log_sigma[row];
+        const int t0 = (log_sigma_i == log_sigma_i);
+        const pair t1 = pair_diff(y_i, mu_i);
+        const int t2 = (pair_value(t1) == 0.0);
+        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t4 = pair_if(t2, pair_of(0.0), pair_mul(t1, pair_if(t2, pair_of(0.0), t3)));
+        const int t5 = (pair_value(t4) == 0.0);
+        const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
+        const int t7 = (pair_value(t6) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
+        const int t9 = (pair_value(t8) == 0.0);
+        gradient_mu[row] = pair_value(pair_if(t0, pair_neg(pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t3)))), pair_of(log_sigma_i)));
+        gradient_log_sigma[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_mul(t6, t6)), 1.0), pair_of(log_sigma_i)));
+    }
+#endif
 }
 
 void lossforge_gaussian_nll_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_rows_f64, n, 3, inputs, inputs[3], NULL, 2, outputs);
+    in_blocks_f64(gradient_rows_f64, n, 3, inputs, inputs[3], constants, 2, outputs);
 }
 
 void lossforge_gaussian_nll_gradient_f64(size_t n, const double *y, const double *mu, const double *log_sigma, const double *weight, double *gradient_mu, double *gradient_log_sigma)
@@ -248,6 +425,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian_mu_mu = outputs[0];
     double *const hessian_mu_log_sigma = outputs[1];
     double *const hessian_log_sigma_log_sigma = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -257,24 +435,52 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const double t3 = exp_v(-(0.5 * log_sigma_i));
-        const double t4 = (t2 ? 0.0 : t1 * (t2 ? 0.0 : t3));
-        const int t5 = (t4 == 0.0);
-        const double t6 = (t5 ? 0.0 : t4 * (t5 ? 0.0 : t3));
-        const int t7 = (t6 == 0.0);
-        const double t8 = (t7 ? 0.0 : t6 * (t7 ? 0.0 : t3));
-        const int t9 = (t8 == 0.0);
-        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = (t0 ? 2.0 * (t9 ? 0.0 : t8 * (t9 ? 0.0 : t3)) : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = (t0 ? 2.0 * t6 * t6 : log_sigma_i);
+        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
+        const int t5 = (pair_value(t4) == 0.0);
+        const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
+        const int t7 = (pair_value(t6) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
+        const int t9 = (pair_value(t8) == 0.0);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = (t0 ? 2.0 * (t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (t0 ? pair_value(pair_scale(t6, 2.0)) * pair_value(t6) : log_sigma_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double mu_i = mu[row];
+        const double log_sigma_i = log_sigma[row];
+        const int t0 = (log_sigma_i == log_sigma_i);
+        const pair t1 = pair_diff(y_i, mu_i);
+        const int t2 = (pair_value(t1) == 0.0);
+        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t4 = pair_if(t2, pair_of(0.0), pair_mul(t1, pair_if(t2, pair_of(0.0), t3)));
+        const int t5 = (pair_value(t4) == 0.0);
+        const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
+        const int t7 = (pair_value(t6) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
+        const int t9 = (pair_value(t8) == 0.0);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = pair_value(pair_if(t0, pair_scale(pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t3))), 2.0), pair_of(log_sigma_i)));
+        hessian_log_sigma_log_sigma[row] = pair_value(pair_if(t0, pair_mul(pair_scale(t6, 2.0), t6), pair_of(log_sigma_i)));
+    }
+#endif
 }
 
 void lossforge_gaussian_nll_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 3, inputs, inputs[3], NULL, 3, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 3, inputs, inputs[3], constants, 3, outputs);
 }
 
 void lossforge_gaussian_nll_hessian_f64(size_t n, const double *y, const double *mu, const double *log_sigma, const double *weight, double *hessian_mu_mu, double *hessian_mu_log_sigma, double *hessian_log_sigma_log_sigma)
@@ -292,6 +498,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const loss = outputs[0];
     double *const gradient_mu = outputs[1];
     double *const gradient_log_sigma = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -300,25 +507,53 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double log_sigma_i = log_sigma[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const double t2 = exp_v(-(0.5 * log_sigma_i));
-        const double t3 = (t1 ? 0.0 : t0 * (t1 ? 0.0 : t2));
-        const int t4 = (t3 == 0.0);
-        const double t5 = (t4 ? 0.0 : t3 * (t4 ? 0.0 : t2));
+        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
+        const int t4 = (pair_value(t3) == 0.0);
+        const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
         const int t6 = (log_sigma_i == log_sigma_i);
-        const int t7 = (t5 == 0.0);
-        const double t8 = (t7 ? 0.0 : t5 * (t7 ? 0.0 : t2));
-        const int t9 = (t8 == 0.0);
-        loss[row] = log_sigma_i + 0.5 * t5 * t5;
-        gradient_mu[row] = (t6 ? -(t9 ? 0.0 : t8 * (t9 ? 0.0 : t2)) : log_sigma_i);
-        gradient_log_sigma[row] = (t6 ? 1.0 - t5 * t5 : log_sigma_i);
+        const int t7 = (pair_value(t5) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t5, pair_if(t7, pair_of(0.0), t2)));
+        const int t9 = (pair_value(t8) == 0.0);
+        loss[row] = log_sigma_i + pair_value(pair_scale(t5, 0.5)) * pair_value(t5);
+        gradient_mu[row] = (t6 ? -(t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t2))) : log_sigma_i);
+        gradient_log_sigma[row] = (t6 ? 1.0 - pair_value(t5) * pair_value(t5) : log_sigma_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double mu_i = mu[row];
+        const double log_sigma_i = log_sigma[row];
+        const pair t0 = pair_diff(y_i, mu_i);
+        const int t1 = (pair_value(t0) == 0.0);
+        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_if(t1, pair_of(0.0), pair_mul(t0, pair_if(t1, pair_of(0.0), t2)));
+        const int t4 = (pair_value(t3) == 0.0);
+        const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
+        const int t6 = (log_sigma_i == log_sigma_i);
+        const int t7 = (pair_value(t5) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t5, pair_if(t7, pair_of(0.0), t2)));
+        const int t9 = (pair_value(t8) == 0.0);
+        loss[row] = pair_value(pair_add_d(pair_mul(pair_scale(t5, 0.5), t5), log_sigma_i));
+        gradient_mu[row] = pair_value(pair_if(t6, pair_neg(pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t2)))), pair_of(log_sigma_i)));
+        gradient_log_sigma[row] = pair_value(pair_if(t6, pair_add_d(pair_neg(pair_mul(t5, t5)), 1.0), pair_of(log_sigma_i)));
+    }
+#endif
 }
 
 void lossforge_gaussian_nll_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_rows_f64, n, 3, inputs, inputs[3], NULL, 3, outputs);
+    in_blocks_f64(loss_gradient_rows_f64, n, 3, inputs, inputs[3], constants, 3, outputs);
 }
 
 void lossforge_gaussian_nll_loss_gradient_f64(size_t n, const double *y, const double *mu, const double *log_sigma, const double *weight, double *loss, double *gradient_mu, double *gradient_log_sigma)
@@ -338,6 +573,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian_mu_mu = outputs[2];
     double *const hessian_mu_log_sigma = outputs[3];
     double *const hessian_log_sigma_log_sigma = outputs[4];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -347,27 +583,58 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const double t3 = exp_v(-(0.5 * log_sigma_i));
-        const double t4 = (t2 ? 0.0 : t1 * (t2 ? 0.0 : t3));
-        const int t5 = (t4 == 0.0);
-        const double t6 = (t5 ? 0.0 : t4 * (t5 ? 0.0 : t3));
-        const int t7 = (t6 == 0.0);
-        const double t8 = (t7 ? 0.0 : t6 * (t7 ? 0.0 : t3));
-        const int t9 = (t8 == 0.0);
-        const double t10 = (t9 ? 0.0 : t8 * (t9 ? 0.0 : t3));
+        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
+        const int t5 = (pair_value(t4) == 0.0);
+        const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
+        const int t7 = (pair_value(t6) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
+        const int t9 = (pair_value(t8) == 0.0);
+        const double t10 = (t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t3)));
         gradient_mu[row] = (t0 ? -t10 : log_sigma_i);
-        gradient_log_sigma[row] = (t0 ? 1.0 - t6 * t6 : log_sigma_i);
-        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+        gradient_log_sigma[row] = (t0 ? 1.0 - pair_value(t6) * pair_value(t6) : log_sigma_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
         hessian_mu_log_sigma[row] = (t0 ? 2.0 * t10 : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = (t0 ? 2.0 * t6 * t6 : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (t0 ? pair_value(pair_scale(t6, 2.0)) * pair_value(t6) : log_sigma_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double mu_i = mu[row];
+        const double log_sigma_i = log_sigma[row];
+        const int t0 = (log_sigma_i == log_sigma_i);
+        const pair t1 = pair_diff(y_i, mu_i);
+        const int t2 = (pair_value(t1) == 0.0);
+        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t4 = pair_if(t2, pair_of(0.0), pair_mul(t1, pair_if(t2, pair_of(0.0), t3)));
+        const int t5 = (pair_value(t4) == 0.0);
+        const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
+        const int t7 = (pair_value(t6) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
+        const int t9 = (pair_value(t8) == 0.0);
+        const pair t10 = pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t3)));
+        gradient_mu[row] = pair_value(pair_if(t0, pair_neg(t10), pair_of(log_sigma_i)));
+        gradient_log_sigma[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_mul(t6, t6)), 1.0), pair_of(log_sigma_i)));
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = pair_value(pair_if(t0, pair_scale(t10, 2.0), pair_of(log_sigma_i)));
+        hessian_log_sigma_log_sigma[row] = pair_value(pair_if(t0, pair_mul(pair_scale(t6, 2.0), t6), pair_of(log_sigma_i)));
+    }
+#endif
 }
 
 void lossforge_gaussian_nll_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_hessian_rows_f64, n, 3, inputs, inputs[3], NULL, 5, outputs);
+    in_blocks_f64(gradient_hessian_rows_f64, n, 3, inputs, inputs[3], constants, 5, outputs);
 }
 
 void lossforge_gaussian_nll_gradient_hessian_f64(size_t n, const double *y, const double *mu, const double *log_sigma, const double *weight, double *gradient_mu, double *gradient_log_sigma, double *hessian_mu_mu, double *hessian_mu_log_sigma, double *hessian_log_sigma_log_sigma)
@@ -388,6 +655,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian_mu_mu = outputs[3];
     double *const hessian_mu_log_sigma = outputs[4];
     double *const hessian_log_sigma_log_sigma = outputs[5];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -396,29 +664,61 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double log_sigma_i = log_sigma[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const double t2 = exp_v(-(0.5 * log_sigma_i));
-        const double t3 = (t1 ? 0.0 : t0 * (t1 ? 0.0 : t2));
-        const int t4 = (t3 == 0.0);
-        const double t5 = (t4 ? 0.0 : t3 * (t4 ? 0.0 : t2));
+        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
+        const int t4 = (pair_value(t3) == 0.0);
+        const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
         const int t6 = (log_sigma_i == log_sigma_i);
-        const int t7 = (t5 == 0.0);
-        const double t8 = (t7 ? 0.0 : t5 * (t7 ? 0.0 : t2));
-        const int t9 = (t8 == 0.0);
-        const double t10 = (t9 ? 0.0 : t8 * (t9 ? 0.0 : t2));
-        loss[row] = log_sigma_i + 0.5 * t5 * t5;
+        const int t7 = (pair_value(t5) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t5, pair_if(t7, pair_of(0.0), t2)));
+        const int t9 = (pair_value(t8) == 0.0);
+        const double t10 = (t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t2)));
+        loss[row] = log_sigma_i + pair_value(pair_scale(t5, 0.5)) * pair_value(t5);
         gradient_mu[row] = (t6 ? -t10 : log_sigma_i);
-        gradient_log_sigma[row] = (t6 ? 1.0 - t5 * t5 : log_sigma_i);
-        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+        gradient_log_sigma[row] = (t6 ? 1.0 - pair_value(t5) * pair_value(t5) : log_sigma_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
         hessian_mu_log_sigma[row] = (t6 ? 2.0 * t10 : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = (t6 ? 2.0 * t5 * t5 : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (t6 ? pair_value(pair_scale(t5, 2.0)) * pair_value(t5) : log_sigma_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double mu_i = mu[row];
+        const double log_sigma_i = log_sigma[row];
+        const pair t0 = pair_diff(y_i, mu_i);
+        const int t1 = (pair_value(t0) == 0.0);
+        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_if(t1, pair_of(0.0), pair_mul(t0, pair_if(t1, pair_of(0.0), t2)));
+        const int t4 = (pair_value(t3) == 0.0);
+        const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
+        const int t6 = (log_sigma_i == log_sigma_i);
+        const int t7 = (pair_value(t5) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t5, pair_if(t7, pair_of(0.0), t2)));
+        const int t9 = (pair_value(t8) == 0.0);
+        const pair t10 = pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t2)));
+        loss[row] = pair_value(pair_add_d(pair_mul(pair_scale(t5, 0.5), t5), log_sigma_i));
+        gradient_mu[row] = pair_value(pair_if(t6, pair_neg(t10), pair_of(log_sigma_i)));
+        gradient_log_sigma[row] = pair_value(pair_if(t6, pair_add_d(pair_neg(pair_mul(t5, t5)), 1.0), pair_of(log_sigma_i)));
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = pair_value(pair_if(t6, pair_scale(t10, 2.0), pair_of(log_sigma_i)));
+        hessian_log_sigma_log_sigma[row] = pair_value(pair_if(t6, pair_mul(pair_scale(t5, 2.0), t5), pair_of(log_sigma_i)));
+    }
+#endif
 }
 
 void lossforge_gaussian_nll_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 3, inputs, inputs[3], NULL, 6, outputs);
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 3, inputs, inputs[3], constants, 6, outputs);
 }
 
 void lossforge_gaussian_nll_loss_gradient_hessian_f64(size_t n, const double *y, const double *mu, const double *log_sigma, const double *weight, double *loss, double *gradient_mu, double *gradient_log_sigma, double *hessian_mu_mu, double *hessian_mu_log_sigma, double *hessian_log_sigma_log_sigma)
@@ -431,10 +731,10 @@ void lossforge_gaussian_nll_loss_gradient_hessian_f64(size_t n, const double *y,
 enum { ROWS_f32 = 64, INPUTS_f32 = 3, OUTPUTS_f32 = 6 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -463,7 +763,7 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const mu = inputs[1];
@@ -472,24 +772,25 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float mu_i = mu[row];
-        const float log_sigma_i = log_sigma[row];
-        const float t0 = y_i - mu_i;
-        const int t1 = (t0 == 0.0f);
-        const float t2 = exp_vf(-(0.5f * log_sigma_i));
-        const float t3 = (t1 ? 0.0f : t0 * (t1 ? 0.0f : t2));
-        const int t4 = (t3 == 0.0f);
-        const float t5 = (t4 ? 0.0f : t3 * (t4 ? 0.0f : t2));
-        loss[row] = log_sigma_i + 0.5f * t5 * t5;
+        const double y_i = y[row];
+        const double mu_i = mu[row];
+        const double log_sigma_i = log_sigma[row];
+        const double t0 = y_i - mu_i;
+        const int t1 = (t0 == 0.0);
+        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
+        const int t4 = (pair_value(t3) == 0.0);
+        const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
+        loss[row] = (float)(log_sigma_i + pair_value(pair_scale(t5, 0.5)) * pair_value(t5));
     }
 }
 
 void lossforge_gaussian_nll_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_rows_f32, n, 3, inputs, inputs[3], NULL, 1, outputs);
+    in_blocks_f32(loss_rows_f32, n, 3, inputs, inputs[3], constants, 1, outputs);
 }
 
 void lossforge_gaussian_nll_loss_f32(size_t n, const float *y, const float *mu, const float *log_sigma, const float *weight, float *loss)
@@ -499,7 +800,7 @@ void lossforge_gaussian_nll_loss_f32(size_t n, const float *y, const float *mu, 
     lossforge_gaussian_nll_loss_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const mu = inputs[1];
@@ -509,29 +810,30 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float mu_i = mu[row];
-        const float log_sigma_i = log_sigma[row];
+        const double y_i = y[row];
+        const double mu_i = mu[row];
+        const double log_sigma_i = log_sigma[row];
         const int t0 = (log_sigma_i == log_sigma_i);
-        const float t1 = y_i - mu_i;
-        const int t2 = (t1 == 0.0f);
-        const float t3 = exp_vf(-(0.5f * log_sigma_i));
-        const float t4 = (t2 ? 0.0f : t1 * (t2 ? 0.0f : t3));
-        const int t5 = (t4 == 0.0f);
-        const float t6 = (t5 ? 0.0f : t4 * (t5 ? 0.0f : t3));
-        const int t7 = (t6 == 0.0f);
-        const float t8 = (t7 ? 0.0f : t6 * (t7 ? 0.0f : t3));
-        const int t9 = (t8 == 0.0f);
-        gradient_mu[row] = (t0 ? -(t9 ? 0.0f : t8 * (t9 ? 0.0f : t3)) : log_sigma_i);
-        gradient_log_sigma[row] = (t0 ? 1.0f - t6 * t6 : log_sigma_i);
+        const double t1 = y_i - mu_i;
+        const int t2 = (t1 == 0.0);
+        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
+        const int t5 = (pair_value(t4) == 0.0);
+        const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
+        const int t7 = (pair_value(t6) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
+        const int t9 = (pair_value(t8) == 0.0);
+        gradient_mu[row] = (float)(t0 ? -(t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
+        gradient_log_sigma[row] = (float)(t0 ? 1.0 - pair_value(t6) * pair_value(t6) : log_sigma_i);
     }
 }
 
 void lossforge_gaussian_nll_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(gradient_rows_f32, n, 3, inputs, inputs[3], NULL, 2, outputs);
+    in_blocks_f32(gradient_rows_f32, n, 3, inputs, inputs[3], constants, 2, outputs);
 }
 
 void lossforge_gaussian_nll_gradient_f32(size_t n, const float *y, const float *mu, const float *log_sigma, const float *weight, float *gradient_mu, float *gradient_log_sigma)
@@ -541,7 +843,7 @@ void lossforge_gaussian_nll_gradient_f32(size_t n, const float *y, const float *
     lossforge_gaussian_nll_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const mu = inputs[1];
@@ -552,30 +854,31 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float mu_i = mu[row];
-        const float log_sigma_i = log_sigma[row];
+        const double y_i = y[row];
+        const double mu_i = mu[row];
+        const double log_sigma_i = log_sigma[row];
         const int t0 = (log_sigma_i == log_sigma_i);
-        const float t1 = y_i - mu_i;
-        const int t2 = (t1 == 0.0f);
-        const float t3 = exp_vf(-(0.5f * log_sigma_i));
-        const float t4 = (t2 ? 0.0f : t1 * (t2 ? 0.0f : t3));
-        const int t5 = (t4 == 0.0f);
-        const float t6 = (t5 ? 0.0f : t4 * (t5 ? 0.0f : t3));
-        const int t7 = (t6 == 0.0f);
-        const float t8 = (t7 ? 0.0f : t6 * (t7 ? 0.0f : t3));
-        const int t9 = (t8 == 0.0f);
-        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = (t0 ? 2.0f * (t9 ? 0.0f : t8 * (t9 ? 0.0f : t3)) : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = (t0 ? 2.0f * t6 * t6 : log_sigma_i);
+        const double t1 = y_i - mu_i;
+        const int t2 = (t1 == 0.0);
+        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
+        const int t5 = (pair_value(t4) == 0.0);
+        const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
+        const int t7 = (pair_value(t6) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
+        const int t9 = (pair_value(t8) == 0.0);
+        hessian_mu_mu[row] = (float)((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = (float)(t0 ? 2.0 * (t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (float)(t0 ? pair_value(pair_scale(t6, 2.0)) * pair_value(t6) : log_sigma_i);
     }
 }
 
 void lossforge_gaussian_nll_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 3, inputs, inputs[3], NULL, 3, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 3, inputs, inputs[3], constants, 3, outputs);
 }
 
 void lossforge_gaussian_nll_hessian_f32(size_t n, const float *y, const float *mu, const float *log_sigma, const float *weight, float *hessian_mu_mu, float *hessian_mu_log_sigma, float *hessian_log_sigma_log_sigma)
@@ -585,7 +888,7 @@ void lossforge_gaussian_nll_hessian_f32(size_t n, const float *y, const float *m
     lossforge_gaussian_nll_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const mu = inputs[1];
@@ -596,30 +899,31 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float mu_i = mu[row];
-        const float log_sigma_i = log_sigma[row];
-        const float t0 = y_i - mu_i;
-        const int t1 = (t0 == 0.0f);
-        const float t2 = exp_vf(-(0.5f * log_sigma_i));
-        const float t3 = (t1 ? 0.0f : t0 * (t1 ? 0.0f : t2));
-        const int t4 = (t3 == 0.0f);
-        const float t5 = (t4 ? 0.0f : t3 * (t4 ? 0.0f : t2));
+        const double y_i = y[row];
+        const double mu_i = mu[row];
+        const double log_sigma_i = log_sigma[row];
+        const double t0 = y_i - mu_i;
+        const int t1 = (t0 == 0.0);
+        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
+        const int t4 = (pair_value(t3) == 0.0);
+        const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
         const int t6 = (log_sigma_i == log_sigma_i);
-        const int t7 = (t5 == 0.0f);
-        const float t8 = (t7 ? 0.0f : t5 * (t7 ? 0.0f : t2));
-        const int t9 = (t8 == 0.0f);
-        loss[row] = log_sigma_i + 0.5f * t5 * t5;
-        gradient_mu[row] = (t6 ? -(t9 ? 0.0f : t8 * (t9 ? 0.0f : t2)) : log_sigma_i);
-        gradient_log_sigma[row] = (t6 ? 1.0f - t5 * t5 : log_sigma_i);
+        const int t7 = (pair_value(t5) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t5, pair_if(t7, pair_of(0.0), t2)));
+        const int t9 = (pair_value(t8) == 0.0);
+        loss[row] = (float)(log_sigma_i + pair_value(pair_scale(t5, 0.5)) * pair_value(t5));
+        gradient_mu[row] = (float)(t6 ? -(t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t2))) : log_sigma_i);
+        gradient_log_sigma[row] = (float)(t6 ? 1.0 - pair_value(t5) * pair_value(t5) : log_sigma_i);
     }
 }
 
 void lossforge_gaussian_nll_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_gradient_rows_f32, n, 3, inputs, inputs[3], NULL, 3, outputs);
+    in_blocks_f32(loss_gradient_rows_f32, n, 3, inputs, inputs[3], constants, 3, outputs);
 }
 
 void lossforge_gaussian_nll_loss_gradient_f32(size_t n, const float *y, const float *mu, const float *log_sigma, const float *weight, float *loss, float *gradient_mu, float *gradient_log_sigma)
@@ -629,7 +933,7 @@ void lossforge_gaussian_nll_loss_gradient_f32(size_t n, const float *y, const fl
     lossforge_gaussian_nll_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const mu = inputs[1];
@@ -642,33 +946,34 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float mu_i = mu[row];
-        const float log_sigma_i = log_sigma[row];
+        const double y_i = y[row];
+        const double mu_i = mu[row];
+        const double log_sigma_i = log_sigma[row];
         const int t0 = (log_sigma_i == log_sigma_i);
-        const float t1 = y_i - mu_i;
-        const int t2 = (t1 == 0.0f);
-        const float t3 = exp_vf(-(0.5f * log_sigma_i));
-        const float t4 = (t2 ? 0.0f : t1 * (t2 ? 0.0f : t3));
-        const int t5 = (t4 == 0.0f);
-        const float t6 = (t5 ? 0.0f : t4 * (t5 ? 0.0f : t3));
-        const int t7 = (t6 == 0.0f);
-        const float t8 = (t7 ? 0.0f : t6 * (t7 ? 0.0f : t3));
-        const int t9 = (t8 == 0.0f);
-        const float t10 = (t9 ? 0.0f : t8 * (t9 ? 0.0f : t3));
-        gradient_mu[row] = (t0 ? -t10 : log_sigma_i);
-        gradient_log_sigma[row] = (t0 ? 1.0f - t6 * t6 : log_sigma_i);
-        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = (t0 ? 2.0f * t10 : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = (t0 ? 2.0f * t6 * t6 : log_sigma_i);
+        const double t1 = y_i - mu_i;
+        const int t2 = (t1 == 0.0);
+        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
+        const int t5 = (pair_value(t4) == 0.0);
+        const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
+        const int t7 = (pair_value(t6) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
+        const int t9 = (pair_value(t8) == 0.0);
+        const double t10 = (t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t3)));
+        gradient_mu[row] = (float)(t0 ? -t10 : log_sigma_i);
+        gradient_log_sigma[row] = (float)(t0 ? 1.0 - pair_value(t6) * pair_value(t6) : log_sigma_i);
+        hessian_mu_mu[row] = (float)((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = (float)(t0 ? 2.0 * t10 : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (float)(t0 ? pair_value(pair_scale(t6, 2.0)) * pair_value(t6) : log_sigma_i);
     }
 }
 
 void lossforge_gaussian_nll_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(gradient_hessian_rows_f32, n, 3, inputs, inputs[3], NULL, 5, outputs);
+    in_blocks_f32(gradient_hessian_rows_f32, n, 3, inputs, inputs[3], constants, 5, outputs);
 }
 
 void lossforge_gaussian_nll_gradient_hessian_f32(size_t n, const float *y, const float *mu, const float *log_sigma, const float *weight, float *gradient_mu, float *gradient_log_sigma, float *hessian_mu_mu, float *hessian_mu_log_sigma, float *hessian_log_sigma_log_sigma)
@@ -678,7 +983,7 @@ void lossforge_gaussian_nll_gradient_hessian_f32(size_t n, const float *y, const
     lossforge_gaussian_nll_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const mu = inputs[1];
@@ -692,34 +997,35 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float mu_i = mu[row];
-        const float log_sigma_i = log_sigma[row];
-        const float t0 = y_i - mu_i;
-        const int t1 = (t0 == 0.0f);
-        const float t2 = exp_vf(-(0.5f * log_sigma_i));
-        const float t3 = (t1 ? 0.0f : t0 * (t1 ? 0.0f : t2));
-        const int t4 = (t3 == 0.0f);
-        const float t5 = (t4 ? 0.0f : t3 * (t4 ? 0.0f : t2));
+        const double y_i = y[row];
+        const double mu_i = mu[row];
+        const double log_sigma_i = log_sigma[row];
+        const double t0 = y_i - mu_i;
+        const int t1 = (t0 == 0.0);
+        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
+        const int t4 = (pair_value(t3) == 0.0);
+        const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
         const int t6 = (log_sigma_i == log_sigma_i);
-        const int t7 = (t5 == 0.0f);
-        const float t8 = (t7 ? 0.0f : t5 * (t7 ? 0.0f : t2));
-        const int t9 = (t8 == 0.0f);
-        const float t10 = (t9 ? 0.0f : t8 * (t9 ? 0.0f : t2));
-        loss[row] = log_sigma_i + 0.5f * t5 * t5;
-        gradient_mu[row] = (t6 ? -t10 : log_sigma_i);
-        gradient_log_sigma[row] = (t6 ? 1.0f - t5 * t5 : log_sigma_i);
-        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_vf(-(2.0f * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = (t6 ? 2.0f * t10 : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = (t6 ? 2.0f * t5 * t5 : log_sigma_i);
+        const int t7 = (pair_value(t5) == 0.0);
+        const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t5, pair_if(t7, pair_of(0.0), t2)));
+        const int t9 = (pair_value(t8) == 0.0);
+        const double t10 = (t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t2)));
+        loss[row] = (float)(log_sigma_i + pair_value(pair_scale(t5, 0.5)) * pair_value(t5));
+        gradient_mu[row] = (float)(t6 ? -t10 : log_sigma_i);
+        gradient_log_sigma[row] = (float)(t6 ? 1.0 - pair_value(t5) * pair_value(t5) : log_sigma_i);
+        hessian_mu_mu[row] = (float)((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_log_sigma[row] = (float)(t6 ? 2.0 * t10 : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (float)(t6 ? pair_value(pair_scale(t5, 2.0)) * pair_value(t5) : log_sigma_i);
     }
 }
 
 void lossforge_gaussian_nll_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 3, inputs, inputs[3], NULL, 6, outputs);
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 3, inputs, inputs[3], constants, 6, outputs);
 }
 
 void lossforge_gaussian_nll_loss_gradient_hessian_f32(size_t n, const float *y, const float *mu, const float *log_sigma, const float *weight, float *loss, float *gradient_mu, float *gradient_log_sigma, float *hessian_mu_mu, float *hessian_mu_log_sigma, float *hessian_log_sigma_log_sigma)

@@ -23,12 +23,175 @@
 #define ONCE
 #endif
 
-static inline double maximum(double a, double b)
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
 {
-    return a > b ? a : b;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
 }
 
-static inline float maximumf(float a, float b)
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+INLINE pair pair_abs(pair a)
+{
+    const pair made = {fabs(a.hi), a.hi < 0.0 ? -a.lo : a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+INLINE pair pair_min(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
+static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
 }
@@ -38,19 +201,9 @@ static inline double minimum(double a, double b)
     return a < b ? a : b;
 }
 
-static inline float minimumf(float a, float b)
-{
-    return a < b ? a : b;
-}
-
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
-}
-
-static inline float signf(float x)
-{
-    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -90,27 +243,47 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = fabs(r / c);
-        const double t1 = minimum(1.0, t0);
-        const double t2 = t1 * t1;
-        const double t3 = maximum(1.0, t0);
-        loss[row] = 0.5 * ((t0 <= 1.0) ? t2 / (1.0 + t2) : 1.0 / (1.0 + 1.0 / (t3 * t3)));
+        const pair t0 = pair_abs(pair_quot(r, c));
+        const pair t1 = pair_min(pair_of(1.0), t0);
+        const pair t2 = pair_mul(t1, t1);
+        const pair t3 = pair_max(pair_of(1.0), t0);
+        loss[row] = 0.5 * ((pair_value(t0) <= 1.0) ? pair_value(t2) / pair_value(pair_add_d(t2, 1.0)) : 1.0 / pair_value(pair_add_d(pair_div(pair_of(1.0), pair_mul(t3, t3)), 1.0)));
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_abs(pair_quot(r, c));
+        const pair t1 = pair_min(pair_of(1.0), t0);
+        const pair t2 = pair_mul(t1, t1);
+        const pair t3 = pair_max(pair_of(1.0), t0);
+        loss[row] = pair_value(pair_scale(pair_if((pair_value(t0) <= 1.0), pair_div(t2, pair_add_d(t2, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t3, t3)), 1.0))), 0.5));
+    }
+#endif
 }
 
 void lossforge_geman_mcclure_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -125,31 +298,55 @@ void lossforge_geman_mcclure_loss_f64(size_t n, const double *y, const double *f
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = r / c;
-        const double t1 = fabs(t0);
-        const int t2 = (t1 <= 1.0);
-        const double t3 = minimum(1.0, t1);
-        const double t4 = 1.0 + t3 * t3;
-        const double t5 = maximum(1.0, t1);
-        const double t6 = minimum(1.0, 1.0 / t5);
-        const double t7 = t6 * t6;
-        gradient[row] = (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0) * (t2 ? 1.0 / t4 : t7 / (1.0 + t7)) / c;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
+        const pair t5 = pair_max(pair_of(1.0), t1);
+        const pair t6 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t7 = pair_mul(t6, t6);
+        gradient[row] = pair_value(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0)))) * pair_value(pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)))) / c;
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
+        const pair t5 = pair_max(pair_of(1.0), t1);
+        const pair t6 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t7 = pair_mul(t6, t6);
+        gradient[row] = pair_value(pair_div(pair_mul(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0))), pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)))), pair_of(c)));
+    }
+#endif
 }
 
 void lossforge_geman_mcclure_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -164,35 +361,63 @@ void lossforge_geman_mcclure_gradient_f64(size_t n, const double *y, const doubl
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = r / c;
-        const double t1 = fabs(t0);
-        const int t2 = (t1 <= 1.0);
-        const double t3 = minimum(1.0, t1);
-        const double t4 = 1.0 + t3 * t3;
-        const double t5 = maximum(1.0, t1);
-        const double t6 = minimum(1.0, 1.0 / t5);
-        const double t7 = t6 * t6;
-        const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
-        const double t9 = (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0);
-        hessian[row] = ((2.0 * t8 - 1.0) * t8 - 2.0 * t9 * t9) * t8 / c0;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
+        const pair t5 = pair_max(pair_of(1.0), t1);
+        const pair t6 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t7 = pair_mul(t6, t6);
+        const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
+        const pair t9 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0)));
+        hessian[row] = ((pair_value(pair_scale(t8, 2.0)) - 1.0) * pair_value(t8) - pair_value(pair_scale(t9, 2.0)) * pair_value(t9)) * pair_value(t8) / c0;
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
+        const pair t5 = pair_max(pair_of(1.0), t1);
+        const pair t6 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t7 = pair_mul(t6, t6);
+        const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
+        const pair t9 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0)));
+        hessian[row] = pair_value(pair_div(pair_mul(pair_sub(pair_mul(pair_add_d(pair_scale(t8, 2.0), -1.0), t8), pair_mul(pair_scale(t9, 2.0), t9)), t8), c0));
+    }
+#endif
 }
 
 void lossforge_geman_mcclure_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = c * c;
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_prod(c, c);
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -207,35 +432,62 @@ void lossforge_geman_mcclure_hessian_f64(size_t n, const double *y, const double
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = r / c;
-        const double t1 = fabs(t0);
-        const int t2 = (t1 <= 1.0);
-        const double t3 = minimum(1.0, t1);
-        const double t4 = t3 * t3;
-        const double t5 = 1.0 + t4;
-        const double t6 = maximum(1.0, t1);
-        const double t7 = 1.0 + 1.0 / (t6 * t6);
-        const double t8 = minimum(1.0, 1.0 / t6);
-        const double t9 = t8 * t8;
-        loss[row] = 0.5 * (t2 ? t4 / t5 : 1.0 / t7);
-        gradient[row] = (t2 ? t3 / t5 : 1.0 / (t7 * t6)) * sign(t0) * (t2 ? 1.0 / t5 : t9 / (1.0 + t9)) / c;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_mul(t3, t3);
+        const pair t5 = pair_add_d(t4, 1.0);
+        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t7 = pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0);
+        const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
+        const pair t9 = pair_mul(t8, t8);
+        loss[row] = 0.5 * (t2 ? pair_value(t4) / pair_value(t5) : 1.0 / pair_value(t7));
+        gradient[row] = pair_value(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_value(t0)))) * pair_value(pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t9, pair_add_d(t9, 1.0)))) / c;
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_mul(t3, t3);
+        const pair t5 = pair_add_d(t4, 1.0);
+        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t7 = pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0);
+        const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
+        const pair t9 = pair_mul(t8, t8);
+        loss[row] = pair_value(pair_scale(pair_if(t2, pair_div(t4, t5), pair_div(pair_of(1.0), t7)), 0.5));
+        gradient[row] = pair_value(pair_div(pair_mul(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_value(t0))), pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t9, pair_add_d(t9, 1.0)))), pair_of(c)));
+    }
+#endif
 }
 
 void lossforge_geman_mcclure_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -250,37 +502,66 @@ void lossforge_geman_mcclure_loss_gradient_f64(size_t n, const double *y, const 
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = r / c;
-        const double t1 = fabs(t0);
-        const int t2 = (t1 <= 1.0);
-        const double t3 = minimum(1.0, t1);
-        const double t4 = 1.0 + t3 * t3;
-        const double t5 = maximum(1.0, t1);
-        const double t6 = (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0);
-        const double t7 = minimum(1.0, 1.0 / t5);
-        const double t8 = t7 * t7;
-        const double t9 = (t2 ? 1.0 / t4 : t8 / (1.0 + t8));
-        gradient[row] = t6 * t9 / c;
-        hessian[row] = ((2.0 * t9 - 1.0) * t9 - 2.0 * t6 * t6) * t9 / c0;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
+        const pair t5 = pair_max(pair_of(1.0), t1);
+        const pair t6 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0)));
+        const pair t7 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t8 = pair_mul(t7, t7);
+        const pair t9 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t8, pair_add_d(t8, 1.0)));
+        gradient[row] = pair_value(t6) * pair_value(t9) / c;
+        hessian[row] = ((pair_value(pair_scale(t9, 2.0)) - 1.0) * pair_value(t9) - pair_value(pair_scale(t6, 2.0)) * pair_value(t6)) * pair_value(t9) / c0;
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
+        const pair t5 = pair_max(pair_of(1.0), t1);
+        const pair t6 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0)));
+        const pair t7 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t8 = pair_mul(t7, t7);
+        const pair t9 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t8, pair_add_d(t8, 1.0)));
+        gradient[row] = pair_value(pair_div(pair_mul(t6, t9), pair_of(c)));
+        hessian[row] = pair_value(pair_div(pair_mul(pair_sub(pair_mul(pair_add_d(pair_scale(t9, 2.0), -1.0), t9), pair_mul(pair_scale(t6, 2.0), t6)), t9), c0));
+    }
+#endif
 }
 
 void lossforge_geman_mcclure_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = c * c;
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_prod(c, c);
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -295,41 +576,73 @@ void lossforge_geman_mcclure_gradient_hessian_f64(size_t n, const double *y, con
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = r / c;
-        const double t1 = fabs(t0);
-        const int t2 = (t1 <= 1.0);
-        const double t3 = minimum(1.0, t1);
-        const double t4 = t3 * t3;
-        const double t5 = 1.0 + t4;
-        const double t6 = maximum(1.0, t1);
-        const double t7 = 1.0 + 1.0 / (t6 * t6);
-        const double t8 = (t2 ? t3 / t5 : 1.0 / (t7 * t6)) * sign(t0);
-        const double t9 = minimum(1.0, 1.0 / t6);
-        const double t10 = t9 * t9;
-        const double t11 = (t2 ? 1.0 / t5 : t10 / (1.0 + t10));
-        loss[row] = 0.5 * (t2 ? t4 / t5 : 1.0 / t7);
-        gradient[row] = t8 * t11 / c;
-        hessian[row] = ((2.0 * t11 - 1.0) * t11 - 2.0 * t8 * t8) * t11 / c0;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_mul(t3, t3);
+        const pair t5 = pair_add_d(t4, 1.0);
+        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t7 = pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0);
+        const pair t8 = pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_value(t0)));
+        const pair t9 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
+        const pair t10 = pair_mul(t9, t9);
+        const pair t11 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t10, pair_add_d(t10, 1.0)));
+        loss[row] = 0.5 * (t2 ? pair_value(t4) / pair_value(t5) : 1.0 / pair_value(t7));
+        gradient[row] = pair_value(t8) * pair_value(t11) / c;
+        hessian[row] = ((pair_value(pair_scale(t11, 2.0)) - 1.0) * pair_value(t11) - pair_value(pair_scale(t8, 2.0)) * pair_value(t8)) * pair_value(t11) / c0;
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_mul(t3, t3);
+        const pair t5 = pair_add_d(t4, 1.0);
+        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t7 = pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0);
+        const pair t8 = pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_value(t0)));
+        const pair t9 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
+        const pair t10 = pair_mul(t9, t9);
+        const pair t11 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t10, pair_add_d(t10, 1.0)));
+        loss[row] = pair_value(pair_scale(pair_if(t2, pair_div(t4, t5), pair_div(pair_of(1.0), t7)), 0.5));
+        gradient[row] = pair_value(pair_div(pair_mul(t8, t11), pair_of(c)));
+        hessian[row] = pair_value(pair_div(pair_mul(pair_sub(pair_mul(pair_add_d(pair_scale(t11, 2.0), -1.0), t11), pair_mul(pair_scale(t8, 2.0), t8)), t11), c0));
+    }
+#endif
 }
 
 void lossforge_geman_mcclure_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = c * c;
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_prod(c, c);
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -345,10 +658,10 @@ void lossforge_geman_mcclure_loss_gradient_hessian_f64(size_t n, const double *y
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -377,29 +690,29 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = fabsf(r / c);
-        const float t1 = minimumf(1.0f, t0);
-        const float t2 = t1 * t1;
-        const float t3 = maximumf(1.0f, t0);
-        loss[row] = 0.5f * ((t0 <= 1.0f) ? t2 / (1.0f + t2) : 1.0f / (1.0f + 1.0f / (t3 * t3)));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r / c);
+        const double t1 = minimum(1.0, t0);
+        const double t2 = t1 * t1;
+        const double t3 = maximum(1.0, t0);
+        loss[row] = (float)(0.5 * ((t0 <= 1.0) ? t2 / (1.0 + t2) : 1.0 / (1.0 + 1.0 / (t3 * t3))));
     }
 }
 
 void lossforge_geman_mcclure_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c = parameters[0];
-    const float constants[] = {c};
+    const double c = parameters[0];
+    const double constants[] = {c};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -412,33 +725,33 @@ void lossforge_geman_mcclure_loss_f32(size_t n, const float *y, const float *f, 
     lossforge_geman_mcclure_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / c;
-        const float t1 = fabsf(t0);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = 1.0f + t3 * t3;
-        const float t5 = maximumf(1.0f, t1);
-        const float t6 = minimumf(1.0f, 1.0f / t5);
-        const float t7 = t6 * t6;
-        gradient[row] = (t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(t0) * (t2 ? 1.0f / t4 : t7 / (1.0f + t7)) / c;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        const double t1 = fabs(t0);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = 1.0 + t3 * t3;
+        const double t5 = maximum(1.0, t1);
+        const double t6 = minimum(1.0, 1.0 / t5);
+        const double t7 = t6 * t6;
+        gradient[row] = (float)((t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0) * (t2 ? 1.0 / t4 : t7 / (1.0 + t7)) / c);
     }
 }
 
 void lossforge_geman_mcclure_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c = parameters[0];
-    const float constants[] = {c};
+    const double c = parameters[0];
+    const double constants[] = {c};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -451,37 +764,37 @@ void lossforge_geman_mcclure_gradient_f32(size_t n, const float *y, const float 
     lossforge_geman_mcclure_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / c;
-        const float t1 = fabsf(t0);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = 1.0f + t3 * t3;
-        const float t5 = maximumf(1.0f, t1);
-        const float t6 = minimumf(1.0f, 1.0f / t5);
-        const float t7 = t6 * t6;
-        const float t8 = (t2 ? 1.0f / t4 : t7 / (1.0f + t7));
-        const float t9 = (t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(t0);
-        hessian[row] = ((2.0f * t8 - 1.0f) * t8 - 2.0f * t9 * t9) * t8 / c0;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        const double t1 = fabs(t0);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = 1.0 + t3 * t3;
+        const double t5 = maximum(1.0, t1);
+        const double t6 = minimum(1.0, 1.0 / t5);
+        const double t7 = t6 * t6;
+        const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
+        const double t9 = (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0);
+        hessian[row] = (float)(((2.0 * t8 - 1.0) * t8 - 2.0 * t9 * t9) * t8 / c0);
     }
 }
 
 void lossforge_geman_mcclure_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c = parameters[0];
-    const float c0 = c * c;
-    const float constants[] = {c, c0};
+    const double c = parameters[0];
+    const double c0 = c * c;
+    const double constants[] = {c, c0};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -494,37 +807,37 @@ void lossforge_geman_mcclure_hessian_f32(size_t n, const float *y, const float *
     lossforge_geman_mcclure_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / c;
-        const float t1 = fabsf(t0);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = t3 * t3;
-        const float t5 = 1.0f + t4;
-        const float t6 = maximumf(1.0f, t1);
-        const float t7 = 1.0f + 1.0f / (t6 * t6);
-        const float t8 = minimumf(1.0f, 1.0f / t6);
-        const float t9 = t8 * t8;
-        loss[row] = 0.5f * (t2 ? t4 / t5 : 1.0f / t7);
-        gradient[row] = (t2 ? t3 / t5 : 1.0f / (t7 * t6)) * signf(t0) * (t2 ? 1.0f / t5 : t9 / (1.0f + t9)) / c;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        const double t1 = fabs(t0);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = t3 * t3;
+        const double t5 = 1.0 + t4;
+        const double t6 = maximum(1.0, t1);
+        const double t7 = 1.0 + 1.0 / (t6 * t6);
+        const double t8 = minimum(1.0, 1.0 / t6);
+        const double t9 = t8 * t8;
+        loss[row] = (float)(0.5 * (t2 ? t4 / t5 : 1.0 / t7));
+        gradient[row] = (float)((t2 ? t3 / t5 : 1.0 / (t7 * t6)) * sign(t0) * (t2 ? 1.0 / t5 : t9 / (1.0 + t9)) / c);
     }
 }
 
 void lossforge_geman_mcclure_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c = parameters[0];
-    const float constants[] = {c};
+    const double c = parameters[0];
+    const double constants[] = {c};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -537,39 +850,39 @@ void lossforge_geman_mcclure_loss_gradient_f32(size_t n, const float *y, const f
     lossforge_geman_mcclure_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / c;
-        const float t1 = fabsf(t0);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = 1.0f + t3 * t3;
-        const float t5 = maximumf(1.0f, t1);
-        const float t6 = (t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(t0);
-        const float t7 = minimumf(1.0f, 1.0f / t5);
-        const float t8 = t7 * t7;
-        const float t9 = (t2 ? 1.0f / t4 : t8 / (1.0f + t8));
-        gradient[row] = t6 * t9 / c;
-        hessian[row] = ((2.0f * t9 - 1.0f) * t9 - 2.0f * t6 * t6) * t9 / c0;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        const double t1 = fabs(t0);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = 1.0 + t3 * t3;
+        const double t5 = maximum(1.0, t1);
+        const double t6 = (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0);
+        const double t7 = minimum(1.0, 1.0 / t5);
+        const double t8 = t7 * t7;
+        const double t9 = (t2 ? 1.0 / t4 : t8 / (1.0 + t8));
+        gradient[row] = (float)(t6 * t9 / c);
+        hessian[row] = (float)(((2.0 * t9 - 1.0) * t9 - 2.0 * t6 * t6) * t9 / c0);
     }
 }
 
 void lossforge_geman_mcclure_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c = parameters[0];
-    const float c0 = c * c;
-    const float constants[] = {c, c0};
+    const double c = parameters[0];
+    const double c0 = c * c;
+    const double constants[] = {c, c0};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -582,43 +895,43 @@ void lossforge_geman_mcclure_gradient_hessian_f32(size_t n, const float *y, cons
     lossforge_geman_mcclure_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / c;
-        const float t1 = fabsf(t0);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = t3 * t3;
-        const float t5 = 1.0f + t4;
-        const float t6 = maximumf(1.0f, t1);
-        const float t7 = 1.0f + 1.0f / (t6 * t6);
-        const float t8 = (t2 ? t3 / t5 : 1.0f / (t7 * t6)) * signf(t0);
-        const float t9 = minimumf(1.0f, 1.0f / t6);
-        const float t10 = t9 * t9;
-        const float t11 = (t2 ? 1.0f / t5 : t10 / (1.0f + t10));
-        loss[row] = 0.5f * (t2 ? t4 / t5 : 1.0f / t7);
-        gradient[row] = t8 * t11 / c;
-        hessian[row] = ((2.0f * t11 - 1.0f) * t11 - 2.0f * t8 * t8) * t11 / c0;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        const double t1 = fabs(t0);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = t3 * t3;
+        const double t5 = 1.0 + t4;
+        const double t6 = maximum(1.0, t1);
+        const double t7 = 1.0 + 1.0 / (t6 * t6);
+        const double t8 = (t2 ? t3 / t5 : 1.0 / (t7 * t6)) * sign(t0);
+        const double t9 = minimum(1.0, 1.0 / t6);
+        const double t10 = t9 * t9;
+        const double t11 = (t2 ? 1.0 / t5 : t10 / (1.0 + t10));
+        loss[row] = (float)(0.5 * (t2 ? t4 / t5 : 1.0 / t7));
+        gradient[row] = (float)(t8 * t11 / c);
+        hessian[row] = (float)(((2.0 * t11 - 1.0) * t11 - 2.0 * t8 * t8) * t11 / c0);
     }
 }
 
 void lossforge_geman_mcclure_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float c = parameters[0];
-    const float c0 = c * c;
-    const float constants[] = {c, c0};
+    const double c = parameters[0];
+    const double c0 = c * c;
+    const double constants[] = {c, c0};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

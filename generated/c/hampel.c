@@ -23,6 +23,168 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
@@ -70,15 +232,16 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c = constants[1];
     const double t1 = constants[2];
     const double t2 = constants[3];
     const double t3 = constants[4];
     const double t4 = constants[5];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -88,10 +251,28 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t5 = t3 - t0;
         loss[row] = ((r == r) ? ((t0 <= a) ? r * (0.5 * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
     }
+#else
+    const double a = constants[0];
+    const double c = constants[1];
+    const pair t1 = {constants[2], constants[3]};
+    const double t2 = constants[4];
+    const pair t3 = {constants[5], constants[6]};
+    const pair t4 = {constants[7], constants[8]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const pair t5 = pair_add_d(t3, -t0);
+        loss[row] = pair_value(pair_if((r == r), pair_if((t0 <= a), pair_prod(r, (0.5 * r)), pair_if((t0 <= pair_value(t1)), pair_mul_d(pair_diff(t0, t2), a), pair_if((t0 <= pair_value(t3)), pair_sub(t4, pair_div(pair_mul(pair_mul_d(t5, t2), t5), pair_of(c))), t4))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_hampel_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
@@ -100,6 +281,16 @@ void lossforge_hampel_loss_f64_at(size_t n, size_t K, const void *const *inputs,
     const double t3 = c + t1;
     const double t4 = t2 * (2.0 * b + (a + c));
     const double constants[] = {a, c, t1, t2, t3, t4};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const pair t1 = pair_sum(a, b);
+    const double t2 = 0.5 * a;
+    const pair t3 = pair_add_d(t1, c);
+    const pair t4 = pair_mul_d(pair_add_d(pair_sum(a, c), (2.0 * b)), t2);
+    const double constants[] = {a, c, t1.hi, t1.lo, t2, t3.hi, t3.lo, t4.hi, t4.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -114,13 +305,14 @@ void lossforge_hampel_loss_f64(size_t n, const double *y, const double *f, const
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c = constants[1];
     const double t1 = constants[2];
     const double t3 = constants[3];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const gradient = outputs[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -130,16 +322,40 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t2 = sign(r);
         gradient[row] = ((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0))) : r);
     }
+#else
+    const double a = constants[0];
+    const double c = constants[1];
+    const pair t1 = {constants[2], constants[3]};
+    const pair t3 = {constants[4], constants[5]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t2 = sign(r);
+        gradient[row] = pair_value(pair_if((r == r), pair_if((t0 <= a), pair_of(r), pair_if((t0 <= pair_value(t1)), pair_of(a * t2), pair_if((t0 <= pair_value(t3)), pair_div(pair_scale(pair_mul_d(pair_add_d(t3, -t0), a), t2), pair_of(c)), pair_of(0.0)))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_hampel_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
     const double t1 = a + b;
     const double t3 = c + t1;
     const double constants[] = {a, c, t1, t3};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const pair t1 = pair_sum(a, b);
+    const pair t3 = pair_add_d(t1, c);
+    const double constants[] = {a, c, t1.hi, t1.lo, t3.hi, t3.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -154,14 +370,15 @@ void lossforge_hampel_gradient_f64(size_t n, const double *y, const double *f, c
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double t1 = constants[1];
     const double t3 = constants[2];
     const double c3 = constants[3];
     const double t2 = constants[4];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const hessian = outputs[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -170,10 +387,26 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t0 = fabs(r);
         hessian[row] = ((r == r) ? ((t0 < a) ? 1.0 : ((a < t0) ? ((t0 < t1) ? 0.0 : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0 : t3)) : t3)) : 0.5)) : r);
     }
+#else
+    const double a = constants[0];
+    const pair t1 = {constants[1], constants[2]};
+    const pair t3 = {constants[3], constants[4]};
+    const pair c3 = {constants[5], constants[6]};
+    const pair t2 = {constants[7], constants[8]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        hessian[row] = pair_value(pair_if((r == r), pair_if((t0 < a), pair_of(1.0), pair_if((a < t0), pair_if((t0 < pair_value(t1)), pair_of(0.0), pair_if((pair_value(t1) < t0), pair_if((t0 < pair_value(t2)), pair_neg(c3), pair_if((pair_value(t2) < t0), pair_of(0.0), t3)), t3)), pair_of(0.5))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_hampel_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
@@ -182,6 +415,16 @@ void lossforge_hampel_hessian_f64_at(size_t n, size_t K, const void *const *inpu
     const double c3 = a / c;
     const double t2 = c + t1;
     const double constants[] = {a, t1, t3, c3, t2};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const pair t1 = pair_sum(a, b);
+    const pair t3 = pair_neg(pair_quot((0.5 * a), c));
+    const pair c3 = pair_quot(a, c);
+    const pair t2 = pair_add_d(t1, c);
+    const double constants[] = {a, t1.hi, t1.lo, t3.hi, t3.lo, c3.hi, c3.lo, t2.hi, t2.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -196,16 +439,17 @@ void lossforge_hampel_hessian_f64(size_t n, const double *y, const double *f, co
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c = constants[1];
     const double t3 = constants[2];
     const double t5 = constants[3];
     const double t6 = constants[4];
     const double t8 = constants[5];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -221,10 +465,34 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = (t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
         gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
     }
+#else
+    const double a = constants[0];
+    const double c = constants[1];
+    const pair t3 = {constants[2], constants[3]};
+    const double t5 = constants[4];
+    const pair t6 = {constants[5], constants[6]};
+    const pair t8 = {constants[7], constants[8]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const int t2 = (t1 <= a);
+        const int t4 = (t1 <= pair_value(t3));
+        const int t7 = (t1 <= pair_value(t6));
+        const pair t9 = pair_add_d(t6, -t1);
+        const double t10 = sign(r);
+        loss[row] = pair_value(pair_if(t0, pair_if(t2, pair_prod(r, (0.5 * r)), pair_if(t4, pair_mul_d(pair_diff(t1, t5), a), pair_if(t7, pair_sub(t8, pair_div(pair_mul(pair_mul_d(t9, t5), t9), pair_of(c))), t8))), pair_of(r)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t2, pair_of(r), pair_if(t4, pair_of(a * t10), pair_if(t7, pair_div(pair_scale(pair_mul_d(t9, a), t10), pair_of(c)), pair_of(0.0)))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_hampel_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
@@ -233,6 +501,16 @@ void lossforge_hampel_loss_gradient_f64_at(size_t n, size_t K, const void *const
     const double t6 = c + t3;
     const double t8 = t5 * (2.0 * b + (a + c));
     const double constants[] = {a, c, t3, t5, t6, t8};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const pair t3 = pair_sum(a, b);
+    const double t5 = 0.5 * a;
+    const pair t6 = pair_add_d(t3, c);
+    const pair t8 = pair_mul_d(pair_add_d(pair_sum(a, c), (2.0 * b)), t5);
+    const double constants[] = {a, c, t3.hi, t3.lo, t5, t6.hi, t6.lo, t8.hi, t8.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -247,16 +525,17 @@ void lossforge_hampel_loss_gradient_f64(size_t n, const double *y, const double 
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c = constants[1];
     const double t2 = constants[2];
     const double t5 = constants[3];
     const double c3 = constants[4];
     const double t4 = constants[5];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const gradient = outputs[0];
-    double *const hessian = outputs[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -268,10 +547,30 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = (t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0))) : r);
         hessian[row] = (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t2) ? 0.0 : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0 : t5)) : t5)) : 0.5)) : r);
     }
+#else
+    const double a = constants[0];
+    const double c = constants[1];
+    const pair t2 = {constants[2], constants[3]};
+    const pair t5 = {constants[4], constants[5]};
+    const pair c3 = {constants[6], constants[7]};
+    const pair t4 = {constants[8], constants[9]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const double t3 = sign(r);
+        gradient[row] = pair_value(pair_if(t0, pair_if((t1 <= a), pair_of(r), pair_if((t1 <= pair_value(t2)), pair_of(a * t3), pair_if((t1 <= pair_value(t4)), pair_div(pair_scale(pair_mul_d(pair_add_d(t4, -t1), a), t3), pair_of(c)), pair_of(0.0)))), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_if((t1 < a), pair_of(1.0), pair_if((a < t1), pair_if((t1 < pair_value(t2)), pair_of(0.0), pair_if((pair_value(t2) < t1), pair_if((t1 < pair_value(t4)), pair_neg(c3), pair_if((pair_value(t4) < t1), pair_of(0.0), t5)), t5)), pair_of(0.5))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_hampel_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
@@ -280,6 +579,16 @@ void lossforge_hampel_gradient_hessian_f64_at(size_t n, size_t K, const void *co
     const double c3 = a / c;
     const double t4 = c + t2;
     const double constants[] = {a, c, t2, t5, c3, t4};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const pair t2 = pair_sum(a, b);
+    const pair t5 = pair_neg(pair_quot((0.5 * a), c));
+    const pair c3 = pair_quot(a, c);
+    const pair t4 = pair_add_d(t2, c);
+    const double constants[] = {a, c, t2.hi, t2.lo, t5.hi, t5.lo, c3.hi, c3.lo, t4.hi, t4.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -294,6 +603,12 @@ void lossforge_hampel_gradient_hessian_f64(size_t n, const double *y, const doub
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c = constants[1];
     const double t3 = constants[2];
@@ -302,11 +617,6 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double t6 = constants[5];
     const double t8 = constants[6];
     const double t11 = constants[7];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
-    double *const hessian = outputs[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -323,10 +633,37 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
         hessian[row] = (t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t3) ? 0.0 : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0 : t11)) : t11)) : 0.5)) : r);
     }
+#else
+    const double a = constants[0];
+    const double c = constants[1];
+    const pair t3 = {constants[2], constants[3]};
+    const double t5 = constants[4];
+    const pair c5 = {constants[5], constants[6]};
+    const pair t6 = {constants[7], constants[8]};
+    const pair t8 = {constants[9], constants[10]};
+    const pair t11 = {constants[11], constants[12]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const int t2 = (t1 <= a);
+        const int t4 = (t1 <= pair_value(t3));
+        const int t7 = (t1 <= pair_value(t6));
+        const pair t9 = pair_add_d(t6, -t1);
+        const double t10 = sign(r);
+        loss[row] = pair_value(pair_if(t0, pair_if(t2, pair_prod(r, (0.5 * r)), pair_if(t4, pair_mul_d(pair_diff(t1, t5), a), pair_if(t7, pair_sub(t8, pair_div(pair_mul(pair_mul_d(t9, t5), t9), pair_of(c))), t8))), pair_of(r)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t2, pair_of(r), pair_if(t4, pair_of(a * t10), pair_if(t7, pair_div(pair_scale(pair_mul_d(t9, a), t10), pair_of(c)), pair_of(0.0)))), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_if((t1 < a), pair_of(1.0), pair_if((a < t1), pair_if((t1 < pair_value(t3)), pair_of(0.0), pair_if((pair_value(t3) < t1), pair_if((t1 < pair_value(t6)), pair_neg(c5), pair_if((pair_value(t6) < t1), pair_of(0.0), t11)), t11)), pair_of(0.5))), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_hampel_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double b = parameters[1];
     const double c = parameters[2];
@@ -337,6 +674,18 @@ void lossforge_hampel_loss_gradient_hessian_f64_at(size_t n, size_t K, const voi
     const double t8 = t5 * (2.0 * b + (a + c));
     const double t11 = -(t5 / c);
     const double constants[] = {a, c, t3, t5, c5, t6, t8, t11};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const pair t3 = pair_sum(a, b);
+    const double t5 = 0.5 * a;
+    const pair c5 = pair_quot(a, c);
+    const pair t6 = pair_add_d(t3, c);
+    const pair t8 = pair_mul_d(pair_add_d(pair_sum(a, c), (2.0 * b)), t5);
+    const pair t11 = pair_neg(pair_quot(t5, c));
+    const double constants[] = {a, c, t3.hi, t3.lo, t5, c5.hi, c5.lo, t6.hi, t6.lo, t8.hi, t8.lo, t11.hi, t11.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -352,10 +701,10 @@ void lossforge_hampel_loss_gradient_hessian_f64(size_t n, const double *y, const
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -384,17 +733,18 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
-    const float c = constants[1];
-    const float t1 = constants[2];
-    const float t2 = constants[3];
-    const float t3 = constants[4];
-    const float t4 = constants[5];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float c = (float)constants[1];
+    const float t1 = (float)constants[2];
+    const float t2 = (float)constants[3];
+    const float t3 = (float)constants[4];
+    const float t4 = (float)constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -404,10 +754,28 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float t5 = t3 - t0;
         loss[row] = ((r == r) ? ((t0 <= a) ? r * (0.5f * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
     }
+#else
+    const double a = constants[0];
+    const double c = constants[1];
+    const double t1 = constants[2];
+    const double t2 = constants[3];
+    const double t3 = constants[4];
+    const double t4 = constants[5];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t5 = t3 - t0;
+        loss[row] = (float)((r == r) ? ((t0 <= a) ? r * (0.5 * r) : ((t0 <= t1) ? a * (t0 - t2) : ((t0 <= t3) ? t4 - t2 * t5 * t5 / c : t4))) : r);
+    }
+#endif
 }
 
 void lossforge_hampel_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float a = parameters[0];
     const float b = parameters[1];
     const float c = parameters[2];
@@ -415,7 +783,17 @@ void lossforge_hampel_loss_f32_at(size_t n, size_t K, const void *const *inputs,
     const float t2 = 0.5f * a;
     const float t3 = c + t1;
     const float t4 = t2 * (2.0f * b + (a + c));
-    const float constants[] = {a, c, t1, t2, t3, t4};
+    const double constants[] = {a, c, t1, t2, t3, t4};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const double t1 = a + b;
+    const double t2 = 0.5 * a;
+    const double t3 = c + t1;
+    const double t4 = t2 * (2.0 * b + (a + c));
+    const double constants[] = {a, c, t1, t2, t3, t4};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -428,15 +806,16 @@ void lossforge_hampel_loss_f32(size_t n, const float *y, const float *f, const f
     lossforge_hampel_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
-    const float c = constants[1];
-    const float t1 = constants[2];
-    const float t3 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float c = (float)constants[1];
+    const float t1 = (float)constants[2];
+    const float t3 = (float)constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -446,16 +825,40 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float t2 = signf(r);
         gradient[row] = ((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0f))) : r);
     }
+#else
+    const double a = constants[0];
+    const double c = constants[1];
+    const double t1 = constants[2];
+    const double t3 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t2 = sign(r);
+        gradient[row] = (float)((r == r) ? ((t0 <= a) ? r : ((t0 <= t1) ? a * t2 : ((t0 <= t3) ? a * (t3 - t0) * t2 / c : 0.0))) : r);
+    }
+#endif
 }
 
 void lossforge_hampel_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float a = parameters[0];
     const float b = parameters[1];
     const float c = parameters[2];
     const float t1 = a + b;
     const float t3 = c + t1;
-    const float constants[] = {a, c, t1, t3};
+    const double constants[] = {a, c, t1, t3};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const double t1 = a + b;
+    const double t3 = c + t1;
+    const double constants[] = {a, c, t1, t3};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -468,16 +871,17 @@ void lossforge_hampel_gradient_f32(size_t n, const float *y, const float *f, con
     lossforge_hampel_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
-    const float t1 = constants[1];
-    const float t3 = constants[2];
-    const float c3 = constants[3];
-    const float t2 = constants[4];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float t1 = (float)constants[1];
+    const float t3 = (float)constants[2];
+    const float c3 = (float)constants[3];
+    const float t2 = (float)constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -486,10 +890,26 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float t0 = fabsf(r);
         hessian[row] = ((r == r) ? ((t0 < a) ? 1.0f : ((a < t0) ? ((t0 < t1) ? 0.0f : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0f : t3)) : t3)) : 0.5f)) : r);
     }
+#else
+    const double a = constants[0];
+    const double t1 = constants[1];
+    const double t3 = constants[2];
+    const double c3 = constants[3];
+    const double t2 = constants[4];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        hessian[row] = (float)((r == r) ? ((t0 < a) ? 1.0 : ((a < t0) ? ((t0 < t1) ? 0.0 : ((t1 < t0) ? ((t0 < t2) ? -c3 : ((t2 < t0) ? 0.0 : t3)) : t3)) : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_hampel_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float a = parameters[0];
     const float b = parameters[1];
     const float c = parameters[2];
@@ -497,7 +917,17 @@ void lossforge_hampel_hessian_f32_at(size_t n, size_t K, const void *const *inpu
     const float t3 = -(0.5f * a / c);
     const float c3 = a / c;
     const float t2 = c + t1;
-    const float constants[] = {a, t1, t3, c3, t2};
+    const double constants[] = {a, t1, t3, c3, t2};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const double t1 = a + b;
+    const double t3 = -(0.5 * a / c);
+    const double c3 = a / c;
+    const double t2 = c + t1;
+    const double constants[] = {a, t1, t3, c3, t2};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -510,18 +940,19 @@ void lossforge_hampel_hessian_f32(size_t n, const float *y, const float *f, cons
     lossforge_hampel_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
-    const float c = constants[1];
-    const float t3 = constants[2];
-    const float t5 = constants[3];
-    const float t6 = constants[4];
-    const float t8 = constants[5];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float c = (float)constants[1];
+    const float t3 = (float)constants[2];
+    const float t5 = (float)constants[3];
+    const float t6 = (float)constants[4];
+    const float t8 = (float)constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -537,10 +968,34 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = (t0 ? (t2 ? r * (0.5f * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
         gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0f))) : r);
     }
+#else
+    const double a = constants[0];
+    const double c = constants[1];
+    const double t3 = constants[2];
+    const double t5 = constants[3];
+    const double t6 = constants[4];
+    const double t8 = constants[5];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const int t2 = (t1 <= a);
+        const int t4 = (t1 <= t3);
+        const int t7 = (t1 <= t6);
+        const double t9 = t6 - t1;
+        const double t10 = sign(r);
+        loss[row] = (float)(t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+        gradient[row] = (float)(t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
+    }
+#endif
 }
 
 void lossforge_hampel_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float a = parameters[0];
     const float b = parameters[1];
     const float c = parameters[2];
@@ -548,7 +1003,17 @@ void lossforge_hampel_loss_gradient_f32_at(size_t n, size_t K, const void *const
     const float t5 = 0.5f * a;
     const float t6 = c + t3;
     const float t8 = t5 * (2.0f * b + (a + c));
-    const float constants[] = {a, c, t3, t5, t6, t8};
+    const double constants[] = {a, c, t3, t5, t6, t8};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const double t3 = a + b;
+    const double t5 = 0.5 * a;
+    const double t6 = c + t3;
+    const double t8 = t5 * (2.0 * b + (a + c));
+    const double constants[] = {a, c, t3, t5, t6, t8};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -561,18 +1026,19 @@ void lossforge_hampel_loss_gradient_f32(size_t n, const float *y, const float *f
     lossforge_hampel_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
-    const float c = constants[1];
-    const float t2 = constants[2];
-    const float t5 = constants[3];
-    const float c3 = constants[4];
-    const float t4 = constants[5];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float c = (float)constants[1];
+    const float t2 = (float)constants[2];
+    const float t5 = (float)constants[3];
+    const float c3 = (float)constants[4];
+    const float t4 = (float)constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -584,10 +1050,30 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0f))) : r);
         hessian[row] = (t0 ? ((t1 < a) ? 1.0f : ((a < t1) ? ((t1 < t2) ? 0.0f : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0f : t5)) : t5)) : 0.5f)) : r);
     }
+#else
+    const double a = constants[0];
+    const double c = constants[1];
+    const double t2 = constants[2];
+    const double t5 = constants[3];
+    const double c3 = constants[4];
+    const double t4 = constants[5];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const double t3 = sign(r);
+        gradient[row] = (float)(t0 ? ((t1 <= a) ? r : ((t1 <= t2) ? a * t3 : ((t1 <= t4) ? a * (t4 - t1) * t3 / c : 0.0))) : r);
+        hessian[row] = (float)(t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t2) ? 0.0 : ((t2 < t1) ? ((t1 < t4) ? -c3 : ((t4 < t1) ? 0.0 : t5)) : t5)) : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_hampel_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float a = parameters[0];
     const float b = parameters[1];
     const float c = parameters[2];
@@ -595,7 +1081,17 @@ void lossforge_hampel_gradient_hessian_f32_at(size_t n, size_t K, const void *co
     const float t5 = -(0.5f * a / c);
     const float c3 = a / c;
     const float t4 = c + t2;
-    const float constants[] = {a, c, t2, t5, c3, t4};
+    const double constants[] = {a, c, t2, t5, c3, t4};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const double t2 = a + b;
+    const double t5 = -(0.5 * a / c);
+    const double c3 = a / c;
+    const double t4 = c + t2;
+    const double constants[] = {a, c, t2, t5, c3, t4};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -608,21 +1104,22 @@ void lossforge_hampel_gradient_hessian_f32(size_t n, const float *y, const float
     lossforge_hampel_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
-    const float c = constants[1];
-    const float t3 = constants[2];
-    const float t5 = constants[3];
-    const float c5 = constants[4];
-    const float t6 = constants[5];
-    const float t8 = constants[6];
-    const float t11 = constants[7];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float a = (float)constants[0];
+    const float c = (float)constants[1];
+    const float t3 = (float)constants[2];
+    const float t5 = (float)constants[3];
+    const float c5 = (float)constants[4];
+    const float t6 = (float)constants[5];
+    const float t8 = (float)constants[6];
+    const float t11 = (float)constants[7];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -639,10 +1136,37 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0f))) : r);
         hessian[row] = (t0 ? ((t1 < a) ? 1.0f : ((a < t1) ? ((t1 < t3) ? 0.0f : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0f : t11)) : t11)) : 0.5f)) : r);
     }
+#else
+    const double a = constants[0];
+    const double c = constants[1];
+    const double t3 = constants[2];
+    const double t5 = constants[3];
+    const double c5 = constants[4];
+    const double t6 = constants[5];
+    const double t8 = constants[6];
+    const double t11 = constants[7];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const int t2 = (t1 <= a);
+        const int t4 = (t1 <= t3);
+        const int t7 = (t1 <= t6);
+        const double t9 = t6 - t1;
+        const double t10 = sign(r);
+        loss[row] = (float)(t0 ? (t2 ? r * (0.5 * r) : (t4 ? a * (t1 - t5) : (t7 ? t8 - t5 * t9 * t9 / c : t8))) : r);
+        gradient[row] = (float)(t0 ? (t2 ? r : (t4 ? a * t10 : (t7 ? a * t9 * t10 / c : 0.0))) : r);
+        hessian[row] = (float)(t0 ? ((t1 < a) ? 1.0 : ((a < t1) ? ((t1 < t3) ? 0.0 : ((t3 < t1) ? ((t1 < t6) ? -c5 : ((t6 < t1) ? 0.0 : t11)) : t11)) : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_hampel_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float a = parameters[0];
     const float b = parameters[1];
     const float c = parameters[2];
@@ -652,7 +1176,19 @@ void lossforge_hampel_loss_gradient_hessian_f32_at(size_t n, size_t K, const voi
     const float t6 = c + t3;
     const float t8 = t5 * (2.0f * b + (a + c));
     const float t11 = -(t5 / c);
-    const float constants[] = {a, c, t3, t5, c5, t6, t8, t11};
+    const double constants[] = {a, c, t3, t5, c5, t6, t8, t11};
+#else
+    const double a = parameters[0];
+    const double b = parameters[1];
+    const double c = parameters[2];
+    const double t3 = a + b;
+    const double t5 = 0.5 * a;
+    const double c5 = a / c;
+    const double t6 = c + t3;
+    const double t8 = t5 * (2.0 * b + (a + c));
+    const double t11 = -(t5 / c);
+    const double constants[] = {a, c, t3, t5, c5, t6, t8, t11};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

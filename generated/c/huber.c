@@ -23,6 +23,110 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
@@ -70,11 +174,12 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double delta = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double delta = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -83,13 +188,31 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = fabs(r);
         loss[row] = ((t0 <= delta) ? r * (0.5 * r) : delta * (t0 - c0));
     }
+#else
+    const double delta = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        loss[row] = pair_value(pair_if((t0 <= delta), pair_prod(r, (0.5 * r)), pair_mul_d(pair_diff(t0, c0), delta)));
+    }
+#endif
 }
 
 void lossforge_huber_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double delta = parameters[0];
     const double c0 = 0.5 * delta;
     const double constants[] = {delta, c0};
+#else
+    const double delta = parameters[0];
+    const double c0 = 0.5 * delta;
+    const double constants[] = {delta, c0};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -104,10 +227,10 @@ void lossforge_huber_loss_f64(size_t n, const double *y, const double *f, const 
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double delta = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -135,10 +258,10 @@ void lossforge_huber_gradient_f64(size_t n, const double *y, const double *f, co
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double delta = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -167,12 +290,13 @@ void lossforge_huber_hessian_f64(size_t n, const double *y, const double *f, con
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double delta = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double delta = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -183,13 +307,33 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = (t1 ? r * (0.5 * r) : delta * (t0 - c0));
         gradient[row] = (t1 ? r : delta * sign(r));
     }
+#else
+    const double delta = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 <= delta);
+        loss[row] = pair_value(pair_if(t1, pair_prod(r, (0.5 * r)), pair_mul_d(pair_diff(t0, c0), delta)));
+        gradient[row] = (t1 ? r : delta * sign(r));
+    }
+#endif
 }
 
 void lossforge_huber_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double delta = parameters[0];
     const double c0 = 0.5 * delta;
     const double constants[] = {delta, c0};
+#else
+    const double delta = parameters[0];
+    const double c0 = 0.5 * delta;
+    const double constants[] = {delta, c0};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -204,11 +348,11 @@ void lossforge_huber_loss_gradient_f64(size_t n, const double *y, const double *
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double delta = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -238,13 +382,14 @@ void lossforge_huber_gradient_hessian_f64(size_t n, const double *y, const doubl
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double delta = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double delta = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -256,13 +401,34 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t1 ? r : delta * sign(r));
         hessian[row] = ((r == r) ? ((t0 < delta) ? 1.0 : ((delta < t0) ? 0.0 : 0.5)) : r);
     }
+#else
+    const double delta = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 <= delta);
+        loss[row] = pair_value(pair_if(t1, pair_prod(r, (0.5 * r)), pair_mul_d(pair_diff(t0, c0), delta)));
+        gradient[row] = (t1 ? r : delta * sign(r));
+        hessian[row] = ((r == r) ? ((t0 < delta) ? 1.0 : ((delta < t0) ? 0.0 : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_huber_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double delta = parameters[0];
     const double c0 = 0.5 * delta;
     const double constants[] = {delta, c0};
+#else
+    const double delta = parameters[0];
+    const double c0 = 0.5 * delta;
+    const double constants[] = {delta, c0};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -278,10 +444,10 @@ void lossforge_huber_loss_gradient_hessian_f64(size_t n, const double *y, const 
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -310,13 +476,14 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float delta = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -325,13 +492,31 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float t0 = fabsf(r);
         loss[row] = ((t0 <= delta) ? r * (0.5f * r) : delta * (t0 - c0));
     }
+#else
+    const double delta = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        loss[row] = (float)((t0 <= delta) ? r * (0.5 * r) : delta * (t0 - c0));
+    }
+#endif
 }
 
 void lossforge_huber_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float delta = parameters[0];
     const float c0 = 0.5f * delta;
-    const float constants[] = {delta, c0};
+    const double constants[] = {delta, c0};
+#else
+    const double delta = parameters[0];
+    const double c0 = 0.5 * delta;
+    const double constants[] = {delta, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -344,12 +529,13 @@ void lossforge_huber_loss_f32(size_t n, const float *y, const float *f, const fl
     lossforge_huber_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float delta = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -357,12 +543,27 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float r = f_i - y_i;
         gradient[row] = ((fabsf(r) <= delta) ? r : delta * signf(r));
     }
+#else
+    const double delta = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = (float)((fabs(r) <= delta) ? r : delta * sign(r));
+    }
+#endif
 }
 
 void lossforge_huber_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float delta = parameters[0];
-    const float constants[] = {delta};
+    const double constants[] = {delta};
+#else
+    const double delta = parameters[0];
+    const double constants[] = {delta};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -375,12 +576,13 @@ void lossforge_huber_gradient_f32(size_t n, const float *y, const float *f, cons
     lossforge_huber_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float delta = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -389,12 +591,28 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float t0 = fabsf(r);
         hessian[row] = ((r == r) ? ((t0 < delta) ? 1.0f : ((delta < t0) ? 0.0f : 0.5f)) : r);
     }
+#else
+    const double delta = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        hessian[row] = (float)((r == r) ? ((t0 < delta) ? 1.0 : ((delta < t0) ? 0.0 : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_huber_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float delta = parameters[0];
-    const float constants[] = {delta};
+    const double constants[] = {delta};
+#else
+    const double delta = parameters[0];
+    const double constants[] = {delta};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -407,14 +625,15 @@ void lossforge_huber_hessian_f32(size_t n, const float *y, const float *f, const
     lossforge_huber_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float delta = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -425,13 +644,33 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = (t1 ? r * (0.5f * r) : delta * (t0 - c0));
         gradient[row] = (t1 ? r : delta * signf(r));
     }
+#else
+    const double delta = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 <= delta);
+        loss[row] = (float)(t1 ? r * (0.5 * r) : delta * (t0 - c0));
+        gradient[row] = (float)(t1 ? r : delta * sign(r));
+    }
+#endif
 }
 
 void lossforge_huber_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float delta = parameters[0];
     const float c0 = 0.5f * delta;
-    const float constants[] = {delta, c0};
+    const double constants[] = {delta, c0};
+#else
+    const double delta = parameters[0];
+    const double c0 = 0.5 * delta;
+    const double constants[] = {delta, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -444,13 +683,14 @@ void lossforge_huber_loss_gradient_f32(size_t n, const float *y, const float *f,
     lossforge_huber_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float delta = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -460,12 +700,29 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = ((t0 <= delta) ? r : delta * signf(r));
         hessian[row] = ((r == r) ? ((t0 < delta) ? 1.0f : ((delta < t0) ? 0.0f : 0.5f)) : r);
     }
+#else
+    const double delta = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        gradient[row] = (float)((t0 <= delta) ? r : delta * sign(r));
+        hessian[row] = (float)((r == r) ? ((t0 < delta) ? 1.0 : ((delta < t0) ? 0.0 : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_huber_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float delta = parameters[0];
-    const float constants[] = {delta};
+    const double constants[] = {delta};
+#else
+    const double delta = parameters[0];
+    const double constants[] = {delta};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -478,15 +735,16 @@ void lossforge_huber_gradient_hessian_f32(size_t n, const float *y, const float 
     lossforge_huber_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float delta = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -498,13 +756,34 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t1 ? r : delta * signf(r));
         hessian[row] = ((r == r) ? ((t0 < delta) ? 1.0f : ((delta < t0) ? 0.0f : 0.5f)) : r);
     }
+#else
+    const double delta = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 <= delta);
+        loss[row] = (float)(t1 ? r * (0.5 * r) : delta * (t0 - c0));
+        gradient[row] = (float)(t1 ? r : delta * sign(r));
+        hessian[row] = (float)((r == r) ? ((t0 < delta) ? 1.0 : ((delta < t0) ? 0.0 : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_huber_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float delta = parameters[0];
     const float c0 = 0.5f * delta;
-    const float constants[] = {delta, c0};
+    const double constants[] = {delta, c0};
+#else
+    const double delta = parameters[0];
+    const double c0 = 0.5 * delta;
+    const double constants[] = {delta, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,6 +23,149 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -60,6 +203,10 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double delta = constants[1];
     const double t1 = constants[2];
@@ -67,9 +214,6 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double c3 = constants[4];
     const double c4 = constants[5];
     const double c5 = constants[6];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -77,10 +221,27 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         loss[row] = ((r < -c2) ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t1 * (r - c5)));
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const pair t1 = {constants[2], constants[3]};
+    const pair c2 = {constants[4], constants[5]};
+    const pair c3 = {constants[6], constants[7]};
+    const double c4 = constants[8];
+    const pair c5 = {constants[9], constants[10]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = pair_value(pair_if((r < pair_value(pair_neg(c2))), pair_neg(pair_mul_d(pair_add_d(c3, r), tau)), pair_if((r <= c4), pair_div(pair_prod(r, (0.5 * r)), pair_of(delta)), pair_mul(t1, pair_add_d(pair_neg(c5), r)))));
+    }
+#endif
 }
 
 void lossforge_huber_pinball_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t0 = 0.5 * delta;
@@ -90,6 +251,17 @@ void lossforge_huber_pinball_loss_f64_at(size_t n, size_t K, const void *const *
     const double c4 = delta * t1;
     const double c5 = t0 * t1;
     const double constants[] = {tau, delta, t1, c2, c3, c4, c5};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const double t0 = 0.5 * delta;
+    const pair t1 = pair_diff(1.0, tau);
+    const pair c2 = pair_prod(delta, tau);
+    const pair c3 = pair_prod(tau, t0);
+    const double c4 = delta * pair_value(t1);
+    const pair c5 = pair_mul_d(t1, t0);
+    const double constants[] = {tau, delta, t1.hi, t1.lo, c2.hi, c2.lo, c3.hi, c3.lo, c4, c5.hi, c5.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -104,14 +276,15 @@ void lossforge_huber_pinball_loss_f64(size_t n, const double *y, const double *f
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double delta = constants[1];
     const double t0 = constants[2];
     const double c2 = constants[3];
     const double c1 = constants[4];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const gradient = outputs[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -119,16 +292,39 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         gradient[row] = ((r == r) ? ((r < -t0) ? -tau : ((r <= c1) ? r / delta : c2)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const pair c2 = {constants[4], constants[5]};
+    const pair c1 = {constants[6], constants[7]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = pair_value(pair_if((r == r), pair_if((r < pair_value(pair_neg(t0))), pair_of(-tau), pair_if((r <= pair_value(c1)), pair_quot(r, delta), c2)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_huber_pinball_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t0 = delta * tau;
     const double c2 = 1.0 - tau;
     const double c1 = delta - t0;
     const double constants[] = {tau, delta, t0, c2, c1};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t0 = pair_prod(delta, tau);
+    const pair c2 = pair_diff(1.0, tau);
+    const pair c1 = pair_add_d(pair_neg(t0), delta);
+    const double constants[] = {tau, delta, t0.hi, t0.lo, c2.hi, c2.lo, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -143,13 +339,14 @@ void lossforge_huber_pinball_gradient_f64(size_t n, const double *y, const doubl
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     const double t3 = constants[0];
     const double c4 = constants[1];
     const double t1 = constants[2];
     const double t2 = constants[3];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const hessian = outputs[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -157,10 +354,24 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double r = f_i - y_i;
         hessian[row] = ((r == r) ? ((r < t1) ? 0.0 : ((t1 < r) ? ((r < t2) ? c4 : ((t2 < r) ? 0.0 : t3)) : t3)) : r);
     }
+#else
+    const pair t3 = {constants[0], constants[1]};
+    const pair c4 = {constants[2], constants[3]};
+    const pair t1 = {constants[4], constants[5]};
+    const pair t2 = {constants[6], constants[7]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        hessian[row] = pair_value(pair_if((r == r), pair_if((r < pair_value(t1)), pair_of(0.0), pair_if((pair_value(t1) < r), pair_if((r < pair_value(t2)), c4, pair_if((pair_value(t2) < r), pair_of(0.0), t3)), t3)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_huber_pinball_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t0 = delta * tau;
@@ -169,6 +380,16 @@ void lossforge_huber_pinball_hessian_f64_at(size_t n, size_t K, const void *cons
     const double t1 = -t0;
     const double t2 = delta - t0;
     const double constants[] = {t3, c4, t1, t2};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t0 = pair_prod(delta, tau);
+    const pair t3 = pair_quot(0.5, delta);
+    const pair c4 = pair_quot(1.0, delta);
+    const pair t1 = pair_neg(t0);
+    const pair t2 = pair_add_d(pair_neg(t0), delta);
+    const double constants[] = {t3.hi, t3.lo, c4.hi, c4.lo, t1.hi, t1.lo, t2.hi, t2.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -183,6 +404,11 @@ void lossforge_huber_pinball_hessian_f64(size_t n, const double *y, const double
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double delta = constants[1];
     const double t0 = constants[2];
@@ -191,10 +417,6 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double c4 = constants[5];
     const double c5 = constants[6];
     const double c6 = constants[7];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -204,10 +426,30 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = (t1 ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t3 * (r - c5)));
         gradient[row] = ((r == r) ? (t1 ? -tau : ((r <= c6) ? r / delta : t3)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const pair t3 = {constants[4], constants[5]};
+    const pair c3 = {constants[6], constants[7]};
+    const double c4 = constants[8];
+    const pair c5 = {constants[9], constants[10]};
+    const pair c6 = {constants[11], constants[12]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t1 = (r < pair_value(pair_neg(t0)));
+        loss[row] = pair_value(pair_if(t1, pair_neg(pair_mul_d(pair_add_d(c3, r), tau)), pair_if((r <= c4), pair_div(pair_prod(r, (0.5 * r)), pair_of(delta)), pair_mul(t3, pair_add_d(pair_neg(c5), r)))));
+        gradient[row] = pair_value(pair_if((r == r), pair_if(t1, pair_of(-tau), pair_if((r <= pair_value(c6)), pair_quot(r, delta), t3)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_huber_pinball_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t0 = delta * tau;
@@ -218,6 +460,18 @@ void lossforge_huber_pinball_loss_gradient_f64_at(size_t n, size_t K, const void
     const double c5 = t2 * t3;
     const double c6 = delta - t0;
     const double constants[] = {tau, delta, t0, t3, c3, c4, c5, c6};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t0 = pair_prod(delta, tau);
+    const double t2 = 0.5 * delta;
+    const pair t3 = pair_diff(1.0, tau);
+    const pair c3 = pair_prod(tau, t2);
+    const double c4 = delta * pair_value(t3);
+    const pair c5 = pair_mul_d(t3, t2);
+    const pair c6 = pair_add_d(pair_neg(t0), delta);
+    const double constants[] = {tau, delta, t0.hi, t0.lo, t3.hi, t3.lo, c3.hi, c3.lo, c4, c5.hi, c5.lo, c6.hi, c6.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -232,6 +486,11 @@ void lossforge_huber_pinball_loss_gradient_f64(size_t n, const double *y, const 
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const gradient = outputs[0];
+    double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double delta = constants[1];
     const double t5 = constants[2];
@@ -239,10 +498,6 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double c5 = constants[4];
     const double t2 = constants[5];
     const double t4 = constants[6];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const gradient = outputs[0];
-    double *const hessian = outputs[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -253,10 +508,30 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = (t0 ? (t3 ? -tau : ((r <= t4) ? r / delta : c4)) : r);
         hessian[row] = (t0 ? (t3 ? 0.0 : ((t2 < r) ? ((r < t4) ? c5 : ((t4 < r) ? 0.0 : t5)) : t5)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const pair t5 = {constants[2], constants[3]};
+    const pair c4 = {constants[4], constants[5]};
+    const pair c5 = {constants[6], constants[7]};
+    const pair t2 = {constants[8], constants[9]};
+    const pair t4 = {constants[10], constants[11]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t3 = (r < pair_value(t2));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t3, pair_of(-tau), pair_if((r <= pair_value(t4)), pair_quot(r, delta), c4)), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t3, pair_of(0.0), pair_if((pair_value(t2) < r), pair_if((r < pair_value(t4)), c5, pair_if((pair_value(t4) < r), pair_of(0.0), t5)), t5)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_huber_pinball_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t1 = delta * tau;
@@ -266,6 +541,17 @@ void lossforge_huber_pinball_gradient_hessian_f64_at(size_t n, size_t K, const v
     const double t2 = -t1;
     const double t4 = delta - t1;
     const double constants[] = {tau, delta, t5, c4, c5, t2, t4};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t1 = pair_prod(delta, tau);
+    const pair t5 = pair_quot(0.5, delta);
+    const pair c4 = pair_diff(1.0, tau);
+    const pair c5 = pair_quot(1.0, delta);
+    const pair t2 = pair_neg(t1);
+    const pair t4 = pair_add_d(pair_neg(t1), delta);
+    const double constants[] = {tau, delta, t5.hi, t5.lo, c4.hi, c4.lo, c5.hi, c5.lo, t2.hi, t2.lo, t4.hi, t4.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -280,6 +566,12 @@ void lossforge_huber_pinball_gradient_hessian_f64(size_t n, const double *y, con
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double delta = constants[1];
     const double t4 = constants[2];
@@ -290,11 +582,6 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double c6 = constants[7];
     const double c7 = constants[8];
     const double c8 = constants[9];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
-    double *const hessian = outputs[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -306,10 +593,34 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t5 ? (t2 ? -tau : ((r <= t6) ? r / delta : t4)) : r);
         hessian[row] = (t5 ? (t2 ? 0.0 : ((t1 < r) ? ((r < t6) ? c9 : ((t6 < r) ? 0.0 : t7)) : t7)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const pair t4 = {constants[2], constants[3]};
+    const pair t7 = {constants[4], constants[5]};
+    const pair c9 = {constants[6], constants[7]};
+    const pair t1 = {constants[8], constants[9]};
+    const pair t6 = {constants[10], constants[11]};
+    const pair c6 = {constants[12], constants[13]};
+    const double c7 = constants[14];
+    const pair c8 = {constants[15], constants[16]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t2 = (r < pair_value(t1));
+        const int t5 = (r == r);
+        loss[row] = pair_value(pair_if(t2, pair_neg(pair_mul_d(pair_add_d(c6, r), tau)), pair_if((r <= c7), pair_div(pair_prod(r, (0.5 * r)), pair_of(delta)), pair_mul(t4, pair_add_d(pair_neg(c8), r)))));
+        gradient[row] = pair_value(pair_if(t5, pair_if(t2, pair_of(-tau), pair_if((r <= pair_value(t6)), pair_quot(r, delta), t4)), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t5, pair_if(t2, pair_of(0.0), pair_if((pair_value(t1) < r), pair_if((r < pair_value(t6)), c9, pair_if((pair_value(t6) < r), pair_of(0.0), t7)), t7)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_huber_pinball_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double delta = parameters[1];
     const double t0 = delta * tau;
@@ -323,6 +634,21 @@ void lossforge_huber_pinball_loss_gradient_hessian_f64_at(size_t n, size_t K, co
     const double c7 = delta * t4;
     const double c8 = t3 * t4;
     const double constants[] = {tau, delta, t4, t7, c9, t1, t6, c6, c7, c8};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t0 = pair_prod(delta, tau);
+    const double t3 = 0.5 * delta;
+    const pair t4 = pair_diff(1.0, tau);
+    const pair t7 = pair_quot(0.5, delta);
+    const pair c9 = pair_quot(1.0, delta);
+    const pair t1 = pair_neg(t0);
+    const pair t6 = pair_add_d(pair_neg(t0), delta);
+    const pair c6 = pair_prod(tau, t3);
+    const double c7 = delta * pair_value(t4);
+    const pair c8 = pair_mul_d(t4, t3);
+    const double constants[] = {tau, delta, t4.hi, t4.lo, t7.hi, t7.lo, c9.hi, c9.lo, t1.hi, t1.lo, t6.hi, t6.lo, c6.hi, c6.lo, c7, c8.hi, c8.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -338,10 +664,10 @@ void lossforge_huber_pinball_loss_gradient_hessian_f64(size_t n, const double *y
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -370,18 +696,19 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float delta = constants[1];
-    const float t1 = constants[2];
-    const float c2 = constants[3];
-    const float c3 = constants[4];
-    const float c4 = constants[5];
-    const float c5 = constants[6];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t1 = (float)constants[2];
+    const float c2 = (float)constants[3];
+    const float c3 = (float)constants[4];
+    const float c4 = (float)constants[5];
+    const float c5 = (float)constants[6];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -389,10 +716,27 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float r = f_i - y_i;
         loss[row] = ((r < -c2) ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5f * r) / delta : t1 * (r - c5)));
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t1 = constants[2];
+    const pair c2 = {constants[3], constants[4]};
+    const double c3 = constants[5];
+    const double c4 = constants[6];
+    const double c5 = constants[7];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)((r < pair_value(pair_neg(c2))) ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t1 * (r - c5)));
+    }
+#endif
 }
 
 void lossforge_huber_pinball_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float delta = parameters[1];
     const float t0 = 0.5f * delta;
@@ -401,7 +745,18 @@ void lossforge_huber_pinball_loss_f32_at(size_t n, size_t K, const void *const *
     const float c3 = tau * t0;
     const float c4 = delta * t1;
     const float c5 = t0 * t1;
-    const float constants[] = {tau, delta, t1, c2, c3, c4, c5};
+    const double constants[] = {tau, delta, t1, c2, c3, c4, c5};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const double t0 = 0.5 * delta;
+    const double t1 = 1.0 - tau;
+    const pair c2 = pair_prod(delta, tau);
+    const double c3 = tau * t0;
+    const double c4 = delta * t1;
+    const double c5 = t0 * t1;
+    const double constants[] = {tau, delta, t1, c2.hi, c2.lo, c3, c4, c5};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -414,16 +769,17 @@ void lossforge_huber_pinball_loss_f32(size_t n, const float *y, const float *f, 
     lossforge_huber_pinball_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float delta = constants[1];
-    const float t0 = constants[2];
-    const float c2 = constants[3];
-    const float c1 = constants[4];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t0 = (float)constants[2];
+    const float c2 = (float)constants[3];
+    const float c1 = (float)constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -431,16 +787,39 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float r = f_i - y_i;
         gradient[row] = ((r == r) ? ((r < -t0) ? -tau : ((r <= c1) ? r / delta : c2)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const double c2 = constants[4];
+    const pair c1 = {constants[5], constants[6]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = (float)((r == r) ? ((r < pair_value(pair_neg(t0))) ? -tau : ((r <= pair_value(c1)) ? r / delta : c2)) : r);
+    }
+#endif
 }
 
 void lossforge_huber_pinball_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float delta = parameters[1];
     const float t0 = delta * tau;
     const float c2 = 1.0f - tau;
     const float c1 = delta - t0;
-    const float constants[] = {tau, delta, t0, c2, c1};
+    const double constants[] = {tau, delta, t0, c2, c1};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t0 = pair_prod(delta, tau);
+    const double c2 = 1.0 - tau;
+    const pair c1 = pair_add_d(pair_neg(t0), delta);
+    const double constants[] = {tau, delta, t0.hi, t0.lo, c2, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -453,15 +832,16 @@ void lossforge_huber_pinball_gradient_f32(size_t n, const float *y, const float 
     lossforge_huber_pinball_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float t3 = constants[0];
-    const float c4 = constants[1];
-    const float t1 = constants[2];
-    const float t2 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float t3 = (float)constants[0];
+    const float c4 = (float)constants[1];
+    const float t1 = (float)constants[2];
+    const float t2 = (float)constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -469,10 +849,24 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float r = f_i - y_i;
         hessian[row] = ((r == r) ? ((r < t1) ? 0.0f : ((t1 < r) ? ((r < t2) ? c4 : ((t2 < r) ? 0.0f : t3)) : t3)) : r);
     }
+#else
+    const double t3 = constants[0];
+    const double c4 = constants[1];
+    const pair t1 = {constants[2], constants[3]};
+    const pair t2 = {constants[4], constants[5]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        hessian[row] = (float)((r == r) ? ((r < pair_value(t1)) ? 0.0 : ((pair_value(t1) < r) ? ((r < pair_value(t2)) ? c4 : ((pair_value(t2) < r) ? 0.0 : t3)) : t3)) : r);
+    }
+#endif
 }
 
 void lossforge_huber_pinball_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float delta = parameters[1];
     const float t0 = delta * tau;
@@ -480,7 +874,17 @@ void lossforge_huber_pinball_hessian_f32_at(size_t n, size_t K, const void *cons
     const float c4 = 1.0f / delta;
     const float t1 = -t0;
     const float t2 = delta - t0;
-    const float constants[] = {t3, c4, t1, t2};
+    const double constants[] = {t3, c4, t1, t2};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t0 = pair_prod(delta, tau);
+    const double t3 = 0.5 / delta;
+    const double c4 = 1.0 / delta;
+    const pair t1 = pair_neg(t0);
+    const pair t2 = pair_add_d(pair_neg(t0), delta);
+    const double constants[] = {t3, c4, t1.hi, t1.lo, t2.hi, t2.lo};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -493,20 +897,21 @@ void lossforge_huber_pinball_hessian_f32(size_t n, const float *y, const float *
     lossforge_huber_pinball_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float delta = constants[1];
-    const float t0 = constants[2];
-    const float t3 = constants[3];
-    const float c3 = constants[4];
-    const float c4 = constants[5];
-    const float c5 = constants[6];
-    const float c6 = constants[7];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t0 = (float)constants[2];
+    const float t3 = (float)constants[3];
+    const float c3 = (float)constants[4];
+    const float c4 = (float)constants[5];
+    const float c5 = (float)constants[6];
+    const float c6 = (float)constants[7];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -516,10 +921,30 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = (t1 ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5f * r) / delta : t3 * (r - c5)));
         gradient[row] = ((r == r) ? (t1 ? -tau : ((r <= c6) ? r / delta : t3)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const double t3 = constants[4];
+    const double c3 = constants[5];
+    const double c4 = constants[6];
+    const double c5 = constants[7];
+    const pair c6 = {constants[8], constants[9]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t1 = (r < pair_value(pair_neg(t0)));
+        loss[row] = (float)(t1 ? -(tau * (r + c3)) : ((r <= c4) ? r * (0.5 * r) / delta : t3 * (r - c5)));
+        gradient[row] = (float)((r == r) ? (t1 ? -tau : ((r <= pair_value(c6)) ? r / delta : t3)) : r);
+    }
+#endif
 }
 
 void lossforge_huber_pinball_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float delta = parameters[1];
     const float t0 = delta * tau;
@@ -529,7 +954,19 @@ void lossforge_huber_pinball_loss_gradient_f32_at(size_t n, size_t K, const void
     const float c4 = delta * t3;
     const float c5 = t2 * t3;
     const float c6 = delta - t0;
-    const float constants[] = {tau, delta, t0, t3, c3, c4, c5, c6};
+    const double constants[] = {tau, delta, t0, t3, c3, c4, c5, c6};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t0 = pair_prod(delta, tau);
+    const double t2 = 0.5 * delta;
+    const double t3 = 1.0 - tau;
+    const double c3 = tau * t2;
+    const double c4 = delta * t3;
+    const double c5 = t2 * t3;
+    const pair c6 = pair_add_d(pair_neg(t0), delta);
+    const double constants[] = {tau, delta, t0.hi, t0.lo, t3, c3, c4, c5, c6.hi, c6.lo};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -542,19 +979,20 @@ void lossforge_huber_pinball_loss_gradient_f32(size_t n, const float *y, const f
     lossforge_huber_pinball_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float delta = constants[1];
-    const float t5 = constants[2];
-    const float c4 = constants[3];
-    const float c5 = constants[4];
-    const float t2 = constants[5];
-    const float t4 = constants[6];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t5 = (float)constants[2];
+    const float c4 = (float)constants[3];
+    const float c5 = (float)constants[4];
+    const float t2 = (float)constants[5];
+    const float t4 = (float)constants[6];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -565,10 +1003,30 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t0 ? (t3 ? -tau : ((r <= t4) ? r / delta : c4)) : r);
         hessian[row] = (t0 ? (t3 ? 0.0f : ((t2 < r) ? ((r < t4) ? c5 : ((t4 < r) ? 0.0f : t5)) : t5)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t5 = constants[2];
+    const double c4 = constants[3];
+    const double c5 = constants[4];
+    const pair t2 = {constants[5], constants[6]};
+    const pair t4 = {constants[7], constants[8]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t3 = (r < pair_value(t2));
+        gradient[row] = (float)(t0 ? (t3 ? -tau : ((r <= pair_value(t4)) ? r / delta : c4)) : r);
+        hessian[row] = (float)(t0 ? (t3 ? 0.0 : ((pair_value(t2) < r) ? ((r < pair_value(t4)) ? c5 : ((pair_value(t4) < r) ? 0.0 : t5)) : t5)) : r);
+    }
+#endif
 }
 
 void lossforge_huber_pinball_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float delta = parameters[1];
     const float t1 = delta * tau;
@@ -577,7 +1035,18 @@ void lossforge_huber_pinball_gradient_hessian_f32_at(size_t n, size_t K, const v
     const float c5 = 1.0f / delta;
     const float t2 = -t1;
     const float t4 = delta - t1;
-    const float constants[] = {tau, delta, t5, c4, c5, t2, t4};
+    const double constants[] = {tau, delta, t5, c4, c5, t2, t4};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t1 = pair_prod(delta, tau);
+    const double t5 = 0.5 / delta;
+    const double c4 = 1.0 - tau;
+    const double c5 = 1.0 / delta;
+    const pair t2 = pair_neg(t1);
+    const pair t4 = pair_add_d(pair_neg(t1), delta);
+    const double constants[] = {tau, delta, t5, c4, c5, t2.hi, t2.lo, t4.hi, t4.lo};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -590,23 +1059,24 @@ void lossforge_huber_pinball_gradient_hessian_f32(size_t n, const float *y, cons
     lossforge_huber_pinball_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float delta = constants[1];
-    const float t4 = constants[2];
-    const float t7 = constants[3];
-    const float c9 = constants[4];
-    const float t1 = constants[5];
-    const float t6 = constants[6];
-    const float c6 = constants[7];
-    const float c7 = constants[8];
-    const float c8 = constants[9];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float delta = (float)constants[1];
+    const float t4 = (float)constants[2];
+    const float t7 = (float)constants[3];
+    const float c9 = (float)constants[4];
+    const float t1 = (float)constants[5];
+    const float t6 = (float)constants[6];
+    const float c6 = (float)constants[7];
+    const float c7 = (float)constants[8];
+    const float c8 = (float)constants[9];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -618,10 +1088,34 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t5 ? (t2 ? -tau : ((r <= t6) ? r / delta : t4)) : r);
         hessian[row] = (t5 ? (t2 ? 0.0f : ((t1 < r) ? ((r < t6) ? c9 : ((t6 < r) ? 0.0f : t7)) : t7)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double delta = constants[1];
+    const double t4 = constants[2];
+    const double t7 = constants[3];
+    const double c9 = constants[4];
+    const pair t1 = {constants[5], constants[6]};
+    const pair t6 = {constants[7], constants[8]};
+    const double c6 = constants[9];
+    const double c7 = constants[10];
+    const double c8 = constants[11];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t2 = (r < pair_value(t1));
+        const int t5 = (r == r);
+        loss[row] = (float)(t2 ? -(tau * (r + c6)) : ((r <= c7) ? r * (0.5 * r) / delta : t4 * (r - c8)));
+        gradient[row] = (float)(t5 ? (t2 ? -tau : ((r <= pair_value(t6)) ? r / delta : t4)) : r);
+        hessian[row] = (float)(t5 ? (t2 ? 0.0 : ((pair_value(t1) < r) ? ((r < pair_value(t6)) ? c9 : ((pair_value(t6) < r) ? 0.0 : t7)) : t7)) : r);
+    }
+#endif
 }
 
 void lossforge_huber_pinball_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float delta = parameters[1];
     const float t0 = delta * tau;
@@ -634,7 +1128,22 @@ void lossforge_huber_pinball_loss_gradient_hessian_f32_at(size_t n, size_t K, co
     const float c6 = tau * t3;
     const float c7 = delta * t4;
     const float c8 = t3 * t4;
-    const float constants[] = {tau, delta, t4, t7, c9, t1, t6, c6, c7, c8};
+    const double constants[] = {tau, delta, t4, t7, c9, t1, t6, c6, c7, c8};
+#else
+    const double tau = parameters[0];
+    const double delta = parameters[1];
+    const pair t0 = pair_prod(delta, tau);
+    const double t3 = 0.5 * delta;
+    const double t4 = 1.0 - tau;
+    const double t7 = 0.5 / delta;
+    const double c9 = 1.0 / delta;
+    const pair t1 = pair_neg(t0);
+    const pair t6 = pair_add_d(pair_neg(t0), delta);
+    const double c6 = tau * t3;
+    const double c7 = delta * t4;
+    const double c8 = t3 * t4;
+    const double constants[] = {tau, delta, t4, t7, c9, t1.hi, t1.lo, t6.hi, t6.lo, c6, c7, c8};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,14 +39,14 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -48,119 +54,234 @@ static inline uint64_t to_bits(double x)
 }
 
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
+INLINE uint64_t exponent_of(double y)
 {
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
+INLINE double log_fast_of(double y, double off, double k0)
 {
     const uint64_t exponent = exponent_of(y);
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
-    const double f = near + off;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
-    const double root = 0.5 * f;
-    const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
-    const double less = half - beyond;
-    const double g = f - less;
-    const double rest = ((f - g) - less) - ((half - less) - beyond);
-    const double whole = k * 0x1.62e42fefa3800p-1;
-    const double sum = whole + g;
-    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
-static inline double log_v(double x)
+INLINE double log_fast(double x)
 {
-    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
-    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
     const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL ? positive : x;
 }
 
-/* 1 + x in two parts. */
-static inline double log1p_v(double x)
+INLINE double log1p_fast(double x)
 {
     const double y = 1.0 + x;
     const double one = y - x;
     const double rest = (1.0 - one) + (x - (y - one));
     const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_of(y, off, 0.0);
+    const double found = log_fast_of(y, off, 0.0);
     const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL && x != 0.0 ? inside : x;
 }
 
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
+    return fma(a, b, -p);
 #else
-    return a * b + c;
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
 #endif
 }
 
-static inline float from_bitsf(uint32_t bits)
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
 {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
 }
 
-static inline uint32_t to_bitsf(float x)
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
 {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
 }
 
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
+INLINE pair pair_of(double x)
 {
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+    const pair made = {x, 0.0};
+    return made;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
+INLINE double pair_value(pair a)
 {
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+    return a.hi;
 }
 
-static inline float log_vf(float x)
+INLINE pair pair_if(int c, pair a, pair b)
 {
-    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
-    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
-    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF ? positive : x;
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
 }
 
-/* 1 + x in two parts. */
-static inline float log1p_vf(float x)
+INLINE pair pair_neg(pair a)
 {
-    const float y = 1.0f + x;
-    const float one = y - x;
-    const float rest = (1.0f - one) + (x - (y - one));
-    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_off(y, off, 0.0f);
-    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+INLINE pair pair_log(pair x)
+{
+    const pair found = pair_log_of(x.hi, x.lo, 0.0);
+    const double positive = x.hi > 0.0 ? found.hi : (x.hi == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {x.hi < HUGE_VAL ? positive : x.hi, found.lo};
+    return made;
+}
+
+/* 1 + x in three parts. */
+INLINE pair pair_log1p(pair x)
+{
+    const pair one = pair_sum(1.0, x.hi);
+    const double y = one.hi + x.lo;
+    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
+    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {inside, found.lo};
+    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
 }
 
 static inline double maximum(double a, double b)
@@ -168,17 +289,7 @@ static inline double maximum(double a, double b)
     return a > b ? a : b;
 }
 
-static inline float maximumf(float a, float b)
-{
-    return a > b ? a : b;
-}
-
 static inline double minimum(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-static inline float minimumf(float a, float b)
 {
     return a < b ? a : b;
 }
@@ -223,6 +334,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -231,21 +343,45 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = maximum(f_i, y_i);
         const double t1 = minimum(f_i, y_i);
         const int t2 = (t0 <= 3.0 * t1);
-        const double t3 = t1 / t0;
-        const double t4 = 1.0 + t3;
-        const double t5 = (f_i - y_i) / (t4 * t0);
-        const double t6 = (t2 ? t5 * t5 : 0.0);
+        const pair t3 = pair_quot(t1, t0);
+        const pair t4 = pair_add_d(t3, 1.0);
+        const pair t5 = pair_div(pair_diff(f_i, y_i), pair_mul_d(t4, t0));
+        const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
         const int t7 = (1.2676506002282294e+30 * t1 < t0);
-        const double t8 = (t7 ? 1.0 : t3);
-        loss[row] = ((f_i == f_i) ? 0.5 * (t2 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t6 / 1225.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5 * f_i - 0.5 * y_i) * (t2 ? t5 : 0.0) : log_v(2.0 / t4) * t0 + (t7 ? 0.0 : log_v(2.0 * t8 / (1.0 + t8)) * t1)) : f_i);
+        const pair t8 = pair_if(t7, pair_of(1.0), t3);
+        loss[row] = pair_value(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul_d(t6, (0.001282051282051282 + pair_value(pair_mul_d(t6, (0.0011614401858304297 + pair_value(pair_mul_d(t6, (0.0010570824524312897 + pair_value(pair_mul_d(t6, (0.000966183574879227 + (0.0008865248226950354 + pair_value(t6) / 1225.0) * pair_value(t6)))))))))))), 0.001422475106685633), t6), 0.0015873015873015873), t6), 0.0017825311942959), t6), 0.0020161290322580645), t6), 0.0022988505747126436), t6), 0.0026455026455026454), t6), 0.003076923076923077), t6), 0.0036231884057971015), t6), 0.004329004329004329), t6), 0.005263157894736842), t6), 0.006535947712418301), t6), 0.008333333333333333), t6), 0.01098901098901099), t6), 0.015151515151515152), t6), 0.022222222222222223), t6), 0.03571428571428571), t6), 0.06666666666666667), t6), 0.16666666666666666), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_of(log_fast(2.0 / pair_value(t4)) * t0 + (t7 ? 0.0 : log_fast(pair_value(pair_scale(t8, 2.0)) / (1.0 + pair_value(t8))) * t1))), 0.5), pair_of(f_i)));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = maximum(f_i, y_i);
+        const double t1 = minimum(f_i, y_i);
+        const int t2 = (t0 <= 3.0 * t1);
+        const pair t3 = pair_quot(t1, t0);
+        const pair t4 = pair_add_d(t3, 1.0);
+        const pair t5 = pair_div(pair_diff(f_i, y_i), pair_mul_d(t4, t0));
+        const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
+        const int t7 = (1.2676506002282294e+30 * t1 < t0);
+        const pair t8 = pair_if(t7, pair_of(1.0), t3);
+        loss[row] = pair_value(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t6, pair_of(1225.0))), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_add(pair_mul_d(pair_log(pair_div(pair_of(2.0), t4)), t0), pair_if(t7, pair_of(0.0), pair_mul_d(pair_log(pair_div(pair_scale(t8, 2.0), pair_add_d(t8, 1.0))), t1)))), 0.5), pair_of(f_i)));
+    }
+#endif
 }
 
 void lossforge_jensen_shannon_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_jensen_shannon_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
@@ -260,25 +396,46 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = f_i - y_i;
+        const pair t0 = pair_diff(f_i, y_i);
         const double t1 = maximum(f_i, y_i);
-        const double t2 = 1.0 + minimum(f_i, y_i) / t1;
+        const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t0 / (t2 * t1)) : (t3 ? log1p_v((t3 ? t0 / y_i : 0.0)) : (t4 ? log_v(f_i) - log_v(y_i) : log_v((t4 ? 1.0 : f_i / y_i)))) + log_v(2.0 / t2)) : f_i);
+        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_value(pair_div(t0, pair_mul_d(t2, t1)))) : (t3 ? log1p_fast((t3 ? pair_value(t0) / y_i : 0.0)) : (t4 ? log_fast(f_i) - log_fast(y_i) : log_fast((t4 ? 1.0 : f_i / y_i)))) + log_fast(2.0 / pair_value(t2))) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_diff(f_i, y_i);
+        const double t1 = maximum(f_i, y_i);
+        const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
+        const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        gradient[row] = pair_value(pair_if((f_i == f_i), pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(pair_div(t0, pair_mul_d(t2, t1))), pair_add(pair_if(t3, pair_log1p(pair_if(t3, pair_div(t0, pair_of(y_i)), pair_of(0.0))), pair_if(t4, pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i))), pair_log(pair_if(t4, pair_of(1.0), pair_quot(f_i, y_i))))), pair_log(pair_div(pair_of(2.0), t2)))), 0.5), pair_of(f_i)));
+    }
+#endif
 }
 
 void lossforge_jensen_shannon_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_jensen_shannon_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
@@ -293,6 +450,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -300,13 +458,28 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        hessian[row] = pair_value(pair_scale(pair_div(pair_div(pair_of(y_i), pair_sum(f_i, y_i)), pair_of(f_i)), 0.5));
+    }
+#endif
 }
 
 void lossforge_jensen_shannon_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_jensen_shannon_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
@@ -322,6 +495,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -331,26 +505,56 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t1 = maximum(f_i, y_i);
         const double t2 = minimum(f_i, y_i);
         const int t3 = (t1 <= 3.0 * t2);
-        const double t4 = f_i - y_i;
-        const double t5 = t2 / t1;
-        const double t6 = 1.0 + t5;
-        const double t7 = t4 / (t6 * t1);
-        const double t8 = (t3 ? t7 * t7 : 0.0);
-        const double t9 = log_v(2.0 / t6);
+        const pair t4 = pair_diff(f_i, y_i);
+        const pair t5 = pair_quot(t2, t1);
+        const pair t6 = pair_add_d(t5, 1.0);
+        const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
+        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
+        const double t9 = log_fast(2.0 / pair_value(t6));
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
-        const double t11 = (t10 ? 1.0 : t5);
+        const pair t11 = pair_if(t10, pair_of(1.0), t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_v(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
-        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t7) : (t12 ? log1p_v((t12 ? t4 / y_i : 0.0)) : (t13 ? log_v(f_i) - log_v(y_i) : log_v((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        loss[row] = pair_value(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul_d(t8, (0.001282051282051282 + pair_value(pair_mul_d(t8, (0.0011614401858304297 + pair_value(pair_mul_d(t8, (0.0010570824524312897 + pair_value(pair_mul_d(t8, (0.000966183574879227 + (0.0008865248226950354 + pair_value(t8) / 1225.0) * pair_value(t8)))))))))))), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : log_fast(pair_value(pair_scale(t11, 2.0)) / (1.0 + pair_value(t11))) * t2))), 0.5), pair_of(f_i)));
+        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_value(t7)) : (t12 ? log1p_fast((t12 ? pair_value(t4) / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (f_i == f_i);
+        const double t1 = maximum(f_i, y_i);
+        const double t2 = minimum(f_i, y_i);
+        const int t3 = (t1 <= 3.0 * t2);
+        const pair t4 = pair_diff(f_i, y_i);
+        const pair t5 = pair_quot(t2, t1);
+        const pair t6 = pair_add_d(t5, 1.0);
+        const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
+        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
+        const pair t9 = pair_log(pair_div(pair_of(2.0), t6));
+        const int t10 = (1.2676506002282294e+30 * t2 < t1);
+        const pair t11 = pair_if(t10, pair_of(1.0), t5);
+        const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        loss[row] = pair_value(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t8, pair_of(1225.0))), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(pair_log(pair_div(pair_scale(t11, 2.0), pair_add_d(t11, 1.0))), t2)))), 0.5), pair_of(f_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(t7), pair_add(pair_if(t12, pair_log1p(pair_if(t12, pair_div(t4, pair_of(y_i)), pair_of(0.0))), pair_if(t13, pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i))), pair_log(pair_if(t13, pair_of(1.0), pair_quot(f_i, y_i))))), t9)), 0.5), pair_of(f_i)));
+    }
+#endif
 }
 
 void lossforge_jensen_shannon_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_jensen_shannon_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
@@ -366,26 +570,48 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = f_i - y_i;
+        const pair t0 = pair_diff(f_i, y_i);
         const double t1 = maximum(f_i, y_i);
-        const double t2 = 1.0 + minimum(f_i, y_i) / t1;
+        const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t0 / (t2 * t1)) : (t3 ? log1p_v((t3 ? t0 / y_i : 0.0)) : (t4 ? log_v(f_i) - log_v(y_i) : log_v((t4 ? 1.0 : f_i / y_i)))) + log_v(2.0 / t2)) : f_i);
+        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_value(pair_div(t0, pair_mul_d(t2, t1)))) : (t3 ? log1p_fast((t3 ? pair_value(t0) / y_i : 0.0)) : (t4 ? log_fast(f_i) - log_fast(y_i) : log_fast((t4 ? 1.0 : f_i / y_i)))) + log_fast(2.0 / pair_value(t2))) : f_i);
         hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_diff(f_i, y_i);
+        const double t1 = maximum(f_i, y_i);
+        const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
+        const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        gradient[row] = pair_value(pair_if((f_i == f_i), pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(pair_div(t0, pair_mul_d(t2, t1))), pair_add(pair_if(t3, pair_log1p(pair_if(t3, pair_div(t0, pair_of(y_i)), pair_of(0.0))), pair_if(t4, pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i))), pair_log(pair_if(t4, pair_of(1.0), pair_quot(f_i, y_i))))), pair_log(pair_div(pair_of(2.0), t2)))), 0.5), pair_of(f_i)));
+        hessian[row] = pair_value(pair_scale(pair_div(pair_div(pair_of(y_i), pair_sum(f_i, y_i)), pair_of(f_i)), 0.5));
+    }
+#endif
 }
 
 void lossforge_jensen_shannon_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_jensen_shannon_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
@@ -402,6 +628,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -411,27 +638,58 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t1 = maximum(f_i, y_i);
         const double t2 = minimum(f_i, y_i);
         const int t3 = (t1 <= 3.0 * t2);
-        const double t4 = f_i - y_i;
-        const double t5 = t2 / t1;
-        const double t6 = 1.0 + t5;
-        const double t7 = t4 / (t6 * t1);
-        const double t8 = (t3 ? t7 * t7 : 0.0);
-        const double t9 = log_v(2.0 / t6);
+        const pair t4 = pair_diff(f_i, y_i);
+        const pair t5 = pair_quot(t2, t1);
+        const pair t6 = pair_add_d(t5, 1.0);
+        const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
+        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
+        const double t9 = log_fast(2.0 / pair_value(t6));
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
-        const double t11 = (t10 ? 1.0 : t5);
+        const pair t11 = pair_if(t10, pair_of(1.0), t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = (t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_v(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
-        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_v(t7) : (t12 ? log1p_v((t12 ? t4 / y_i : 0.0)) : (t13 ? log_v(f_i) - log_v(y_i) : log_v((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        loss[row] = pair_value(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul_d(t8, (0.001282051282051282 + pair_value(pair_mul_d(t8, (0.0011614401858304297 + pair_value(pair_mul_d(t8, (0.0010570824524312897 + pair_value(pair_mul_d(t8, (0.000966183574879227 + (0.0008865248226950354 + pair_value(t8) / 1225.0) * pair_value(t8)))))))))))), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : log_fast(pair_value(pair_scale(t11, 2.0)) / (1.0 + pair_value(t11))) * t2))), 0.5), pair_of(f_i)));
+        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_value(t7)) : (t12 ? log1p_fast((t12 ? pair_value(t4) / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
         hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (f_i == f_i);
+        const double t1 = maximum(f_i, y_i);
+        const double t2 = minimum(f_i, y_i);
+        const int t3 = (t1 <= 3.0 * t2);
+        const pair t4 = pair_diff(f_i, y_i);
+        const pair t5 = pair_quot(t2, t1);
+        const pair t6 = pair_add_d(t5, 1.0);
+        const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
+        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
+        const pair t9 = pair_log(pair_div(pair_of(2.0), t6));
+        const int t10 = (1.2676506002282294e+30 * t2 < t1);
+        const pair t11 = pair_if(t10, pair_of(1.0), t5);
+        const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        loss[row] = pair_value(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t8, pair_of(1225.0))), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(pair_log(pair_div(pair_scale(t11, 2.0), pair_add_d(t11, 1.0))), t2)))), 0.5), pair_of(f_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(t7), pair_add(pair_if(t12, pair_log1p(pair_if(t12, pair_div(t4, pair_of(y_i)), pair_of(0.0))), pair_if(t13, pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i))), pair_log(pair_if(t13, pair_of(1.0), pair_quot(f_i, y_i))))), t9)), 0.5), pair_of(f_i)));
+        hessian[row] = pair_value(pair_scale(pair_div(pair_div(pair_of(y_i), pair_sum(f_i, y_i)), pair_of(f_i)), 0.5));
+    }
+#endif
 }
 
 void lossforge_jensen_shannon_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_jensen_shannon_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
@@ -444,10 +702,10 @@ void lossforge_jensen_shannon_loss_gradient_hessian_f64(size_t n, const double *
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -476,7 +734,7 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -484,26 +742,27 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = maximumf(f_i, y_i);
-        const float t1 = minimumf(f_i, y_i);
-        const int t2 = (t0 <= 3.0f * t1);
-        const float t3 = t1 / t0;
-        const float t4 = 1.0f + t3;
-        const float t5 = (f_i - y_i) / (t4 * t0);
-        const float t6 = (t2 ? t5 * t5 : 0.0f);
-        const int t7 = (1.2676506e+30f * t1 < t0);
-        const float t8 = (t7 ? 1.0f : t3);
-        loss[row] = ((f_i == f_i) ? 0.5f * (t2 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t6 / 1225.0f) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5f * f_i - 0.5f * y_i) * (t2 ? t5 : 0.0f) : log_vf(2.0f / t4) * t0 + (t7 ? 0.0f : log_vf(2.0f * t8 / (1.0f + t8)) * t1)) : f_i);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = maximum(f_i, y_i);
+        const double t1 = minimum(f_i, y_i);
+        const int t2 = (t0 <= 3.0 * t1);
+        const double t3 = t1 / t0;
+        const double t4 = 1.0 + t3;
+        const double t5 = (f_i - y_i) / (t4 * t0);
+        const double t6 = (t2 ? t5 * t5 : 0.0);
+        const int t7 = (1.2676506002282294e+30 * t1 < t0);
+        const double t8 = (t7 ? 1.0 : t3);
+        loss[row] = (float)((f_i == f_i) ? 0.5 * (t2 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t6 / 1225.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5 * f_i - 0.5 * y_i) * (t2 ? t5 : 0.0) : log_fast(2.0 / t4) * t0 + (t7 ? 0.0 : log_fast(2.0 * t8 / (1.0 + t8)) * t1)) : f_i);
     }
 }
 
 void lossforge_jensen_shannon_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_jensen_shannon_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
@@ -513,7 +772,7 @@ void lossforge_jensen_shannon_loss_f32(size_t n, const float *y, const float *f,
     lossforge_jensen_shannon_loss_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -521,22 +780,23 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = f_i - y_i;
-        const float t1 = maximumf(f_i, y_i);
-        const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
-        const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
-        const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-        gradient[row] = ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t0 / (t2 * t1)) : (t3 ? log1p_vf((t3 ? t0 / y_i : 0.0f)) : (t4 ? log_vf(f_i) - log_vf(y_i) : log_vf((t4 ? 1.0f : f_i / y_i)))) + log_vf(2.0f / t2)) : f_i);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = f_i - y_i;
+        const double t1 = maximum(f_i, y_i);
+        const double t2 = 1.0 + minimum(f_i, y_i) / t1;
+        const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        gradient[row] = (float)((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(t0 / (t2 * t1)) : (t3 ? log1p_fast((t3 ? t0 / y_i : 0.0)) : (t4 ? log_fast(f_i) - log_fast(y_i) : log_fast((t4 ? 1.0 : f_i / y_i)))) + log_fast(2.0 / t2)) : f_i);
     }
 }
 
 void lossforge_jensen_shannon_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_jensen_shannon_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
@@ -546,7 +806,7 @@ void lossforge_jensen_shannon_gradient_f32(size_t n, const float *y, const float
     lossforge_jensen_shannon_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -554,17 +814,18 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        hessian[row] = (float)(0.5 * (y_i / (f_i + y_i) / f_i));
     }
 }
 
 void lossforge_jensen_shannon_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_jensen_shannon_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
@@ -574,7 +835,7 @@ void lossforge_jensen_shannon_hessian_f32(size_t n, const float *y, const float 
     lossforge_jensen_shannon_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -583,32 +844,33 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
+        const double y_i = y[row];
+        const double f_i = f[row];
         const int t0 = (f_i == f_i);
-        const float t1 = maximumf(f_i, y_i);
-        const float t2 = minimumf(f_i, y_i);
-        const int t3 = (t1 <= 3.0f * t2);
-        const float t4 = f_i - y_i;
-        const float t5 = t2 / t1;
-        const float t6 = 1.0f + t5;
-        const float t7 = t4 / (t6 * t1);
-        const float t8 = (t3 ? t7 * t7 : 0.0f);
-        const float t9 = log_vf(2.0f / t6);
-        const int t10 = (1.2676506e+30f * t2 < t1);
-        const float t11 = (t10 ? 1.0f : t5);
-        const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
-        const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-        loss[row] = (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : log_vf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
-        gradient[row] = (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t7) : (t12 ? log1p_vf((t12 ? t4 / y_i : 0.0f)) : (t13 ? log_vf(f_i) - log_vf(y_i) : log_vf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
+        const double t1 = maximum(f_i, y_i);
+        const double t2 = minimum(f_i, y_i);
+        const int t3 = (t1 <= 3.0 * t2);
+        const double t4 = f_i - y_i;
+        const double t5 = t2 / t1;
+        const double t6 = 1.0 + t5;
+        const double t7 = t4 / (t6 * t1);
+        const double t8 = (t3 ? t7 * t7 : 0.0);
+        const double t9 = log_fast(2.0 / t6);
+        const int t10 = (1.2676506002282294e+30 * t2 < t1);
+        const double t11 = (t10 ? 1.0 : t5);
+        const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        loss[row] = (float)(t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_fast(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
+        gradient[row] = (float)(t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(t7) : (t12 ? log1p_fast((t12 ? t4 / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
     }
 }
 
 void lossforge_jensen_shannon_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_jensen_shannon_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
@@ -618,7 +880,7 @@ void lossforge_jensen_shannon_loss_gradient_f32(size_t n, const float *y, const 
     lossforge_jensen_shannon_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -627,23 +889,24 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = f_i - y_i;
-        const float t1 = maximumf(f_i, y_i);
-        const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
-        const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
-        const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-        gradient[row] = ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t0 / (t2 * t1)) : (t3 ? log1p_vf((t3 ? t0 / y_i : 0.0f)) : (t4 ? log_vf(f_i) - log_vf(y_i) : log_vf((t4 ? 1.0f : f_i / y_i)))) + log_vf(2.0f / t2)) : f_i);
-        hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = f_i - y_i;
+        const double t1 = maximum(f_i, y_i);
+        const double t2 = 1.0 + minimum(f_i, y_i) / t1;
+        const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        gradient[row] = (float)((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(t0 / (t2 * t1)) : (t3 ? log1p_fast((t3 ? t0 / y_i : 0.0)) : (t4 ? log_fast(f_i) - log_fast(y_i) : log_fast((t4 ? 1.0 : f_i / y_i)))) + log_fast(2.0 / t2)) : f_i);
+        hessian[row] = (float)(0.5 * (y_i / (f_i + y_i) / f_i));
     }
 }
 
 void lossforge_jensen_shannon_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_jensen_shannon_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
@@ -653,7 +916,7 @@ void lossforge_jensen_shannon_gradient_hessian_f32(size_t n, const float *y, con
     lossforge_jensen_shannon_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -663,33 +926,34 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
+        const double y_i = y[row];
+        const double f_i = f[row];
         const int t0 = (f_i == f_i);
-        const float t1 = maximumf(f_i, y_i);
-        const float t2 = minimumf(f_i, y_i);
-        const int t3 = (t1 <= 3.0f * t2);
-        const float t4 = f_i - y_i;
-        const float t5 = t2 / t1;
-        const float t6 = 1.0f + t5;
-        const float t7 = t4 / (t6 * t1);
-        const float t8 = (t3 ? t7 * t7 : 0.0f);
-        const float t9 = log_vf(2.0f / t6);
-        const int t10 = (1.2676506e+30f * t2 < t1);
-        const float t11 = (t10 ? 1.0f : t5);
-        const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
-        const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
-        loss[row] = (t0 ? 0.5f * (t3 ? (1.0f + (0.16666667f + (0.06666667f + (0.035714287f + (0.022222223f + (0.015151516f + (0.010989011f + (0.008333334f + (0.006535948f + (0.005263158f + (0.0043290043f + (0.0036231885f + (0.003076923f + (0.0026455026f + (0.0022988506f + (0.002016129f + (0.0017825312f + (0.0015873016f + (0.0014224751f + (0.0012820513f + (0.0011614402f + (0.0010570824f + (0.00096618355f + (0.0008865248f + t8 / 1225.0f) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5f * f_i - 0.5f * y_i) * (t3 ? t7 : 0.0f) : t9 * t1 + (t10 ? 0.0f : log_vf(2.0f * t11 / (1.0f + t11)) * t2)) : f_i);
-        gradient[row] = (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? log1p_vf(t7) : (t12 ? log1p_vf((t12 ? t4 / y_i : 0.0f)) : (t13 ? log_vf(f_i) - log_vf(y_i) : log_vf((t13 ? 1.0f : f_i / y_i)))) + t9) : f_i);
-        hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
+        const double t1 = maximum(f_i, y_i);
+        const double t2 = minimum(f_i, y_i);
+        const int t3 = (t1 <= 3.0 * t2);
+        const double t4 = f_i - y_i;
+        const double t5 = t2 / t1;
+        const double t6 = 1.0 + t5;
+        const double t7 = t4 / (t6 * t1);
+        const double t8 = (t3 ? t7 * t7 : 0.0);
+        const double t9 = log_fast(2.0 / t6);
+        const int t10 = (1.2676506002282294e+30 * t2 < t1);
+        const double t11 = (t10 ? 1.0 : t5);
+        const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        loss[row] = (float)(t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_fast(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
+        gradient[row] = (float)(t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(t7) : (t12 ? log1p_fast((t12 ? t4 / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        hessian[row] = (float)(0.5 * (y_i / (f_i + y_i) / f_i));
     }
 }
 
 void lossforge_jensen_shannon_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_jensen_shannon_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)

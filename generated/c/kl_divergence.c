@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,14 +39,14 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -48,119 +54,245 @@ static inline uint64_t to_bits(double x)
 }
 
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
+INLINE uint64_t exponent_of(double y)
 {
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
+INLINE double log_fast_of(double y, double off, double k0)
 {
     const uint64_t exponent = exponent_of(y);
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
-    const double f = near + off;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
-    const double root = 0.5 * f;
-    const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
-    const double less = half - beyond;
-    const double g = f - less;
-    const double rest = ((f - g) - less) - ((half - less) - beyond);
-    const double whole = k * 0x1.62e42fefa3800p-1;
-    const double sum = whole + g;
-    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
-static inline double log_v(double x)
+INLINE double log_fast(double x)
 {
-    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
-    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
     const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL ? positive : x;
 }
 
-/* 1 + x in two parts. */
-static inline double log1p_v(double x)
+INLINE double log1p_fast(double x)
 {
     const double y = 1.0 + x;
     const double one = y - x;
     const double rest = (1.0 - one) + (x - (y - one));
     const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_of(y, off, 0.0);
+    const double found = log_fast_of(y, off, 0.0);
     const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL && x != 0.0 ? inside : x;
 }
 
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
+    return fma(a, b, -p);
 #else
-    return a * b + c;
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
 #endif
 }
 
-static inline float from_bitsf(uint32_t bits)
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
 {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
 }
 
-static inline uint32_t to_bitsf(float x)
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
 {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
 }
 
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
+INLINE pair pair_of(double x)
 {
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+    const pair made = {x, 0.0};
+    return made;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
+INLINE double pair_value(pair a)
 {
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+    return a.hi;
 }
 
-static inline float log_vf(float x)
+INLINE pair pair_if(int c, pair a, pair b)
 {
-    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
-    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
-    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF ? positive : x;
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
 }
 
-/* 1 + x in two parts. */
-static inline float log1p_vf(float x)
+INLINE pair pair_neg(pair a)
 {
-    const float y = 1.0f + x;
-    const float one = y - x;
-    const float rest = (1.0f - one) + (x - (y - one));
-    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_off(y, off, 0.0f);
-    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+INLINE pair pair_min(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+INLINE pair pair_log(pair x)
+{
+    const pair found = pair_log_of(x.hi, x.lo, 0.0);
+    const double positive = x.hi > 0.0 ? found.hi : (x.hi == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {x.hi < HUGE_VAL ? positive : x.hi, found.lo};
+    return made;
+}
+
+/* 1 + x in three parts. */
+INLINE pair pair_log1p(pair x)
+{
+    const pair one = pair_sum(1.0, x.hi);
+    const double y = one.hi + x.lo;
+    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
+    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {inside, found.lo};
+    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
 }
 
 static inline double maximum(double a, double b)
@@ -168,17 +300,7 @@ static inline double maximum(double a, double b)
     return a > b ? a : b;
 }
 
-static inline float maximumf(float a, float b)
-{
-    return a > b ? a : b;
-}
-
 static inline double minimum(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-static inline float minimumf(float a, float b)
 {
     return a < b ? a : b;
 }
@@ -223,52 +345,100 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double t0 = 1.0 - y_i;
-        const int t1 = (t0 <= 0.0);
-        const double t2 = 1.0 - p_i;
-        const int t3 = (t0 <= 2.0 * t2);
-        const double t4 = (t1 ? 1.0 : t0);
-        const double t5 = t2 - t4;
-        const double t6 = maximum(-0.5, t2 - 1.0);
-        const double t7 = maximum(-0.5, (t2 - t0) / t0);
-        const int t8 = (0.0 < t0);
-        const int t9 = (((-0.3333333333333333 <= t6) && t1 && (t6 <= 0.5)) || ((-0.3333333333333333 <= t7) && (t7 <= 0.5) && t8));
-        const double t10 = maximum(-0.5, t5 * (t1 ? 1.0 : 1.0 / t0));
-        const double t11 = (t9 ? t10 : 0.0);
-        const double t12 = 2.0 + t11;
-        const double t13 = (t9 ? t10 * t10 : 0.0);
-        const double t14 = minimum(1.2676506002282294e+30, t10);
-        const int t15 = (((0.5 <= t2) && t1 && (t2 <= 2.0)) || (t3 && (t2 <= 2.0 * t0) && t8));
-        const int t16 = ((t1 && ((1.2676506002282294e+30 < t2) || (t2 < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * t2 < t0) || (1.2676506002282294e+30 * t0 < t2)) && t8));
+        const pair t0 = pair_diff(1.0, y_i);
+        const int t1 = (pair_value(t0) <= 0.0);
+        const pair t2 = pair_diff(1.0, p_i);
+        const int t3 = (pair_value(t0) <= pair_value(pair_scale(t2, 2.0)));
+        const pair t4 = pair_if(t1, pair_of(1.0), t0);
+        const pair t5 = pair_sub(t2, t4);
+        const double t6 = maximum(-0.5, pair_value(t2) - 1.0);
+        const pair t7 = pair_max(pair_of(-0.5), pair_div(pair_sub(t2, t0), t0));
+        const int t8 = (0.0 < pair_value(t0));
+        const int t9 = (((-0.3333333333333333 <= t6) && t1 && (t6 <= 0.5)) || ((-0.3333333333333333 <= pair_value(t7)) && (pair_value(t7) <= 0.5) && t8));
+        const pair t10 = pair_max(pair_of(-0.5), pair_mul(t5, pair_if(t1, pair_of(1.0), pair_div(pair_of(1.0), t0))));
+        const pair t11 = pair_if(t9, t10, pair_of(0.0));
+        const pair t12 = pair_add_d(t11, 2.0);
+        const pair t13 = pair_if(t9, pair_mul(t10, t10), pair_of(0.0));
+        const pair t14 = pair_min(pair_of(1.2676506002282294e+30), t10);
+        const int t15 = (((0.5 <= pair_value(t2)) && t1 && (pair_value(t2) <= 2.0)) || (t3 && (pair_value(t2) <= pair_value(pair_scale(t0, 2.0))) && t8));
+        const int t16 = ((t1 && ((1.2676506002282294e+30 < pair_value(t2)) || (pair_value(t2) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t2, 1.2676506002282294e+30)) < pair_value(t0)) || (pair_value(pair_scale(t0, 1.2676506002282294e+30)) < pair_value(t2))) && t8));
         const int t17 = (y_i <= 0.0);
         const int t18 = (y_i <= 2.0 * p_i);
         const double t19 = (t17 ? 1.0 : y_i);
-        const double t20 = p_i - t19;
+        const pair t20 = pair_diff(p_i, t19);
         const double t21 = maximum(-0.5, p_i - 1.0);
         const double t22 = maximum(-0.5, (p_i - y_i) / y_i);
         const int t23 = (0.0 < y_i);
         const int t24 = (((-0.3333333333333333 <= t21) && t17 && (t21 <= 0.5)) || ((-0.3333333333333333 <= t22) && (t22 <= 0.5) && t23));
-        const double t25 = maximum(-0.5, t20 * (t17 ? 1.0 : 1.0 / y_i));
-        const double t26 = (t24 ? t25 : 0.0);
-        const double t27 = 2.0 + t26;
-        const double t28 = (t24 ? t25 * t25 : 0.0);
-        const double t29 = minimum(1.2676506002282294e+30, t25);
+        const pair t25 = pair_max(pair_of(-0.5), pair_mul(t20, pair_if(t17, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t26 = pair_if(t24, t25, pair_of(0.0));
+        const pair t27 = pair_add_d(t26, 2.0);
+        const pair t28 = pair_if(t24, pair_mul(t25, t25), pair_of(0.0));
+        const pair t29 = pair_min(pair_of(1.2676506002282294e+30), t25);
         const int t30 = (((0.5 <= p_i) && t17 && (p_i <= 2.0)) || (t18 && (p_i <= 2.0 * y_i) && t23));
         const int t31 = ((t17 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t23));
-        loss[row] = ((p_i == p_i) ? (t1 ? t2 : (t3 ? t5 * (t9 ? t11 / t12 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0) * t13 / t12 / t12) / 21.0) * t13 / t12 / t12) / 19.0) * t13 / t12 / t12) / 17.0) * t13 / t12 / t12) / 15.0) * t13 / t12 / t12) / 13.0) * t13 / t12 / t12) / 11.0) * t13 / t12 / t12) / 9.0) * t13 / t12 / t12) / 7.0) * t13 / t12 / t12) / 5.0) * t13 / t12 / t12 / t12 / 3.0 : 1.0 - (t9 ? 1.0 : 1.0 / t14) * log1p_v((t9 ? 1.0 : t14))) : t4 * (t15 ? log1p_v((t15 ? (t4 - t2) / t2 : 0.0)) : (t16 ? log_v(t4) - log_v(t2) : log_v((t16 ? 1.0 : t4 / t2)))) + t2 - t4)) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0) * t28 / t27 / t27) / 21.0) * t28 / t27 / t27) / 19.0) * t28 / t27 / t27) / 17.0) * t28 / t27 / t27) / 15.0) * t28 / t27 / t27) / 13.0) * t28 / t27 / t27) / 11.0) * t28 / t27 / t27) / 9.0) * t28 / t27 / t27) / 7.0) * t28 / t27 / t27) / 5.0) * t28 / t27 / t27 / t27 / 3.0 : 1.0 - (t24 ? 1.0 : 1.0 / t29) * log1p_v((t24 ? 1.0 : t29))) : p_i + t19 * (t30 ? log1p_v((t30 ? (t19 - p_i) / p_i : 0.0)) : (t31 ? log_v(t19) - log_v(p_i) : log_v((t31 ? 1.0 : t19 / p_i)))) - t19)) : p_i);
+        loss[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if(t1, t2, pair_if(t3, pair_mul(t5, pair_if(t9, pair_sub(pair_div(t11, t12), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t13, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t13, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t13, (25.0 + 23.0 * pair_value(pair_div(pair_div(t13, t12), t12)))), t12), t12)) / 575.0)), t12), t12)) / 21.0)), t12), t12), 17.0), pair_of(19.0)), 2.0), t13), t12), t12), 15.0), pair_of(17.0)), 2.0), t13), t12), t12), 13.0), pair_of(15.0)), 2.0), t13), t12), t12), 11.0), pair_of(13.0)), 2.0), t13), t12), t12), 9.0), pair_of(11.0)), 2.0), t13), t12), t12), 7.0), pair_of(9.0)), 2.0), t13), t12), t12), 5.0), pair_of(7.0)), 2.0), t13), t12), t12), 3.0), pair_of(5.0)), 2.0), t13), t12), t12), t12), pair_of(3.0))), pair_of(1.0 - (t9 ? 1.0 : 1.0 / pair_value(t14)) * log1p_fast(pair_value(pair_if(t9, pair_of(1.0), t14)))))), pair_of(pair_value(t4) * (t15 ? log1p_fast((t15 ? (pair_value(t4) - pair_value(t2)) / pair_value(t2) : 0.0)) : (t16 ? log_fast(pair_value(t4)) - log_fast(pair_value(t2)) : log_fast((t16 ? 1.0 : pair_value(t4) / pair_value(t2))))) + pair_value(t2) - pair_value(t4)))), pair_if(t17, pair_of(p_i), pair_if(t18, pair_mul(t20, pair_if(t24, pair_sub(pair_div(t26, t27), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t28, t27), t27), 23.0), 25.0), t28), t27), t27), 42.0), pair_of(575.0)), 2.0), t28), t27), t27), 19.0), pair_of(21.0)), 2.0), t28), t27), t27), 17.0), pair_of(19.0)), 2.0), t28), t27), t27), 15.0), pair_of(17.0)), 2.0), t28), t27), t27), 13.0), pair_of(15.0)), 2.0), t28), t27), t27), 11.0), pair_of(13.0)), 2.0), t28), t27), t27), 9.0), pair_of(11.0)), 2.0), t28), t27), t27), 7.0), pair_of(9.0)), 2.0), t28), t27), t27), 5.0), pair_of(7.0)), 2.0), t28), t27), t27), 3.0), pair_of(5.0)), 2.0), t28), t27), t27), t27), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t24, pair_of(1.0), pair_div(pair_of(1.0), t29)), pair_log1p(pair_if(t24, pair_of(1.0), t29)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t30, pair_log1p(pair_if(t30, pair_div(pair_diff(t19, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t31, pair_sub(pair_log(pair_of(t19)), pair_log(pair_of(p_i))), pair_log(pair_if(t31, pair_of(1.0), pair_quot(t19, p_i))))), t19), p_i), -t19)))), pair_of(p_i)));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const pair t0 = pair_diff(1.0, y_i);
+        const int t1 = (pair_value(t0) <= 0.0);
+        const pair t2 = pair_diff(1.0, p_i);
+        const int t3 = (pair_value(t0) <= pair_value(pair_scale(t2, 2.0)));
+        const pair t4 = pair_if(t1, pair_of(1.0), t0);
+        const pair t5 = pair_sub(t2, t4);
+        const pair t6 = pair_max(pair_of(-0.5), pair_add_d(t2, -1.0));
+        const pair t7 = pair_max(pair_of(-0.5), pair_div(pair_sub(t2, t0), t0));
+        const int t8 = (0.0 < pair_value(t0));
+        const int t9 = (((-0.3333333333333333 <= pair_value(t6)) && t1 && (pair_value(t6) <= 0.5)) || ((-0.3333333333333333 <= pair_value(t7)) && (pair_value(t7) <= 0.5) && t8));
+        const pair t10 = pair_max(pair_of(-0.5), pair_mul(t5, pair_if(t1, pair_of(1.0), pair_div(pair_of(1.0), t0))));
+        const pair t11 = pair_if(t9, t10, pair_of(0.0));
+        const pair t12 = pair_add_d(t11, 2.0);
+        const pair t13 = pair_if(t9, pair_mul(t10, t10), pair_of(0.0));
+        const pair t14 = pair_min(pair_of(1.2676506002282294e+30), t10);
+        const int t15 = (((0.5 <= pair_value(t2)) && t1 && (pair_value(t2) <= 2.0)) || (t3 && (pair_value(t2) <= pair_value(pair_scale(t0, 2.0))) && t8));
+        const int t16 = ((t1 && ((1.2676506002282294e+30 < pair_value(t2)) || (pair_value(t2) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t2, 1.2676506002282294e+30)) < pair_value(t0)) || (pair_value(pair_scale(t0, 1.2676506002282294e+30)) < pair_value(t2))) && t8));
+        const int t17 = (y_i <= 0.0);
+        const int t18 = (y_i <= 2.0 * p_i);
+        const double t19 = (t17 ? 1.0 : y_i);
+        const pair t20 = pair_diff(p_i, t19);
+        const double t21 = maximum(-0.5, p_i - 1.0);
+        const double t22 = maximum(-0.5, (p_i - y_i) / y_i);
+        const int t23 = (0.0 < y_i);
+        const int t24 = (((-0.3333333333333333 <= t21) && t17 && (t21 <= 0.5)) || ((-0.3333333333333333 <= t22) && (t22 <= 0.5) && t23));
+        const pair t25 = pair_max(pair_of(-0.5), pair_mul(t20, pair_if(t17, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t26 = pair_if(t24, t25, pair_of(0.0));
+        const pair t27 = pair_add_d(t26, 2.0);
+        const pair t28 = pair_if(t24, pair_mul(t25, t25), pair_of(0.0));
+        const pair t29 = pair_min(pair_of(1.2676506002282294e+30), t25);
+        const int t30 = (((0.5 <= p_i) && t17 && (p_i <= 2.0)) || (t18 && (p_i <= 2.0 * y_i) && t23));
+        const int t31 = ((t17 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t23));
+        loss[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if(t1, t2, pair_if(t3, pair_mul(t5, pair_if(t9, pair_sub(pair_div(t11, t12), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t13, t12), t12), 23.0), 25.0), t13), t12), t12), 42.0), pair_of(575.0)), 2.0), t13), t12), t12), 19.0), pair_of(21.0)), 2.0), t13), t12), t12), 17.0), pair_of(19.0)), 2.0), t13), t12), t12), 15.0), pair_of(17.0)), 2.0), t13), t12), t12), 13.0), pair_of(15.0)), 2.0), t13), t12), t12), 11.0), pair_of(13.0)), 2.0), t13), t12), t12), 9.0), pair_of(11.0)), 2.0), t13), t12), t12), 7.0), pair_of(9.0)), 2.0), t13), t12), t12), 5.0), pair_of(7.0)), 2.0), t13), t12), t12), 3.0), pair_of(5.0)), 2.0), t13), t12), t12), t12), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t9, pair_of(1.0), pair_div(pair_of(1.0), t14)), pair_log1p(pair_if(t9, pair_of(1.0), t14)))), 1.0))), pair_sub(pair_add(pair_mul(t4, pair_if(t15, pair_log1p(pair_if(t15, pair_div(pair_sub(t4, t2), t2), pair_of(0.0))), pair_if(t16, pair_sub(pair_log(t4), pair_log(t2)), pair_log(pair_if(t16, pair_of(1.0), pair_div(t4, t2)))))), t2), t4))), pair_if(t17, pair_of(p_i), pair_if(t18, pair_mul(t20, pair_if(t24, pair_sub(pair_div(t26, t27), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t28, t27), t27), 23.0), 25.0), t28), t27), t27), 42.0), pair_of(575.0)), 2.0), t28), t27), t27), 19.0), pair_of(21.0)), 2.0), t28), t27), t27), 17.0), pair_of(19.0)), 2.0), t28), t27), t27), 15.0), pair_of(17.0)), 2.0), t28), t27), t27), 13.0), pair_of(15.0)), 2.0), t28), t27), t27), 11.0), pair_of(13.0)), 2.0), t28), t27), t27), 9.0), pair_of(11.0)), 2.0), t28), t27), t27), 7.0), pair_of(9.0)), 2.0), t28), t27), t27), 5.0), pair_of(7.0)), 2.0), t28), t27), t27), 3.0), pair_of(5.0)), 2.0), t28), t27), t27), t27), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t24, pair_of(1.0), pair_div(pair_of(1.0), t29)), pair_log1p(pair_if(t24, pair_of(1.0), t29)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t30, pair_log1p(pair_if(t30, pair_div(pair_diff(t19, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t31, pair_sub(pair_log(pair_of(t19)), pair_log(pair_of(p_i))), pair_log(pair_if(t31, pair_of(1.0), pair_quot(t19, p_i))))), t19), p_i), -t19)))), pair_of(p_i)));
+    }
+#endif
 }
 
 void lossforge_kl_divergence_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_kl_divergence_loss_f64(size_t n, const double *y, const double *p, const double *weight, double *loss)
@@ -283,21 +453,38 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double t0 = 1.0 - y_i;
-        gradient[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : t0 / (1.0 - p_i)) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        const pair t0 = pair_diff(1.0, y_i);
+        gradient[row] = ((p_i == p_i) ? pair_value(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_diff(1.0, p_i)))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const pair t0 = pair_diff(1.0, y_i);
+        gradient[row] = pair_value(pair_if((p_i == p_i), pair_sub(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_diff(1.0, p_i))), pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i))), pair_of(p_i)));
+    }
+#endif
 }
 
 void lossforge_kl_divergence_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_kl_divergence_gradient_f64(size_t n, const double *y, const double *p, const double *weight, double *gradient)
@@ -312,24 +499,44 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const double t0 = 1.0 - y_i;
-        const double t1 = 1.0 - p_i;
-        const double t2 = ((t0 == 0.0) ? 0.0 : t0 / t1);
+        const pair t0 = pair_diff(1.0, y_i);
+        const pair t1 = pair_diff(1.0, p_i);
+        const pair t2 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, t1));
         const double t3 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        hessian[row] = ((p_i == p_i) ? ((t2 == 0.0) ? 0.0 : t2 / t1) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
+        hessian[row] = ((p_i == p_i) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) / pair_value(t1)) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const pair t0 = pair_diff(1.0, y_i);
+        const pair t1 = pair_diff(1.0, p_i);
+        const pair t2 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, t1));
+        const pair t3 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i));
+        hessian[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_div(t2, t1)), pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_div(t3, pair_of(p_i)))), pair_of(p_i)));
+    }
+#endif
 }
 
 void lossforge_kl_divergence_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_kl_divergence_hessian_f64(size_t n, const double *y, const double *p, const double *weight, double *hessian)
@@ -345,54 +552,104 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double *const p = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
         const int t0 = (p_i == p_i);
-        const double t1 = 1.0 - y_i;
-        const int t2 = (t1 <= 0.0);
-        const double t3 = 1.0 - p_i;
-        const int t4 = (t1 <= 2.0 * t3);
-        const double t5 = (t2 ? 1.0 : t1);
-        const double t6 = t3 - t5;
-        const double t7 = maximum(-0.5, t3 - 1.0);
-        const double t8 = maximum(-0.5, (t3 - t1) / t1);
-        const int t9 = (0.0 < t1);
-        const int t10 = (((-0.3333333333333333 <= t7) && t2 && (t7 <= 0.5)) || ((-0.3333333333333333 <= t8) && (t8 <= 0.5) && t9));
-        const double t11 = maximum(-0.5, t6 * (t2 ? 1.0 : 1.0 / t1));
-        const double t12 = (t10 ? t11 : 0.0);
-        const double t13 = 2.0 + t12;
-        const double t14 = (t10 ? t11 * t11 : 0.0);
-        const double t15 = minimum(1.2676506002282294e+30, t11);
-        const int t16 = (((0.5 <= t3) && t2 && (t3 <= 2.0)) || (t4 && (t3 <= 2.0 * t1) && t9));
-        const int t17 = ((t2 && ((1.2676506002282294e+30 < t3) || (t3 < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * t3 < t1) || (1.2676506002282294e+30 * t1 < t3)) && t9));
+        const pair t1 = pair_diff(1.0, y_i);
+        const int t2 = (pair_value(t1) <= 0.0);
+        const pair t3 = pair_diff(1.0, p_i);
+        const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
+        const pair t5 = pair_if(t2, pair_of(1.0), t1);
+        const pair t6 = pair_sub(t3, t5);
+        const double t7 = maximum(-0.5, pair_value(t3) - 1.0);
+        const pair t8 = pair_max(pair_of(-0.5), pair_div(pair_sub(t3, t1), t1));
+        const int t9 = (0.0 < pair_value(t1));
+        const int t10 = (((-0.3333333333333333 <= t7) && t2 && (t7 <= 0.5)) || ((-0.3333333333333333 <= pair_value(t8)) && (pair_value(t8) <= 0.5) && t9));
+        const pair t11 = pair_max(pair_of(-0.5), pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1))));
+        const pair t12 = pair_if(t10, t11, pair_of(0.0));
+        const pair t13 = pair_add_d(t12, 2.0);
+        const pair t14 = pair_if(t10, pair_mul(t11, t11), pair_of(0.0));
+        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t11);
+        const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
+        const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
         const int t18 = (y_i <= 0.0);
         const int t19 = (y_i <= 2.0 * p_i);
         const double t20 = (t18 ? 1.0 : y_i);
-        const double t21 = p_i - t20;
+        const pair t21 = pair_diff(p_i, t20);
         const double t22 = maximum(-0.5, p_i - 1.0);
         const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
         const int t24 = (0.0 < y_i);
         const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-        const double t26 = maximum(-0.5, t21 * (t18 ? 1.0 : 1.0 / y_i));
-        const double t27 = (t25 ? t26 : 0.0);
-        const double t28 = 2.0 + t27;
-        const double t29 = (t25 ? t26 * t26 : 0.0);
-        const double t30 = minimum(1.2676506002282294e+30, t26);
+        const pair t26 = pair_max(pair_of(-0.5), pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t27 = pair_if(t25, t26, pair_of(0.0));
+        const pair t28 = pair_add_d(t27, 2.0);
+        const pair t29 = pair_if(t25, pair_mul(t26, t26), pair_of(0.0));
+        const pair t30 = pair_min(pair_of(1.2676506002282294e+30), t26);
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
-        loss[row] = (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_v((t10 ? 1.0 : t15))) : t5 * (t16 ? log1p_v((t16 ? (t5 - t3) / t3 : 0.0)) : (t17 ? log_v(t5) - log_v(t3) : log_v((t17 ? 1.0 : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_v((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_v((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_v(t20) - log_v(p_i) : log_v((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
-        gradient[row] = (t0 ? ((t1 == 0.0) ? 0.0 : t1 / t3) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        loss[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_sub(pair_div(t12, t13), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t14, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t14, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t14, (25.0 + 23.0 * pair_value(pair_div(pair_div(t14, t13), t13)))), t13), t13)) / 575.0)), t13), t13)) / 21.0)), t13), t13), 17.0), pair_of(19.0)), 2.0), t14), t13), t13), 15.0), pair_of(17.0)), 2.0), t14), t13), t13), 13.0), pair_of(15.0)), 2.0), t14), t13), t13), 11.0), pair_of(13.0)), 2.0), t14), t13), t13), 9.0), pair_of(11.0)), 2.0), t14), t13), t13), 7.0), pair_of(9.0)), 2.0), t14), t13), t13), 5.0), pair_of(7.0)), 2.0), t14), t13), t13), 3.0), pair_of(5.0)), 2.0), t14), t13), t13), t13), pair_of(3.0))), pair_of(1.0 - (t10 ? 1.0 : 1.0 / pair_value(t15)) * log1p_fast(pair_value(pair_if(t10, pair_of(1.0), t15)))))), pair_of(pair_value(t5) * (t16 ? log1p_fast((t16 ? (pair_value(t5) - pair_value(t3)) / pair_value(t3) : 0.0)) : (t17 ? log_fast(pair_value(t5)) - log_fast(pair_value(t3)) : log_fast((t17 ? 1.0 : pair_value(t5) / pair_value(t3))))) + pair_value(t3) - pair_value(t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_sub(pair_div(t27, t28), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t29, t28), t28), 23.0), 25.0), t29), t28), t28), 42.0), pair_of(575.0)), 2.0), t29), t28), t28), 19.0), pair_of(21.0)), 2.0), t29), t28), t28), 17.0), pair_of(19.0)), 2.0), t29), t28), t28), 15.0), pair_of(17.0)), 2.0), t29), t28), t28), 13.0), pair_of(15.0)), 2.0), t29), t28), t28), 11.0), pair_of(13.0)), 2.0), t29), t28), t28), 9.0), pair_of(11.0)), 2.0), t29), t28), t28), 7.0), pair_of(9.0)), 2.0), t29), t28), t28), 5.0), pair_of(7.0)), 2.0), t29), t28), t28), 3.0), pair_of(5.0)), 2.0), t29), t28), t28), t28), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), pair_log1p(pair_if(t25, pair_of(1.0), t30)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t31, pair_log1p(pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t32, pair_sub(pair_log(pair_of(t20)), pair_log(pair_of(p_i))), pair_log(pair_if(t32, pair_of(1.0), pair_quot(t20, p_i))))), t20), p_i), -t20)))), pair_of(p_i)));
+        gradient[row] = (t0 ? pair_value(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const int t0 = (p_i == p_i);
+        const pair t1 = pair_diff(1.0, y_i);
+        const int t2 = (pair_value(t1) <= 0.0);
+        const pair t3 = pair_diff(1.0, p_i);
+        const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
+        const pair t5 = pair_if(t2, pair_of(1.0), t1);
+        const pair t6 = pair_sub(t3, t5);
+        const pair t7 = pair_max(pair_of(-0.5), pair_add_d(t3, -1.0));
+        const pair t8 = pair_max(pair_of(-0.5), pair_div(pair_sub(t3, t1), t1));
+        const int t9 = (0.0 < pair_value(t1));
+        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_value(t8)) && (pair_value(t8) <= 0.5) && t9));
+        const pair t11 = pair_max(pair_of(-0.5), pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1))));
+        const pair t12 = pair_if(t10, t11, pair_of(0.0));
+        const pair t13 = pair_add_d(t12, 2.0);
+        const pair t14 = pair_if(t10, pair_mul(t11, t11), pair_of(0.0));
+        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t11);
+        const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
+        const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
+        const int t18 = (y_i <= 0.0);
+        const int t19 = (y_i <= 2.0 * p_i);
+        const double t20 = (t18 ? 1.0 : y_i);
+        const pair t21 = pair_diff(p_i, t20);
+        const double t22 = maximum(-0.5, p_i - 1.0);
+        const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
+        const int t24 = (0.0 < y_i);
+        const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
+        const pair t26 = pair_max(pair_of(-0.5), pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t27 = pair_if(t25, t26, pair_of(0.0));
+        const pair t28 = pair_add_d(t27, 2.0);
+        const pair t29 = pair_if(t25, pair_mul(t26, t26), pair_of(0.0));
+        const pair t30 = pair_min(pair_of(1.2676506002282294e+30), t26);
+        const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
+        const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
+        loss[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_sub(pair_div(t12, t13), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t14, t13), t13), 23.0), 25.0), t14), t13), t13), 42.0), pair_of(575.0)), 2.0), t14), t13), t13), 19.0), pair_of(21.0)), 2.0), t14), t13), t13), 17.0), pair_of(19.0)), 2.0), t14), t13), t13), 15.0), pair_of(17.0)), 2.0), t14), t13), t13), 13.0), pair_of(15.0)), 2.0), t14), t13), t13), 11.0), pair_of(13.0)), 2.0), t14), t13), t13), 9.0), pair_of(11.0)), 2.0), t14), t13), t13), 7.0), pair_of(9.0)), 2.0), t14), t13), t13), 5.0), pair_of(7.0)), 2.0), t14), t13), t13), 3.0), pair_of(5.0)), 2.0), t14), t13), t13), t13), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t10, pair_of(1.0), pair_div(pair_of(1.0), t15)), pair_log1p(pair_if(t10, pair_of(1.0), t15)))), 1.0))), pair_sub(pair_add(pair_mul(t5, pair_if(t16, pair_log1p(pair_if(t16, pair_div(pair_sub(t5, t3), t3), pair_of(0.0))), pair_if(t17, pair_sub(pair_log(t5), pair_log(t3)), pair_log(pair_if(t17, pair_of(1.0), pair_div(t5, t3)))))), t3), t5))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_sub(pair_div(t27, t28), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t29, t28), t28), 23.0), 25.0), t29), t28), t28), 42.0), pair_of(575.0)), 2.0), t29), t28), t28), 19.0), pair_of(21.0)), 2.0), t29), t28), t28), 17.0), pair_of(19.0)), 2.0), t29), t28), t28), 15.0), pair_of(17.0)), 2.0), t29), t28), t28), 13.0), pair_of(15.0)), 2.0), t29), t28), t28), 11.0), pair_of(13.0)), 2.0), t29), t28), t28), 9.0), pair_of(11.0)), 2.0), t29), t28), t28), 7.0), pair_of(9.0)), 2.0), t29), t28), t28), 5.0), pair_of(7.0)), 2.0), t29), t28), t28), 3.0), pair_of(5.0)), 2.0), t29), t28), t28), t28), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), pair_log1p(pair_if(t25, pair_of(1.0), t30)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t31, pair_log1p(pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t32, pair_sub(pair_log(pair_of(t20)), pair_log(pair_of(p_i))), pair_log(pair_if(t32, pair_of(1.0), pair_quot(t20, p_i))))), t20), p_i), -t20)))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_sub(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3)), pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i))), pair_of(p_i)));
+    }
+#endif
 }
 
 void lossforge_kl_divergence_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_kl_divergence_loss_gradient_f64(size_t n, const double *y, const double *p, const double *weight, double *loss, double *gradient)
@@ -408,26 +665,48 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double *const p = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
         const int t0 = (p_i == p_i);
-        const double t1 = 1.0 - y_i;
-        const double t2 = 1.0 - p_i;
-        const double t3 = ((t1 == 0.0) ? 0.0 : t1 / t2);
+        const pair t1 = pair_diff(1.0, y_i);
+        const pair t2 = pair_diff(1.0, p_i);
+        const pair t3 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t2));
         const double t4 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        gradient[row] = (t0 ? t3 - t4 : p_i);
-        hessian[row] = (t0 ? ((t3 == 0.0) ? 0.0 : t3 / t2) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
+        gradient[row] = (t0 ? pair_value(t3) - t4 : p_i);
+        hessian[row] = (t0 ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) / pair_value(t2)) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const int t0 = (p_i == p_i);
+        const pair t1 = pair_diff(1.0, y_i);
+        const pair t2 = pair_diff(1.0, p_i);
+        const pair t3 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t2));
+        const pair t4 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i));
+        gradient[row] = pair_value(pair_if(t0, pair_sub(t3, t4), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_div(t3, t2)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_div(t4, pair_of(p_i)))), pair_of(p_i)));
+    }
+#endif
 }
 
 void lossforge_kl_divergence_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_kl_divergence_gradient_hessian_f64(size_t n, const double *y, const double *p, const double *weight, double *gradient, double *hessian)
@@ -444,57 +723,110 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
         const int t0 = (p_i == p_i);
-        const double t1 = 1.0 - y_i;
-        const int t2 = (t1 <= 0.0);
-        const double t3 = 1.0 - p_i;
-        const int t4 = (t1 <= 2.0 * t3);
-        const double t5 = (t2 ? 1.0 : t1);
-        const double t6 = t3 - t5;
-        const double t7 = maximum(-0.5, t3 - 1.0);
-        const double t8 = maximum(-0.5, (t3 - t1) / t1);
-        const int t9 = (0.0 < t1);
-        const int t10 = (((-0.3333333333333333 <= t7) && t2 && (t7 <= 0.5)) || ((-0.3333333333333333 <= t8) && (t8 <= 0.5) && t9));
-        const double t11 = maximum(-0.5, t6 * (t2 ? 1.0 : 1.0 / t1));
-        const double t12 = (t10 ? t11 : 0.0);
-        const double t13 = 2.0 + t12;
-        const double t14 = (t10 ? t11 * t11 : 0.0);
-        const double t15 = minimum(1.2676506002282294e+30, t11);
-        const int t16 = (((0.5 <= t3) && t2 && (t3 <= 2.0)) || (t4 && (t3 <= 2.0 * t1) && t9));
-        const int t17 = ((t2 && ((1.2676506002282294e+30 < t3) || (t3 < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * t3 < t1) || (1.2676506002282294e+30 * t1 < t3)) && t9));
+        const pair t1 = pair_diff(1.0, y_i);
+        const int t2 = (pair_value(t1) <= 0.0);
+        const pair t3 = pair_diff(1.0, p_i);
+        const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
+        const pair t5 = pair_if(t2, pair_of(1.0), t1);
+        const pair t6 = pair_sub(t3, t5);
+        const double t7 = maximum(-0.5, pair_value(t3) - 1.0);
+        const pair t8 = pair_max(pair_of(-0.5), pair_div(pair_sub(t3, t1), t1));
+        const int t9 = (0.0 < pair_value(t1));
+        const int t10 = (((-0.3333333333333333 <= t7) && t2 && (t7 <= 0.5)) || ((-0.3333333333333333 <= pair_value(t8)) && (pair_value(t8) <= 0.5) && t9));
+        const pair t11 = pair_max(pair_of(-0.5), pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1))));
+        const pair t12 = pair_if(t10, t11, pair_of(0.0));
+        const pair t13 = pair_add_d(t12, 2.0);
+        const pair t14 = pair_if(t10, pair_mul(t11, t11), pair_of(0.0));
+        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t11);
+        const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
+        const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
         const int t18 = (y_i <= 0.0);
         const int t19 = (y_i <= 2.0 * p_i);
         const double t20 = (t18 ? 1.0 : y_i);
-        const double t21 = p_i - t20;
+        const pair t21 = pair_diff(p_i, t20);
         const double t22 = maximum(-0.5, p_i - 1.0);
         const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
         const int t24 = (0.0 < y_i);
         const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-        const double t26 = maximum(-0.5, t21 * (t18 ? 1.0 : 1.0 / y_i));
-        const double t27 = (t25 ? t26 : 0.0);
-        const double t28 = 2.0 + t27;
-        const double t29 = (t25 ? t26 * t26 : 0.0);
-        const double t30 = minimum(1.2676506002282294e+30, t26);
+        const pair t26 = pair_max(pair_of(-0.5), pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t27 = pair_if(t25, t26, pair_of(0.0));
+        const pair t28 = pair_add_d(t27, 2.0);
+        const pair t29 = pair_if(t25, pair_mul(t26, t26), pair_of(0.0));
+        const pair t30 = pair_min(pair_of(1.2676506002282294e+30), t26);
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
-        const double t33 = ((t1 == 0.0) ? 0.0 : t1 / t3);
+        const pair t33 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3));
         const double t34 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        loss[row] = (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_v((t10 ? 1.0 : t15))) : t5 * (t16 ? log1p_v((t16 ? (t5 - t3) / t3 : 0.0)) : (t17 ? log_v(t5) - log_v(t3) : log_v((t17 ? 1.0 : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_v((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_v((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_v(t20) - log_v(p_i) : log_v((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
-        gradient[row] = (t0 ? t33 - t34 : p_i);
-        hessian[row] = (t0 ? ((t33 == 0.0) ? 0.0 : t33 / t3) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
+        loss[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_sub(pair_div(t12, t13), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul_d(t14, (2.0 + 19.0 * pair_value(pair_div(pair_div(pair_mul_d(t14, (2.0 + 42.0 * pair_value(pair_div(pair_div(pair_mul_d(t14, (25.0 + 23.0 * pair_value(pair_div(pair_div(t14, t13), t13)))), t13), t13)) / 575.0)), t13), t13)) / 21.0)), t13), t13), 17.0), pair_of(19.0)), 2.0), t14), t13), t13), 15.0), pair_of(17.0)), 2.0), t14), t13), t13), 13.0), pair_of(15.0)), 2.0), t14), t13), t13), 11.0), pair_of(13.0)), 2.0), t14), t13), t13), 9.0), pair_of(11.0)), 2.0), t14), t13), t13), 7.0), pair_of(9.0)), 2.0), t14), t13), t13), 5.0), pair_of(7.0)), 2.0), t14), t13), t13), 3.0), pair_of(5.0)), 2.0), t14), t13), t13), t13), pair_of(3.0))), pair_of(1.0 - (t10 ? 1.0 : 1.0 / pair_value(t15)) * log1p_fast(pair_value(pair_if(t10, pair_of(1.0), t15)))))), pair_of(pair_value(t5) * (t16 ? log1p_fast((t16 ? (pair_value(t5) - pair_value(t3)) / pair_value(t3) : 0.0)) : (t17 ? log_fast(pair_value(t5)) - log_fast(pair_value(t3)) : log_fast((t17 ? 1.0 : pair_value(t5) / pair_value(t3))))) + pair_value(t3) - pair_value(t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_sub(pair_div(t27, t28), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t29, t28), t28), 23.0), 25.0), t29), t28), t28), 42.0), pair_of(575.0)), 2.0), t29), t28), t28), 19.0), pair_of(21.0)), 2.0), t29), t28), t28), 17.0), pair_of(19.0)), 2.0), t29), t28), t28), 15.0), pair_of(17.0)), 2.0), t29), t28), t28), 13.0), pair_of(15.0)), 2.0), t29), t28), t28), 11.0), pair_of(13.0)), 2.0), t29), t28), t28), 9.0), pair_of(11.0)), 2.0), t29), t28), t28), 7.0), pair_of(9.0)), 2.0), t29), t28), t28), 5.0), pair_of(7.0)), 2.0), t29), t28), t28), 3.0), pair_of(5.0)), 2.0), t29), t28), t28), t28), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), pair_log1p(pair_if(t25, pair_of(1.0), t30)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t31, pair_log1p(pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t32, pair_sub(pair_log(pair_of(t20)), pair_log(pair_of(p_i))), pair_log(pair_if(t32, pair_of(1.0), pair_quot(t20, p_i))))), t20), p_i), -t20)))), pair_of(p_i)));
+        gradient[row] = (t0 ? pair_value(t33) - t34 : p_i);
+        hessian[row] = (t0 ? ((pair_value(t33) == 0.0) ? 0.0 : pair_value(t33) / pair_value(t3)) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const int t0 = (p_i == p_i);
+        const pair t1 = pair_diff(1.0, y_i);
+        const int t2 = (pair_value(t1) <= 0.0);
+        const pair t3 = pair_diff(1.0, p_i);
+        const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
+        const pair t5 = pair_if(t2, pair_of(1.0), t1);
+        const pair t6 = pair_sub(t3, t5);
+        const pair t7 = pair_max(pair_of(-0.5), pair_add_d(t3, -1.0));
+        const pair t8 = pair_max(pair_of(-0.5), pair_div(pair_sub(t3, t1), t1));
+        const int t9 = (0.0 < pair_value(t1));
+        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_value(t8)) && (pair_value(t8) <= 0.5) && t9));
+        const pair t11 = pair_max(pair_of(-0.5), pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1))));
+        const pair t12 = pair_if(t10, t11, pair_of(0.0));
+        const pair t13 = pair_add_d(t12, 2.0);
+        const pair t14 = pair_if(t10, pair_mul(t11, t11), pair_of(0.0));
+        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t11);
+        const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
+        const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
+        const int t18 = (y_i <= 0.0);
+        const int t19 = (y_i <= 2.0 * p_i);
+        const double t20 = (t18 ? 1.0 : y_i);
+        const pair t21 = pair_diff(p_i, t20);
+        const double t22 = maximum(-0.5, p_i - 1.0);
+        const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
+        const int t24 = (0.0 < y_i);
+        const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
+        const pair t26 = pair_max(pair_of(-0.5), pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t27 = pair_if(t25, t26, pair_of(0.0));
+        const pair t28 = pair_add_d(t27, 2.0);
+        const pair t29 = pair_if(t25, pair_mul(t26, t26), pair_of(0.0));
+        const pair t30 = pair_min(pair_of(1.2676506002282294e+30), t26);
+        const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
+        const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
+        const pair t33 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3));
+        const pair t34 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i));
+        loss[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_sub(pair_div(t12, t13), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t14, t13), t13), 23.0), 25.0), t14), t13), t13), 42.0), pair_of(575.0)), 2.0), t14), t13), t13), 19.0), pair_of(21.0)), 2.0), t14), t13), t13), 17.0), pair_of(19.0)), 2.0), t14), t13), t13), 15.0), pair_of(17.0)), 2.0), t14), t13), t13), 13.0), pair_of(15.0)), 2.0), t14), t13), t13), 11.0), pair_of(13.0)), 2.0), t14), t13), t13), 9.0), pair_of(11.0)), 2.0), t14), t13), t13), 7.0), pair_of(9.0)), 2.0), t14), t13), t13), 5.0), pair_of(7.0)), 2.0), t14), t13), t13), 3.0), pair_of(5.0)), 2.0), t14), t13), t13), t13), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t10, pair_of(1.0), pair_div(pair_of(1.0), t15)), pair_log1p(pair_if(t10, pair_of(1.0), t15)))), 1.0))), pair_sub(pair_add(pair_mul(t5, pair_if(t16, pair_log1p(pair_if(t16, pair_div(pair_sub(t5, t3), t3), pair_of(0.0))), pair_if(t17, pair_sub(pair_log(t5), pair_log(t3)), pair_log(pair_if(t17, pair_of(1.0), pair_div(t5, t3)))))), t3), t5))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_sub(pair_div(t27, t28), pair_div(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_div(pair_div(pair_mul(pair_add_d(pair_mul_d(pair_div(pair_div(t29, t28), t28), 23.0), 25.0), t29), t28), t28), 42.0), pair_of(575.0)), 2.0), t29), t28), t28), 19.0), pair_of(21.0)), 2.0), t29), t28), t28), 17.0), pair_of(19.0)), 2.0), t29), t28), t28), 15.0), pair_of(17.0)), 2.0), t29), t28), t28), 13.0), pair_of(15.0)), 2.0), t29), t28), t28), 11.0), pair_of(13.0)), 2.0), t29), t28), t28), 9.0), pair_of(11.0)), 2.0), t29), t28), t28), 7.0), pair_of(9.0)), 2.0), t29), t28), t28), 5.0), pair_of(7.0)), 2.0), t29), t28), t28), 3.0), pair_of(5.0)), 2.0), t29), t28), t28), t28), pair_of(3.0))), pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), pair_log1p(pair_if(t25, pair_of(1.0), t30)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t31, pair_log1p(pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t32, pair_sub(pair_log(pair_of(t20)), pair_log(pair_of(p_i))), pair_log(pair_if(t32, pair_of(1.0), pair_quot(t20, p_i))))), t20), p_i), -t20)))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_sub(t33, t34), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if((pair_value(t33) == 0.0), pair_of(0.0), pair_div(t33, t3)), pair_if((pair_value(t34) == 0.0), pair_of(0.0), pair_div(t34, pair_of(p_i)))), pair_of(p_i)));
+    }
+#endif
 }
 
 void lossforge_kl_divergence_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_kl_divergence_loss_gradient_hessian_f64(size_t n, const double *y, const double *p, const double *weight, double *loss, double *gradient, double *hessian)
@@ -507,10 +839,10 @@ void lossforge_kl_divergence_loss_gradient_hessian_f64(size_t n, const double *y
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -539,7 +871,7 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const p = inputs[1];
@@ -547,49 +879,50 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float p_i = p[row];
-        const float t0 = 1.0f - y_i;
-        const int t1 = (t0 <= 0.0f);
-        const float t2 = 1.0f - p_i;
-        const int t3 = (t0 <= 2.0f * t2);
-        const float t4 = (t1 ? 1.0f : t0);
-        const float t5 = t2 - t4;
-        const float t6 = maximumf(-0.5f, t2 - 1.0f);
-        const float t7 = maximumf(-0.5f, (t2 - t0) / t0);
-        const int t8 = (0.0f < t0);
-        const int t9 = (((-0.33333334f <= t6) && t1 && (t6 <= 0.5f)) || ((-0.33333334f <= t7) && (t7 <= 0.5f) && t8));
-        const float t10 = maximumf(-0.5f, t5 * (t1 ? 1.0f : 1.0f / t0));
-        const float t11 = (t9 ? t10 : 0.0f);
-        const float t12 = 2.0f + t11;
-        const float t13 = (t9 ? t10 * t10 : 0.0f);
-        const float t14 = minimumf(1.2676506e+30f, t10);
-        const int t15 = (((0.5f <= t2) && t1 && (t2 <= 2.0f)) || (t3 && (t2 <= 2.0f * t0) && t8));
-        const int t16 = ((t1 && ((1.2676506e+30f < t2) || (t2 < 7.888609e-31f))) || (((1.2676506e+30f * t2 < t0) || (1.2676506e+30f * t0 < t2)) && t8));
-        const int t17 = (y_i <= 0.0f);
-        const int t18 = (y_i <= 2.0f * p_i);
-        const float t19 = (t17 ? 1.0f : y_i);
-        const float t20 = p_i - t19;
-        const float t21 = maximumf(-0.5f, p_i - 1.0f);
-        const float t22 = maximumf(-0.5f, (p_i - y_i) / y_i);
-        const int t23 = (0.0f < y_i);
-        const int t24 = (((-0.33333334f <= t21) && t17 && (t21 <= 0.5f)) || ((-0.33333334f <= t22) && (t22 <= 0.5f) && t23));
-        const float t25 = maximumf(-0.5f, t20 * (t17 ? 1.0f : 1.0f / y_i));
-        const float t26 = (t24 ? t25 : 0.0f);
-        const float t27 = 2.0f + t26;
-        const float t28 = (t24 ? t25 * t25 : 0.0f);
-        const float t29 = minimumf(1.2676506e+30f, t25);
-        const int t30 = (((0.5f <= p_i) && t17 && (p_i <= 2.0f)) || (t18 && (p_i <= 2.0f * y_i) && t23));
-        const int t31 = ((t17 && ((1.2676506e+30f < p_i) || (p_i < 7.888609e-31f))) || (((1.2676506e+30f * p_i < y_i) || (1.2676506e+30f * y_i < p_i)) && t23));
-        loss[row] = ((p_i == p_i) ? (t1 ? t2 : (t3 ? t5 * (t9 ? t11 / t12 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0f) * t13 / t12 / t12) / 21.0f) * t13 / t12 / t12) / 19.0f) * t13 / t12 / t12) / 17.0f) * t13 / t12 / t12) / 15.0f) * t13 / t12 / t12) / 13.0f) * t13 / t12 / t12) / 11.0f) * t13 / t12 / t12) / 9.0f) * t13 / t12 / t12) / 7.0f) * t13 / t12 / t12) / 5.0f) * t13 / t12 / t12 / t12 / 3.0f : 1.0f - (t9 ? 1.0f : 1.0f / t14) * log1p_vf((t9 ? 1.0f : t14))) : t4 * (t15 ? log1p_vf((t15 ? (t4 - t2) / t2 : 0.0f)) : (t16 ? log_vf(t4) - log_vf(t2) : log_vf((t16 ? 1.0f : t4 / t2)))) + t2 - t4)) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0f) * t28 / t27 / t27) / 21.0f) * t28 / t27 / t27) / 19.0f) * t28 / t27 / t27) / 17.0f) * t28 / t27 / t27) / 15.0f) * t28 / t27 / t27) / 13.0f) * t28 / t27 / t27) / 11.0f) * t28 / t27 / t27) / 9.0f) * t28 / t27 / t27) / 7.0f) * t28 / t27 / t27) / 5.0f) * t28 / t27 / t27 / t27 / 3.0f : 1.0f - (t24 ? 1.0f : 1.0f / t29) * log1p_vf((t24 ? 1.0f : t29))) : p_i + t19 * (t30 ? log1p_vf((t30 ? (t19 - p_i) / p_i : 0.0f)) : (t31 ? log_vf(t19) - log_vf(p_i) : log_vf((t31 ? 1.0f : t19 / p_i)))) - t19)) : p_i);
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const pair t0 = pair_diff(1.0, y_i);
+        const int t1 = (pair_value(t0) <= 0.0);
+        const pair t2 = pair_diff(1.0, p_i);
+        const int t3 = (pair_value(t0) <= pair_value(pair_scale(t2, 2.0)));
+        const pair t4 = pair_if(t1, pair_of(1.0), t0);
+        const double t5 = pair_value(t2) - pair_value(t4);
+        const pair t6 = pair_max(pair_of(-0.5), pair_add_d(t2, -1.0));
+        const pair t7 = pair_max(pair_of(-0.5), pair_div(pair_sub(t2, t0), t0));
+        const int t8 = (0.0 < pair_value(t0));
+        const int t9 = (((-0.3333333333333333 <= pair_value(t6)) && t1 && (pair_value(t6) <= 0.5)) || ((-0.3333333333333333 <= pair_value(t7)) && (pair_value(t7) <= 0.5) && t8));
+        const double t10 = maximum(-0.5, t5 * (t1 ? 1.0 : 1.0 / pair_value(t0)));
+        const double t11 = (t9 ? t10 : 0.0);
+        const double t12 = 2.0 + t11;
+        const double t13 = (t9 ? t10 * t10 : 0.0);
+        const double t14 = minimum(1.2676506002282294e+30, t10);
+        const int t15 = (((0.5 <= pair_value(t2)) && t1 && (pair_value(t2) <= 2.0)) || (t3 && (pair_value(t2) <= pair_value(pair_scale(t0, 2.0))) && t8));
+        const int t16 = ((t1 && ((1.2676506002282294e+30 < pair_value(t2)) || (pair_value(t2) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t2, 1.2676506002282294e+30)) < pair_value(t0)) || (pair_value(pair_scale(t0, 1.2676506002282294e+30)) < pair_value(t2))) && t8));
+        const int t17 = (y_i <= 0.0);
+        const int t18 = (y_i <= 2.0 * p_i);
+        const double t19 = (t17 ? 1.0 : y_i);
+        const double t20 = p_i - t19;
+        const double t21 = maximum(-0.5, p_i - 1.0);
+        const double t22 = maximum(-0.5, (p_i - y_i) / y_i);
+        const int t23 = (0.0 < y_i);
+        const int t24 = (((-0.3333333333333333 <= t21) && t17 && (t21 <= 0.5)) || ((-0.3333333333333333 <= t22) && (t22 <= 0.5) && t23));
+        const double t25 = maximum(-0.5, t20 * (t17 ? 1.0 : 1.0 / y_i));
+        const double t26 = (t24 ? t25 : 0.0);
+        const double t27 = 2.0 + t26;
+        const double t28 = (t24 ? t25 * t25 : 0.0);
+        const double t29 = minimum(1.2676506002282294e+30, t25);
+        const int t30 = (((0.5 <= p_i) && t17 && (p_i <= 2.0)) || (t18 && (p_i <= 2.0 * y_i) && t23));
+        const int t31 = ((t17 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t23));
+        loss[row] = (float)((p_i == p_i) ? pair_value(pair_if(t1, t2, pair_of((t3 ? t5 * (t9 ? t11 / t12 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t13 / t12 / t12)) * t13 / t12 / t12) / 575.0) * t13 / t12 / t12) / 21.0) * t13 / t12 / t12) / 19.0) * t13 / t12 / t12) / 17.0) * t13 / t12 / t12) / 15.0) * t13 / t12 / t12) / 13.0) * t13 / t12 / t12) / 11.0) * t13 / t12 / t12) / 9.0) * t13 / t12 / t12) / 7.0) * t13 / t12 / t12) / 5.0) * t13 / t12 / t12 / t12 / 3.0 : 1.0 - (t9 ? 1.0 : 1.0 / t14) * log1p_fast((t9 ? 1.0 : t14))) : pair_value(t4) * (t15 ? log1p_fast((t15 ? (pair_value(t4) - pair_value(t2)) / pair_value(t2) : 0.0)) : (t16 ? log_fast(pair_value(t4)) - log_fast(pair_value(t2)) : log_fast((t16 ? 1.0 : pair_value(t4) / pair_value(t2))))) + pair_value(t2) - pair_value(t4))))) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t28 / t27 / t27)) * t28 / t27 / t27) / 575.0) * t28 / t27 / t27) / 21.0) * t28 / t27 / t27) / 19.0) * t28 / t27 / t27) / 17.0) * t28 / t27 / t27) / 15.0) * t28 / t27 / t27) / 13.0) * t28 / t27 / t27) / 11.0) * t28 / t27 / t27) / 9.0) * t28 / t27 / t27) / 7.0) * t28 / t27 / t27) / 5.0) * t28 / t27 / t27 / t27 / 3.0 : 1.0 - (t24 ? 1.0 : 1.0 / t29) * log1p_fast((t24 ? 1.0 : t29))) : p_i + t19 * (t30 ? log1p_fast((t30 ? (t19 - p_i) / p_i : 0.0)) : (t31 ? log_fast(t19) - log_fast(p_i) : log_fast((t31 ? 1.0 : t19 / p_i)))) - t19)) : p_i);
     }
 }
 
 void lossforge_kl_divergence_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_kl_divergence_loss_f32(size_t n, const float *y, const float *p, const float *weight, float *loss)
@@ -599,7 +932,7 @@ void lossforge_kl_divergence_loss_f32(size_t n, const float *y, const float *p, 
     lossforge_kl_divergence_loss_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const p = inputs[1];
@@ -607,18 +940,19 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float p_i = p[row];
-        const float t0 = 1.0f - y_i;
-        gradient[row] = ((p_i == p_i) ? ((t0 == 0.0f) ? 0.0f : t0 / (1.0f - p_i)) - ((y_i == 0.0f) ? 0.0f : y_i / p_i) : p_i);
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const pair t0 = pair_diff(1.0, y_i);
+        gradient[row] = (float)((p_i == p_i) ? pair_value(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_diff(1.0, p_i)))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 }
 
 void lossforge_kl_divergence_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_kl_divergence_gradient_f32(size_t n, const float *y, const float *p, const float *weight, float *gradient)
@@ -628,7 +962,7 @@ void lossforge_kl_divergence_gradient_f32(size_t n, const float *y, const float 
     lossforge_kl_divergence_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const p = inputs[1];
@@ -636,21 +970,22 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float p_i = p[row];
-        const float t0 = 1.0f - y_i;
-        const float t1 = 1.0f - p_i;
-        const float t2 = ((t0 == 0.0f) ? 0.0f : t0 / t1);
-        const float t3 = ((y_i == 0.0f) ? 0.0f : y_i / p_i);
-        hessian[row] = ((p_i == p_i) ? ((t2 == 0.0f) ? 0.0f : t2 / t1) + ((t3 == 0.0f) ? 0.0f : t3 / p_i) : p_i);
+        const double y_i = y[row];
+        const double p_i = p[row];
+        const pair t0 = pair_diff(1.0, y_i);
+        const pair t1 = pair_diff(1.0, p_i);
+        const pair t2 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, t1));
+        const double t3 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
+        hessian[row] = (float)((p_i == p_i) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) / pair_value(t1)) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
     }
 }
 
 void lossforge_kl_divergence_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_kl_divergence_hessian_f32(size_t n, const float *y, const float *p, const float *weight, float *hessian)
@@ -660,7 +995,7 @@ void lossforge_kl_divergence_hessian_f32(size_t n, const float *y, const float *
     lossforge_kl_divergence_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const p = inputs[1];
@@ -669,51 +1004,52 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float p_i = p[row];
+        const double y_i = y[row];
+        const double p_i = p[row];
         const int t0 = (p_i == p_i);
-        const float t1 = 1.0f - y_i;
-        const int t2 = (t1 <= 0.0f);
-        const float t3 = 1.0f - p_i;
-        const int t4 = (t1 <= 2.0f * t3);
-        const float t5 = (t2 ? 1.0f : t1);
-        const float t6 = t3 - t5;
-        const float t7 = maximumf(-0.5f, t3 - 1.0f);
-        const float t8 = maximumf(-0.5f, (t3 - t1) / t1);
-        const int t9 = (0.0f < t1);
-        const int t10 = (((-0.33333334f <= t7) && t2 && (t7 <= 0.5f)) || ((-0.33333334f <= t8) && (t8 <= 0.5f) && t9));
-        const float t11 = maximumf(-0.5f, t6 * (t2 ? 1.0f : 1.0f / t1));
-        const float t12 = (t10 ? t11 : 0.0f);
-        const float t13 = 2.0f + t12;
-        const float t14 = (t10 ? t11 * t11 : 0.0f);
-        const float t15 = minimumf(1.2676506e+30f, t11);
-        const int t16 = (((0.5f <= t3) && t2 && (t3 <= 2.0f)) || (t4 && (t3 <= 2.0f * t1) && t9));
-        const int t17 = ((t2 && ((1.2676506e+30f < t3) || (t3 < 7.888609e-31f))) || (((1.2676506e+30f * t3 < t1) || (1.2676506e+30f * t1 < t3)) && t9));
-        const int t18 = (y_i <= 0.0f);
-        const int t19 = (y_i <= 2.0f * p_i);
-        const float t20 = (t18 ? 1.0f : y_i);
-        const float t21 = p_i - t20;
-        const float t22 = maximumf(-0.5f, p_i - 1.0f);
-        const float t23 = maximumf(-0.5f, (p_i - y_i) / y_i);
-        const int t24 = (0.0f < y_i);
-        const int t25 = (((-0.33333334f <= t22) && t18 && (t22 <= 0.5f)) || ((-0.33333334f <= t23) && (t23 <= 0.5f) && t24));
-        const float t26 = maximumf(-0.5f, t21 * (t18 ? 1.0f : 1.0f / y_i));
-        const float t27 = (t25 ? t26 : 0.0f);
-        const float t28 = 2.0f + t27;
-        const float t29 = (t25 ? t26 * t26 : 0.0f);
-        const float t30 = minimumf(1.2676506e+30f, t26);
-        const int t31 = (((0.5f <= p_i) && t18 && (p_i <= 2.0f)) || (t19 && (p_i <= 2.0f * y_i) && t24));
-        const int t32 = ((t18 && ((1.2676506e+30f < p_i) || (p_i < 7.888609e-31f))) || (((1.2676506e+30f * p_i < y_i) || (1.2676506e+30f * y_i < p_i)) && t24));
-        loss[row] = (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0f) * t14 / t13 / t13) / 21.0f) * t14 / t13 / t13) / 19.0f) * t14 / t13 / t13) / 17.0f) * t14 / t13 / t13) / 15.0f) * t14 / t13 / t13) / 13.0f) * t14 / t13 / t13) / 11.0f) * t14 / t13 / t13) / 9.0f) * t14 / t13 / t13) / 7.0f) * t14 / t13 / t13) / 5.0f) * t14 / t13 / t13 / t13 / 3.0f : 1.0f - (t10 ? 1.0f : 1.0f / t15) * log1p_vf((t10 ? 1.0f : t15))) : t5 * (t16 ? log1p_vf((t16 ? (t5 - t3) / t3 : 0.0f)) : (t17 ? log_vf(t5) - log_vf(t3) : log_vf((t17 ? 1.0f : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0f) * t29 / t28 / t28) / 21.0f) * t29 / t28 / t28) / 19.0f) * t29 / t28 / t28) / 17.0f) * t29 / t28 / t28) / 15.0f) * t29 / t28 / t28) / 13.0f) * t29 / t28 / t28) / 11.0f) * t29 / t28 / t28) / 9.0f) * t29 / t28 / t28) / 7.0f) * t29 / t28 / t28) / 5.0f) * t29 / t28 / t28 / t28 / 3.0f : 1.0f - (t25 ? 1.0f : 1.0f / t30) * log1p_vf((t25 ? 1.0f : t30))) : p_i + t20 * (t31 ? log1p_vf((t31 ? (t20 - p_i) / p_i : 0.0f)) : (t32 ? log_vf(t20) - log_vf(p_i) : log_vf((t32 ? 1.0f : t20 / p_i)))) - t20)) : p_i);
-        gradient[row] = (t0 ? ((t1 == 0.0f) ? 0.0f : t1 / t3) - ((y_i == 0.0f) ? 0.0f : y_i / p_i) : p_i);
+        const pair t1 = pair_diff(1.0, y_i);
+        const int t2 = (pair_value(t1) <= 0.0);
+        const pair t3 = pair_diff(1.0, p_i);
+        const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
+        const pair t5 = pair_if(t2, pair_of(1.0), t1);
+        const double t6 = pair_value(t3) - pair_value(t5);
+        const pair t7 = pair_max(pair_of(-0.5), pair_add_d(t3, -1.0));
+        const pair t8 = pair_max(pair_of(-0.5), pair_div(pair_sub(t3, t1), t1));
+        const int t9 = (0.0 < pair_value(t1));
+        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_value(t8)) && (pair_value(t8) <= 0.5) && t9));
+        const double t11 = maximum(-0.5, t6 * (t2 ? 1.0 : 1.0 / pair_value(t1)));
+        const double t12 = (t10 ? t11 : 0.0);
+        const double t13 = 2.0 + t12;
+        const double t14 = (t10 ? t11 * t11 : 0.0);
+        const double t15 = minimum(1.2676506002282294e+30, t11);
+        const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
+        const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
+        const int t18 = (y_i <= 0.0);
+        const int t19 = (y_i <= 2.0 * p_i);
+        const double t20 = (t18 ? 1.0 : y_i);
+        const double t21 = p_i - t20;
+        const double t22 = maximum(-0.5, p_i - 1.0);
+        const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
+        const int t24 = (0.0 < y_i);
+        const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
+        const double t26 = maximum(-0.5, t21 * (t18 ? 1.0 : 1.0 / y_i));
+        const double t27 = (t25 ? t26 : 0.0);
+        const double t28 = 2.0 + t27;
+        const double t29 = (t25 ? t26 * t26 : 0.0);
+        const double t30 = minimum(1.2676506002282294e+30, t26);
+        const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
+        const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
+        loss[row] = (float)(t0 ? pair_value(pair_if(t2, t3, pair_of((t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_fast((t10 ? 1.0 : t15))) : pair_value(t5) * (t16 ? log1p_fast((t16 ? (pair_value(t5) - pair_value(t3)) / pair_value(t3) : 0.0)) : (t17 ? log_fast(pair_value(t5)) - log_fast(pair_value(t3)) : log_fast((t17 ? 1.0 : pair_value(t5) / pair_value(t3))))) + pair_value(t3) - pair_value(t5))))) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_fast((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_fast((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_fast(t20) - log_fast(p_i) : log_fast((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
+        gradient[row] = (float)(t0 ? pair_value(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 }
 
 void lossforge_kl_divergence_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_kl_divergence_loss_gradient_f32(size_t n, const float *y, const float *p, const float *weight, float *loss, float *gradient)
@@ -723,7 +1059,7 @@ void lossforge_kl_divergence_loss_gradient_f32(size_t n, const float *y, const f
     lossforge_kl_divergence_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const p = inputs[1];
@@ -732,23 +1068,24 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float p_i = p[row];
+        const double y_i = y[row];
+        const double p_i = p[row];
         const int t0 = (p_i == p_i);
-        const float t1 = 1.0f - y_i;
-        const float t2 = 1.0f - p_i;
-        const float t3 = ((t1 == 0.0f) ? 0.0f : t1 / t2);
-        const float t4 = ((y_i == 0.0f) ? 0.0f : y_i / p_i);
-        gradient[row] = (t0 ? t3 - t4 : p_i);
-        hessian[row] = (t0 ? ((t3 == 0.0f) ? 0.0f : t3 / t2) + ((t4 == 0.0f) ? 0.0f : t4 / p_i) : p_i);
+        const pair t1 = pair_diff(1.0, y_i);
+        const pair t2 = pair_diff(1.0, p_i);
+        const pair t3 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t2));
+        const double t4 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
+        gradient[row] = (float)(t0 ? pair_value(t3) - t4 : p_i);
+        hessian[row] = (float)(t0 ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) / pair_value(t2)) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
     }
 }
 
 void lossforge_kl_divergence_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_kl_divergence_gradient_hessian_f32(size_t n, const float *y, const float *p, const float *weight, float *gradient, float *hessian)
@@ -758,7 +1095,7 @@ void lossforge_kl_divergence_gradient_hessian_f32(size_t n, const float *y, cons
     lossforge_kl_divergence_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const p = inputs[1];
@@ -768,54 +1105,55 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float p_i = p[row];
+        const double y_i = y[row];
+        const double p_i = p[row];
         const int t0 = (p_i == p_i);
-        const float t1 = 1.0f - y_i;
-        const int t2 = (t1 <= 0.0f);
-        const float t3 = 1.0f - p_i;
-        const int t4 = (t1 <= 2.0f * t3);
-        const float t5 = (t2 ? 1.0f : t1);
-        const float t6 = t3 - t5;
-        const float t7 = maximumf(-0.5f, t3 - 1.0f);
-        const float t8 = maximumf(-0.5f, (t3 - t1) / t1);
-        const int t9 = (0.0f < t1);
-        const int t10 = (((-0.33333334f <= t7) && t2 && (t7 <= 0.5f)) || ((-0.33333334f <= t8) && (t8 <= 0.5f) && t9));
-        const float t11 = maximumf(-0.5f, t6 * (t2 ? 1.0f : 1.0f / t1));
-        const float t12 = (t10 ? t11 : 0.0f);
-        const float t13 = 2.0f + t12;
-        const float t14 = (t10 ? t11 * t11 : 0.0f);
-        const float t15 = minimumf(1.2676506e+30f, t11);
-        const int t16 = (((0.5f <= t3) && t2 && (t3 <= 2.0f)) || (t4 && (t3 <= 2.0f * t1) && t9));
-        const int t17 = ((t2 && ((1.2676506e+30f < t3) || (t3 < 7.888609e-31f))) || (((1.2676506e+30f * t3 < t1) || (1.2676506e+30f * t1 < t3)) && t9));
-        const int t18 = (y_i <= 0.0f);
-        const int t19 = (y_i <= 2.0f * p_i);
-        const float t20 = (t18 ? 1.0f : y_i);
-        const float t21 = p_i - t20;
-        const float t22 = maximumf(-0.5f, p_i - 1.0f);
-        const float t23 = maximumf(-0.5f, (p_i - y_i) / y_i);
-        const int t24 = (0.0f < y_i);
-        const int t25 = (((-0.33333334f <= t22) && t18 && (t22 <= 0.5f)) || ((-0.33333334f <= t23) && (t23 <= 0.5f) && t24));
-        const float t26 = maximumf(-0.5f, t21 * (t18 ? 1.0f : 1.0f / y_i));
-        const float t27 = (t25 ? t26 : 0.0f);
-        const float t28 = 2.0f + t27;
-        const float t29 = (t25 ? t26 * t26 : 0.0f);
-        const float t30 = minimumf(1.2676506e+30f, t26);
-        const int t31 = (((0.5f <= p_i) && t18 && (p_i <= 2.0f)) || (t19 && (p_i <= 2.0f * y_i) && t24));
-        const int t32 = ((t18 && ((1.2676506e+30f < p_i) || (p_i < 7.888609e-31f))) || (((1.2676506e+30f * p_i < y_i) || (1.2676506e+30f * y_i < p_i)) && t24));
-        const float t33 = ((t1 == 0.0f) ? 0.0f : t1 / t3);
-        const float t34 = ((y_i == 0.0f) ? 0.0f : y_i / p_i);
-        loss[row] = (t0 ? (t2 ? t3 : (t4 ? t6 * (t10 ? t12 / t13 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0f) * t14 / t13 / t13) / 21.0f) * t14 / t13 / t13) / 19.0f) * t14 / t13 / t13) / 17.0f) * t14 / t13 / t13) / 15.0f) * t14 / t13 / t13) / 13.0f) * t14 / t13 / t13) / 11.0f) * t14 / t13 / t13) / 9.0f) * t14 / t13 / t13) / 7.0f) * t14 / t13 / t13) / 5.0f) * t14 / t13 / t13 / t13 / 3.0f : 1.0f - (t10 ? 1.0f : 1.0f / t15) * log1p_vf((t10 ? 1.0f : t15))) : t5 * (t16 ? log1p_vf((t16 ? (t5 - t3) / t3 : 0.0f)) : (t17 ? log_vf(t5) - log_vf(t3) : log_vf((t17 ? 1.0f : t5 / t3)))) + t3 - t5)) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0f) * t29 / t28 / t28) / 21.0f) * t29 / t28 / t28) / 19.0f) * t29 / t28 / t28) / 17.0f) * t29 / t28 / t28) / 15.0f) * t29 / t28 / t28) / 13.0f) * t29 / t28 / t28) / 11.0f) * t29 / t28 / t28) / 9.0f) * t29 / t28 / t28) / 7.0f) * t29 / t28 / t28) / 5.0f) * t29 / t28 / t28 / t28 / 3.0f : 1.0f - (t25 ? 1.0f : 1.0f / t30) * log1p_vf((t25 ? 1.0f : t30))) : p_i + t20 * (t31 ? log1p_vf((t31 ? (t20 - p_i) / p_i : 0.0f)) : (t32 ? log_vf(t20) - log_vf(p_i) : log_vf((t32 ? 1.0f : t20 / p_i)))) - t20)) : p_i);
-        gradient[row] = (t0 ? t33 - t34 : p_i);
-        hessian[row] = (t0 ? ((t33 == 0.0f) ? 0.0f : t33 / t3) + ((t34 == 0.0f) ? 0.0f : t34 / p_i) : p_i);
+        const pair t1 = pair_diff(1.0, y_i);
+        const int t2 = (pair_value(t1) <= 0.0);
+        const pair t3 = pair_diff(1.0, p_i);
+        const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
+        const pair t5 = pair_if(t2, pair_of(1.0), t1);
+        const double t6 = pair_value(t3) - pair_value(t5);
+        const pair t7 = pair_max(pair_of(-0.5), pair_add_d(t3, -1.0));
+        const pair t8 = pair_max(pair_of(-0.5), pair_div(pair_sub(t3, t1), t1));
+        const int t9 = (0.0 < pair_value(t1));
+        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_value(t8)) && (pair_value(t8) <= 0.5) && t9));
+        const double t11 = maximum(-0.5, t6 * (t2 ? 1.0 : 1.0 / pair_value(t1)));
+        const double t12 = (t10 ? t11 : 0.0);
+        const double t13 = 2.0 + t12;
+        const double t14 = (t10 ? t11 * t11 : 0.0);
+        const double t15 = minimum(1.2676506002282294e+30, t11);
+        const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
+        const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
+        const int t18 = (y_i <= 0.0);
+        const int t19 = (y_i <= 2.0 * p_i);
+        const double t20 = (t18 ? 1.0 : y_i);
+        const double t21 = p_i - t20;
+        const double t22 = maximum(-0.5, p_i - 1.0);
+        const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
+        const int t24 = (0.0 < y_i);
+        const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
+        const double t26 = maximum(-0.5, t21 * (t18 ? 1.0 : 1.0 / y_i));
+        const double t27 = (t25 ? t26 : 0.0);
+        const double t28 = 2.0 + t27;
+        const double t29 = (t25 ? t26 * t26 : 0.0);
+        const double t30 = minimum(1.2676506002282294e+30, t26);
+        const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
+        const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
+        const pair t33 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3));
+        const double t34 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
+        loss[row] = (float)(t0 ? pair_value(pair_if(t2, t3, pair_of((t4 ? t6 * (t10 ? t12 / t13 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t14 / t13 / t13)) * t14 / t13 / t13) / 575.0) * t14 / t13 / t13) / 21.0) * t14 / t13 / t13) / 19.0) * t14 / t13 / t13) / 17.0) * t14 / t13 / t13) / 15.0) * t14 / t13 / t13) / 13.0) * t14 / t13 / t13) / 11.0) * t14 / t13 / t13) / 9.0) * t14 / t13 / t13) / 7.0) * t14 / t13 / t13) / 5.0) * t14 / t13 / t13 / t13 / 3.0 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_fast((t10 ? 1.0 : t15))) : pair_value(t5) * (t16 ? log1p_fast((t16 ? (pair_value(t5) - pair_value(t3)) / pair_value(t3) : 0.0)) : (t17 ? log_fast(pair_value(t5)) - log_fast(pair_value(t3)) : log_fast((t17 ? 1.0 : pair_value(t5) / pair_value(t3))))) + pair_value(t3) - pair_value(t5))))) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * (t29 / t28 / t28)) * t29 / t28 / t28) / 575.0) * t29 / t28 / t28) / 21.0) * t29 / t28 / t28) / 19.0) * t29 / t28 / t28) / 17.0) * t29 / t28 / t28) / 15.0) * t29 / t28 / t28) / 13.0) * t29 / t28 / t28) / 11.0) * t29 / t28 / t28) / 9.0) * t29 / t28 / t28) / 7.0) * t29 / t28 / t28) / 5.0) * t29 / t28 / t28 / t28 / 3.0 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_fast((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_fast((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_fast(t20) - log_fast(p_i) : log_fast((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
+        gradient[row] = (float)(t0 ? pair_value(t33) - t34 : p_i);
+        hessian[row] = (float)(t0 ? ((pair_value(t33) == 0.0) ? 0.0 : pair_value(t33) / pair_value(t3)) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
     }
 }
 
 void lossforge_kl_divergence_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_kl_divergence_loss_gradient_hessian_f32(size_t n, const float *y, const float *p, const float *weight, float *loss, float *gradient, float *hessian)

@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,164 +39,241 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline double reduced(double a, double shift, double *z, double *low)
+/* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
+INLINE double expm1_fast_of(double x, double *scale)
+{
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
+    const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
+    const double k = z - 6755399441056766.0;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    *scale = from_bits(to_bits(z) << 52);
+    return r + fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), fused(k, -0x1.ef35793c76730p-45, h - r));
+}
+
+INLINE double expm1_fast(double x)
+{
+    double scale;
+    const double e = expm1_fast_of(x, &scale);
+    return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+INLINE pair pair_abs(pair a)
+{
+    const pair made = {fabs(a.hi), a.hi < 0.0 ? -a.lo : a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+INLINE pair pair_min(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* hi + lo + x*c, for x*c small beside hi. */
+INLINE pair pair_step(pair c, double x, double hi, double lo)
+{
+    const double v = x * c.hi;
+    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
+}
+
+/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
+INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
 {
     *z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = *z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
     const double r = fused(k, -0x1.ef35793c76730p-45, h);
-    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
-    const double square = r * r;
-    const double half = 0.5 * square;
-    const double off = fused(0.5, fused(r, r, -square), rest);
-    const double e = r + half;
-    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
+    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
+    const pair c2 = pair_step(c3, r, 0.5, -0.0);
+    const pair square = {r2, product_rest(r, r, r2)};
+    const pair p = pair_times(square, c2);
+    const double e = r + p.hi;
+    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline double exp_v(double x)
+INLINE pair pair_exp(pair x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
     const double p = 1.0 + e;
-    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
 }
 
-/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
-static inline double expm1_of(double x, double *low)
+/* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+INLINE pair pair_expm1(pair x)
 {
-    const double least = x < -50.0 ? -50.0 : x;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
-    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
     const double whole = scale - 0.5;
     const double part = scale * e;
     const double sum = whole + part;
     const double back = whole - scale;
     const double lost = (scale - (whole - back)) - (0.5 + back);
-    *low = 2.0 * (((whole - sum) + part) + fused(scale, rest, lost));
-    return 2.0 * sum;
-}
-
-static inline double expm1_v(double x)
-{
-    double low;
-    const double high = expm1_of(x, &low);
-    return (x < 0.0 ? -x : x) < 0x1p-60 ? x : high + low;
-}
-
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
-{
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
-
-static inline float from_bitsf(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static inline uint32_t to_bitsf(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline float reducedf(float a, float shift, float *z, float *low)
-{
-    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = *z - shift;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float square = r * r;
-    const float half = 0.5f * square;
-    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
-    const float e = r + half;
-    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
-    return e;
-}
-
-/* 2**k is two factors, so that subnormal results are right. */
-static inline float exp_vf(float x)
-{
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
-    float z, low;
-    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
-    const float p = 1.0f + e;
-    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
-}
-
-/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
-static inline float expm1_off(float x, float *low)
-{
-    const float least = x < -30.0f ? -30.0f : x;
-    float z, rest;
-    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
-    const float scale = from_bitsf(to_bitsf(z) << 23);
-    const float whole = scale - 0.5f;
-    const float part = scale * e;
-    const float sum = whole + part;
-    const float back = whole - scale;
-    const float lost = (scale - (whole - back)) - (0.5f + back);
-    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
-    return 2.0f * sum;
-}
-
-static inline float expm1_vf(float x)
-{
-    float low;
-    const float high = expm1_off(x, &low);
-    return (x < 0.0f ? -x : x) < 0x1p-30f ? x : high + low;
-}
-
-static inline double maximum(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-static inline float maximumf(float a, float b)
-{
-    return a > b ? a : b;
-}
-
-static inline double minimum(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-static inline float minimumf(float a, float b)
-{
-    return a < b ? a : b;
+    const double low = ((whole - sum) + part) + fused(scale, rest, lost);
+    const double h = sum + low;
+    const pair made = {2.0 * h, 2.0 * (low - (h - sum))};
+    return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -230,25 +313,43 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double a = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double a = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = a * r;
-        const double t1 = maximum(-0.5, minimum(0.5, t0));
-        loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
+        loss[row] = ((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : pair_value(pair_expm1(t0)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
     }
+#else
+    const double a = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
+        loss[row] = pair_value(pair_if((pair_value(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_add_d(pair_mul_d(t1, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1))), 0.5)), pair_sub(pair_expm1(t0), pair_min(pair_of(1.2676506002282294e+30), t0))));
+    }
+#endif
 }
 
 void lossforge_linex_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double constants[] = {a};
+#else
+    const double a = parameters[0];
+    const double constants[] = {a};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -263,25 +364,43 @@ void lossforge_linex_loss_f64(size_t n, const double *y, const double *f, const 
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double a = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double a = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = a * r;
-        const double t1 = exp_v(t0);
-        gradient[row] = ((t0 <= 1.0) ? a * expm1_v(minimum(1.0, t0)) : ((t1 == 0.0) ? 0.0 : a) * t1 - a);
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_exp(t0);
+        gradient[row] = ((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : ((pair_value(t1) == 0.0) ? 0.0 : a) * pair_value(t1) - a);
     }
+#else
+    const double a = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_exp(t0);
+        gradient[row] = pair_value(pair_if((pair_value(t0) <= 1.0), pair_mul_d(pair_expm1(pair_min(pair_of(1.0), t0)), a), pair_add_d(pair_mul_d(t1, ((pair_value(t1) == 0.0) ? 0.0 : a)), -a)));
+    }
+#endif
 }
 
 void lossforge_linex_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double constants[] = {a};
+#else
+    const double a = parameters[0];
+    const double constants[] = {a};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -296,26 +415,45 @@ void lossforge_linex_gradient_f64(size_t n, const double *y, const double *f, co
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double a = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double a = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = exp_v(a * r);
-        hessian[row] = ((t0 == 0.0) ? 0.0 : c0) * t0;
+        const pair t0 = pair_exp(pair_prod(a, r));
+        hessian[row] = ((pair_value(t0) == 0.0) ? 0.0 : c0) * pair_value(t0);
     }
+#else
+    const double a = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_exp(pair_prod(a, r));
+        hessian[row] = pair_value(pair_mul(pair_if((pair_value(t0) == 0.0), pair_of(0.0), c0), t0));
+    }
+#endif
 }
 
 void lossforge_linex_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double c0 = a * a;
     const double constants[] = {a, c0};
+#else
+    const double a = parameters[0];
+    const pair c0 = pair_prod(a, a);
+    const double constants[] = {a, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -330,28 +468,48 @@ void lossforge_linex_hessian_f64(size_t n, const double *y, const double *f, con
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double a = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double a = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = a * r;
-        const double t1 = maximum(-0.5, minimum(0.5, t0));
-        const double t2 = exp_v(t0);
-        loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
-        gradient[row] = ((t0 <= 1.0) ? a * expm1_v(minimum(1.0, t0)) : ((t2 == 0.0) ? 0.0 : a) * t2 - a);
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
+        const pair t2 = pair_exp(t0);
+        loss[row] = ((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : pair_value(pair_expm1(t0)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
+        gradient[row] = ((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : ((pair_value(t2) == 0.0) ? 0.0 : a) * pair_value(t2) - a);
     }
+#else
+    const double a = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
+        const pair t2 = pair_exp(t0);
+        loss[row] = pair_value(pair_if((pair_value(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_add_d(pair_mul_d(t1, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1))), 0.5)), pair_sub(pair_expm1(t0), pair_min(pair_of(1.2676506002282294e+30), t0))));
+        gradient[row] = pair_value(pair_if((pair_value(t0) <= 1.0), pair_mul_d(pair_expm1(pair_min(pair_of(1.0), t0)), a), pair_add_d(pair_mul_d(t2, ((pair_value(t2) == 0.0) ? 0.0 : a)), -a)));
+    }
+#endif
 }
 
 void lossforge_linex_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double constants[] = {a};
+#else
+    const double a = parameters[0];
+    const double constants[] = {a};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -366,30 +524,52 @@ void lossforge_linex_loss_gradient_f64(size_t n, const double *y, const double *
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double a = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double a = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = a * r;
-        const double t1 = exp_v(t0);
-        const int t2 = (t1 == 0.0);
-        gradient[row] = ((t0 <= 1.0) ? a * expm1_v(minimum(1.0, t0)) : (t2 ? 0.0 : a) * t1 - a);
-        hessian[row] = (t2 ? 0.0 : c0) * t1;
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_exp(t0);
+        const int t2 = (pair_value(t1) == 0.0);
+        gradient[row] = ((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : (t2 ? 0.0 : a) * pair_value(t1) - a);
+        hessian[row] = (t2 ? 0.0 : c0) * pair_value(t1);
     }
+#else
+    const double a = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_exp(t0);
+        const int t2 = (pair_value(t1) == 0.0);
+        gradient[row] = pair_value(pair_if((pair_value(t0) <= 1.0), pair_mul_d(pair_expm1(pair_min(pair_of(1.0), t0)), a), pair_add_d(pair_mul_d(t1, (t2 ? 0.0 : a)), -a)));
+        hessian[row] = pair_value(pair_mul(pair_if(t2, pair_of(0.0), c0), t1));
+    }
+#endif
 }
 
 void lossforge_linex_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double c0 = a * a;
     const double constants[] = {a, c0};
+#else
+    const double a = parameters[0];
+    const pair c0 = pair_prod(a, a);
+    const double constants[] = {a, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -404,33 +584,57 @@ void lossforge_linex_gradient_hessian_f64(size_t n, const double *y, const doubl
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double a = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double a = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = a * r;
-        const double t1 = maximum(-0.5, minimum(0.5, t0));
-        const double t2 = exp_v(t0);
-        const int t3 = (t2 == 0.0);
-        loss[row] = ((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_v(t0) - minimum(1.2676506002282294e+30, t0));
-        gradient[row] = ((t0 <= 1.0) ? a * expm1_v(minimum(1.0, t0)) : (t3 ? 0.0 : a) * t2 - a);
-        hessian[row] = (t3 ? 0.0 : c0) * t2;
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
+        const pair t2 = pair_exp(t0);
+        const int t3 = (pair_value(t2) == 0.0);
+        loss[row] = ((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : pair_value(pair_expm1(t0)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
+        gradient[row] = ((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : (t3 ? 0.0 : a) * pair_value(t2) - a);
+        hessian[row] = (t3 ? 0.0 : c0) * pair_value(t2);
     }
+#else
+    const double a = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
+        const pair t2 = pair_exp(t0);
+        const int t3 = (pair_value(t2) == 0.0);
+        loss[row] = pair_value(pair_if((pair_value(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_add_d(pair_mul_d(t1, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1))), 0.5)), pair_sub(pair_expm1(t0), pair_min(pair_of(1.2676506002282294e+30), t0))));
+        gradient[row] = pair_value(pair_if((pair_value(t0) <= 1.0), pair_mul_d(pair_expm1(pair_min(pair_of(1.0), t0)), a), pair_add_d(pair_mul_d(t2, (t3 ? 0.0 : a)), -a)));
+        hessian[row] = pair_value(pair_mul(pair_if(t3, pair_of(0.0), c0), t2));
+    }
+#endif
 }
 
 void lossforge_linex_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double a = parameters[0];
     const double c0 = a * a;
     const double constants[] = {a, c0};
+#else
+    const double a = parameters[0];
+    const pair c0 = pair_prod(a, a);
+    const double constants[] = {a, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -446,10 +650,10 @@ void lossforge_linex_loss_gradient_hessian_f64(size_t n, const double *y, const 
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -478,27 +682,27 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+    const double a = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = a * r;
-        const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-        loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
+        loss[row] = (float)((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : expm1_fast(pair_value(t0)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
     }
 }
 
 void lossforge_linex_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float a = parameters[0];
-    const float constants[] = {a};
+    const double a = parameters[0];
+    const double constants[] = {a};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -511,27 +715,27 @@ void lossforge_linex_loss_f32(size_t n, const float *y, const float *f, const fl
     lossforge_linex_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+    const double a = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = a * r;
-        const float t1 = exp_vf(t0);
-        gradient[row] = ((t0 <= 1.0f) ? a * expm1_vf(minimumf(1.0f, t0)) : ((t1 == 0.0f) ? 0.0f : a) * t1 - a);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_exp(t0);
+        gradient[row] = (float)((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : ((pair_value(t1) == 0.0) ? 0.0 : a) * pair_value(t1) - a);
     }
 }
 
 void lossforge_linex_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float a = parameters[0];
-    const float constants[] = {a};
+    const double a = parameters[0];
+    const double constants[] = {a};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -544,28 +748,28 @@ void lossforge_linex_gradient_f32(size_t n, const float *y, const float *f, cons
     lossforge_linex_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+    const double a = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = exp_vf(a * r);
-        hessian[row] = ((t0 == 0.0f) ? 0.0f : c0) * t0;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_exp(pair_prod(a, r));
+        hessian[row] = (float)(((pair_value(t0) == 0.0) ? 0.0 : c0) * pair_value(t0));
     }
 }
 
 void lossforge_linex_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float a = parameters[0];
-    const float c0 = a * a;
-    const float constants[] = {a, c0};
+    const double a = parameters[0];
+    const double c0 = a * a;
+    const double constants[] = {a, c0};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -578,30 +782,30 @@ void lossforge_linex_hessian_f32(size_t n, const float *y, const float *f, const
     lossforge_linex_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double a = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = a * r;
-        const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-        const float t2 = exp_vf(t0);
-        loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
-        gradient[row] = ((t0 <= 1.0f) ? a * expm1_vf(minimumf(1.0f, t0)) : ((t2 == 0.0f) ? 0.0f : a) * t2 - a);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
+        const pair t2 = pair_exp(t0);
+        loss[row] = (float)((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : expm1_fast(pair_value(t0)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
+        gradient[row] = (float)((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : ((pair_value(t2) == 0.0) ? 0.0 : a) * pair_value(t2) - a);
     }
 }
 
 void lossforge_linex_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float a = parameters[0];
-    const float constants[] = {a};
+    const double a = parameters[0];
+    const double constants[] = {a};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -614,32 +818,32 @@ void lossforge_linex_loss_gradient_f32(size_t n, const float *y, const float *f,
     lossforge_linex_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double a = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = a * r;
-        const float t1 = exp_vf(t0);
-        const int t2 = (t1 == 0.0f);
-        gradient[row] = ((t0 <= 1.0f) ? a * expm1_vf(minimumf(1.0f, t0)) : (t2 ? 0.0f : a) * t1 - a);
-        hessian[row] = (t2 ? 0.0f : c0) * t1;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_exp(t0);
+        const int t2 = (pair_value(t1) == 0.0);
+        gradient[row] = (float)((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : (t2 ? 0.0 : a) * pair_value(t1) - a);
+        hessian[row] = (float)((t2 ? 0.0 : c0) * pair_value(t1));
     }
 }
 
 void lossforge_linex_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float a = parameters[0];
-    const float c0 = a * a;
-    const float constants[] = {a, c0};
+    const double a = parameters[0];
+    const double c0 = a * a;
+    const double constants[] = {a, c0};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -652,35 +856,35 @@ void lossforge_linex_gradient_hessian_f32(size_t n, const float *y, const float 
     lossforge_linex_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float a = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double a = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = a * r;
-        const float t1 = maximumf(-0.5f, minimumf(0.5f, t0));
-        const float t2 = exp_vf(t0);
-        const int t3 = (t2 == 0.0f);
-        loss[row] = ((fabsf(t0) <= 0.5f) ? t1 * t1 * (0.5f + (0.16666667f + (0.041666668f + (0.008333334f + (0.0013888889f + (0.0001984127f + (2.4801588e-05f + (2.7557319e-06f + (2.755732e-07f + (2.5052108e-08f + (2.0876756e-09f + (1.6059044e-10f + (1.1470745e-11f + (7.6471636e-13f + t1 / 2.092279e+13f) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_vf(t0) - minimumf(1.2676506e+30f, t0));
-        gradient[row] = ((t0 <= 1.0f) ? a * expm1_vf(minimumf(1.0f, t0)) : (t3 ? 0.0f : a) * t2 - a);
-        hessian[row] = (t3 ? 0.0f : c0) * t2;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_prod(a, r);
+        const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
+        const pair t2 = pair_exp(t0);
+        const int t3 = (pair_value(t2) == 0.0);
+        loss[row] = (float)((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : expm1_fast(pair_value(t0)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
+        gradient[row] = (float)((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : (t3 ? 0.0 : a) * pair_value(t2) - a);
+        hessian[row] = (float)((t3 ? 0.0 : c0) * pair_value(t2));
     }
 }
 
 void lossforge_linex_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float a = parameters[0];
-    const float c0 = a * a;
-    const float constants[] = {a, c0};
+    const double a = parameters[0];
+    const double c0 = a * a;
+    const double constants[] = {a, c0};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

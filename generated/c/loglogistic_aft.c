@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,262 +39,369 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline double reduced(double a, double shift, double *z, double *low)
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+INLINE uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+INLINE double exp_fast(double x)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
+INLINE double expm1_fast_of(double x, double *scale)
+{
+    const double a = x > 709.9 ? 709.9 : (x < -50.0 ? -50.0 : x);
+    const double z = fused(a, 0x1.71547652b82fep+0, 6755399441056766.0);
+    const double k = z - 6755399441056766.0;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    *scale = from_bits(to_bits(z) << 52);
+    return r + fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), fused(k, -0x1.ef35793c76730p-45, h - r));
+}
+
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+INLINE double log_fast(double x)
+{
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
+INLINE double log1p_fast(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_fast_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL && x != 0.0 ? inside : x;
+}
+
+INLINE double tanh_fast(double x)
+{
+    double scale;
+    const double e = expm1_fast_of(-2.0 * fabs(x), &scale);
+    return copysign(fused(scale, e, scale - 0.5) / fused(scale, e, scale + 0.5), x);
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+INLINE pair pair_abs(pair a)
+{
+    const pair made = {fabs(a.hi), a.hi < 0.0 ? -a.lo : a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* hi + lo + x*c, for x*c small beside hi. */
+INLINE pair pair_step(pair c, double x, double hi, double lo)
+{
+    const double v = x * c.hi;
+    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
+}
+
+/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
+INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
 {
     *z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = *z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
     const double r = fused(k, -0x1.ef35793c76730p-45, h);
-    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
-    const double square = r * r;
-    const double half = 0.5 * square;
-    const double off = fused(0.5, fused(r, r, -square), rest);
-    const double e = r + half;
-    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
+    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
+    const pair c2 = pair_step(c3, r, 0.5, -0.0);
+    const pair square = {r2, product_rest(r, r, r2)};
+    const pair p = pair_times(square, c2);
+    const double e = r + p.hi;
+    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline double exp_v(double x)
+INLINE pair pair_exp(pair x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
     const double p = 1.0 + e;
-    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
 }
 
-/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
-static inline double expm1_of(double x, double *low)
+/* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
+INLINE pair pair_expm1(pair x)
 {
-    const double least = x < -50.0 ? -50.0 : x;
+    const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
-    const double e = reduced(least > 709.9 ? 709.9 : least, 6755399441056766.0, &z, &rest);
+    const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
     const double whole = scale - 0.5;
     const double part = scale * e;
     const double sum = whole + part;
     const double back = whole - scale;
     const double lost = (scale - (whole - back)) - (0.5 + back);
-    *low = 2.0 * (((whole - sum) + part) + fused(scale, rest, lost));
-    return 2.0 * sum;
+    const double low = ((whole - sum) + part) + fused(scale, rest, lost);
+    const double h = sum + low;
+    const pair made = {2.0 * h, 2.0 * (low - (h - sum))};
+    return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
 {
-    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
-}
-
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
-{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
     const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
     const double near = from_bits(to_bits(y) - exponent) - 1.0;
-    const double f = near + off;
-    const double s = f / (2.0 + f);
-    const double w = s * s;
-    const double root = 0.5 * f;
-    const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
-    const double less = half - beyond;
-    const double g = f - less;
-    const double rest = ((f - g) - less) - ((half - less) - beyond);
-    const double whole = k * 0x1.62e42fefa3800p-1;
-    const double sum = whole + g;
-    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
-}
-
-static inline double log_v(double x)
-{
-    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
-    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
-    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
-    return x < HUGE_VAL ? positive : x;
-}
-
-/* 1 + x in two parts. */
-static inline double log1p_v(double x)
-{
-    const double y = 1.0 + x;
-    const double one = y - x;
-    const double rest = (1.0 - one) + (x - (y - one));
-    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_of(y, off, 0.0);
-    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return x < HUGE_VAL && x != 0.0 ? inside : x;
-}
-
-/* -e/(2 + e) with e = exp(-2*|x|) - 1, and what the division leaves. */
-static inline double tanh_v(double x)
-{
-    double rest;
-    const double size = x < 0.0 ? -x : x;
-    const double high = expm1_of(-2.0 * size, &rest);
-    const double e = high + rest;
-    const double low = (high - e) + rest;
-    const double d = 2.0 + e;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
-    const double q = e * inverse;
-    const double found = -(q + inverse * (fused(-q, d, e) + (low - q * (((2.0 - d) + e) + low))));
-    const double positive = size < 0x1p-60 ? size : found;
-    return x < 0.0 ? -positive : (x == 0.0 ? x : positive);
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
 }
 
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+INLINE pair pair_log(pair x)
 {
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
+    const pair found = pair_log_of(x.hi, x.lo, 0.0);
+    const double positive = x.hi > 0.0 ? found.hi : (x.hi == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {x.hi < HUGE_VAL ? positive : x.hi, found.lo};
+    return made;
 }
 
-static inline float from_bitsf(uint32_t bits)
+/* 1 + x in three parts. */
+INLINE pair pair_log1p(pair x)
 {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+    const pair one = pair_sum(1.0, x.hi);
+    const double y = one.hi + x.lo;
+    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
+    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {inside, found.lo};
+    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
 }
 
-static inline uint32_t to_bitsf(float x)
+/* -e/(2 + e) with e = exp(-2*|x|) - 1. */
+INLINE pair pair_tanh(pair x)
 {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
+    const pair twice = {-2.0 * fabs(x.hi), x.hi < 0.0 ? 2.0 * x.lo : -2.0 * x.lo};
+    const pair e = pair_expm1(twice);
+    const double d = 2.0 + e.hi;
+    const double d_lo = ((2.0 - d) + e.hi) + e.lo;
+    const double inverse = -1.0 / d;
+    const double q = e.hi * inverse;
+    const double l = inverse * ((quotient_rest(e.hi, -q, d) + e.lo) + q * d_lo);
+    const double h = q + l;
+    const double lo = l - (h - q);
+    const pair made = {x.hi < 0.0 ? -h : h, x.hi < 0.0 ? -lo : lo};
+    return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline float reducedf(float a, float shift, float *z, float *low)
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
 {
-    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = *z - shift;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float square = r * r;
-    const float half = 0.5f * square;
-    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
-    const float e = r + half;
-    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
-    return e;
-}
-
-/* 2**k is two factors, so that subnormal results are right. */
-static inline float exp_vf(float x)
-{
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
-    float z, low;
-    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
-    const float p = 1.0f + e;
-    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
-}
-
-/* exp(x) - 1 in two parts: 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
-static inline float expm1_off(float x, float *low)
-{
-    const float least = x < -30.0f ? -30.0f : x;
-    float z, rest;
-    const float e = reducedf(least > 88.8f ? 88.8f : least, 12583038.0f, &z, &rest);
-    const float scale = from_bitsf(to_bitsf(z) << 23);
-    const float whole = scale - 0.5f;
-    const float part = scale * e;
-    const float sum = whole + part;
-    const float back = whole - scale;
-    const float lost = (scale - (whole - back)) - (0.5f + back);
-    *low = 2.0f * (((whole - sum) + part) + fusedf(scale, rest, lost));
-    return 2.0f * sum;
-}
-
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
-{
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
-}
-
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
-{
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
-}
-
-static inline float log_vf(float x)
-{
-    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
-    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
-    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF ? positive : x;
-}
-
-/* 1 + x in two parts. */
-static inline float log1p_vf(float x)
-{
-    const float y = 1.0f + x;
-    const float one = y - x;
-    const float rest = (1.0f - one) + (x - (y - one));
-    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_off(y, off, 0.0f);
-    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
-}
-
-/* -e/(2 + e) with e = exp(-2*|x|) - 1, and what the division leaves. */
-static inline float tanh_vf(float x)
-{
-    float rest;
-    const float size = x < 0.0f ? -x : x;
-    const float high = expm1_off(-2.0f * size, &rest);
-    const float e = high + rest;
-    const float low = (high - e) + rest;
-    const float d = 2.0f + e;
-    const float inverse = 1.0f / d;
-    const float q = e * inverse;
-    const float found = -(q + inverse * (fusedf(-q, d, e) + (low - q * (((2.0f - d) + e) + low))));
-    const float positive = size < 0x1p-30f ? size : found;
-    return x < 0.0f ? -positive : (x == 0.0f ? x : positive);
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
 }
 
 static inline double maximum(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-static inline float maximumf(float a, float b)
 {
     return a > b ? a : b;
 }
@@ -330,24 +443,41 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double shape = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double shape = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = shape * (log_v(y_i) - f_i);
-        const double t1 = log1p_v(exp_v(-fabs(t0)));
-        loss[row] = t1 + maximum(0.0, t0) + (t1 + maximum(0.0, -t0));
+        const pair t0 = pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), shape);
+        const double t1 = log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t0)))));
+        loss[row] = t1 + pair_value(pair_max(pair_of(0.0), t0)) + (t1 + pair_value(pair_max(pair_of(0.0), pair_neg(t0))));
     }
+#else
+    const double shape = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), shape);
+        const pair t1 = pair_log1p(pair_exp(pair_neg(pair_abs(t0))));
+        loss[row] = pair_value(pair_add(pair_add(t1, pair_max(pair_of(0.0), t0)), pair_add(t1, pair_max(pair_of(0.0), pair_neg(t0)))));
+    }
+#endif
 }
 
 void lossforge_loglogistic_aft_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double shape = parameters[0];
     const double constants[] = {shape};
+#else
+    const double shape = parameters[0];
+    const double constants[] = {shape};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -362,24 +492,41 @@ void lossforge_loglogistic_aft_loss_f64(size_t n, const double *y, const double 
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double shape = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double shape = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = -(shape * tanh_v(c0 * (log_v(y_i) - f_i)));
+        gradient[row] = -(shape * tanh_fast(pair_value(pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), c0))));
     }
+#else
+    const double shape = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        gradient[row] = pair_value(pair_neg(pair_mul_d(pair_tanh(pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), c0)), shape)));
+    }
+#endif
 }
 
 void lossforge_loglogistic_aft_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double shape = parameters[0];
     const double c0 = 0.5 * shape;
     const double constants[] = {shape, c0};
+#else
+    const double shape = parameters[0];
+    const double c0 = 0.5 * shape;
+    const double constants[] = {shape, c0};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -394,27 +541,47 @@ void lossforge_loglogistic_aft_gradient_f64(size_t n, const double *y, const dou
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double t0 = constants[0];
-    const double c1 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double t0 = constants[0];
+    const double c1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t1 = fabs(t0 * (log_v(y_i) - f_i));
-        const double t2 = 2.0 * exp_v(-t1) / (1.0 + exp_v(-(2.0 * t1)));
+        const pair t1 = pair_abs(pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), t0));
+        const double t2 = pair_value(pair_scale(pair_exp(pair_neg(t1)), 2.0)) / (1.0 + pair_value(pair_exp(pair_neg(pair_scale(t1, 2.0)))));
         hessian[row] = c1 * t2 * t2;
     }
+#else
+    const double t0 = constants[0];
+    const pair c1 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t1 = pair_abs(pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), t0));
+        const pair t2 = pair_div(pair_scale(pair_exp(pair_neg(t1)), 2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t1, 2.0))), 1.0));
+        hessian[row] = pair_value(pair_mul(pair_mul(c1, t2), t2));
+    }
+#endif
 }
 
 void lossforge_loglogistic_aft_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double shape = parameters[0];
     const double t0 = 0.5 * shape;
     const double c1 = shape * t0;
     const double constants[] = {t0, c1};
+#else
+    const double shape = parameters[0];
+    const double t0 = 0.5 * shape;
+    const pair c1 = pair_prod(shape, t0);
+    const double constants[] = {t0, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -429,29 +596,50 @@ void lossforge_loglogistic_aft_hessian_f64(size_t n, const double *y, const doub
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double shape = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double shape = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = log_v(y_i) - f_i;
-        const double t1 = shape * t0;
-        const double t2 = log1p_v(exp_v(-fabs(t1)));
-        loss[row] = t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1));
-        gradient[row] = -(shape * tanh_v(c0 * t0));
+        const pair t0 = pair_add_d(pair_log(pair_of(y_i)), -f_i);
+        const pair t1 = pair_mul_d(t0, shape);
+        const double t2 = log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t1)))));
+        loss[row] = t2 + pair_value(pair_max(pair_of(0.0), t1)) + (t2 + pair_value(pair_max(pair_of(0.0), pair_neg(t1))));
+        gradient[row] = -(shape * tanh_fast(pair_value(pair_mul_d(t0, c0))));
     }
+#else
+    const double shape = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_add_d(pair_log(pair_of(y_i)), -f_i);
+        const pair t1 = pair_mul_d(t0, shape);
+        const pair t2 = pair_log1p(pair_exp(pair_neg(pair_abs(t1))));
+        loss[row] = pair_value(pair_add(pair_add(t2, pair_max(pair_of(0.0), t1)), pair_add(t2, pair_max(pair_of(0.0), pair_neg(t1)))));
+        gradient[row] = pair_value(pair_neg(pair_mul_d(pair_tanh(pair_mul_d(t0, c0)), shape)));
+    }
+#endif
 }
 
 void lossforge_loglogistic_aft_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double shape = parameters[0];
     const double c0 = 0.5 * shape;
     const double constants[] = {shape, c0};
+#else
+    const double shape = parameters[0];
+    const double c0 = 0.5 * shape;
+    const double constants[] = {shape, c0};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -466,31 +654,54 @@ void lossforge_loglogistic_aft_loss_gradient_f64(size_t n, const double *y, cons
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double shape = constants[0];
-    const double t0 = constants[1];
-    const double c1 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double shape = constants[0];
+    const double t0 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t1 = t0 * (log_v(y_i) - f_i);
-        const double t2 = fabs(t1);
-        const double t3 = 2.0 * exp_v(-t2) / (1.0 + exp_v(-(2.0 * t2)));
-        gradient[row] = -(shape * tanh_v(t1));
+        const pair t1 = pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), t0);
+        const pair t2 = pair_abs(t1);
+        const double t3 = pair_value(pair_scale(pair_exp(pair_neg(t2)), 2.0)) / (1.0 + pair_value(pair_exp(pair_neg(pair_scale(t2, 2.0)))));
+        gradient[row] = -(shape * tanh_fast(pair_value(t1)));
         hessian[row] = c1 * t3 * t3;
     }
+#else
+    const double shape = constants[0];
+    const double t0 = constants[1];
+    const pair c1 = {constants[2], constants[3]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t1 = pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), t0);
+        const pair t2 = pair_abs(t1);
+        const pair t3 = pair_div(pair_scale(pair_exp(pair_neg(t2)), 2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t2, 2.0))), 1.0));
+        gradient[row] = pair_value(pair_neg(pair_mul_d(pair_tanh(t1), shape)));
+        hessian[row] = pair_value(pair_mul(pair_mul(c1, t3), t3));
+    }
+#endif
 }
 
 void lossforge_loglogistic_aft_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double shape = parameters[0];
     const double t0 = 0.5 * shape;
     const double c1 = shape * t0;
     const double constants[] = {shape, t0, c1};
+#else
+    const double shape = parameters[0];
+    const double t0 = 0.5 * shape;
+    const pair c1 = pair_prod(shape, t0);
+    const double constants[] = {shape, t0, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -505,36 +716,63 @@ void lossforge_loglogistic_aft_gradient_hessian_f64(size_t n, const double *y, c
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double shape = constants[0];
-    const double t3 = constants[1];
-    const double c1 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double shape = constants[0];
+    const double t3 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = log_v(y_i) - f_i;
-        const double t1 = shape * t0;
-        const double t2 = log1p_v(exp_v(-fabs(t1)));
-        const double t4 = t3 * t0;
-        const double t5 = fabs(t4);
-        const double t6 = 2.0 * exp_v(-t5) / (1.0 + exp_v(-(2.0 * t5)));
-        loss[row] = t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1));
-        gradient[row] = -(shape * tanh_v(t4));
+        const pair t0 = pair_add_d(pair_log(pair_of(y_i)), -f_i);
+        const pair t1 = pair_mul_d(t0, shape);
+        const double t2 = log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t1)))));
+        const pair t4 = pair_mul_d(t0, t3);
+        const pair t5 = pair_abs(t4);
+        const double t6 = pair_value(pair_scale(pair_exp(pair_neg(t5)), 2.0)) / (1.0 + pair_value(pair_exp(pair_neg(pair_scale(t5, 2.0)))));
+        loss[row] = t2 + pair_value(pair_max(pair_of(0.0), t1)) + (t2 + pair_value(pair_max(pair_of(0.0), pair_neg(t1))));
+        gradient[row] = -(shape * tanh_fast(pair_value(t4)));
         hessian[row] = c1 * t6 * t6;
     }
+#else
+    const double shape = constants[0];
+    const double t3 = constants[1];
+    const pair c1 = {constants[2], constants[3]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_add_d(pair_log(pair_of(y_i)), -f_i);
+        const pair t1 = pair_mul_d(t0, shape);
+        const pair t2 = pair_log1p(pair_exp(pair_neg(pair_abs(t1))));
+        const pair t4 = pair_mul_d(t0, t3);
+        const pair t5 = pair_abs(t4);
+        const pair t6 = pair_div(pair_scale(pair_exp(pair_neg(t5)), 2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t5, 2.0))), 1.0));
+        loss[row] = pair_value(pair_add(pair_add(t2, pair_max(pair_of(0.0), t1)), pair_add(t2, pair_max(pair_of(0.0), pair_neg(t1)))));
+        gradient[row] = pair_value(pair_neg(pair_mul_d(pair_tanh(t4), shape)));
+        hessian[row] = pair_value(pair_mul(pair_mul(c1, t6), t6));
+    }
+#endif
 }
 
 void lossforge_loglogistic_aft_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double shape = parameters[0];
     const double t3 = 0.5 * shape;
     const double c1 = shape * t3;
     const double constants[] = {shape, t3, c1};
+#else
+    const double shape = parameters[0];
+    const double t3 = 0.5 * shape;
+    const pair c1 = pair_prod(shape, t3);
+    const double constants[] = {shape, t3, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -550,10 +788,10 @@ void lossforge_loglogistic_aft_loss_gradient_hessian_f64(size_t n, const double 
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -582,26 +820,26 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float shape = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+    const double shape = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = shape * (log_vf(y_i) - f_i);
-        const float t1 = log1p_vf(exp_vf(-fabsf(t0)));
-        loss[row] = t1 + maximumf(0.0f, t0) + (t1 + maximumf(0.0f, -t0));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = shape * (log_fast(y_i) - f_i);
+        const double t1 = log1p_fast(exp_fast(-fabs(t0)));
+        loss[row] = (float)(t1 + maximum(0.0, t0) + (t1 + maximum(0.0, -t0)));
     }
 }
 
 void lossforge_loglogistic_aft_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float shape = parameters[0];
-    const float constants[] = {shape};
+    const double shape = parameters[0];
+    const double constants[] = {shape};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -614,26 +852,26 @@ void lossforge_loglogistic_aft_loss_f32(size_t n, const float *y, const float *f
     lossforge_loglogistic_aft_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float shape = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+    const double shape = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        gradient[row] = -(shape * tanh_vf(c0 * (log_vf(y_i) - f_i)));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        gradient[row] = (float)(-(shape * tanh_fast(c0 * (log_fast(y_i) - f_i))));
     }
 }
 
 void lossforge_loglogistic_aft_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float shape = parameters[0];
-    const float c0 = 0.5f * shape;
-    const float constants[] = {shape, c0};
+    const double shape = parameters[0];
+    const double c0 = 0.5 * shape;
+    const double constants[] = {shape, c0};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -646,29 +884,29 @@ void lossforge_loglogistic_aft_gradient_f32(size_t n, const float *y, const floa
     lossforge_loglogistic_aft_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float t0 = constants[0];
-    const float c1 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+    const double t0 = constants[0];
+    const double c1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t1 = fabsf(t0 * (log_vf(y_i) - f_i));
-        const float t2 = 2.0f * exp_vf(-t1) / (1.0f + exp_vf(-(2.0f * t1)));
-        hessian[row] = c1 * t2 * t2;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t1 = fabs(t0 * (log_fast(y_i) - f_i));
+        const double t2 = 2.0 * exp_fast(-t1) / (1.0 + exp_fast(-(2.0 * t1)));
+        hessian[row] = (float)(c1 * t2 * t2);
     }
 }
 
 void lossforge_loglogistic_aft_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float shape = parameters[0];
-    const float t0 = 0.5f * shape;
-    const float c1 = shape * t0;
-    const float constants[] = {t0, c1};
+    const double shape = parameters[0];
+    const double t0 = 0.5 * shape;
+    const double c1 = shape * t0;
+    const double constants[] = {t0, c1};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -681,31 +919,31 @@ void lossforge_loglogistic_aft_hessian_f32(size_t n, const float *y, const float
     lossforge_loglogistic_aft_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float shape = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double shape = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = log_vf(y_i) - f_i;
-        const float t1 = shape * t0;
-        const float t2 = log1p_vf(exp_vf(-fabsf(t1)));
-        loss[row] = t2 + maximumf(0.0f, t1) + (t2 + maximumf(0.0f, -t1));
-        gradient[row] = -(shape * tanh_vf(c0 * t0));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = log_fast(y_i) - f_i;
+        const double t1 = shape * t0;
+        const double t2 = log1p_fast(exp_fast(-fabs(t1)));
+        loss[row] = (float)(t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1)));
+        gradient[row] = (float)(-(shape * tanh_fast(c0 * t0)));
     }
 }
 
 void lossforge_loglogistic_aft_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float shape = parameters[0];
-    const float c0 = 0.5f * shape;
-    const float constants[] = {shape, c0};
+    const double shape = parameters[0];
+    const double c0 = 0.5 * shape;
+    const double constants[] = {shape, c0};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -718,33 +956,33 @@ void lossforge_loglogistic_aft_loss_gradient_f32(size_t n, const float *y, const
     lossforge_loglogistic_aft_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float shape = constants[0];
-    const float t0 = constants[1];
-    const float c1 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double shape = constants[0];
+    const double t0 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t1 = t0 * (log_vf(y_i) - f_i);
-        const float t2 = fabsf(t1);
-        const float t3 = 2.0f * exp_vf(-t2) / (1.0f + exp_vf(-(2.0f * t2)));
-        gradient[row] = -(shape * tanh_vf(t1));
-        hessian[row] = c1 * t3 * t3;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t1 = t0 * (log_fast(y_i) - f_i);
+        const double t2 = fabs(t1);
+        const double t3 = 2.0 * exp_fast(-t2) / (1.0 + exp_fast(-(2.0 * t2)));
+        gradient[row] = (float)(-(shape * tanh_fast(t1)));
+        hessian[row] = (float)(c1 * t3 * t3);
     }
 }
 
 void lossforge_loglogistic_aft_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float shape = parameters[0];
-    const float t0 = 0.5f * shape;
-    const float c1 = shape * t0;
-    const float constants[] = {shape, t0, c1};
+    const double shape = parameters[0];
+    const double t0 = 0.5 * shape;
+    const double c1 = shape * t0;
+    const double constants[] = {shape, t0, c1};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -757,38 +995,38 @@ void lossforge_loglogistic_aft_gradient_hessian_f32(size_t n, const float *y, co
     lossforge_loglogistic_aft_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float shape = constants[0];
-    const float t3 = constants[1];
-    const float c1 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double shape = constants[0];
+    const double t3 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = log_vf(y_i) - f_i;
-        const float t1 = shape * t0;
-        const float t2 = log1p_vf(exp_vf(-fabsf(t1)));
-        const float t4 = t3 * t0;
-        const float t5 = fabsf(t4);
-        const float t6 = 2.0f * exp_vf(-t5) / (1.0f + exp_vf(-(2.0f * t5)));
-        loss[row] = t2 + maximumf(0.0f, t1) + (t2 + maximumf(0.0f, -t1));
-        gradient[row] = -(shape * tanh_vf(t4));
-        hessian[row] = c1 * t6 * t6;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = log_fast(y_i) - f_i;
+        const double t1 = shape * t0;
+        const double t2 = log1p_fast(exp_fast(-fabs(t1)));
+        const double t4 = t3 * t0;
+        const double t5 = fabs(t4);
+        const double t6 = 2.0 * exp_fast(-t5) / (1.0 + exp_fast(-(2.0 * t5)));
+        loss[row] = (float)(t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1)));
+        gradient[row] = (float)(-(shape * tanh_fast(t4)));
+        hessian[row] = (float)(c1 * t6 * t6);
     }
 }
 
 void lossforge_loglogistic_aft_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float shape = parameters[0];
-    const float t3 = 0.5f * shape;
-    const float c1 = shape * t3;
-    const float constants[] = {shape, t3, c1};
+    const double shape = parameters[0];
+    const double t3 = 0.5 * shape;
+    const double c1 = shape * t3;
+    const double constants[] = {shape, t3, c1};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,6 +23,153 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
+/* From the widest format that there is; no vector code. */
+INLINE pair pair_sin(pair x)
+{
+    const long double y = sinl((long double)x.hi + (long double)pair_rest(x));
+    const pair made = {(double)y, (double)(y - (long double)(double)y)};
+    return made;
+}
+
+INLINE pair pair_cos(pair x)
+{
+    const long double y = cosl((long double)x.hi + (long double)pair_rest(x));
+    const pair made = {(double)y, (double)(y - (long double)(double)y)};
+    return made;
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -60,10 +207,11 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -73,12 +221,29 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t1 = sin(3.141592653589793 * (t0 - c * rint(t0 / c)) / c);
         loss[row] = 2.0 * t1 * t1;
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fmod(r, c);
+        const pair t1 = pair_sin(pair_div(pair_mul((pair){3.141592653589793, 1.2246467991473532e-16}, pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0)), pair_of(c)));
+        loss[row] = pair_value(pair_mul(pair_scale(t1, 2.0), t1));
+    }
+#endif
 }
 
 void lossforge_periodic_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -93,10 +258,11 @@ void lossforge_periodic_loss_f64(size_t n, const double *y, const double *f, con
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -105,12 +271,28 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t0 = fmod(r, c);
         gradient[row] = 6.283185307179586 * sin(6.283185307179586 * (t0 - c * rint(t0 / c)) / c) / c;
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fmod(r, c);
+        gradient[row] = pair_value(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_sin(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0)), pair_of(c)))), pair_of(c)));
+    }
+#endif
 }
 
 void lossforge_periodic_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -125,11 +307,12 @@ void lossforge_periodic_gradient_f64(size_t n, const double *y, const double *f,
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c1 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -138,14 +321,33 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t1 = fmod(r, c);
         hessian[row] = c1 * cos(6.283185307179586 * (t1 - c * rint(t1 / c)) / c);
     }
+#else
+    const double c = constants[0];
+    const pair c1 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t1 = fmod(r, c);
+        hessian[row] = pair_value(pair_mul(c1, pair_cos(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_add_d(pair_neg(pair_prod(c, rint(t1 / c))), t1)), pair_of(c)))));
+    }
+#endif
 }
 
 void lossforge_periodic_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double t0 = 3.141592653589793 / c;
     const double c1 = 4.0 * t0 * t0;
     const double constants[] = {c, c1};
+#else
+    const double c = parameters[0];
+    const pair t0 = pair_div((pair){3.141592653589793, 1.2246467991473532e-16}, pair_of(c));
+    const pair c1 = pair_mul(pair_scale(t0, 4.0), t0);
+    const double constants[] = {c, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -160,11 +362,12 @@ void lossforge_periodic_hessian_f64(size_t n, const double *y, const double *f, 
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -176,12 +379,31 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = 2.0 * t2 * t2;
         gradient[row] = 6.283185307179586 * sin(6.283185307179586 * t1 / c) / c;
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fmod(r, c);
+        const pair t1 = pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0);
+        const pair t2 = pair_sin(pair_div(pair_mul((pair){3.141592653589793, 1.2246467991473532e-16}, t1), pair_of(c)));
+        loss[row] = pair_value(pair_mul(pair_scale(t2, 2.0), t2));
+        gradient[row] = pair_value(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_sin(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, t1), pair_of(c)))), pair_of(c)));
+    }
+#endif
 }
 
 void lossforge_periodic_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -196,12 +418,13 @@ void lossforge_periodic_loss_gradient_f64(size_t n, const double *y, const doubl
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c1 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -212,14 +435,35 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = 6.283185307179586 * sin(t1) / c;
         hessian[row] = c1 * cos(t1);
     }
+#else
+    const double c = constants[0];
+    const pair c1 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fmod(r, c);
+        const pair t1 = pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0)), pair_of(c));
+        gradient[row] = pair_value(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_sin(t1)), pair_of(c)));
+        hessian[row] = pair_value(pair_mul(c1, pair_cos(t1)));
+    }
+#endif
 }
 
 void lossforge_periodic_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double t2 = 3.141592653589793 / c;
     const double c1 = 4.0 * t2 * t2;
     const double constants[] = {c, c1};
+#else
+    const double c = parameters[0];
+    const pair t2 = pair_div((pair){3.141592653589793, 1.2246467991473532e-16}, pair_of(c));
+    const pair c1 = pair_mul(pair_scale(t2, 4.0), t2);
+    const double constants[] = {c, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -234,13 +478,14 @@ void lossforge_periodic_gradient_hessian_f64(size_t n, const double *y, const do
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c1 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -254,14 +499,38 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = 6.283185307179586 * sin(t3) / c;
         hessian[row] = c1 * cos(t3);
     }
+#else
+    const double c = constants[0];
+    const pair c1 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fmod(r, c);
+        const pair t1 = pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0);
+        const pair t2 = pair_sin(pair_div(pair_mul((pair){3.141592653589793, 1.2246467991473532e-16}, t1), pair_of(c)));
+        const pair t3 = pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, t1), pair_of(c));
+        loss[row] = pair_value(pair_mul(pair_scale(t2, 2.0), t2));
+        gradient[row] = pair_value(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_sin(t3)), pair_of(c)));
+        hessian[row] = pair_value(pair_mul(c1, pair_cos(t3)));
+    }
+#endif
 }
 
 void lossforge_periodic_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double t4 = 3.141592653589793 / c;
     const double c1 = 4.0 * t4 * t4;
     const double constants[] = {c, c1};
+#else
+    const double c = parameters[0];
+    const pair t4 = pair_div((pair){3.141592653589793, 1.2246467991473532e-16}, pair_of(c));
+    const pair c1 = pair_mul(pair_scale(t4, 4.0), t4);
+    const double constants[] = {c, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -277,10 +546,10 @@ void lossforge_periodic_loss_gradient_hessian_f64(size_t n, const double *y, con
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -309,12 +578,13 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -324,12 +594,29 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float t1 = sinf(3.1415927f * (t0 - c * rintf(t0 / c)) / c);
         loss[row] = 2.0f * t1 * t1;
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fmod(r, c);
+        const double t1 = sin(3.141592653589793 * (t0 - c * rint(t0 / c)) / c);
+        loss[row] = (float)(2.0 * t1 * t1);
+    }
+#endif
 }
 
 void lossforge_periodic_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
-    const float constants[] = {c};
+    const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -342,12 +629,13 @@ void lossforge_periodic_loss_f32(size_t n, const float *y, const float *f, const
     lossforge_periodic_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -356,12 +644,28 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float t0 = fmodf(r, c);
         gradient[row] = 6.2831855f * sinf(6.2831855f * (t0 - c * rintf(t0 / c)) / c) / c;
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fmod(r, c);
+        gradient[row] = (float)(6.283185307179586 * sin(6.283185307179586 * (t0 - c * rint(t0 / c)) / c) / c);
+    }
+#endif
 }
 
 void lossforge_periodic_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
-    const float constants[] = {c};
+    const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -374,13 +678,14 @@ void lossforge_periodic_gradient_f32(size_t n, const float *y, const float *f, c
     lossforge_periodic_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c1 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c1 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -389,14 +694,33 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float t1 = fmodf(r, c);
         hessian[row] = c1 * cosf(6.2831855f * (t1 - c * rintf(t1 / c)) / c);
     }
+#else
+    const double c = constants[0];
+    const double c1 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t1 = fmod(r, c);
+        hessian[row] = (float)(c1 * cos(6.283185307179586 * (t1 - c * rint(t1 / c)) / c));
+    }
+#endif
 }
 
 void lossforge_periodic_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float t0 = 3.1415927f / c;
     const float c1 = 4.0f * t0 * t0;
-    const float constants[] = {c, c1};
+    const double constants[] = {c, c1};
+#else
+    const double c = parameters[0];
+    const double t0 = 3.141592653589793 / c;
+    const double c1 = 4.0 * t0 * t0;
+    const double constants[] = {c, c1};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -409,13 +733,14 @@ void lossforge_periodic_hessian_f32(size_t n, const float *y, const float *f, co
     lossforge_periodic_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -427,12 +752,31 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = 2.0f * t2 * t2;
         gradient[row] = 6.2831855f * sinf(6.2831855f * t1 / c) / c;
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fmod(r, c);
+        const double t1 = t0 - c * rint(t0 / c);
+        const double t2 = sin(3.141592653589793 * t1 / c);
+        loss[row] = (float)(2.0 * t2 * t2);
+        gradient[row] = (float)(6.283185307179586 * sin(6.283185307179586 * t1 / c) / c);
+    }
+#endif
 }
 
 void lossforge_periodic_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
-    const float constants[] = {c};
+    const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -445,14 +789,15 @@ void lossforge_periodic_loss_gradient_f32(size_t n, const float *y, const float 
     lossforge_periodic_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c1 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c1 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -463,14 +808,35 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = 6.2831855f * sinf(t1) / c;
         hessian[row] = c1 * cosf(t1);
     }
+#else
+    const double c = constants[0];
+    const double c1 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fmod(r, c);
+        const double t1 = 6.283185307179586 * (t0 - c * rint(t0 / c)) / c;
+        gradient[row] = (float)(6.283185307179586 * sin(t1) / c);
+        hessian[row] = (float)(c1 * cos(t1));
+    }
+#endif
 }
 
 void lossforge_periodic_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float t2 = 3.1415927f / c;
     const float c1 = 4.0f * t2 * t2;
-    const float constants[] = {c, c1};
+    const double constants[] = {c, c1};
+#else
+    const double c = parameters[0];
+    const double t2 = 3.141592653589793 / c;
+    const double c1 = 4.0 * t2 * t2;
+    const double constants[] = {c, c1};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -483,15 +849,16 @@ void lossforge_periodic_gradient_hessian_f32(size_t n, const float *y, const flo
     lossforge_periodic_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c1 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c1 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -505,14 +872,38 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = 6.2831855f * sinf(t3) / c;
         hessian[row] = c1 * cosf(t3);
     }
+#else
+    const double c = constants[0];
+    const double c1 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fmod(r, c);
+        const double t1 = t0 - c * rint(t0 / c);
+        const double t2 = sin(3.141592653589793 * t1 / c);
+        const double t3 = 6.283185307179586 * t1 / c;
+        loss[row] = (float)(2.0 * t2 * t2);
+        gradient[row] = (float)(6.283185307179586 * sin(t3) / c);
+        hessian[row] = (float)(c1 * cos(t3));
+    }
+#endif
 }
 
 void lossforge_periodic_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float t4 = 3.1415927f / c;
     const float c1 = 4.0f * t4 * t4;
-    const float constants[] = {c, c1};
+    const double constants[] = {c, c1};
+#else
+    const double c = parameters[0];
+    const double t4 = 3.141592653589793 / c;
+    const double c1 = 4.0 * t4 * t4;
+    const double constants[] = {c, c1};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,6 +23,128 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -70,11 +192,12 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double tau = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double tau = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -82,13 +205,30 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         loss[row] = maximum(-(r * tau), r * c0);
     }
+#else
+    const double tau = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = pair_value(pair_max(pair_neg(pair_prod(r, tau)), pair_mul_d(c0, r)));
+    }
+#endif
 }
 
 void lossforge_pinball_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double c0 = 1.0 - tau;
     const double constants[] = {tau, c0};
+#else
+    const double tau = parameters[0];
+    const pair c0 = pair_diff(1.0, tau);
+    const double constants[] = {tau, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -103,12 +243,13 @@ void lossforge_pinball_loss_f64(size_t n, const double *y, const double *f, cons
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double tau = constants[0];
-    const double c0 = constants[1];
-    const double c1 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double tau = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -116,14 +257,33 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         gradient[row] = ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? c0 : c1)) : r);
     }
+#else
+    const double tau = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    const pair c1 = {constants[3], constants[4]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = pair_value(pair_if((r == r), pair_if((r < 0.0), pair_of(-tau), pair_if((0.0 < r), c0, c1)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_pinball_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double c0 = 1.0 - tau;
     const double c1 = 0.5 - tau;
     const double constants[] = {tau, c0, c1};
+#else
+    const double tau = parameters[0];
+    const pair c0 = pair_diff(1.0, tau);
+    const pair c1 = pair_diff(0.5, tau);
+    const double constants[] = {tau, c0.hi, c0.lo, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -152,9 +312,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 
 void lossforge_pinball_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_pinball_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double *hessian)
@@ -167,13 +328,14 @@ void lossforge_pinball_hessian_f64(size_t n, const double *y, const double *f, c
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double tau = constants[0];
-    const double t0 = constants[1];
-    const double c1 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double tau = constants[0];
+    const double t0 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -182,14 +344,34 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = maximum(-(r * tau), r * t0);
         gradient[row] = ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? t0 : c1)) : r);
     }
+#else
+    const double tau = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const pair c1 = {constants[3], constants[4]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = pair_value(pair_max(pair_neg(pair_prod(r, tau)), pair_mul_d(t0, r)));
+        gradient[row] = pair_value(pair_if((r == r), pair_if((r < 0.0), pair_of(-tau), pair_if((0.0 < r), t0, c1)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_pinball_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double t0 = 1.0 - tau;
     const double c1 = 0.5 - tau;
     const double constants[] = {tau, t0, c1};
+#else
+    const double tau = parameters[0];
+    const pair t0 = pair_diff(1.0, tau);
+    const pair c1 = pair_diff(0.5, tau);
+    const double constants[] = {tau, t0.hi, t0.lo, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -204,13 +386,14 @@ void lossforge_pinball_loss_gradient_f64(size_t n, const double *y, const double
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double tau = constants[0];
-    const double c0 = constants[1];
-    const double c1 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double tau = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -219,14 +402,34 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? c0 : c1)) : r);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
+#else
+    const double tau = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    const pair c1 = {constants[3], constants[4]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = pair_value(pair_if((r == r), pair_if((r < 0.0), pair_of(-tau), pair_if((0.0 < r), c0, c1)), pair_of(r)));
+        hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_pinball_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double c0 = 1.0 - tau;
     const double c1 = 0.5 - tau;
     const double constants[] = {tau, c0, c1};
+#else
+    const double tau = parameters[0];
+    const pair c0 = pair_diff(1.0, tau);
+    const pair c1 = pair_diff(0.5, tau);
+    const double constants[] = {tau, c0.hi, c0.lo, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -241,14 +444,15 @@ void lossforge_pinball_gradient_hessian_f64(size_t n, const double *y, const dou
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double tau = constants[0];
-    const double t0 = constants[1];
-    const double c1 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double tau = constants[0];
+    const double t0 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -258,14 +462,35 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = ((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? t0 : c1)) : r);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
+#else
+    const double tau = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const pair c1 = {constants[3], constants[4]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = pair_value(pair_max(pair_neg(pair_prod(r, tau)), pair_mul_d(t0, r)));
+        gradient[row] = pair_value(pair_if((r == r), pair_if((r < 0.0), pair_of(-tau), pair_if((0.0 < r), t0, c1)), pair_of(r)));
+        hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_pinball_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double t0 = 1.0 - tau;
     const double c1 = 0.5 - tau;
     const double constants[] = {tau, t0, c1};
+#else
+    const double tau = parameters[0];
+    const pair t0 = pair_diff(1.0, tau);
+    const pair c1 = pair_diff(0.5, tau);
+    const double constants[] = {tau, t0.hi, t0.lo, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -281,10 +506,10 @@ void lossforge_pinball_loss_gradient_hessian_f64(size_t n, const double *y, cons
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -313,13 +538,14 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -327,13 +553,30 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float r = f_i - y_i;
         loss[row] = maximumf(-(r * tau), r * c0);
     }
+#else
+    const double tau = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)maximum(-(r * tau), r * c0);
+    }
+#endif
 }
 
 void lossforge_pinball_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float c0 = 1.0f - tau;
-    const float constants[] = {tau, c0};
+    const double constants[] = {tau, c0};
+#else
+    const double tau = parameters[0];
+    const double c0 = 1.0 - tau;
+    const double constants[] = {tau, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -346,14 +589,15 @@ void lossforge_pinball_loss_f32(size_t n, const float *y, const float *f, const 
     lossforge_pinball_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float c0 = constants[1];
-    const float c1 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float c0 = (float)constants[1];
+    const float c1 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -361,14 +605,33 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float r = f_i - y_i;
         gradient[row] = ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? c0 : c1)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = (float)((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? c0 : c1)) : r);
+    }
+#endif
 }
 
 void lossforge_pinball_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float c0 = 1.0f - tau;
     const float c1 = 0.5f - tau;
-    const float constants[] = {tau, c0, c1};
+    const double constants[] = {tau, c0, c1};
+#else
+    const double tau = parameters[0];
+    const double c0 = 1.0 - tau;
+    const double c1 = 0.5 - tau;
+    const double constants[] = {tau, c0, c1};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -381,11 +644,12 @@ void lossforge_pinball_gradient_f32(size_t n, const float *y, const float *f, co
     lossforge_pinball_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -393,13 +657,28 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float f_i = f[row];
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_pinball_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_pinball_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float *hessian)
@@ -410,15 +689,16 @@ void lossforge_pinball_hessian_f32(size_t n, const float *y, const float *f, con
     lossforge_pinball_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float t0 = constants[1];
-    const float c1 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float t0 = (float)constants[1];
+    const float c1 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -427,14 +707,34 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = maximumf(-(r * tau), r * t0);
         gradient[row] = ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? t0 : c1)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double t0 = constants[1];
+    const double c1 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)maximum(-(r * tau), r * t0);
+        gradient[row] = (float)((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? t0 : c1)) : r);
+    }
+#endif
 }
 
 void lossforge_pinball_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float t0 = 1.0f - tau;
     const float c1 = 0.5f - tau;
-    const float constants[] = {tau, t0, c1};
+    const double constants[] = {tau, t0, c1};
+#else
+    const double tau = parameters[0];
+    const double t0 = 1.0 - tau;
+    const double c1 = 0.5 - tau;
+    const double constants[] = {tau, t0, c1};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -447,15 +747,16 @@ void lossforge_pinball_loss_gradient_f32(size_t n, const float *y, const float *
     lossforge_pinball_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float c0 = constants[1];
-    const float c1 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float c0 = (float)constants[1];
+    const float c1 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -464,14 +765,34 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? c0 : c1)) : r);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    const double tau = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = (float)((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? c0 : c1)) : r);
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_pinball_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float c0 = 1.0f - tau;
     const float c1 = 0.5f - tau;
-    const float constants[] = {tau, c0, c1};
+    const double constants[] = {tau, c0, c1};
+#else
+    const double tau = parameters[0];
+    const double c0 = 1.0 - tau;
+    const double c1 = 0.5 - tau;
+    const double constants[] = {tau, c0, c1};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -484,16 +805,17 @@ void lossforge_pinball_gradient_hessian_f32(size_t n, const float *y, const floa
     lossforge_pinball_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float t0 = constants[1];
-    const float c1 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float t0 = (float)constants[1];
+    const float c1 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -503,14 +825,35 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = ((r == r) ? ((r < 0.0f) ? -tau : ((0.0f < r) ? t0 : c1)) : r);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    const double tau = constants[0];
+    const double t0 = constants[1];
+    const double c1 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)maximum(-(r * tau), r * t0);
+        gradient[row] = (float)((r == r) ? ((r < 0.0) ? -tau : ((0.0 < r) ? t0 : c1)) : r);
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_pinball_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float t0 = 1.0f - tau;
     const float c1 = 0.5f - tau;
-    const float constants[] = {tau, t0, c1};
+    const double constants[] = {tau, t0, c1};
+#else
+    const double tau = parameters[0];
+    const double t0 = 1.0 - tau;
+    const double c1 = 0.5 - tau;
+    const double constants[] = {tau, t0, c1};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,14 +23,377 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
+INLINE double reduced(double a, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double off = fused(0.5, fused(r, r, -r2), rest);
+    const double e = r + half;
+    *low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), off) + ((r - e) + half);
+    return e;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+INLINE uint64_t exponent_of(double y)
+{
+    return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* hi + lo + x*c, for x*c small beside hi. */
+INLINE pair pair_step(pair c, double x, double hi, double lo)
+{
+    const double v = x * c.hi;
+    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
+}
+
+/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
+INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
+    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
+    const pair c2 = pair_step(c3, r, 0.5, -0.0);
+    const pair square = {r2, product_rest(r, r, r2)};
+    const pair p = pair_times(square, c2);
+    const double e = r + p.hi;
+    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+INLINE pair pair_exp(pair x)
+{
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**5 are pairs. */
+INLINE pair pair_log_near(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55, w * fused(fused(fused(0x1.02ee929b9616dp-3, w, 0x1.da4c8a3037f11p-4), w2, fused(0x1.113ef93e68cf3p-3, w, 0x1.3b1267147b5c3p-3)), w4, fused(fused(0x1.745d1ce37a921p-3, w, 0x1.c71c71b8c8360p-3), w2, fused(0x1.249249249bf22p-2, w, 0x1.9999999999947p-2))));
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**9 are pairs. */
+INLINE pair pair_log_wide(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c3 = pair_lead(0x1.2492492492492p-2, 0x1.2492492492492p-56, w * fused(fused(fused(0x1.ab3236f31ea99p-4, w, 0x1.801c56dd6f379p-4), w2, fused(0x1.af6cf19fc4c35p-4, w, 0x1.e1e01d68d9822p-4)), w4, fused(fused(0x1.1111146d64769p-3, w, 0x1.3b13b13442c99p-3), w2, fused(0x1.745d1745d75bep-3, w, 0x1.c71c71c71c70ep-3))));
+    const pair v2 = pair_times(square, c3);
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56 + v2.lo, v2.hi);
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+/* exp(x + rest). */
+INLINE double exp_of(double x, double rest)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    return (p + (((1.0 - p) + e) + fused(rest, e + low, rest + low))) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* exp(x + rest). */
+INLINE double exp_fast_of(double x, double rest)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a)) + rest;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* x**y, of which size is |x|**|y| with the sign of y in it: the cases of the C standard. */
+INLINE double power_of(double x, double y, double size)
+{
+    const double a = fabs(x);
+    const double whole = fabs(y) < 0x1p52 ? fabs(y) : 0.0;
+    const double half = 0.5 * fabs(y) < 0x1p52 ? 0.5 * fabs(y) : 0.0;
+    const double one = ((y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y)))) ? 1.0 : size;
+    const double integral = (half + 0x1p52) - 0x1p52 == half ? one : copysign(one, x);
+    const double fractional = ((x < 0.0) & (a < HUGE_VAL)) ? NAN : one;
+    return (whole + 0x1p52) - 0x1p52 == whole ? integral : fractional;
+}
+
+/* log|x|, also of 0, infinity and NaN. */
+INLINE pair power_log(pair x)
+{
+    const double a = fabs(x.hi);
+    const pair found = pair_log_near(a, x.hi < 0.0 ? -x.lo : x.lo, 0.0);
+    const double positive = a == 0.0 ? -HUGE_VAL : found.hi;
+    const pair made = {a < HUGE_VAL ? positive : a, found.lo};
+    return made;
+}
+
+/* log|x|, also of 0, infinity and NaN. */
+INLINE pair pair_power_log(pair x)
+{
+    const double a = fabs(x.hi);
+    const pair found = pair_log_wide(a, x.hi < 0.0 ? -x.lo : x.lo, 0.0);
+    const double positive = a == 0.0 ? -HUGE_VAL : found.hi;
+    const pair made = {a < HUGE_VAL ? positive : a, found.lo};
+    return made;
+}
+
+/* The sign of a negative base follows from b.hi. */
+INLINE pair pair_pow(pair a, pair b)
+{
+    const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
+    const double h = power_of(a.hi, b.hi, size.hi);
+    const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
+    return made;
+}
+
+INLINE double pow_v(double x, double y)
+{
+    const pair a = pair_mul_d(power_log(pair_of(x)), y);
+    return power_of(x, y, exp_of(a.hi, pair_rest(a)));
+}
+
+INLINE double pow_fast(double x, double y)
+{
+    const pair a = pair_mul_d(power_log(pair_of(x)), y);
+    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+}
+
+/* For float: neither overflow nor subnormal numbers. */
+INLINE double pow_single(double x, double y)
+{
+    const double a = fabs(x);
+    const uint64_t exponent = exponent_of(a);
+    const double k = from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0;
+    const double f = from_bits(to_bits(a) - exponent) - 1.0;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double log = fused(k, 0x1.62e42fefa39efp-1, s * fused(w, fused(0x1.9e732631559a4p-3, w4, fused(fused(0x1.c51588599ebf1p-3, w, 0x1.249806b1c3baep-2), w2, fused(0x1.99998aedd186ap-2, w, 0x1.5555555bd8588p-1))), 2.0));
+    const double positive = a == 0.0 ? -HUGE_VAL : log;
+    const double t = y * (a < HUGE_VAL ? positive : a);
+    const double b = t > 200.0 ? 200.0 : (t < -200.0 ? -200.0 : t);
+    const double z = fused(b, 0x1.71547652b82fep+0, 6755399441056767.0);
+    const double r = fused(z - 6755399441056767.0, -0x1.62e42fefa39efp-1, b);
+    const double r2 = r * r, r4 = r2 * r2;
+    const double e = fused(r2, fused(fused(0x1.a1b7dd0d84087p-13, r, 0x1.6d96d20931344p-10), r4, fused(fused(0x1.11107d1017419p-7, r, 0x1.5554800113778p-5), r2, fused(0x1.55555597e9711p-3, r, 0x1.0000004313eeap-1))), r);
+    const double scale = from_bits(to_bits(z) << 52);
+    return power_of(x, y, fused(scale, e, scale));
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
-}
-
-static inline float signf(float x)
-{
-    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -70,23 +433,39 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double q = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double q = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = ((r == r) ? pow(fabs(r), q) : r);
+        loss[row] = ((r == r) ? pow_fast(fabs(r), q) : r);
     }
+#else
+    const double q = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = ((r == r) ? pow_v(fabs(r), q) : r);
+    }
+#endif
 }
 
 void lossforge_power_error_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double q = parameters[0];
     const double constants[] = {q};
+#else
+    const double q = parameters[0];
+    const double constants[] = {q};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -101,25 +480,43 @@ void lossforge_power_error_loss_f64(size_t n, const double *y, const double *f, 
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double q = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double q = constants[0];
+    const pair c0 = {constants[1], constants[2]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        gradient[row] = q * pow(fabs(r), c0) * sign(r);
+        gradient[row] = q * pair_value(pair_pow(pair_of(fabs(r)), c0)) * sign(r);
     }
+#else
+    const double q = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = pair_value(pair_scale(pair_mul_d(pair_pow(pair_of(fabs(r)), c0), q), sign(r)));
+    }
+#endif
 }
 
 void lossforge_power_error_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double q = parameters[0];
-    const double c0 = q - 1.0;
-    const double constants[] = {q, c0};
+    const pair c0 = pair_diff(q, 1.0);
+    const double constants[] = {q, c0.hi, c0.lo};
+#else
+    const double q = parameters[0];
+    const pair c0 = pair_diff(q, 1.0);
+    const double constants[] = {q, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -134,27 +531,47 @@ void lossforge_power_error_gradient_f64(size_t n, const double *y, const double 
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c1 = constants[0];
-    const double c2 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c1 = constants[0];
+    const pair c2 = {constants[1], constants[2]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        hessian[row] = ((r == r) ? c1 * pow(fabs(r), c2) : r);
+        hessian[row] = ((r == r) ? c1 * pair_value(pair_pow(pair_of(fabs(r)), c2)) : r);
     }
+#else
+    const pair c1 = {constants[0], constants[1]};
+    const pair c2 = {constants[2], constants[3]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        hessian[row] = pair_value(pair_if((r == r), pair_mul(c1, pair_pow(pair_of(fabs(r)), c2)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_power_error_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double q = parameters[0];
-    const double t0 = q - 1.0;
-    const double c1 = q * t0;
-    const double c2 = ((t0 == 0.0) ? 0.0 : q - 2.0);
-    const double constants[] = {c1, c2};
+    const pair t0 = pair_diff(q, 1.0);
+    const double c1 = q * pair_value(t0);
+    const pair c2 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_diff(q, 2.0));
+    const double constants[] = {c1, c2.hi, c2.lo};
+#else
+    const double q = parameters[0];
+    const pair t0 = pair_diff(q, 1.0);
+    const pair c1 = pair_mul_d(t0, q);
+    const pair c2 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_diff(q, 2.0));
+    const double constants[] = {c1.hi, c1.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -169,28 +586,48 @@ void lossforge_power_error_hessian_f64(size_t n, const double *y, const double *
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double q = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double q = constants[0];
+    const pair c0 = {constants[1], constants[2]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        loss[row] = ((r == r) ? pow(t0, q) : r);
-        gradient[row] = q * pow(t0, c0) * sign(r);
+        loss[row] = ((r == r) ? pow_fast(t0, q) : r);
+        gradient[row] = q * pair_value(pair_pow(pair_of(t0), c0)) * sign(r);
     }
+#else
+    const double q = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        loss[row] = ((r == r) ? pow_v(t0, q) : r);
+        gradient[row] = pair_value(pair_scale(pair_mul_d(pair_pow(pair_of(t0), c0), q), sign(r)));
+    }
+#endif
 }
 
 void lossforge_power_error_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double q = parameters[0];
-    const double c0 = q - 1.0;
-    const double constants[] = {q, c0};
+    const pair c0 = pair_diff(q, 1.0);
+    const double constants[] = {q, c0.hi, c0.lo};
+#else
+    const double q = parameters[0];
+    const pair c0 = pair_diff(q, 1.0);
+    const double constants[] = {q, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -205,32 +642,56 @@ void lossforge_power_error_loss_gradient_f64(size_t n, const double *y, const do
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double q = constants[0];
-    const double t1 = constants[1];
-    const double c1 = constants[2];
-    const double c2 = constants[3];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double q = constants[0];
+    const pair t1 = {constants[1], constants[2]};
+    const double c1 = constants[3];
+    const pair c2 = {constants[4], constants[5]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        gradient[row] = q * pow(t0, t1) * sign(r);
-        hessian[row] = ((r == r) ? c1 * pow(t0, c2) : r);
+        gradient[row] = q * pair_value(pair_pow(pair_of(t0), t1)) * sign(r);
+        hessian[row] = ((r == r) ? c1 * pair_value(pair_pow(pair_of(t0), c2)) : r);
     }
+#else
+    const double q = constants[0];
+    const pair t1 = {constants[1], constants[2]};
+    const pair c1 = {constants[3], constants[4]};
+    const pair c2 = {constants[5], constants[6]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        gradient[row] = pair_value(pair_scale(pair_mul_d(pair_pow(pair_of(t0), t1), q), sign(r)));
+        hessian[row] = pair_value(pair_if((r == r), pair_mul(c1, pair_pow(pair_of(t0), c2)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_power_error_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double q = parameters[0];
-    const double t1 = q - 1.0;
-    const double c1 = q * t1;
-    const double c2 = ((t1 == 0.0) ? 0.0 : q - 2.0);
-    const double constants[] = {q, t1, c1, c2};
+    const pair t1 = pair_diff(q, 1.0);
+    const double c1 = q * pair_value(t1);
+    const pair c2 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_diff(q, 2.0));
+    const double constants[] = {q, t1.hi, t1.lo, c1, c2.hi, c2.lo};
+#else
+    const double q = parameters[0];
+    const pair t1 = pair_diff(q, 1.0);
+    const pair c1 = pair_mul_d(t1, q);
+    const pair c2 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_diff(q, 2.0));
+    const double constants[] = {q, t1.hi, t1.lo, c1.hi, c1.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -245,15 +706,16 @@ void lossforge_power_error_gradient_hessian_f64(size_t n, const double *y, const
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double q = constants[0];
-    const double t2 = constants[1];
-    const double c1 = constants[2];
-    const double c2 = constants[3];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double q = constants[0];
+    const pair t2 = {constants[1], constants[2]};
+    const double c1 = constants[3];
+    const pair c2 = {constants[4], constants[5]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -261,19 +723,44 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t1 = fabs(r);
-        loss[row] = (t0 ? pow(t1, q) : r);
-        gradient[row] = q * pow(t1, t2) * sign(r);
-        hessian[row] = (t0 ? c1 * pow(t1, c2) : r);
+        loss[row] = (t0 ? pow_fast(t1, q) : r);
+        gradient[row] = q * pair_value(pair_pow(pair_of(t1), t2)) * sign(r);
+        hessian[row] = (t0 ? c1 * pair_value(pair_pow(pair_of(t1), c2)) : r);
     }
+#else
+    const double q = constants[0];
+    const pair t2 = {constants[1], constants[2]};
+    const pair c1 = {constants[3], constants[4]};
+    const pair c2 = {constants[5], constants[6]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        loss[row] = (t0 ? pow_v(t1, q) : r);
+        gradient[row] = pair_value(pair_scale(pair_mul_d(pair_pow(pair_of(t1), t2), q), sign(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_mul(c1, pair_pow(pair_of(t1), c2)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_power_error_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double q = parameters[0];
-    const double t2 = q - 1.0;
-    const double c1 = q * t2;
-    const double c2 = ((t2 == 0.0) ? 0.0 : q - 2.0);
-    const double constants[] = {q, t2, c1, c2};
+    const pair t2 = pair_diff(q, 1.0);
+    const double c1 = q * pair_value(t2);
+    const pair c2 = pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_diff(q, 2.0));
+    const double constants[] = {q, t2.hi, t2.lo, c1, c2.hi, c2.lo};
+#else
+    const double q = parameters[0];
+    const pair t2 = pair_diff(q, 1.0);
+    const pair c1 = pair_mul_d(t2, q);
+    const pair c2 = pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_diff(q, 2.0));
+    const double constants[] = {q, t2.hi, t2.lo, c1.hi, c1.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -289,10 +776,10 @@ void lossforge_power_error_loss_gradient_hessian_f64(size_t n, const double *y, 
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -321,25 +808,25 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float q = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+    const double q = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        loss[row] = ((r == r) ? powf(fabsf(r), q) : r);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)((r == r) ? pow_fast(fabs(r), q) : r);
     }
 }
 
 void lossforge_power_error_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float q = parameters[0];
-    const float constants[] = {q};
+    const double q = parameters[0];
+    const double constants[] = {q};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -352,27 +839,27 @@ void lossforge_power_error_loss_f32(size_t n, const float *y, const float *f, co
     lossforge_power_error_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float q = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+    const double q = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        gradient[row] = q * powf(fabsf(r), c0) * signf(r);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = (float)(q * pow_fast(fabs(r), c0) * sign(r));
     }
 }
 
 void lossforge_power_error_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float q = parameters[0];
-    const float c0 = q - 1.0f;
-    const float constants[] = {q, c0};
+    const double q = parameters[0];
+    const double c0 = q - 1.0;
+    const double constants[] = {q, c0};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -385,29 +872,29 @@ void lossforge_power_error_gradient_f32(size_t n, const float *y, const float *f
     lossforge_power_error_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c1 = constants[0];
-    const float c2 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+    const double c1 = constants[0];
+    const double c2 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        hessian[row] = ((r == r) ? c1 * powf(fabsf(r), c2) : r);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        hessian[row] = (float)((r == r) ? c1 * pow_fast(fabs(r), c2) : r);
     }
 }
 
 void lossforge_power_error_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float q = parameters[0];
-    const float t0 = q - 1.0f;
-    const float c1 = q * t0;
-    const float c2 = ((t0 == 0.0f) ? 0.0f : q - 2.0f);
-    const float constants[] = {c1, c2};
+    const double q = parameters[0];
+    const double t0 = q - 1.0;
+    const double c1 = q * t0;
+    const double c2 = ((t0 == 0.0) ? 0.0 : q - 2.0);
+    const double constants[] = {c1, c2};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -420,30 +907,30 @@ void lossforge_power_error_hessian_f32(size_t n, const float *y, const float *f,
     lossforge_power_error_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float q = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double q = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = fabsf(r);
-        loss[row] = ((r == r) ? powf(t0, q) : r);
-        gradient[row] = q * powf(t0, c0) * signf(r);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        loss[row] = (float)((r == r) ? pow_fast(t0, q) : r);
+        gradient[row] = (float)(q * pow_fast(t0, c0) * sign(r));
     }
 }
 
 void lossforge_power_error_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float q = parameters[0];
-    const float c0 = q - 1.0f;
-    const float constants[] = {q, c0};
+    const double q = parameters[0];
+    const double c0 = q - 1.0;
+    const double constants[] = {q, c0};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -456,34 +943,34 @@ void lossforge_power_error_loss_gradient_f32(size_t n, const float *y, const flo
     lossforge_power_error_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float q = constants[0];
-    const float t1 = constants[1];
-    const float c1 = constants[2];
-    const float c2 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double q = constants[0];
+    const double t1 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = fabsf(r);
-        gradient[row] = q * powf(t0, t1) * signf(r);
-        hessian[row] = ((r == r) ? c1 * powf(t0, c2) : r);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        gradient[row] = (float)(q * pow_fast(t0, t1) * sign(r));
+        hessian[row] = (float)((r == r) ? c1 * pow_fast(t0, c2) : r);
     }
 }
 
 void lossforge_power_error_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float q = parameters[0];
-    const float t1 = q - 1.0f;
-    const float c1 = q * t1;
-    const float c2 = ((t1 == 0.0f) ? 0.0f : q - 2.0f);
-    const float constants[] = {q, t1, c1, c2};
+    const double q = parameters[0];
+    const double t1 = q - 1.0;
+    const double c1 = q * t1;
+    const double c2 = ((t1 == 0.0) ? 0.0 : q - 2.0);
+    const double constants[] = {q, t1, c1, c2};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -496,37 +983,37 @@ void lossforge_power_error_gradient_hessian_f32(size_t n, const float *y, const 
     lossforge_power_error_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float q = constants[0];
-    const float t2 = constants[1];
-    const float c1 = constants[2];
-    const float c2 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double q = constants[0];
+    const double t2 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
         const int t0 = (r == r);
-        const float t1 = fabsf(r);
-        loss[row] = (t0 ? powf(t1, q) : r);
-        gradient[row] = q * powf(t1, t2) * signf(r);
-        hessian[row] = (t0 ? c1 * powf(t1, c2) : r);
+        const double t1 = fabs(r);
+        loss[row] = (float)(t0 ? pow_fast(t1, q) : r);
+        gradient[row] = (float)(q * pow_fast(t1, t2) * sign(r));
+        hessian[row] = (float)(t0 ? c1 * pow_fast(t1, c2) : r);
     }
 }
 
 void lossforge_power_error_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float q = parameters[0];
-    const float t2 = q - 1.0f;
-    const float c1 = q * t2;
-    const float c2 = ((t2 == 0.0f) ? 0.0f : q - 2.0f);
-    const float constants[] = {q, t2, c1, c2};
+    const double q = parameters[0];
+    const double t2 = q - 1.0;
+    const double c1 = q * t2;
+    const double c2 = ((t2 == 0.0) ? 0.0 : q - 2.0);
+    const double constants[] = {q, t2, c1, c2};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

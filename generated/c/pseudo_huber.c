@@ -23,12 +23,191 @@
 #define ONCE
 #endif
 
-static inline double maximum(double a, double b)
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
 {
-    return a > b ? a : b;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
 }
 
-static inline float maximumf(float a, float b)
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_abs(pair a)
+{
+    const pair made = {fabs(a.hi), a.hi < 0.0 ? -a.lo : a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+INLINE pair pair_sqrt(pair a)
+{
+    const double h = sqrt(a.hi);
+    const double l = (quotient_rest(a.hi, h, h) + a.lo) / (h > 0.0 ? 2.0 * h : 1.0);
+    return pair_near(h, l);
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+INLINE pair pair_min(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
+}
+
+/* Scaled, so that the squares neither overflow nor lose digits. */
+INLINE pair pair_hypot(pair a, pair b)
+{
+    const double most = fabs(a.hi) > fabs(b.hi) ? fabs(a.hi) : fabs(b.hi);
+    const double scale = most > 0x1p400 ? 0x1p-600 : (most < 0x1p-400 ? 0x1p600 : 1.0);
+    const double back = most > 0x1p400 ? 0x1p600 : (most < 0x1p-400 ? 0x1p-600 : 1.0);
+    const pair p = {scale * a.hi, scale * a.lo};
+    const pair q = {scale * b.hi, scale * b.lo};
+    const pair root = pair_sqrt(pair_add(pair_mul(p, p), pair_mul(q, q)));
+    const int infinite = (fabs(a.hi) == HUGE_VAL) | (fabs(b.hi) == HUGE_VAL);
+    const pair made = {infinite ? HUGE_VAL : back * root.hi, back * root.lo};
+    return made;
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
+static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
 }
@@ -38,19 +217,19 @@ static inline double minimum(double a, double b)
     return a < b ? a : b;
 }
 
-static inline float minimumf(float a, float b)
-{
-    return a < b ? a : b;
-}
-
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
-static inline float signf(float x)
+/* No branch and no call, so that it becomes vector code. */
+static inline double hypot_v(double a, double b)
 {
-    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
+    const double x = fabs(a), y = fabs(b);
+    const double most = x > y ? x : y;
+    const double share = (x > y ? y : x) / (most > 0.0 ? most : 1.0);
+    const double q = most < HUGE_VAL ? share : 0.0;
+    return most != most ? most : most * sqrt(1.0 + q * q);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -90,10 +269,11 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double delta = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -103,14 +283,33 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t1 = fabs(t0);
         const double t2 = minimum(1.0, t1);
         const double t3 = 1.0 / maximum(1.0, t1);
-        loss[row] = ((t1 <= 1.0) ? t2 / (1.0 + hypot(1.0, t2)) : 1.0 / (t3 + hypot(1.0, t3))) * sign(t0) * (delta * r);
+        loss[row] = ((t1 <= 1.0) ? t2 / (1.0 + hypot_v(1.0, t2)) : 1.0 / (t3 + hypot_v(1.0, t3))) * sign(t0) * (delta * r);
     }
+#else
+    const double delta = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, delta);
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.0), t1);
+        const pair t3 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1));
+        loss[row] = pair_value(pair_mul(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_add_d(pair_hypot(pair_of(1.0), t2), 1.0)), pair_div(pair_of(1.0), pair_add(t3, pair_hypot(pair_of(1.0), t3)))), sign(pair_value(t0))), pair_prod(delta, r)));
+    }
+#endif
 }
 
 void lossforge_pseudo_huber_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double delta = parameters[0];
     const double constants[] = {delta};
+#else
+    const double delta = parameters[0];
+    const double constants[] = {delta};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -125,10 +324,11 @@ void lossforge_pseudo_huber_loss_f64(size_t n, const double *y, const double *f,
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double delta = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -137,14 +337,32 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t0 = r / delta;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.0, t1);
-        gradient[row] = delta * (((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
+        gradient[row] = delta * (((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
     }
+#else
+    const double delta = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, delta);
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.0), t1);
+        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1))))), sign(pair_value(t0))), delta));
+    }
+#endif
 }
 
 void lossforge_pseudo_huber_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double delta = parameters[0];
     const double constants[] = {delta};
+#else
+    const double delta = parameters[0];
+    const double constants[] = {delta};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -159,24 +377,41 @@ void lossforge_pseudo_huber_gradient_f64(size_t n, const double *y, const double
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double delta = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = hypot(1.0, r / delta);
-        hessian[row] = 1.0 / (t0 * t0 * t0);
+        const pair t0 = pair_hypot(pair_of(1.0), pair_of(r / delta));
+        hessian[row] = 1.0 / (pair_value(t0) * pair_value(t0) * pair_value(t0));
     }
+#else
+    const double delta = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_hypot(pair_of(1.0), pair_quot(r, delta));
+        hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(pair_mul(t0, t0), t0)));
+    }
+#endif
 }
 
 void lossforge_pseudo_huber_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double delta = parameters[0];
     const double constants[] = {delta};
+#else
+    const double delta = parameters[0];
+    const double constants[] = {delta};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -191,11 +426,12 @@ void lossforge_pseudo_huber_hessian_f64(size_t n, const double *y, const double 
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double delta = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -205,19 +441,43 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t1 = fabs(t0);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
-        const double t4 = hypot(1.0, t3);
+        const double t4 = hypot_v(1.0, t3);
         const double t5 = 1.0 / maximum(1.0, t1);
-        const double t6 = hypot(1.0, t5);
+        const double t6 = hypot_v(1.0, t5);
         const double t7 = sign(t0);
         loss[row] = (t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r);
         gradient[row] = delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7);
     }
+#else
+    const double delta = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, delta);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_hypot(pair_of(1.0), t3);
+        const pair t5 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1));
+        const pair t6 = pair_hypot(pair_of(1.0), t5);
+        const double t7 = sign(pair_value(t0));
+        loss[row] = pair_value(pair_mul(pair_scale(pair_if(t2, pair_div(t3, pair_add_d(t4, 1.0)), pair_div(pair_of(1.0), pair_add(t5, t6))), t7), pair_prod(delta, r)));
+        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), t6)), t7), delta));
+    }
+#endif
 }
 
 void lossforge_pseudo_huber_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double delta = parameters[0];
     const double constants[] = {delta};
+#else
+    const double delta = parameters[0];
+    const double constants[] = {delta};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -232,11 +492,12 @@ void lossforge_pseudo_huber_loss_gradient_f64(size_t n, const double *y, const d
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double delta = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -245,16 +506,36 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t0 = r / delta;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.0, t1);
-        const double t3 = hypot(1.0, t0);
-        gradient[row] = delta * (((t1 <= 1.0) ? t2 / hypot(1.0, t2) : 1.0 / hypot(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
-        hessian[row] = 1.0 / (t3 * t3 * t3);
+        const pair t3 = pair_hypot(pair_of(1.0), pair_of(t0));
+        gradient[row] = delta * (((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
+        hessian[row] = 1.0 / (pair_value(t3) * pair_value(t3) * pair_value(t3));
     }
+#else
+    const double delta = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, delta);
+        const pair t1 = pair_abs(t0);
+        const pair t2 = pair_min(pair_of(1.0), t1);
+        const pair t3 = pair_hypot(pair_of(1.0), t0);
+        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1))))), sign(pair_value(t0))), delta));
+        hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(pair_mul(t3, t3), t3)));
+    }
+#endif
 }
 
 void lossforge_pseudo_huber_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double delta = parameters[0];
     const double constants[] = {delta};
+#else
+    const double delta = parameters[0];
+    const double constants[] = {delta};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -269,12 +550,13 @@ void lossforge_pseudo_huber_gradient_hessian_f64(size_t n, const double *y, cons
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double delta = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -284,21 +566,47 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t1 = fabs(t0);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
-        const double t4 = hypot(1.0, t3);
+        const double t4 = hypot_v(1.0, t3);
         const double t5 = 1.0 / maximum(1.0, t1);
-        const double t6 = hypot(1.0, t5);
+        const double t6 = hypot_v(1.0, t5);
         const double t7 = sign(t0);
-        const double t8 = hypot(1.0, t0);
+        const pair t8 = pair_hypot(pair_of(1.0), pair_of(t0));
         loss[row] = (t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r);
         gradient[row] = delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7);
-        hessian[row] = 1.0 / (t8 * t8 * t8);
+        hessian[row] = 1.0 / (pair_value(t8) * pair_value(t8) * pair_value(t8));
     }
+#else
+    const double delta = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, delta);
+        const pair t1 = pair_abs(t0);
+        const int t2 = (pair_value(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), t1);
+        const pair t4 = pair_hypot(pair_of(1.0), t3);
+        const pair t5 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1));
+        const pair t6 = pair_hypot(pair_of(1.0), t5);
+        const double t7 = sign(pair_value(t0));
+        const pair t8 = pair_hypot(pair_of(1.0), t0);
+        loss[row] = pair_value(pair_mul(pair_scale(pair_if(t2, pair_div(t3, pair_add_d(t4, 1.0)), pair_div(pair_of(1.0), pair_add(t5, t6))), t7), pair_prod(delta, r)));
+        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), t6)), t7), delta));
+        hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(pair_mul(t8, t8), t8)));
+    }
+#endif
 }
 
 void lossforge_pseudo_huber_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double delta = parameters[0];
     const double constants[] = {delta};
+#else
+    const double delta = parameters[0];
+    const double constants[] = {delta};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -314,10 +622,10 @@ void lossforge_pseudo_huber_loss_gradient_hessian_f64(size_t n, const double *y,
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -346,29 +654,29 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / delta;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.0f, t1);
-        const float t3 = 1.0f / maximumf(1.0f, t1);
-        loss[row] = ((t1 <= 1.0f) ? t2 / (1.0f + hypotf(1.0f, t2)) : 1.0f / (t3 + hypotf(1.0f, t3))) * signf(t0) * (delta * r);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / delta;
+        const double t1 = fabs(t0);
+        const double t2 = minimum(1.0, t1);
+        const double t3 = 1.0 / maximum(1.0, t1);
+        loss[row] = (float)(((t1 <= 1.0) ? t2 / (1.0 + hypot_v(1.0, t2)) : 1.0 / (t3 + hypot_v(1.0, t3))) * sign(t0) * (delta * r));
     }
 }
 
 void lossforge_pseudo_huber_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float delta = parameters[0];
-    const float constants[] = {delta};
+    const double delta = parameters[0];
+    const double constants[] = {delta};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -381,28 +689,28 @@ void lossforge_pseudo_huber_loss_f32(size_t n, const float *y, const float *f, c
     lossforge_pseudo_huber_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / delta;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.0f, t1);
-        gradient[row] = delta * (((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / delta;
+        const double t1 = fabs(t0);
+        const double t2 = minimum(1.0, t1);
+        gradient[row] = (float)(delta * (((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0)));
     }
 }
 
 void lossforge_pseudo_huber_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float delta = parameters[0];
-    const float constants[] = {delta};
+    const double delta = parameters[0];
+    const double constants[] = {delta};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -415,26 +723,26 @@ void lossforge_pseudo_huber_gradient_f32(size_t n, const float *y, const float *
     lossforge_pseudo_huber_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = hypotf(1.0f, r / delta);
-        hessian[row] = 1.0f / (t0 * t0 * t0);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = hypot_v(1.0, r / delta);
+        hessian[row] = (float)(1.0 / (t0 * t0 * t0));
     }
 }
 
 void lossforge_pseudo_huber_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float delta = parameters[0];
-    const float constants[] = {delta};
+    const double delta = parameters[0];
+    const double constants[] = {delta};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -447,35 +755,35 @@ void lossforge_pseudo_huber_hessian_f32(size_t n, const float *y, const float *f
     lossforge_pseudo_huber_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / delta;
-        const float t1 = fabsf(t0);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = hypotf(1.0f, t3);
-        const float t5 = 1.0f / maximumf(1.0f, t1);
-        const float t6 = hypotf(1.0f, t5);
-        const float t7 = signf(t0);
-        loss[row] = (t2 ? t3 / (1.0f + t4) : 1.0f / (t5 + t6)) * t7 * (delta * r);
-        gradient[row] = delta * ((t2 ? t3 / t4 : 1.0f / t6) * t7);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / delta;
+        const double t1 = fabs(t0);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = hypot_v(1.0, t3);
+        const double t5 = 1.0 / maximum(1.0, t1);
+        const double t6 = hypot_v(1.0, t5);
+        const double t7 = sign(t0);
+        loss[row] = (float)((t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r));
+        gradient[row] = (float)(delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7));
     }
 }
 
 void lossforge_pseudo_huber_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float delta = parameters[0];
-    const float constants[] = {delta};
+    const double delta = parameters[0];
+    const double constants[] = {delta};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -488,31 +796,31 @@ void lossforge_pseudo_huber_loss_gradient_f32(size_t n, const float *y, const fl
     lossforge_pseudo_huber_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / delta;
-        const float t1 = fabsf(t0);
-        const float t2 = minimumf(1.0f, t1);
-        const float t3 = hypotf(1.0f, t0);
-        gradient[row] = delta * (((t1 <= 1.0f) ? t2 / hypotf(1.0f, t2) : 1.0f / hypotf(1.0f, 1.0f / maximumf(1.0f, t1))) * signf(t0));
-        hessian[row] = 1.0f / (t3 * t3 * t3);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / delta;
+        const double t1 = fabs(t0);
+        const double t2 = minimum(1.0, t1);
+        const double t3 = hypot_v(1.0, t0);
+        gradient[row] = (float)(delta * (((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0)));
+        hessian[row] = (float)(1.0 / (t3 * t3 * t3));
     }
 }
 
 void lossforge_pseudo_huber_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float delta = parameters[0];
-    const float constants[] = {delta};
+    const double delta = parameters[0];
+    const double constants[] = {delta};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -525,38 +833,38 @@ void lossforge_pseudo_huber_gradient_hessian_f32(size_t n, const float *y, const
     lossforge_pseudo_huber_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float delta = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double delta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = r / delta;
-        const float t1 = fabsf(t0);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = hypotf(1.0f, t3);
-        const float t5 = 1.0f / maximumf(1.0f, t1);
-        const float t6 = hypotf(1.0f, t5);
-        const float t7 = signf(t0);
-        const float t8 = hypotf(1.0f, t0);
-        loss[row] = (t2 ? t3 / (1.0f + t4) : 1.0f / (t5 + t6)) * t7 * (delta * r);
-        gradient[row] = delta * ((t2 ? t3 / t4 : 1.0f / t6) * t7);
-        hessian[row] = 1.0f / (t8 * t8 * t8);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / delta;
+        const double t1 = fabs(t0);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = hypot_v(1.0, t3);
+        const double t5 = 1.0 / maximum(1.0, t1);
+        const double t6 = hypot_v(1.0, t5);
+        const double t7 = sign(t0);
+        const double t8 = hypot_v(1.0, t0);
+        loss[row] = (float)((t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r));
+        gradient[row] = (float)(delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7));
+        hessian[row] = (float)(1.0 / (t8 * t8 * t8));
     }
 }
 
 void lossforge_pseudo_huber_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float delta = parameters[0];
-    const float constants[] = {delta};
+    const double delta = parameters[0];
+    const double constants[] = {delta};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,6 +23,150 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
 static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -70,12 +214,13 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double tau = constants[0];
-    const double scale = constants[1];
-    const double c0 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double tau = constants[0];
+    const double scale = constants[1];
+    const double c0 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -83,14 +228,33 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         loss[row] = maximum(-(r * tau), r * c0) / scale;
     }
+#else
+    const double tau = constants[0];
+    const double scale = constants[1];
+    const pair c0 = {constants[2], constants[3]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = pair_value(pair_div(pair_max(pair_neg(pair_prod(r, tau)), pair_mul_d(c0, r)), pair_of(scale)));
+    }
+#endif
 }
 
 void lossforge_quantile_loglik_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double scale = parameters[1];
     const double c0 = 1.0 - tau;
     const double constants[] = {tau, scale, c0};
+#else
+    const double tau = parameters[0];
+    const double scale = parameters[1];
+    const pair c0 = pair_diff(1.0, tau);
+    const double constants[] = {tau, scale, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -105,12 +269,13 @@ void lossforge_quantile_loglik_loss_f64(size_t n, const double *y, const double 
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c0 = constants[0];
-    const double c1 = constants[1];
-    const double c2 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c0 = constants[0];
+    const double c1 = constants[1];
+    const double c2 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -118,16 +283,37 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         gradient[row] = ((r == r) ? ((r < 0.0) ? -c0 : ((0.0 < r) ? c1 : c2)) : r);
     }
+#else
+    const pair c0 = {constants[0], constants[1]};
+    const pair c1 = {constants[2], constants[3]};
+    const pair c2 = {constants[4], constants[5]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = pair_value(pair_if((r == r), pair_if((r < 0.0), pair_neg(c0), pair_if((0.0 < r), c1, c2)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_quantile_loglik_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double scale = parameters[1];
     const double c0 = tau / scale;
     const double c1 = (1.0 - tau) / scale;
     const double c2 = 0.5 * (1.0 - 2.0 * tau) / scale;
     const double constants[] = {c0, c1, c2};
+#else
+    const double tau = parameters[0];
+    const double scale = parameters[1];
+    const pair c0 = pair_quot(tau, scale);
+    const pair c1 = pair_div(pair_diff(1.0, tau), pair_of(scale));
+    const pair c2 = pair_div(pair_scale(pair_diff(1.0, (2.0 * tau)), 0.5), pair_of(scale));
+    const double constants[] = {c0.hi, c0.lo, c1.hi, c1.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -156,9 +342,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 
 void lossforge_quantile_loglik_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_quantile_loglik_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double tau, double scale, double *hessian)
@@ -171,16 +358,17 @@ void lossforge_quantile_loglik_hessian_f64(size_t n, const double *y, const doub
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double scale = constants[1];
     const double t0 = constants[2];
     const double c1 = constants[3];
     const double c3 = constants[4];
     const double c2 = constants[5];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -189,10 +377,27 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = maximum(-(r * tau), r * t0) / scale;
         gradient[row] = ((r == r) ? ((r < 0.0) ? -c1 : ((0.0 < r) ? c2 : c3)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double scale = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const pair c1 = {constants[4], constants[5]};
+    const pair c3 = {constants[6], constants[7]};
+    const pair c2 = {constants[8], constants[9]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = pair_value(pair_div(pair_max(pair_neg(pair_prod(r, tau)), pair_mul_d(t0, r)), pair_of(scale)));
+        gradient[row] = pair_value(pair_if((r == r), pair_if((r < 0.0), pair_neg(c1), pair_if((0.0 < r), c2, c3)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_quantile_loglik_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double scale = parameters[1];
     const double t0 = 1.0 - tau;
@@ -200,6 +405,15 @@ void lossforge_quantile_loglik_loss_gradient_f64_at(size_t n, size_t K, const vo
     const double c3 = 0.5 * (1.0 - 2.0 * tau) / scale;
     const double c2 = t0 / scale;
     const double constants[] = {tau, scale, t0, c1, c3, c2};
+#else
+    const double tau = parameters[0];
+    const double scale = parameters[1];
+    const pair t0 = pair_diff(1.0, tau);
+    const pair c1 = pair_quot(tau, scale);
+    const pair c3 = pair_div(pair_scale(pair_diff(1.0, (2.0 * tau)), 0.5), pair_of(scale));
+    const pair c2 = pair_div(t0, pair_of(scale));
+    const double constants[] = {tau, scale, t0.hi, t0.lo, c1.hi, c1.lo, c3.hi, c3.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -214,13 +428,14 @@ void lossforge_quantile_loglik_loss_gradient_f64(size_t n, const double *y, cons
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c0 = constants[0];
-    const double c1 = constants[1];
-    const double c2 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c0 = constants[0];
+    const double c1 = constants[1];
+    const double c2 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -229,16 +444,38 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = ((r == r) ? ((r < 0.0) ? -c0 : ((0.0 < r) ? c1 : c2)) : r);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
+#else
+    const pair c0 = {constants[0], constants[1]};
+    const pair c1 = {constants[2], constants[3]};
+    const pair c2 = {constants[4], constants[5]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = pair_value(pair_if((r == r), pair_if((r < 0.0), pair_neg(c0), pair_if((0.0 < r), c1, c2)), pair_of(r)));
+        hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_quantile_loglik_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double scale = parameters[1];
     const double c0 = tau / scale;
     const double c1 = (1.0 - tau) / scale;
     const double c2 = 0.5 * (1.0 - 2.0 * tau) / scale;
     const double constants[] = {c0, c1, c2};
+#else
+    const double tau = parameters[0];
+    const double scale = parameters[1];
+    const pair c0 = pair_quot(tau, scale);
+    const pair c1 = pair_div(pair_diff(1.0, tau), pair_of(scale));
+    const pair c2 = pair_div(pair_scale(pair_diff(1.0, (2.0 * tau)), 0.5), pair_of(scale));
+    const double constants[] = {c0.hi, c0.lo, c1.hi, c1.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -253,17 +490,18 @@ void lossforge_quantile_loglik_gradient_hessian_f64(size_t n, const double *y, c
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
+    const double *const y = inputs[0];
+    const double *const f = inputs[1];
+    double *const loss = outputs[0];
+    double *const gradient = outputs[1];
+    double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double scale = constants[1];
     const double t0 = constants[2];
     const double c1 = constants[3];
     const double c3 = constants[4];
     const double c2 = constants[5];
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
-    double *const hessian = outputs[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -273,10 +511,28 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = ((r == r) ? ((r < 0.0) ? -c1 : ((0.0 < r) ? c2 : c3)) : r);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
+#else
+    const double tau = constants[0];
+    const double scale = constants[1];
+    const pair t0 = {constants[2], constants[3]};
+    const pair c1 = {constants[4], constants[5]};
+    const pair c3 = {constants[6], constants[7]};
+    const pair c2 = {constants[8], constants[9]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = pair_value(pair_div(pair_max(pair_neg(pair_prod(r, tau)), pair_mul_d(t0, r)), pair_of(scale)));
+        gradient[row] = pair_value(pair_if((r == r), pair_if((r < 0.0), pair_neg(c1), pair_if((0.0 < r), c2, c3)), pair_of(r)));
+        hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_quantile_loglik_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double tau = parameters[0];
     const double scale = parameters[1];
     const double t0 = 1.0 - tau;
@@ -284,6 +540,15 @@ void lossforge_quantile_loglik_loss_gradient_hessian_f64_at(size_t n, size_t K, 
     const double c3 = 0.5 * (1.0 - 2.0 * tau) / scale;
     const double c2 = t0 / scale;
     const double constants[] = {tau, scale, t0, c1, c3, c2};
+#else
+    const double tau = parameters[0];
+    const double scale = parameters[1];
+    const pair t0 = pair_diff(1.0, tau);
+    const pair c1 = pair_quot(tau, scale);
+    const pair c3 = pair_div(pair_scale(pair_diff(1.0, (2.0 * tau)), 0.5), pair_of(scale));
+    const pair c2 = pair_div(t0, pair_of(scale));
+    const double constants[] = {tau, scale, t0.hi, t0.lo, c1.hi, c1.lo, c3.hi, c3.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -299,10 +564,10 @@ void lossforge_quantile_loglik_loss_gradient_hessian_f64(size_t n, const double 
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -331,14 +596,15 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float scale = constants[1];
-    const float c0 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float scale = (float)constants[1];
+    const float c0 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -346,14 +612,33 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float r = f_i - y_i;
         loss[row] = maximumf(-(r * tau), r * c0) / scale;
     }
+#else
+    const double tau = constants[0];
+    const double scale = constants[1];
+    const double c0 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)(maximum(-(r * tau), r * c0) / scale);
+    }
+#endif
 }
 
 void lossforge_quantile_loglik_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float scale = parameters[1];
     const float c0 = 1.0f - tau;
-    const float constants[] = {tau, scale, c0};
+    const double constants[] = {tau, scale, c0};
+#else
+    const double tau = parameters[0];
+    const double scale = parameters[1];
+    const double c0 = 1.0 - tau;
+    const double constants[] = {tau, scale, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -366,14 +651,15 @@ void lossforge_quantile_loglik_loss_f32(size_t n, const float *y, const float *f
     lossforge_quantile_loglik_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c0 = constants[0];
-    const float c1 = constants[1];
-    const float c2 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c0 = (float)constants[0];
+    const float c1 = (float)constants[1];
+    const float c2 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -381,16 +667,37 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float r = f_i - y_i;
         gradient[row] = ((r == r) ? ((r < 0.0f) ? -c0 : ((0.0f < r) ? c1 : c2)) : r);
     }
+#else
+    const double c0 = constants[0];
+    const double c1 = constants[1];
+    const double c2 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = (float)((r == r) ? ((r < 0.0) ? -c0 : ((0.0 < r) ? c1 : c2)) : r);
+    }
+#endif
 }
 
 void lossforge_quantile_loglik_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float scale = parameters[1];
     const float c0 = tau / scale;
     const float c1 = (1.0f - tau) / scale;
     const float c2 = 0.5f * (1.0f - 2.0f * tau) / scale;
-    const float constants[] = {c0, c1, c2};
+    const double constants[] = {c0, c1, c2};
+#else
+    const double tau = parameters[0];
+    const double scale = parameters[1];
+    const double c0 = tau / scale;
+    const double c1 = (1.0 - tau) / scale;
+    const double c2 = 0.5 * (1.0 - 2.0 * tau) / scale;
+    const double constants[] = {c0, c1, c2};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -403,11 +710,12 @@ void lossforge_quantile_loglik_gradient_f32(size_t n, const float *y, const floa
     lossforge_quantile_loglik_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -415,13 +723,28 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float f_i = f[row];
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_quantile_loglik_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_quantile_loglik_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float tau, float scale, float *hessian)
@@ -432,18 +755,19 @@ void lossforge_quantile_loglik_hessian_f32(size_t n, const float *y, const float
     lossforge_quantile_loglik_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float scale = constants[1];
-    const float t0 = constants[2];
-    const float c1 = constants[3];
-    const float c3 = constants[4];
-    const float c2 = constants[5];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float scale = (float)constants[1];
+    const float t0 = (float)constants[2];
+    const float c1 = (float)constants[3];
+    const float c3 = (float)constants[4];
+    const float c2 = (float)constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -452,17 +776,43 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = maximumf(-(r * tau), r * t0) / scale;
         gradient[row] = ((r == r) ? ((r < 0.0f) ? -c1 : ((0.0f < r) ? c2 : c3)) : r);
     }
+#else
+    const double tau = constants[0];
+    const double scale = constants[1];
+    const double t0 = constants[2];
+    const double c1 = constants[3];
+    const double c3 = constants[4];
+    const double c2 = constants[5];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)(maximum(-(r * tau), r * t0) / scale);
+        gradient[row] = (float)((r == r) ? ((r < 0.0) ? -c1 : ((0.0 < r) ? c2 : c3)) : r);
+    }
+#endif
 }
 
 void lossforge_quantile_loglik_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float scale = parameters[1];
     const float t0 = 1.0f - tau;
     const float c1 = tau / scale;
     const float c3 = 0.5f * (1.0f - 2.0f * tau) / scale;
     const float c2 = t0 / scale;
-    const float constants[] = {tau, scale, t0, c1, c3, c2};
+    const double constants[] = {tau, scale, t0, c1, c3, c2};
+#else
+    const double tau = parameters[0];
+    const double scale = parameters[1];
+    const double t0 = 1.0 - tau;
+    const double c1 = tau / scale;
+    const double c3 = 0.5 * (1.0 - 2.0 * tau) / scale;
+    const double c2 = t0 / scale;
+    const double constants[] = {tau, scale, t0, c1, c3, c2};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -475,15 +825,16 @@ void lossforge_quantile_loglik_loss_gradient_f32(size_t n, const float *y, const
     lossforge_quantile_loglik_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c0 = constants[0];
-    const float c1 = constants[1];
-    const float c2 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c0 = (float)constants[0];
+    const float c1 = (float)constants[1];
+    const float c2 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -492,16 +843,38 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = ((r == r) ? ((r < 0.0f) ? -c0 : ((0.0f < r) ? c1 : c2)) : r);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    const double c0 = constants[0];
+    const double c1 = constants[1];
+    const double c2 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = (float)((r == r) ? ((r < 0.0) ? -c0 : ((0.0 < r) ? c1 : c2)) : r);
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_quantile_loglik_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float scale = parameters[1];
     const float c0 = tau / scale;
     const float c1 = (1.0f - tau) / scale;
     const float c2 = 0.5f * (1.0f - 2.0f * tau) / scale;
-    const float constants[] = {c0, c1, c2};
+    const double constants[] = {c0, c1, c2};
+#else
+    const double tau = parameters[0];
+    const double scale = parameters[1];
+    const double c0 = tau / scale;
+    const double c1 = (1.0 - tau) / scale;
+    const double c2 = 0.5 * (1.0 - 2.0 * tau) / scale;
+    const double constants[] = {c0, c1, c2};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -514,19 +887,20 @@ void lossforge_quantile_loglik_gradient_hessian_f32(size_t n, const float *y, co
     lossforge_quantile_loglik_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float tau = constants[0];
-    const float scale = constants[1];
-    const float t0 = constants[2];
-    const float c1 = constants[3];
-    const float c3 = constants[4];
-    const float c2 = constants[5];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float tau = (float)constants[0];
+    const float scale = (float)constants[1];
+    const float t0 = (float)constants[2];
+    const float c1 = (float)constants[3];
+    const float c3 = (float)constants[4];
+    const float c2 = (float)constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -536,17 +910,44 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = ((r == r) ? ((r < 0.0f) ? -c1 : ((0.0f < r) ? c2 : c3)) : r);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0f : y_i) : f_i);
     }
+#else
+    const double tau = constants[0];
+    const double scale = constants[1];
+    const double t0 = constants[2];
+    const double c1 = constants[3];
+    const double c3 = constants[4];
+    const double c2 = constants[5];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)(maximum(-(r * tau), r * t0) / scale);
+        gradient[row] = (float)((r == r) ? ((r < 0.0) ? -c1 : ((0.0 < r) ? c2 : c3)) : r);
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_quantile_loglik_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float tau = parameters[0];
     const float scale = parameters[1];
     const float t0 = 1.0f - tau;
     const float c1 = tau / scale;
     const float c3 = 0.5f * (1.0f - 2.0f * tau) / scale;
     const float c2 = t0 / scale;
-    const float constants[] = {tau, scale, t0, c1, c3, c2};
+    const double constants[] = {tau, scale, t0, c1, c3, c2};
+#else
+    const double tau = parameters[0];
+    const double scale = parameters[1];
+    const double t0 = 1.0 - tau;
+    const double c1 = tau / scale;
+    const double c3 = 0.5 * (1.0 - 2.0 * tau) / scale;
+    const double c2 = t0 / scale;
+    const double constants[] = {tau, scale, t0, c1, c3, c2};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

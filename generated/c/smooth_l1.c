@@ -23,6 +23,125 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
@@ -70,11 +189,12 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double beta = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double beta = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -83,13 +203,31 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = fabs(r);
         loss[row] = ((t0 <= beta) ? r * (0.5 * r) / beta : t0 - c0);
     }
+#else
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        loss[row] = pair_value(pair_if((t0 <= beta), pair_div(pair_prod(r, (0.5 * r)), pair_of(beta)), pair_diff(t0, c0)));
+    }
+#endif
 }
 
 void lossforge_smooth_l1_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double beta = parameters[0];
     const double c0 = 0.5 * beta;
     const double constants[] = {beta, c0};
+#else
+    const double beta = parameters[0];
+    const double c0 = 0.5 * beta;
+    const double constants[] = {beta, c0};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -104,10 +242,10 @@ void lossforge_smooth_l1_loss_f64(size_t n, const double *y, const double *f, co
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double beta = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+    const double beta = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -135,12 +273,13 @@ void lossforge_smooth_l1_gradient_f64(size_t n, const double *y, const double *f
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double beta = constants[0];
-    const double c0 = constants[1];
-    const double c1 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -149,14 +288,34 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t0 = fabs(r);
         hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
     }
+#else
+    const double beta = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    const pair c1 = {constants[3], constants[4]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        hessian[row] = pair_value(pair_if((r == r), pair_if((t0 < beta), c0, pair_if((beta < t0), pair_of(0.0), c1)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_smooth_l1_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double beta = parameters[0];
     const double c0 = 1.0 / beta;
     const double c1 = 0.5 / beta;
     const double constants[] = {beta, c0, c1};
+#else
+    const double beta = parameters[0];
+    const pair c0 = pair_quot(1.0, beta);
+    const pair c1 = pair_quot(0.5, beta);
+    const double constants[] = {beta, c0.hi, c0.lo, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -171,12 +330,13 @@ void lossforge_smooth_l1_hessian_f64(size_t n, const double *y, const double *f,
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double beta = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double beta = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -187,13 +347,33 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = (t1 ? r * (0.5 * r) / beta : t0 - c0);
         gradient[row] = (t1 ? r / beta : sign(r));
     }
+#else
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 <= beta);
+        loss[row] = pair_value(pair_if(t1, pair_div(pair_prod(r, (0.5 * r)), pair_of(beta)), pair_diff(t0, c0)));
+        gradient[row] = (t1 ? r / beta : sign(r));
+    }
+#endif
 }
 
 void lossforge_smooth_l1_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double beta = parameters[0];
     const double c0 = 0.5 * beta;
     const double constants[] = {beta, c0};
+#else
+    const double beta = parameters[0];
+    const double c0 = 0.5 * beta;
+    const double constants[] = {beta, c0};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -208,13 +388,14 @@ void lossforge_smooth_l1_loss_gradient_f64(size_t n, const double *y, const doub
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double beta = constants[0];
-    const double c0 = constants[1];
-    const double c1 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -224,14 +405,35 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = ((t0 <= beta) ? r / beta : sign(r));
         hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
     }
+#else
+    const double beta = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    const pair c1 = {constants[3], constants[4]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        gradient[row] = ((t0 <= beta) ? r / beta : sign(r));
+        hessian[row] = pair_value(pair_if((r == r), pair_if((t0 < beta), c0, pair_if((beta < t0), pair_of(0.0), c1)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_smooth_l1_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double beta = parameters[0];
     const double c0 = 1.0 / beta;
     const double c1 = 0.5 / beta;
     const double constants[] = {beta, c0, c1};
+#else
+    const double beta = parameters[0];
+    const pair c0 = pair_quot(1.0, beta);
+    const pair c1 = pair_quot(0.5, beta);
+    const double constants[] = {beta, c0.hi, c0.lo, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -246,15 +448,16 @@ void lossforge_smooth_l1_gradient_hessian_f64(size_t n, const double *y, const d
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double beta = constants[0];
-    const double c0 = constants[1];
-    const double c1 = constants[2];
-    const double c2 = constants[3];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -266,15 +469,40 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t1 ? r / beta : sign(r));
         hessian[row] = ((r == r) ? ((t0 < beta) ? c1 : ((beta < t0) ? 0.0 : c2)) : r);
     }
+#else
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    const pair c1 = {constants[2], constants[3]};
+    const pair c2 = {constants[4], constants[5]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 <= beta);
+        loss[row] = pair_value(pair_if(t1, pair_div(pair_prod(r, (0.5 * r)), pair_of(beta)), pair_diff(t0, c0)));
+        gradient[row] = (t1 ? r / beta : sign(r));
+        hessian[row] = pair_value(pair_if((r == r), pair_if((t0 < beta), c1, pair_if((beta < t0), pair_of(0.0), c2)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_smooth_l1_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double beta = parameters[0];
     const double c0 = 0.5 * beta;
     const double c1 = 1.0 / beta;
     const double c2 = 0.5 / beta;
     const double constants[] = {beta, c0, c1, c2};
+#else
+    const double beta = parameters[0];
+    const double c0 = 0.5 * beta;
+    const pair c1 = pair_quot(1.0, beta);
+    const pair c2 = pair_quot(0.5, beta);
+    const double constants[] = {beta, c0, c1.hi, c1.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -290,10 +518,10 @@ void lossforge_smooth_l1_loss_gradient_hessian_f64(size_t n, const double *y, co
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -322,13 +550,14 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float beta = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float beta = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -337,13 +566,31 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float t0 = fabsf(r);
         loss[row] = ((t0 <= beta) ? r * (0.5f * r) / beta : t0 - c0);
     }
+#else
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        loss[row] = (float)((t0 <= beta) ? r * (0.5 * r) / beta : t0 - c0);
+    }
+#endif
 }
 
 void lossforge_smooth_l1_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float beta = parameters[0];
     const float c0 = 0.5f * beta;
-    const float constants[] = {beta, c0};
+    const double constants[] = {beta, c0};
+#else
+    const double beta = parameters[0];
+    const double c0 = 0.5 * beta;
+    const double constants[] = {beta, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -356,12 +603,13 @@ void lossforge_smooth_l1_loss_f32(size_t n, const float *y, const float *f, cons
     lossforge_smooth_l1_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float beta = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float beta = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -369,12 +617,27 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float r = f_i - y_i;
         gradient[row] = ((fabsf(r) <= beta) ? r / beta : signf(r));
     }
+#else
+    const double beta = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        gradient[row] = (float)((fabs(r) <= beta) ? r / beta : sign(r));
+    }
+#endif
 }
 
 void lossforge_smooth_l1_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float beta = parameters[0];
-    const float constants[] = {beta};
+    const double constants[] = {beta};
+#else
+    const double beta = parameters[0];
+    const double constants[] = {beta};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -387,14 +650,15 @@ void lossforge_smooth_l1_gradient_f32(size_t n, const float *y, const float *f, 
     lossforge_smooth_l1_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float beta = constants[0];
-    const float c0 = constants[1];
-    const float c1 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float beta = (float)constants[0];
+    const float c0 = (float)constants[1];
+    const float c1 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -403,14 +667,34 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float t0 = fabsf(r);
         hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0f : c1)) : r);
     }
+#else
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        hessian[row] = (float)((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
+    }
+#endif
 }
 
 void lossforge_smooth_l1_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float beta = parameters[0];
     const float c0 = 1.0f / beta;
     const float c1 = 0.5f / beta;
-    const float constants[] = {beta, c0, c1};
+    const double constants[] = {beta, c0, c1};
+#else
+    const double beta = parameters[0];
+    const double c0 = 1.0 / beta;
+    const double c1 = 0.5 / beta;
+    const double constants[] = {beta, c0, c1};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -423,14 +707,15 @@ void lossforge_smooth_l1_hessian_f32(size_t n, const float *y, const float *f, c
     lossforge_smooth_l1_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float beta = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float beta = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -441,13 +726,33 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = (t1 ? r * (0.5f * r) / beta : t0 - c0);
         gradient[row] = (t1 ? r / beta : signf(r));
     }
+#else
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 <= beta);
+        loss[row] = (float)(t1 ? r * (0.5 * r) / beta : t0 - c0);
+        gradient[row] = (float)(t1 ? r / beta : sign(r));
+    }
+#endif
 }
 
 void lossforge_smooth_l1_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float beta = parameters[0];
     const float c0 = 0.5f * beta;
-    const float constants[] = {beta, c0};
+    const double constants[] = {beta, c0};
+#else
+    const double beta = parameters[0];
+    const double c0 = 0.5 * beta;
+    const double constants[] = {beta, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -460,15 +765,16 @@ void lossforge_smooth_l1_loss_gradient_f32(size_t n, const float *y, const float
     lossforge_smooth_l1_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float beta = constants[0];
-    const float c0 = constants[1];
-    const float c1 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float beta = (float)constants[0];
+    const float c0 = (float)constants[1];
+    const float c1 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -478,14 +784,35 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = ((t0 <= beta) ? r / beta : signf(r));
         hessian[row] = ((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0f : c1)) : r);
     }
+#else
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        gradient[row] = (float)((t0 <= beta) ? r / beta : sign(r));
+        hessian[row] = (float)((r == r) ? ((t0 < beta) ? c0 : ((beta < t0) ? 0.0 : c1)) : r);
+    }
+#endif
 }
 
 void lossforge_smooth_l1_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float beta = parameters[0];
     const float c0 = 1.0f / beta;
     const float c1 = 0.5f / beta;
-    const float constants[] = {beta, c0, c1};
+    const double constants[] = {beta, c0, c1};
+#else
+    const double beta = parameters[0];
+    const double c0 = 1.0 / beta;
+    const double c1 = 0.5 / beta;
+    const double constants[] = {beta, c0, c1};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -498,17 +825,18 @@ void lossforge_smooth_l1_gradient_hessian_f32(size_t n, const float *y, const fl
     lossforge_smooth_l1_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float beta = constants[0];
-    const float c0 = constants[1];
-    const float c1 = constants[2];
-    const float c2 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float beta = (float)constants[0];
+    const float c0 = (float)constants[1];
+    const float c1 = (float)constants[2];
+    const float c2 = (float)constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -520,15 +848,40 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t1 ? r / beta : signf(r));
         hessian[row] = ((r == r) ? ((t0 < beta) ? c1 : ((beta < t0) ? 0.0f : c2)) : r);
     }
+#else
+    const double beta = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    const double c2 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 <= beta);
+        loss[row] = (float)(t1 ? r * (0.5 * r) / beta : t0 - c0);
+        gradient[row] = (float)(t1 ? r / beta : sign(r));
+        hessian[row] = (float)((r == r) ? ((t0 < beta) ? c1 : ((beta < t0) ? 0.0 : c2)) : r);
+    }
+#endif
 }
 
 void lossforge_smooth_l1_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float beta = parameters[0];
     const float c0 = 0.5f * beta;
     const float c1 = 1.0f / beta;
     const float c2 = 0.5f / beta;
-    const float constants[] = {beta, c0, c1, c2};
+    const double constants[] = {beta, c0, c1, c2};
+#else
+    const double beta = parameters[0];
+    const double c0 = 0.5 * beta;
+    const double c1 = 1.0 / beta;
+    const double c2 = 0.5 / beta;
+    const double constants[] = {beta, c0, c1, c2};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,6 +23,136 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -60,12 +190,13 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_2 = constants[0];
-    const double c0 = constants[1];
-    const double c1 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double gamma_2 = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -74,14 +205,34 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = 1.0 - m;
         loss[row] = ((1.0 <= m) ? 0.0 : ((c0 <= m) ? 0.5 * t0 * t0 / gamma_2 : t0 - c1));
     }
+#else
+    const double gamma_2 = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const pair t0 = pair_diff(1.0, m);
+        loss[row] = pair_value(pair_if((1.0 <= m), pair_of(0.0), pair_if((c0 <= m), pair_div(pair_mul(pair_scale(t0, 0.5), t0), pair_of(gamma_2)), pair_add_d(t0, -c1))));
+    }
+#endif
 }
 
 void lossforge_smoothed_hinge_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double c0 = 1.0 - gamma_2;
     const double c1 = 0.5 * gamma_2;
     const double constants[] = {gamma_2, c0, c1};
+#else
+    const double gamma_2 = parameters[0];
+    const double c0 = 1.0 - gamma_2;
+    const double c1 = 0.5 * gamma_2;
+    const double constants[] = {gamma_2, c0, c1};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -96,11 +247,12 @@ void lossforge_smoothed_hinge_loss_f64(size_t n, const double *y, const double *
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_2 = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double gamma_2 = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -108,13 +260,30 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double m = f_i * y_i;
         gradient[row] = ((m == m) ? ((1.0 <= m) ? 0.0 : ((c0 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
     }
+#else
+    const double gamma_2 = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        gradient[row] = pair_value(pair_if((m == m), pair_if((1.0 <= m), pair_of(0.0), pair_if((c0 <= m), pair_div(pair_scale(pair_diff(m, 1.0), y_i), pair_of(gamma_2)), pair_of(-y_i))), pair_of(m)));
+    }
+#endif
 }
 
 void lossforge_smoothed_hinge_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double c0 = 1.0 - gamma_2;
     const double constants[] = {gamma_2, c0};
+#else
+    const double gamma_2 = parameters[0];
+    const double c0 = 1.0 - gamma_2;
+    const double constants[] = {gamma_2, c0};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -129,12 +298,13 @@ void lossforge_smoothed_hinge_gradient_f64(size_t n, const double *y, const doub
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double t0 = constants[0];
-    const double t1 = constants[1];
-    const double c2 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double t0 = constants[0];
+    const double t1 = constants[1];
+    const double c2 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -142,15 +312,35 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double m = f_i * y_i;
         hessian[row] = ((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0 : t1)) : t1)) : m);
     }
+#else
+    const double t0 = constants[0];
+    const pair t1 = {constants[1], constants[2]};
+    const pair c2 = {constants[3], constants[4]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        hessian[row] = pair_value(pair_if((m == m), pair_if((1.0 < m), pair_of(0.0), pair_if((m < 1.0), pair_if((t0 < m), c2, pair_if((m < t0), pair_of(0.0), t1)), t1)), pair_of(m)));
+    }
+#endif
 }
 
 void lossforge_smoothed_hinge_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double t0 = 1.0 - gamma_2;
     const double t1 = 0.5 / gamma_2;
     const double c2 = 1.0 / gamma_2;
     const double constants[] = {t0, t1, c2};
+#else
+    const double gamma_2 = parameters[0];
+    const double t0 = 1.0 - gamma_2;
+    const pair t1 = pair_quot(0.5, gamma_2);
+    const pair c2 = pair_quot(1.0, gamma_2);
+    const double constants[] = {t0, t1.hi, t1.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -165,13 +355,14 @@ void lossforge_smoothed_hinge_hessian_f64(size_t n, const double *y, const doubl
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_2 = constants[0];
-    const double c0 = constants[1];
-    const double c1 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double gamma_2 = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -183,14 +374,37 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = (t0 ? 0.0 : (t1 ? 0.5 * t2 * t2 / gamma_2 : t2 - c1));
         gradient[row] = ((m == m) ? (t0 ? 0.0 : (t1 ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
     }
+#else
+    const double gamma_2 = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const int t0 = (1.0 <= m);
+        const int t1 = (c0 <= m);
+        const pair t2 = pair_diff(1.0, m);
+        loss[row] = pair_value(pair_if(t0, pair_of(0.0), pair_if(t1, pair_div(pair_mul(pair_scale(t2, 0.5), t2), pair_of(gamma_2)), pair_add_d(t2, -c1))));
+        gradient[row] = pair_value(pair_if((m == m), pair_if(t0, pair_of(0.0), pair_if(t1, pair_div(pair_scale(pair_diff(m, 1.0), y_i), pair_of(gamma_2)), pair_of(-y_i))), pair_of(m)));
+    }
+#endif
 }
 
 void lossforge_smoothed_hinge_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double c0 = 1.0 - gamma_2;
     const double c1 = 0.5 * gamma_2;
     const double constants[] = {gamma_2, c0, c1};
+#else
+    const double gamma_2 = parameters[0];
+    const double c0 = 1.0 - gamma_2;
+    const double c1 = 0.5 * gamma_2;
+    const double constants[] = {gamma_2, c0, c1};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -205,14 +419,15 @@ void lossforge_smoothed_hinge_loss_gradient_f64(size_t n, const double *y, const
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_2 = constants[0];
-    const double t1 = constants[1];
-    const double t2 = constants[2];
-    const double c2 = constants[3];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double gamma_2 = constants[0];
+    const double t1 = constants[1];
+    const double t2 = constants[2];
+    const double c2 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -222,15 +437,38 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = (t0 ? ((1.0 <= m) ? 0.0 : ((t1 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
         hessian[row] = (t0 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t1 < m) ? c2 : ((m < t1) ? 0.0 : t2)) : t2)) : m);
     }
+#else
+    const double gamma_2 = constants[0];
+    const double t1 = constants[1];
+    const pair t2 = {constants[2], constants[3]};
+    const pair c2 = {constants[4], constants[5]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const int t0 = (m == m);
+        gradient[row] = pair_value(pair_if(t0, pair_if((1.0 <= m), pair_of(0.0), pair_if((t1 <= m), pair_div(pair_scale(pair_diff(m, 1.0), y_i), pair_of(gamma_2)), pair_of(-y_i))), pair_of(m)));
+        hessian[row] = pair_value(pair_if(t0, pair_if((1.0 < m), pair_of(0.0), pair_if((m < 1.0), pair_if((t1 < m), c2, pair_if((m < t1), pair_of(0.0), t2)), t2)), pair_of(m)));
+    }
+#endif
 }
 
 void lossforge_smoothed_hinge_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double t1 = 1.0 - gamma_2;
     const double t2 = 0.5 / gamma_2;
     const double c2 = 1.0 / gamma_2;
     const double constants[] = {gamma_2, t1, t2, c2};
+#else
+    const double gamma_2 = parameters[0];
+    const double t1 = 1.0 - gamma_2;
+    const pair t2 = pair_quot(0.5, gamma_2);
+    const pair c2 = pair_quot(1.0, gamma_2);
+    const double constants[] = {gamma_2, t1, t2.hi, t2.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -245,16 +483,17 @@ void lossforge_smoothed_hinge_gradient_hessian_f64(size_t n, const double *y, co
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double gamma_2 = constants[0];
-    const double t1 = constants[1];
-    const double t5 = constants[2];
-    const double c2 = constants[3];
-    const double c3 = constants[4];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double gamma_2 = constants[0];
+    const double t1 = constants[1];
+    const double t5 = constants[2];
+    const double c2 = constants[3];
+    const double c3 = constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -268,16 +507,45 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t4 ? (t0 ? 0.0 : (t2 ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
         hessian[row] = (t4 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t1 < m) ? c3 : ((m < t1) ? 0.0 : t5)) : t5)) : m);
     }
+#else
+    const double gamma_2 = constants[0];
+    const double t1 = constants[1];
+    const pair t5 = {constants[2], constants[3]};
+    const double c2 = constants[4];
+    const pair c3 = {constants[5], constants[6]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const int t0 = (1.0 <= m);
+        const int t2 = (t1 <= m);
+        const pair t3 = pair_diff(1.0, m);
+        const int t4 = (m == m);
+        loss[row] = pair_value(pair_if(t0, pair_of(0.0), pair_if(t2, pair_div(pair_mul(pair_scale(t3, 0.5), t3), pair_of(gamma_2)), pair_add_d(t3, -c2))));
+        gradient[row] = pair_value(pair_if(t4, pair_if(t0, pair_of(0.0), pair_if(t2, pair_div(pair_scale(pair_diff(m, 1.0), y_i), pair_of(gamma_2)), pair_of(-y_i))), pair_of(m)));
+        hessian[row] = pair_value(pair_if(t4, pair_if((1.0 < m), pair_of(0.0), pair_if((m < 1.0), pair_if((t1 < m), c3, pair_if((m < t1), pair_of(0.0), t5)), t5)), pair_of(m)));
+    }
+#endif
 }
 
 void lossforge_smoothed_hinge_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double gamma_2 = parameters[0];
     const double t1 = 1.0 - gamma_2;
     const double t5 = 0.5 / gamma_2;
     const double c2 = 0.5 * gamma_2;
     const double c3 = 1.0 / gamma_2;
     const double constants[] = {gamma_2, t1, t5, c2, c3};
+#else
+    const double gamma_2 = parameters[0];
+    const double t1 = 1.0 - gamma_2;
+    const pair t5 = pair_quot(0.5, gamma_2);
+    const double c2 = 0.5 * gamma_2;
+    const pair c3 = pair_quot(1.0, gamma_2);
+    const double constants[] = {gamma_2, t1, t5.hi, t5.lo, c2, c3.hi, c3.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -293,10 +561,10 @@ void lossforge_smoothed_hinge_loss_gradient_hessian_f64(size_t n, const double *
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -325,14 +593,15 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_2 = constants[0];
-    const float c0 = constants[1];
-    const float c1 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float gamma_2 = (float)constants[0];
+    const float c0 = (float)constants[1];
+    const float c1 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -341,14 +610,34 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float t0 = 1.0f - m;
         loss[row] = ((1.0f <= m) ? 0.0f : ((c0 <= m) ? 0.5f * t0 * t0 / gamma_2 : t0 - c1));
     }
+#else
+    const double gamma_2 = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = 1.0 - m;
+        loss[row] = (float)((1.0 <= m) ? 0.0 : ((c0 <= m) ? 0.5 * t0 * t0 / gamma_2 : t0 - c1));
+    }
+#endif
 }
 
 void lossforge_smoothed_hinge_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float gamma_2 = parameters[0];
     const float c0 = 1.0f - gamma_2;
     const float c1 = 0.5f * gamma_2;
-    const float constants[] = {gamma_2, c0, c1};
+    const double constants[] = {gamma_2, c0, c1};
+#else
+    const double gamma_2 = parameters[0];
+    const double c0 = 1.0 - gamma_2;
+    const double c1 = 0.5 * gamma_2;
+    const double constants[] = {gamma_2, c0, c1};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -361,13 +650,14 @@ void lossforge_smoothed_hinge_loss_f32(size_t n, const float *y, const float *f,
     lossforge_smoothed_hinge_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_2 = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float gamma_2 = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -375,13 +665,30 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float m = f_i * y_i;
         gradient[row] = ((m == m) ? ((1.0f <= m) ? 0.0f : ((c0 <= m) ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
     }
+#else
+    const double gamma_2 = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        gradient[row] = (float)((m == m) ? ((1.0 <= m) ? 0.0 : ((c0 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
+    }
+#endif
 }
 
 void lossforge_smoothed_hinge_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float gamma_2 = parameters[0];
     const float c0 = 1.0f - gamma_2;
-    const float constants[] = {gamma_2, c0};
+    const double constants[] = {gamma_2, c0};
+#else
+    const double gamma_2 = parameters[0];
+    const double c0 = 1.0 - gamma_2;
+    const double constants[] = {gamma_2, c0};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -394,14 +701,15 @@ void lossforge_smoothed_hinge_gradient_f32(size_t n, const float *y, const float
     lossforge_smoothed_hinge_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float t0 = constants[0];
-    const float t1 = constants[1];
-    const float c2 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float t0 = (float)constants[0];
+    const float t1 = (float)constants[1];
+    const float c2 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -409,15 +717,35 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float m = f_i * y_i;
         hessian[row] = ((m == m) ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0f : t1)) : t1)) : m);
     }
+#else
+    const double t0 = constants[0];
+    const double t1 = constants[1];
+    const double c2 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        hessian[row] = (float)((m == m) ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t0 < m) ? c2 : ((m < t0) ? 0.0 : t1)) : t1)) : m);
+    }
+#endif
 }
 
 void lossforge_smoothed_hinge_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float gamma_2 = parameters[0];
     const float t0 = 1.0f - gamma_2;
     const float t1 = 0.5f / gamma_2;
     const float c2 = 1.0f / gamma_2;
-    const float constants[] = {t0, t1, c2};
+    const double constants[] = {t0, t1, c2};
+#else
+    const double gamma_2 = parameters[0];
+    const double t0 = 1.0 - gamma_2;
+    const double t1 = 0.5 / gamma_2;
+    const double c2 = 1.0 / gamma_2;
+    const double constants[] = {t0, t1, c2};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -430,15 +758,16 @@ void lossforge_smoothed_hinge_hessian_f32(size_t n, const float *y, const float 
     lossforge_smoothed_hinge_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_2 = constants[0];
-    const float c0 = constants[1];
-    const float c1 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float gamma_2 = (float)constants[0];
+    const float c0 = (float)constants[1];
+    const float c1 = (float)constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -450,14 +779,37 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = (t0 ? 0.0f : (t1 ? 0.5f * t2 * t2 / gamma_2 : t2 - c1));
         gradient[row] = ((m == m) ? (t0 ? 0.0f : (t1 ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
     }
+#else
+    const double gamma_2 = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const int t0 = (1.0 <= m);
+        const int t1 = (c0 <= m);
+        const double t2 = 1.0 - m;
+        loss[row] = (float)(t0 ? 0.0 : (t1 ? 0.5 * t2 * t2 / gamma_2 : t2 - c1));
+        gradient[row] = (float)((m == m) ? (t0 ? 0.0 : (t1 ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
+    }
+#endif
 }
 
 void lossforge_smoothed_hinge_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float gamma_2 = parameters[0];
     const float c0 = 1.0f - gamma_2;
     const float c1 = 0.5f * gamma_2;
-    const float constants[] = {gamma_2, c0, c1};
+    const double constants[] = {gamma_2, c0, c1};
+#else
+    const double gamma_2 = parameters[0];
+    const double c0 = 1.0 - gamma_2;
+    const double c1 = 0.5 * gamma_2;
+    const double constants[] = {gamma_2, c0, c1};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -470,16 +822,17 @@ void lossforge_smoothed_hinge_loss_gradient_f32(size_t n, const float *y, const 
     lossforge_smoothed_hinge_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_2 = constants[0];
-    const float t1 = constants[1];
-    const float t2 = constants[2];
-    const float c2 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float gamma_2 = (float)constants[0];
+    const float t1 = (float)constants[1];
+    const float t2 = (float)constants[2];
+    const float c2 = (float)constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -489,15 +842,38 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t0 ? ((1.0f <= m) ? 0.0f : ((t1 <= m) ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
         hessian[row] = (t0 ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t1 < m) ? c2 : ((m < t1) ? 0.0f : t2)) : t2)) : m);
     }
+#else
+    const double gamma_2 = constants[0];
+    const double t1 = constants[1];
+    const double t2 = constants[2];
+    const double c2 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const int t0 = (m == m);
+        gradient[row] = (float)(t0 ? ((1.0 <= m) ? 0.0 : ((t1 <= m) ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
+        hessian[row] = (float)(t0 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t1 < m) ? c2 : ((m < t1) ? 0.0 : t2)) : t2)) : m);
+    }
+#endif
 }
 
 void lossforge_smoothed_hinge_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float gamma_2 = parameters[0];
     const float t1 = 1.0f - gamma_2;
     const float t2 = 0.5f / gamma_2;
     const float c2 = 1.0f / gamma_2;
-    const float constants[] = {gamma_2, t1, t2, c2};
+    const double constants[] = {gamma_2, t1, t2, c2};
+#else
+    const double gamma_2 = parameters[0];
+    const double t1 = 1.0 - gamma_2;
+    const double t2 = 0.5 / gamma_2;
+    const double c2 = 1.0 / gamma_2;
+    const double constants[] = {gamma_2, t1, t2, c2};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -510,18 +886,19 @@ void lossforge_smoothed_hinge_gradient_hessian_f32(size_t n, const float *y, con
     lossforge_smoothed_hinge_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float gamma_2 = constants[0];
-    const float t1 = constants[1];
-    const float t5 = constants[2];
-    const float c2 = constants[3];
-    const float c3 = constants[4];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float gamma_2 = (float)constants[0];
+    const float t1 = (float)constants[1];
+    const float t5 = (float)constants[2];
+    const float c2 = (float)constants[3];
+    const float c3 = (float)constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -535,16 +912,45 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t4 ? (t0 ? 0.0f : (t2 ? y_i * (m - 1.0f) / gamma_2 : -y_i)) : m);
         hessian[row] = (t4 ? ((1.0f < m) ? 0.0f : ((m < 1.0f) ? ((t1 < m) ? c3 : ((m < t1) ? 0.0f : t5)) : t5)) : m);
     }
+#else
+    const double gamma_2 = constants[0];
+    const double t1 = constants[1];
+    const double t5 = constants[2];
+    const double c2 = constants[3];
+    const double c3 = constants[4];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const int t0 = (1.0 <= m);
+        const int t2 = (t1 <= m);
+        const double t3 = 1.0 - m;
+        const int t4 = (m == m);
+        loss[row] = (float)(t0 ? 0.0 : (t2 ? 0.5 * t3 * t3 / gamma_2 : t3 - c2));
+        gradient[row] = (float)(t4 ? (t0 ? 0.0 : (t2 ? y_i * (m - 1.0) / gamma_2 : -y_i)) : m);
+        hessian[row] = (float)(t4 ? ((1.0 < m) ? 0.0 : ((m < 1.0) ? ((t1 < m) ? c3 : ((m < t1) ? 0.0 : t5)) : t5)) : m);
+    }
+#endif
 }
 
 void lossforge_smoothed_hinge_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float gamma_2 = parameters[0];
     const float t1 = 1.0f - gamma_2;
     const float t5 = 0.5f / gamma_2;
     const float c2 = 0.5f * gamma_2;
     const float c3 = 1.0f / gamma_2;
-    const float constants[] = {gamma_2, t1, t5, c2, c3};
+    const double constants[] = {gamma_2, t1, t5, c2, c3};
+#else
+    const double gamma_2 = parameters[0];
+    const double t1 = 1.0 - gamma_2;
+    const double t5 = 0.5 / gamma_2;
+    const double c2 = 0.5 * gamma_2;
+    const double c3 = 1.0 / gamma_2;
+    const double constants[] = {gamma_2, t1, t5, c2, c3};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

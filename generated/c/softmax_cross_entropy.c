@@ -24,8 +24,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -34,14 +40,14 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -49,26 +55,25 @@ static inline uint64_t to_bits(double x)
 }
 
 /* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline double reduced(double a, double shift, double *z, double *low)
+INLINE double reduced(double a, double shift, double *z, double *low)
 {
     *z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = *z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
     const double r = fused(k, -0x1.ef35793c76730p-45, h);
     const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
-    const double square = r * r;
-    const double half = 0.5 * square;
-    const double off = fused(0.5, fused(r, r, -square), rest);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double off = fused(0.5, fused(r, r, -r2), rest);
     const double e = r + half;
-    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    *low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), off) + ((r - e) + half);
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline double exp_v(double x)
+INLINE double exp_v(double x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
     const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
@@ -77,13 +82,13 @@ static inline double exp_v(double x)
 }
 
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
+INLINE uint64_t exponent_of(double y)
 {
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
 /* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
+INLINE double log_of(double y, double off, double k0)
 {
     const uint64_t exponent = exponent_of(y);
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
@@ -91,9 +96,10 @@ static inline double log_of(double y, double off, double k0)
     const double f = near + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
     const double root = 0.5 * f;
     const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
+    const double beyond = fused(s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), ((near - f) + off) - fused(root, f, -half));
     const double less = half - beyond;
     const double g = f - less;
     const double rest = ((f - g) - less) - ((half - less) - beyond);
@@ -103,7 +109,7 @@ static inline double log_of(double y, double off, double k0)
 }
 
 /* 1 + x in two parts. */
-static inline double log1p_v(double x)
+INLINE double log1p_v(double x)
 {
     const double y = 1.0 + x;
     const double one = y - x;
@@ -115,7 +121,7 @@ static inline double log1p_v(double x)
 }
 
 /* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+INLINE float fusedf(float a, float b, float c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fmaf(a, b, c);
@@ -124,14 +130,14 @@ static inline float fusedf(float a, float b, float c)
 #endif
 }
 
-static inline float from_bitsf(uint32_t bits)
+INLINE float from_bitsf(uint32_t bits)
 {
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint32_t to_bitsf(float x)
+INLINE uint32_t to_bitsf(float x)
 {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -139,26 +145,25 @@ static inline uint32_t to_bitsf(float x)
 }
 
 /* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline float reducedf(float a, float shift, float *z, float *low)
+INLINE float reducedf(float a, float shift, float *z, float *low)
 {
     *z = fusedf(a, 0x1.7154760000000p+0f, shift);
     const float k = *z - shift;
     const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
     const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
     const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float square = r * r;
-    const float half = 0.5f * square;
-    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
+    const float r2 = r * r, r4 = r2 * r2;
+    const float half = 0.5f * r2;
+    const float off = fusedf(0.5f, fusedf(r, r, -r2), rest);
     const float e = r + half;
-    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
+    *low = fusedf(r2 * r, fusedf(0x1.a19c320000000p-13f, r4, fusedf(fusedf(0x1.6d4f2a0000000p-10f, r, 0x1.1110940000000p-7f), r2, fusedf(0x1.5554e60000000p-5f, r, 0x1.5555560000000p-3f))), off) + ((r - e) + half);
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline float exp_vf(float x)
+INLINE float exp_vf(float x)
 {
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
+    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
     const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
     float z, low;
     const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
@@ -167,13 +172,13 @@ static inline float exp_vf(float x)
 }
 
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
+INLINE uint32_t exponent_off(float y)
 {
     return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
 }
 
 /* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
+INLINE float log_off(float y, float off, float k0)
 {
     const uint32_t exponent = exponent_off(y);
     const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
@@ -181,9 +186,10 @@ static inline float log_off(float y, float off, float k0)
     const float f = near + off;
     const float s = f / (2.0f + f);
     const float w = s * s;
+    const float w2 = w * w;
     const float root = 0.5f * f;
     const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
+    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), ((near - f) + off) - fusedf(root, f, -half));
     const float less = half - beyond;
     const float g = f - less;
     const float rest = ((f - g) - less) - ((half - less) - beyond);
@@ -193,7 +199,7 @@ static inline float log_off(float y, float off, float k0)
 }
 
 /* 1 + x in two parts. */
-static inline float log1p_vf(float x)
+INLINE float log1p_vf(float x)
 {
     const float y = 1.0f + x;
     const float one = y - x;

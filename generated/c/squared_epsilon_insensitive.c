@@ -23,12 +23,122 @@
 #define ONCE
 #endif
 
-static inline double maximum(double a, double b)
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
 {
-    return a > b ? a : b;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
 }
 
-static inline float maximumf(float a, float b)
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
+static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
 }
@@ -36,6 +146,11 @@ static inline float maximumf(float a, float b)
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
+}
+
+static inline float maximumf(float a, float b)
+{
+    return a > b ? a : b;
 }
 
 static inline float signf(float x)
@@ -80,10 +195,11 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double epsilon = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -92,12 +208,28 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = maximum(0.0, fabs(r) - epsilon);
         loss[row] = t0 * t0;
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_max(pair_of(0.0), pair_diff(fabs(r), epsilon));
+        loss[row] = pair_value(pair_mul(t0, t0));
+    }
+#endif
 }
 
 void lossforge_squared_epsilon_insensitive_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
     const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -112,10 +244,11 @@ void lossforge_squared_epsilon_insensitive_loss_f64(size_t n, const double *y, c
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double epsilon = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -124,12 +257,28 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t0 = fabs(r);
         gradient[row] = ((t0 < epsilon) ? 0.0 : 2.0 * (t0 - epsilon) * sign(r));
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        gradient[row] = pair_value(pair_if((t0 < epsilon), pair_of(0.0), pair_scale(pair_scale(pair_diff(t0, epsilon), 2.0), sign(r))));
+    }
+#endif
 }
 
 void lossforge_squared_epsilon_insensitive_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
     const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -144,10 +293,10 @@ void lossforge_squared_epsilon_insensitive_gradient_f64(size_t n, const double *
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double epsilon = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+    const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -176,11 +325,12 @@ void lossforge_squared_epsilon_insensitive_hessian_f64(size_t n, const double *y
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double epsilon = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -192,12 +342,31 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = t2 * t2;
         gradient[row] = ((t0 < epsilon) ? 0.0 : 2.0 * t1 * sign(r));
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const pair t1 = pair_diff(t0, epsilon);
+        const pair t2 = pair_max(pair_of(0.0), t1);
+        loss[row] = pair_value(pair_mul(t2, t2));
+        gradient[row] = pair_value(pair_if((t0 < epsilon), pair_of(0.0), pair_scale(pair_scale(t1, 2.0), sign(r))));
+    }
+#endif
 }
 
 void lossforge_squared_epsilon_insensitive_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
     const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -212,11 +381,12 @@ void lossforge_squared_epsilon_insensitive_loss_gradient_f64(size_t n, const dou
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double epsilon = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -227,12 +397,30 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = (t1 ? 0.0 : 2.0 * (t0 - epsilon) * sign(r));
         hessian[row] = ((r == r) ? (t1 ? 0.0 : ((epsilon < t0) ? 2.0 : 1.0)) : r);
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 < epsilon);
+        gradient[row] = pair_value(pair_if(t1, pair_of(0.0), pair_scale(pair_scale(pair_diff(t0, epsilon), 2.0), sign(r))));
+        hessian[row] = ((r == r) ? (t1 ? 0.0 : ((epsilon < t0) ? 2.0 : 1.0)) : r);
+    }
+#endif
 }
 
 void lossforge_squared_epsilon_insensitive_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
     const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -247,12 +435,13 @@ void lossforge_squared_epsilon_insensitive_gradient_hessian_f64(size_t n, const 
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double epsilon = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double epsilon = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -266,12 +455,33 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t3 ? 0.0 : 2.0 * t1 * sign(r));
         hessian[row] = ((r == r) ? (t3 ? 0.0 : ((epsilon < t0) ? 2.0 : 1.0)) : r);
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const pair t1 = pair_diff(t0, epsilon);
+        const pair t2 = pair_max(pair_of(0.0), t1);
+        const int t3 = (t0 < epsilon);
+        loss[row] = pair_value(pair_mul(t2, t2));
+        gradient[row] = pair_value(pair_if(t3, pair_of(0.0), pair_scale(pair_scale(t1, 2.0), sign(r))));
+        hessian[row] = ((r == r) ? (t3 ? 0.0 : ((epsilon < t0) ? 2.0 : 1.0)) : r);
+    }
+#endif
 }
 
 void lossforge_squared_epsilon_insensitive_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double epsilon = parameters[0];
     const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -287,10 +497,10 @@ void lossforge_squared_epsilon_insensitive_loss_gradient_hessian_f64(size_t n, c
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -319,12 +529,13 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float epsilon = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -333,12 +544,28 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float t0 = maximumf(0.0f, fabsf(r) - epsilon);
         loss[row] = t0 * t0;
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = maximum(0.0, fabs(r) - epsilon);
+        loss[row] = (float)(t0 * t0);
+    }
+#endif
 }
 
 void lossforge_squared_epsilon_insensitive_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
-    const float constants[] = {epsilon};
+    const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -351,12 +578,13 @@ void lossforge_squared_epsilon_insensitive_loss_f32(size_t n, const float *y, co
     lossforge_squared_epsilon_insensitive_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float epsilon = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -365,12 +593,28 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float t0 = fabsf(r);
         gradient[row] = ((t0 < epsilon) ? 0.0f : 2.0f * (t0 - epsilon) * signf(r));
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        gradient[row] = (float)((t0 < epsilon) ? 0.0 : 2.0 * (t0 - epsilon) * sign(r));
+    }
+#endif
 }
 
 void lossforge_squared_epsilon_insensitive_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
-    const float constants[] = {epsilon};
+    const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -383,12 +627,13 @@ void lossforge_squared_epsilon_insensitive_gradient_f32(size_t n, const float *y
     lossforge_squared_epsilon_insensitive_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float epsilon = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -397,12 +642,28 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float t0 = fabsf(r);
         hessian[row] = ((r == r) ? ((t0 < epsilon) ? 0.0f : ((epsilon < t0) ? 2.0f : 1.0f)) : r);
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        hessian[row] = (float)((r == r) ? ((t0 < epsilon) ? 0.0 : ((epsilon < t0) ? 2.0 : 1.0)) : r);
+    }
+#endif
 }
 
 void lossforge_squared_epsilon_insensitive_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
-    const float constants[] = {epsilon};
+    const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -415,13 +676,14 @@ void lossforge_squared_epsilon_insensitive_hessian_f32(size_t n, const float *y,
     lossforge_squared_epsilon_insensitive_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float epsilon = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -433,12 +695,31 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = t2 * t2;
         gradient[row] = ((t0 < epsilon) ? 0.0f : 2.0f * t1 * signf(r));
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t1 = t0 - epsilon;
+        const double t2 = maximum(0.0, t1);
+        loss[row] = (float)(t2 * t2);
+        gradient[row] = (float)((t0 < epsilon) ? 0.0 : 2.0 * t1 * sign(r));
+    }
+#endif
 }
 
 void lossforge_squared_epsilon_insensitive_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
-    const float constants[] = {epsilon};
+    const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -451,13 +732,14 @@ void lossforge_squared_epsilon_insensitive_loss_gradient_f32(size_t n, const flo
     lossforge_squared_epsilon_insensitive_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float epsilon = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -468,12 +750,30 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t1 ? 0.0f : 2.0f * (t0 - epsilon) * signf(r));
         hessian[row] = ((r == r) ? (t1 ? 0.0f : ((epsilon < t0) ? 2.0f : 1.0f)) : r);
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 < epsilon);
+        gradient[row] = (float)(t1 ? 0.0 : 2.0 * (t0 - epsilon) * sign(r));
+        hessian[row] = (float)((r == r) ? (t1 ? 0.0 : ((epsilon < t0) ? 2.0 : 1.0)) : r);
+    }
+#endif
 }
 
 void lossforge_squared_epsilon_insensitive_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
-    const float constants[] = {epsilon};
+    const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -486,14 +786,15 @@ void lossforge_squared_epsilon_insensitive_gradient_hessian_f32(size_t n, const 
     lossforge_squared_epsilon_insensitive_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float epsilon = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float epsilon = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -507,12 +808,33 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t3 ? 0.0f : 2.0f * t1 * signf(r));
         hessian[row] = ((r == r) ? (t3 ? 0.0f : ((epsilon < t0) ? 2.0f : 1.0f)) : r);
     }
+#else
+    const double epsilon = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t1 = t0 - epsilon;
+        const double t2 = maximum(0.0, t1);
+        const int t3 = (t0 < epsilon);
+        loss[row] = (float)(t2 * t2);
+        gradient[row] = (float)(t3 ? 0.0 : 2.0 * t1 * sign(r));
+        hessian[row] = (float)((r == r) ? (t3 ? 0.0 : ((epsilon < t0) ? 2.0 : 1.0)) : r);
+    }
+#endif
 }
 
 void lossforge_squared_epsilon_insensitive_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float epsilon = parameters[0];
-    const float constants[] = {epsilon};
+    const double constants[] = {epsilon};
+#else
+    const double epsilon = parameters[0];
+    const double constants[] = {epsilon};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

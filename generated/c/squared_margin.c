@@ -23,6 +23,96 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -63,6 +153,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -72,13 +163,30 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = 1.0 - m;
         loss[row] = t0 * t0;
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const pair t0 = pair_diff(1.0, m);
+        loss[row] = pair_value(pair_mul(t0, t0));
+    }
+#endif
 }
 
 void lossforge_squared_margin_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_squared_margin_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
@@ -105,9 +213,10 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 
 void lossforge_squared_margin_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_squared_margin_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
@@ -133,9 +242,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 
 void lossforge_squared_margin_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_squared_margin_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
@@ -151,6 +261,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -161,13 +272,31 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = t0 * t0;
         gradient[row] = 2.0 * y_i * (m - 1.0);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const pair t0 = pair_diff(1.0, m);
+        loss[row] = pair_value(pair_mul(t0, t0));
+        gradient[row] = 2.0 * y_i * (m - 1.0);
+    }
+#endif
 }
 
 void lossforge_squared_margin_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_squared_margin_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
@@ -196,9 +325,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 
 void lossforge_squared_margin_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_squared_margin_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
@@ -215,6 +345,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -226,13 +357,32 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = 2.0 * y_i * (m - 1.0);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const pair t0 = pair_diff(1.0, m);
+        loss[row] = pair_value(pair_mul(t0, t0));
+        gradient[row] = 2.0 * y_i * (m - 1.0);
+        hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_squared_margin_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_squared_margin_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
@@ -245,10 +395,10 @@ void lossforge_squared_margin_loss_gradient_hessian_f64(size_t n, const double *
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -277,11 +427,12 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -291,13 +442,30 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float t0 = 1.0f - m;
         loss[row] = t0 * t0;
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = 1.0 - m;
+        loss[row] = (float)(t0 * t0);
+    }
+#endif
 }
 
 void lossforge_squared_margin_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_squared_margin_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
@@ -307,11 +475,12 @@ void lossforge_squared_margin_loss_f32(size_t n, const float *y, const float *f,
     lossforge_squared_margin_loss_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -320,13 +489,29 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float m = f_i * y_i;
         gradient[row] = 2.0f * y_i * (m - 1.0f);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        gradient[row] = (float)(2.0 * y_i * (m - 1.0));
+    }
+#endif
 }
 
 void lossforge_squared_margin_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_squared_margin_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
@@ -336,11 +521,12 @@ void lossforge_squared_margin_gradient_f32(size_t n, const float *y, const float
     lossforge_squared_margin_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -348,13 +534,28 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float f_i = f[row];
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_squared_margin_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_squared_margin_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
@@ -364,12 +565,13 @@ void lossforge_squared_margin_hessian_f32(size_t n, const float *y, const float 
     lossforge_squared_margin_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -380,13 +582,31 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = t0 * t0;
         gradient[row] = 2.0f * y_i * (m - 1.0f);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = 1.0 - m;
+        loss[row] = (float)(t0 * t0);
+        gradient[row] = (float)(2.0 * y_i * (m - 1.0));
+    }
+#endif
 }
 
 void lossforge_squared_margin_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_squared_margin_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
@@ -396,12 +616,13 @@ void lossforge_squared_margin_loss_gradient_f32(size_t n, const float *y, const 
     lossforge_squared_margin_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -411,13 +632,30 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = 2.0f * y_i * (m - 1.0f);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        gradient[row] = (float)(2.0 * y_i * (m - 1.0));
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_squared_margin_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_squared_margin_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
@@ -427,13 +665,14 @@ void lossforge_squared_margin_gradient_hessian_f32(size_t n, const float *y, con
     lossforge_squared_margin_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -445,13 +684,32 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = 2.0f * y_i * (m - 1.0f);
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 2.0f : y_i) : f_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = 1.0 - m;
+        loss[row] = (float)(t0 * t0);
+        gradient[row] = (float)(2.0 * y_i * (m - 1.0));
+        hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? 2.0 : y_i) : f_i);
+    }
+#endif
 }
 
 void lossforge_squared_margin_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_squared_margin_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)

@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,14 +39,14 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -48,127 +54,243 @@ static inline uint64_t to_bits(double x)
 }
 
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
+INLINE uint64_t exponent_of(double y)
 {
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
+INLINE double log_fast_of(double y, double off, double k0)
 {
     const uint64_t exponent = exponent_of(y);
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
-    const double f = near + off;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
-    const double root = 0.5 * f;
-    const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
-    const double less = half - beyond;
-    const double g = f - less;
-    const double rest = ((f - g) - less) - ((half - less) - beyond);
-    const double whole = k * 0x1.62e42fefa3800p-1;
-    const double sum = whole + g;
-    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
-static inline double log_v(double x)
+INLINE double log_fast(double x)
 {
-    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
-    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
     const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL ? positive : x;
 }
 
-/* 1 + x in two parts. */
-static inline double log1p_v(double x)
+INLINE double log1p_fast(double x)
 {
     const double y = 1.0 + x;
     const double one = y - x;
     const double rest = (1.0 - one) + (x - (y - one));
     const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_of(y, off, 0.0);
+    const double found = log_fast_of(y, off, 0.0);
     const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL && x != 0.0 ? inside : x;
 }
 
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
+    return fma(a, b, -p);
 #else
-    return a * b + c;
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
 #endif
 }
 
-static inline float from_bitsf(uint32_t bits)
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
 {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
 }
 
-static inline uint32_t to_bitsf(float x)
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
 {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
 }
 
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
+INLINE pair pair_of(double x)
 {
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+    const pair made = {x, 0.0};
+    return made;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
+INLINE double pair_value(pair a)
 {
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+    return a.hi;
 }
 
-static inline float log_vf(float x)
+INLINE pair pair_if(int c, pair a, pair b)
 {
-    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
-    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
-    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF ? positive : x;
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
 }
 
-/* 1 + x in two parts. */
-static inline float log1p_vf(float x)
+INLINE pair pair_neg(pair a)
 {
-    const float y = 1.0f + x;
-    const float one = y - x;
-    const float rest = (1.0f - one) + (x - (y - one));
-    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_off(y, off, 0.0f);
-    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+INLINE pair pair_abs(pair a)
+{
+    const pair made = {fabs(a.hi), a.hi < 0.0 ? -a.lo : a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+INLINE pair pair_sqrt(pair a)
+{
+    const double h = sqrt(a.hi);
+    const double l = (quotient_rest(a.hi, h, h) + a.lo) / (h > 0.0 ? 2.0 * h : 1.0);
+    return pair_near(h, l);
+}
+
+/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+INLINE pair pair_min(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+INLINE pair pair_log(pair x)
+{
+    const pair found = pair_log_of(x.hi, x.lo, 0.0);
+    const double positive = x.hi > 0.0 ? found.hi : (x.hi == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {x.hi < HUGE_VAL ? positive : x.hi, found.lo};
+    return made;
+}
+
+/* 1 + x in three parts. */
+INLINE pair pair_log1p(pair x)
+{
+    const pair one = pair_sum(1.0, x.hi);
+    const double y = one.hi + x.lo;
+    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
+    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {inside, found.lo};
+    return pair_if((fabs(x.hi) < 0x1p-70) | (x.hi == HUGE_VAL), x, made);
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
 }
 
 static inline double maximum(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-static inline float maximumf(float a, float b)
 {
     return a > b ? a : b;
 }
@@ -178,19 +300,9 @@ static inline double minimum(double a, double b)
     return a < b ? a : b;
 }
 
-static inline float minimumf(float a, float b)
-{
-    return a < b ? a : b;
-}
-
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
-}
-
-static inline float signf(float x)
-{
-    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -230,36 +342,65 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double t0 = constants[0];
-    const double c3 = constants[1];
-    const double c2 = constants[2];
-    const double c4 = constants[3];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const pair t0 = {constants[0], constants[1]};
+    const double c3 = constants[2];
+    const pair c2 = {constants[3], constants[4]};
+    const double c4 = constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (c2 < t2);
-        const double t4 = fabs(r / t0);
-        const double t5 = minimum(1.0, t4);
-        const double t6 = maximum(1.0, t4);
-        loss[row] = c3 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c4) : ((t4 <= 1.0) ? log1p_v(t5 * t5) : 2.0 * log_v(t6) + log1p_v(1.0 / (t6 * t6))));
+        const int t3 = (pair_value(c2) < t2);
+        const pair t4 = pair_abs(pair_div(pair_of(r), t0));
+        const pair t5 = pair_min(pair_of(1.0), t4);
+        const pair t6 = pair_max(pair_of(1.0), t4);
+        loss[row] = c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : ((pair_value(t4) <= 1.0) ? log1p_fast(pair_value(pair_mul(t5, t5))) : 2.0 * log_fast(pair_value(t6)) + log1p_fast(1.0 / (pair_value(t6) * pair_value(t6)))));
     }
+#else
+    const pair t0 = {constants[0], constants[1]};
+    const pair c3 = {constants[2], constants[3]};
+    const pair c2 = {constants[4], constants[5]};
+    const pair c4 = {constants[6], constants[7]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t2 = fabs(r);
+        const int t3 = (pair_value(c2) < t2);
+        const pair t4 = pair_abs(pair_div(pair_of(r), t0));
+        const pair t5 = pair_min(pair_of(1.0), t4);
+        const pair t6 = pair_max(pair_of(1.0), t4);
+        loss[row] = pair_value(pair_mul(c3, pair_if(t3, pair_scale(pair_sub(pair_log(pair_of((t3 ? t2 : 1.0))), c4), 2.0), pair_if((pair_value(t4) <= 1.0), pair_log1p(pair_mul(t5, t5)), pair_add(pair_scale(pair_log(t6), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t6, t6))))))));
+    }
+#endif
 }
 
 void lossforge_student_t_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double nu = parameters[0];
-    const double t0 = sqrt(nu);
+    const pair t0 = pair_sqrt(pair_of(nu));
     const double c3 = 0.5 + 0.5 * nu;
-    const double t1 = fabs(t0);
-    const double c2 = 1.2676506002282294e+30 * t1;
-    const double c4 = log_v(t1);
-    const double constants[] = {t0, c3, c2, c4};
+    const pair t1 = pair_abs(t0);
+    const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
+    const double c4 = log_fast(pair_value(t1));
+    const double constants[] = {t0.hi, t0.lo, c3, c2.hi, c2.lo, c4};
+#else
+    const double nu = parameters[0];
+    const pair t0 = pair_sqrt(pair_of(nu));
+    const pair c3 = pair_sum(0.5, (0.5 * nu));
+    const pair t1 = pair_abs(t0);
+    const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
+    const pair c4 = pair_log(t1);
+    const double constants[] = {t0.hi, t0.lo, c3.hi, c3.lo, c2.hi, c2.lo, c4.hi, c4.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -274,30 +415,53 @@ void lossforge_student_t_loss_f64(size_t n, const double *y, const double *f, co
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double t0 = constants[0];
-    const double c1 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const pair t0 = {constants[0], constants[1]};
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t1 = r / t0;
-        const double t2 = fabs(t1);
-        const double t3 = minimum(1.0, t2);
-        const double t4 = maximum(1.0, t2);
-        gradient[row] = ((t2 <= 1.0) ? t3 / (1.0 + t3 * t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(t1) * c1 / t0;
+        const pair t1 = pair_div(pair_of(r), t0);
+        const pair t2 = pair_abs(t1);
+        const pair t3 = pair_min(pair_of(1.0), t2);
+        const pair t4 = pair_max(pair_of(1.0), t2);
+        gradient[row] = ((pair_value(t2) <= 1.0) ? pair_value(t3) / (1.0 + pair_value(pair_mul(t3, t3))) : 1.0 / ((1.0 + 1.0 / (pair_value(t4) * pair_value(t4))) * pair_value(t4))) * sign(pair_value(t1)) * c1 / pair_value(t0);
     }
+#else
+    const pair t0 = {constants[0], constants[1]};
+    const pair c1 = {constants[2], constants[3]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t1 = pair_div(pair_of(r), t0);
+        const pair t2 = pair_abs(t1);
+        const pair t3 = pair_min(pair_of(1.0), t2);
+        const pair t4 = pair_max(pair_of(1.0), t2);
+        gradient[row] = pair_value(pair_div(pair_mul(pair_scale(pair_if((pair_value(t2) <= 1.0), pair_div(t3, pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t4, t4)), 1.0), t4))), sign(pair_value(t1))), c1), t0));
+    }
+#endif
 }
 
 void lossforge_student_t_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double nu = parameters[0];
-    const double t0 = sqrt(nu);
+    const pair t0 = pair_sqrt(pair_of(nu));
     const double c1 = 1.0 + nu;
-    const double constants[] = {t0, c1};
+    const double constants[] = {t0.hi, t0.lo, c1};
+#else
+    const double nu = parameters[0];
+    const pair t0 = pair_sqrt(pair_of(nu));
+    const pair c1 = pair_sum(1.0, nu);
+    const double constants[] = {t0.hi, t0.lo, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -312,32 +476,57 @@ void lossforge_student_t_gradient_f64(size_t n, const double *y, const double *f
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double nu = constants[0];
-    const double c0 = constants[1];
-    const double c1 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double nu = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    const double c1 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = fabs(r / c0);
-        const double t1 = minimum(1.0, t0);
-        const double t2 = minimum(1.0, 1.0 / maximum(1.0, t0));
-        const double t3 = t2 * t2;
-        const double t4 = ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3));
+        const pair t0 = pair_abs(pair_div(pair_of(r), c0));
+        const pair t1 = pair_min(pair_of(1.0), t0);
+        const pair t2 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t0)));
+        const pair t3 = pair_mul(t2, t2);
+        const double t4 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(pair_mul(t1, t1))) : pair_value(t3) / (1.0 + pair_value(t3)));
         hessian[row] = c1 * (2.0 * t4 - 1.0) * t4 / nu;
     }
+#else
+    const double nu = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    const pair c1 = {constants[3], constants[4]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_abs(pair_div(pair_of(r), c0));
+        const pair t1 = pair_min(pair_of(1.0), t0);
+        const pair t2 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t0)));
+        const pair t3 = pair_mul(t2, t2);
+        const pair t4 = pair_if((pair_value(t0) <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_mul(t1, t1), 1.0)), pair_div(t3, pair_add_d(t3, 1.0)));
+        hessian[row] = pair_value(pair_div(pair_mul(pair_mul(c1, pair_add_d(pair_scale(t4, 2.0), -1.0)), t4), pair_of(nu)));
+    }
+#endif
 }
 
 void lossforge_student_t_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double nu = parameters[0];
-    const double c0 = sqrt(nu);
+    const pair c0 = pair_sqrt(pair_of(nu));
     const double c1 = 1.0 + nu;
-    const double constants[] = {nu, c0, c1};
+    const double constants[] = {nu, c0.hi, c0.lo, c1};
+#else
+    const double nu = parameters[0];
+    const pair c0 = pair_sqrt(pair_of(nu));
+    const pair c1 = pair_sum(1.0, nu);
+    const double constants[] = {nu, c0.hi, c0.lo, c1.hi, c1.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -352,44 +541,80 @@ void lossforge_student_t_hessian_f64(size_t n, const double *y, const double *f,
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double t0 = constants[0];
-    const double c3 = constants[1];
-    const double c5 = constants[2];
-    const double c2 = constants[3];
-    const double c4 = constants[4];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const pair t0 = {constants[0], constants[1]};
+    const double c3 = constants[2];
+    const double c5 = constants[3];
+    const pair c2 = {constants[4], constants[5]};
+    const double c4 = constants[6];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (c2 < t2);
-        const double t4 = r / t0;
-        const double t5 = fabs(t4);
-        const int t6 = (t5 <= 1.0);
-        const double t7 = minimum(1.0, t5);
-        const double t8 = t7 * t7;
-        const double t9 = maximum(1.0, t5);
-        const double t10 = 1.0 / (t9 * t9);
-        loss[row] = c3 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_v(t8) : 2.0 * log_v(t9) + log1p_v(t10)));
-        gradient[row] = (t6 ? t7 / (1.0 + t8) : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * c5 / t0;
+        const int t3 = (pair_value(c2) < t2);
+        const pair t4 = pair_div(pair_of(r), t0);
+        const pair t5 = pair_abs(t4);
+        const int t6 = (pair_value(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), t5);
+        const pair t8 = pair_mul(t7, t7);
+        const pair t9 = pair_max(pair_of(1.0), t5);
+        const double t10 = 1.0 / (pair_value(t9) * pair_value(t9));
+        loss[row] = c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_fast(pair_value(t8)) : 2.0 * log_fast(pair_value(t9)) + log1p_fast(t10)));
+        gradient[row] = (t6 ? pair_value(t7) / (1.0 + pair_value(t8)) : 1.0 / ((1.0 + t10) * pair_value(t9))) * sign(pair_value(t4)) * c5 / pair_value(t0);
     }
+#else
+    const pair t0 = {constants[0], constants[1]};
+    const pair c3 = {constants[2], constants[3]};
+    const pair c5 = {constants[4], constants[5]};
+    const pair c2 = {constants[6], constants[7]};
+    const pair c4 = {constants[8], constants[9]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t2 = fabs(r);
+        const int t3 = (pair_value(c2) < t2);
+        const pair t4 = pair_div(pair_of(r), t0);
+        const pair t5 = pair_abs(t4);
+        const int t6 = (pair_value(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), t5);
+        const pair t8 = pair_mul(t7, t7);
+        const pair t9 = pair_max(pair_of(1.0), t5);
+        const pair t10 = pair_div(pair_of(1.0), pair_mul(t9, t9));
+        loss[row] = pair_value(pair_mul(c3, pair_if(t3, pair_scale(pair_sub(pair_log(pair_of((t3 ? t2 : 1.0))), c4), 2.0), pair_if(t6, pair_log1p(t8), pair_add(pair_scale(pair_log(t9), 2.0), pair_log1p(t10))))));
+        gradient[row] = pair_value(pair_div(pair_mul(pair_scale(pair_if(t6, pair_div(t7, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(t10, 1.0), t9))), sign(pair_value(t4))), c5), t0));
+    }
+#endif
 }
 
 void lossforge_student_t_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double nu = parameters[0];
-    const double t0 = sqrt(nu);
+    const pair t0 = pair_sqrt(pair_of(nu));
     const double c3 = 0.5 + 0.5 * nu;
     const double c5 = 1.0 + nu;
-    const double t1 = fabs(t0);
-    const double c2 = 1.2676506002282294e+30 * t1;
-    const double c4 = log_v(t1);
-    const double constants[] = {t0, c3, c5, c2, c4};
+    const pair t1 = pair_abs(t0);
+    const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
+    const double c4 = log_fast(pair_value(t1));
+    const double constants[] = {t0.hi, t0.lo, c3, c5, c2.hi, c2.lo, c4};
+#else
+    const double nu = parameters[0];
+    const pair t0 = pair_sqrt(pair_of(nu));
+    const pair c3 = pair_sum(0.5, (0.5 * nu));
+    const pair c5 = pair_sum(1.0, nu);
+    const pair t1 = pair_abs(t0);
+    const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
+    const pair c4 = pair_log(t1);
+    const double constants[] = {t0.hi, t0.lo, c3.hi, c3.lo, c5.hi, c5.lo, c2.hi, c2.lo, c4.hi, c4.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -404,38 +629,68 @@ void lossforge_student_t_loss_gradient_f64(size_t n, const double *y, const doub
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double nu = constants[0];
-    const double t0 = constants[1];
-    const double t7 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double nu = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const double t7 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t1 = r / t0;
-        const double t2 = fabs(t1);
-        const int t3 = (t2 <= 1.0);
-        const double t4 = minimum(1.0, t2);
-        const double t5 = 1.0 + t4 * t4;
-        const double t6 = maximum(1.0, t2);
-        const double t8 = minimum(1.0, 1.0 / t6);
-        const double t9 = t8 * t8;
-        const double t10 = (t3 ? 1.0 / t5 : t9 / (1.0 + t9));
-        gradient[row] = (t3 ? t4 / t5 : 1.0 / ((1.0 + 1.0 / (t6 * t6)) * t6)) * sign(t1) * t7 / t0;
+        const pair t1 = pair_div(pair_of(r), t0);
+        const pair t2 = pair_abs(t1);
+        const int t3 = (pair_value(t2) <= 1.0);
+        const pair t4 = pair_min(pair_of(1.0), t2);
+        const double t5 = 1.0 + pair_value(pair_mul(t4, t4));
+        const pair t6 = pair_max(pair_of(1.0), t2);
+        const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
+        const pair t9 = pair_mul(t8, t8);
+        const double t10 = (t3 ? 1.0 / t5 : pair_value(t9) / (1.0 + pair_value(t9)));
+        gradient[row] = (t3 ? pair_value(t4) / t5 : 1.0 / ((1.0 + 1.0 / (pair_value(t6) * pair_value(t6))) * pair_value(t6))) * sign(pair_value(t1)) * t7 / pair_value(t0);
         hessian[row] = t7 * (2.0 * t10 - 1.0) * t10 / nu;
     }
+#else
+    const double nu = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const pair t7 = {constants[3], constants[4]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t1 = pair_div(pair_of(r), t0);
+        const pair t2 = pair_abs(t1);
+        const int t3 = (pair_value(t2) <= 1.0);
+        const pair t4 = pair_min(pair_of(1.0), t2);
+        const pair t5 = pair_add_d(pair_mul(t4, t4), 1.0);
+        const pair t6 = pair_max(pair_of(1.0), t2);
+        const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
+        const pair t9 = pair_mul(t8, t8);
+        const pair t10 = pair_if(t3, pair_div(pair_of(1.0), t5), pair_div(t9, pair_add_d(t9, 1.0)));
+        gradient[row] = pair_value(pair_div(pair_mul(pair_scale(pair_if(t3, pair_div(t4, t5), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0), t6))), sign(pair_value(t1))), t7), t0));
+        hessian[row] = pair_value(pair_div(pair_mul(pair_mul(t7, pair_add_d(pair_scale(t10, 2.0), -1.0)), t10), pair_of(nu)));
+    }
+#endif
 }
 
 void lossforge_student_t_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double nu = parameters[0];
-    const double t0 = sqrt(nu);
+    const pair t0 = pair_sqrt(pair_of(nu));
     const double t7 = 1.0 + nu;
-    const double constants[] = {nu, t0, t7};
+    const double constants[] = {nu, t0.hi, t0.lo, t7};
+#else
+    const double nu = parameters[0];
+    const pair t0 = pair_sqrt(pair_of(nu));
+    const pair t7 = pair_sum(1.0, nu);
+    const double constants[] = {nu, t0.hi, t0.lo, t7.hi, t7.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -450,51 +705,93 @@ void lossforge_student_t_gradient_hessian_f64(size_t n, const double *y, const d
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double nu = constants[0];
-    const double t0 = constants[1];
-    const double t12 = constants[2];
-    const double c4 = constants[3];
-    const double c2 = constants[4];
-    const double c5 = constants[5];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double nu = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const double t12 = constants[3];
+    const double c4 = constants[4];
+    const pair c2 = {constants[5], constants[6]};
+    const double c5 = constants[7];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (c2 < t2);
-        const double t4 = r / t0;
-        const double t5 = fabs(t4);
-        const int t6 = (t5 <= 1.0);
-        const double t7 = minimum(1.0, t5);
-        const double t8 = t7 * t7;
-        const double t9 = maximum(1.0, t5);
-        const double t10 = 1.0 / (t9 * t9);
-        const double t11 = 1.0 + t8;
-        const double t13 = minimum(1.0, 1.0 / t9);
-        const double t14 = t13 * t13;
-        const double t15 = (t6 ? 1.0 / t11 : t14 / (1.0 + t14));
-        loss[row] = c4 * (t3 ? 2.0 * (log_v((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_v(t8) : 2.0 * log_v(t9) + log1p_v(t10)));
-        gradient[row] = (t6 ? t7 / t11 : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * t12 / t0;
+        const int t3 = (pair_value(c2) < t2);
+        const pair t4 = pair_div(pair_of(r), t0);
+        const pair t5 = pair_abs(t4);
+        const int t6 = (pair_value(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), t5);
+        const pair t8 = pair_mul(t7, t7);
+        const pair t9 = pair_max(pair_of(1.0), t5);
+        const double t10 = 1.0 / (pair_value(t9) * pair_value(t9));
+        const double t11 = 1.0 + pair_value(t8);
+        const pair t13 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t9));
+        const pair t14 = pair_mul(t13, t13);
+        const double t15 = (t6 ? 1.0 / t11 : pair_value(t14) / (1.0 + pair_value(t14)));
+        loss[row] = c4 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_fast(pair_value(t8)) : 2.0 * log_fast(pair_value(t9)) + log1p_fast(t10)));
+        gradient[row] = (t6 ? pair_value(t7) / t11 : 1.0 / ((1.0 + t10) * pair_value(t9))) * sign(pair_value(t4)) * t12 / pair_value(t0);
         hessian[row] = t12 * (2.0 * t15 - 1.0) * t15 / nu;
     }
+#else
+    const double nu = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const pair t12 = {constants[3], constants[4]};
+    const pair c4 = {constants[5], constants[6]};
+    const pair c2 = {constants[7], constants[8]};
+    const pair c5 = {constants[9], constants[10]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t2 = fabs(r);
+        const int t3 = (pair_value(c2) < t2);
+        const pair t4 = pair_div(pair_of(r), t0);
+        const pair t5 = pair_abs(t4);
+        const int t6 = (pair_value(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), t5);
+        const pair t8 = pair_mul(t7, t7);
+        const pair t9 = pair_max(pair_of(1.0), t5);
+        const pair t10 = pair_div(pair_of(1.0), pair_mul(t9, t9));
+        const pair t11 = pair_add_d(t8, 1.0);
+        const pair t13 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t9));
+        const pair t14 = pair_mul(t13, t13);
+        const pair t15 = pair_if(t6, pair_div(pair_of(1.0), t11), pair_div(t14, pair_add_d(t14, 1.0)));
+        loss[row] = pair_value(pair_mul(c4, pair_if(t3, pair_scale(pair_sub(pair_log(pair_of((t3 ? t2 : 1.0))), c5), 2.0), pair_if(t6, pair_log1p(t8), pair_add(pair_scale(pair_log(t9), 2.0), pair_log1p(t10))))));
+        gradient[row] = pair_value(pair_div(pair_mul(pair_scale(pair_if(t6, pair_div(t7, t11), pair_div(pair_of(1.0), pair_mul(pair_add_d(t10, 1.0), t9))), sign(pair_value(t4))), t12), t0));
+        hessian[row] = pair_value(pair_div(pair_mul(pair_mul(t12, pair_add_d(pair_scale(t15, 2.0), -1.0)), t15), pair_of(nu)));
+    }
+#endif
 }
 
 void lossforge_student_t_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double nu = parameters[0];
-    const double t0 = sqrt(nu);
+    const pair t0 = pair_sqrt(pair_of(nu));
     const double t12 = 1.0 + nu;
     const double c4 = 0.5 + 0.5 * nu;
-    const double t1 = fabs(t0);
-    const double c2 = 1.2676506002282294e+30 * t1;
-    const double c5 = log_v(t1);
-    const double constants[] = {nu, t0, t12, c4, c2, c5};
+    const pair t1 = pair_abs(t0);
+    const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
+    const double c5 = log_fast(pair_value(t1));
+    const double constants[] = {nu, t0.hi, t0.lo, t12, c4, c2.hi, c2.lo, c5};
+#else
+    const double nu = parameters[0];
+    const pair t0 = pair_sqrt(pair_of(nu));
+    const pair t12 = pair_sum(1.0, nu);
+    const pair c4 = pair_sum(0.5, (0.5 * nu));
+    const pair t1 = pair_abs(t0);
+    const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
+    const pair c5 = pair_log(t1);
+    const double constants[] = {nu, t0.hi, t0.lo, t12.hi, t12.lo, c4.hi, c4.lo, c2.hi, c2.lo, c5.hi, c5.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -510,10 +807,10 @@ void lossforge_student_t_loss_gradient_hessian_f64(size_t n, const double *y, co
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -542,38 +839,38 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float t0 = constants[0];
-    const float c3 = constants[1];
-    const float c2 = constants[2];
-    const float c4 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+    const double t0 = constants[0];
+    const double c3 = constants[1];
+    const double c2 = constants[2];
+    const double c4 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t2 = fabsf(r);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t2 = fabs(r);
         const int t3 = (c2 < t2);
-        const float t4 = fabsf(r / t0);
-        const float t5 = minimumf(1.0f, t4);
-        const float t6 = maximumf(1.0f, t4);
-        loss[row] = c3 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c4) : ((t4 <= 1.0f) ? log1p_vf(t5 * t5) : 2.0f * log_vf(t6) + log1p_vf(1.0f / (t6 * t6))));
+        const double t4 = fabs(r / t0);
+        const double t5 = minimum(1.0, t4);
+        const double t6 = maximum(1.0, t4);
+        loss[row] = (float)(c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : ((t4 <= 1.0) ? log1p_fast(t5 * t5) : 2.0 * log_fast(t6) + log1p_fast(1.0 / (t6 * t6)))));
     }
 }
 
 void lossforge_student_t_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float nu = parameters[0];
-    const float t0 = sqrtf(nu);
-    const float c3 = 0.5f + 0.5f * nu;
-    const float t1 = fabsf(t0);
-    const float c2 = 1.2676506e+30f * t1;
-    const float c4 = log_vf(t1);
-    const float constants[] = {t0, c3, c2, c4};
+    const double nu = parameters[0];
+    const double t0 = sqrt(nu);
+    const double c3 = 0.5 + 0.5 * nu;
+    const double t1 = fabs(t0);
+    const double c2 = 1.2676506002282294e+30 * t1;
+    const double c4 = log_fast(t1);
+    const double constants[] = {t0, c3, c2, c4};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -586,32 +883,32 @@ void lossforge_student_t_loss_f32(size_t n, const float *y, const float *f, cons
     lossforge_student_t_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float t0 = constants[0];
-    const float c1 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+    const double t0 = constants[0];
+    const double c1 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t1 = r / t0;
-        const float t2 = fabsf(t1);
-        const float t3 = minimumf(1.0f, t2);
-        const float t4 = maximumf(1.0f, t2);
-        gradient[row] = ((t2 <= 1.0f) ? t3 / (1.0f + t3 * t3) : 1.0f / ((1.0f + 1.0f / (t4 * t4)) * t4)) * signf(t1) * c1 / t0;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t1 = r / t0;
+        const double t2 = fabs(t1);
+        const double t3 = minimum(1.0, t2);
+        const double t4 = maximum(1.0, t2);
+        gradient[row] = (float)(((t2 <= 1.0) ? t3 / (1.0 + t3 * t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(t1) * c1 / t0);
     }
 }
 
 void lossforge_student_t_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float nu = parameters[0];
-    const float t0 = sqrtf(nu);
-    const float c1 = 1.0f + nu;
-    const float constants[] = {t0, c1};
+    const double nu = parameters[0];
+    const double t0 = sqrt(nu);
+    const double c1 = 1.0 + nu;
+    const double constants[] = {t0, c1};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -624,34 +921,34 @@ void lossforge_student_t_gradient_f32(size_t n, const float *y, const float *f, 
     lossforge_student_t_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float nu = constants[0];
-    const float c0 = constants[1];
-    const float c1 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+    const double nu = constants[0];
+    const double c0 = constants[1];
+    const double c1 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t0 = fabsf(r / c0);
-        const float t1 = minimumf(1.0f, t0);
-        const float t2 = minimumf(1.0f, 1.0f / maximumf(1.0f, t0));
-        const float t3 = t2 * t2;
-        const float t4 = ((t0 <= 1.0f) ? 1.0f / (1.0f + t1 * t1) : t3 / (1.0f + t3));
-        hessian[row] = c1 * (2.0f * t4 - 1.0f) * t4 / nu;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r / c0);
+        const double t1 = minimum(1.0, t0);
+        const double t2 = minimum(1.0, 1.0 / maximum(1.0, t0));
+        const double t3 = t2 * t2;
+        const double t4 = ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3));
+        hessian[row] = (float)(c1 * (2.0 * t4 - 1.0) * t4 / nu);
     }
 }
 
 void lossforge_student_t_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float nu = parameters[0];
-    const float c0 = sqrtf(nu);
-    const float c1 = 1.0f + nu;
-    const float constants[] = {nu, c0, c1};
+    const double nu = parameters[0];
+    const double c0 = sqrt(nu);
+    const double c1 = 1.0 + nu;
+    const double constants[] = {nu, c0, c1};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -664,46 +961,46 @@ void lossforge_student_t_hessian_f32(size_t n, const float *y, const float *f, c
     lossforge_student_t_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float t0 = constants[0];
-    const float c3 = constants[1];
-    const float c5 = constants[2];
-    const float c2 = constants[3];
-    const float c4 = constants[4];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double t0 = constants[0];
+    const double c3 = constants[1];
+    const double c5 = constants[2];
+    const double c2 = constants[3];
+    const double c4 = constants[4];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t2 = fabsf(r);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t2 = fabs(r);
         const int t3 = (c2 < t2);
-        const float t4 = r / t0;
-        const float t5 = fabsf(t4);
-        const int t6 = (t5 <= 1.0f);
-        const float t7 = minimumf(1.0f, t5);
-        const float t8 = t7 * t7;
-        const float t9 = maximumf(1.0f, t5);
-        const float t10 = 1.0f / (t9 * t9);
-        loss[row] = c3 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c4) : (t6 ? log1p_vf(t8) : 2.0f * log_vf(t9) + log1p_vf(t10)));
-        gradient[row] = (t6 ? t7 / (1.0f + t8) : 1.0f / ((1.0f + t10) * t9)) * signf(t4) * c5 / t0;
+        const double t4 = r / t0;
+        const double t5 = fabs(t4);
+        const int t6 = (t5 <= 1.0);
+        const double t7 = minimum(1.0, t5);
+        const double t8 = t7 * t7;
+        const double t9 = maximum(1.0, t5);
+        const double t10 = 1.0 / (t9 * t9);
+        loss[row] = (float)(c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_fast(t8) : 2.0 * log_fast(t9) + log1p_fast(t10))));
+        gradient[row] = (float)((t6 ? t7 / (1.0 + t8) : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * c5 / t0);
     }
 }
 
 void lossforge_student_t_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float nu = parameters[0];
-    const float t0 = sqrtf(nu);
-    const float c3 = 0.5f + 0.5f * nu;
-    const float c5 = 1.0f + nu;
-    const float t1 = fabsf(t0);
-    const float c2 = 1.2676506e+30f * t1;
-    const float c4 = log_vf(t1);
-    const float constants[] = {t0, c3, c5, c2, c4};
+    const double nu = parameters[0];
+    const double t0 = sqrt(nu);
+    const double c3 = 0.5 + 0.5 * nu;
+    const double c5 = 1.0 + nu;
+    const double t1 = fabs(t0);
+    const double c2 = 1.2676506002282294e+30 * t1;
+    const double c4 = log_fast(t1);
+    const double constants[] = {t0, c3, c5, c2, c4};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -716,40 +1013,40 @@ void lossforge_student_t_loss_gradient_f32(size_t n, const float *y, const float
     lossforge_student_t_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float nu = constants[0];
-    const float t0 = constants[1];
-    const float t7 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double nu = constants[0];
+    const double t0 = constants[1];
+    const double t7 = constants[2];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t1 = r / t0;
-        const float t2 = fabsf(t1);
-        const int t3 = (t2 <= 1.0f);
-        const float t4 = minimumf(1.0f, t2);
-        const float t5 = 1.0f + t4 * t4;
-        const float t6 = maximumf(1.0f, t2);
-        const float t8 = minimumf(1.0f, 1.0f / t6);
-        const float t9 = t8 * t8;
-        const float t10 = (t3 ? 1.0f / t5 : t9 / (1.0f + t9));
-        gradient[row] = (t3 ? t4 / t5 : 1.0f / ((1.0f + 1.0f / (t6 * t6)) * t6)) * signf(t1) * t7 / t0;
-        hessian[row] = t7 * (2.0f * t10 - 1.0f) * t10 / nu;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t1 = r / t0;
+        const double t2 = fabs(t1);
+        const int t3 = (t2 <= 1.0);
+        const double t4 = minimum(1.0, t2);
+        const double t5 = 1.0 + t4 * t4;
+        const double t6 = maximum(1.0, t2);
+        const double t8 = minimum(1.0, 1.0 / t6);
+        const double t9 = t8 * t8;
+        const double t10 = (t3 ? 1.0 / t5 : t9 / (1.0 + t9));
+        gradient[row] = (float)((t3 ? t4 / t5 : 1.0 / ((1.0 + 1.0 / (t6 * t6)) * t6)) * sign(t1) * t7 / t0);
+        hessian[row] = (float)(t7 * (2.0 * t10 - 1.0) * t10 / nu);
     }
 }
 
 void lossforge_student_t_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float nu = parameters[0];
-    const float t0 = sqrtf(nu);
-    const float t7 = 1.0f + nu;
-    const float constants[] = {nu, t0, t7};
+    const double nu = parameters[0];
+    const double t0 = sqrt(nu);
+    const double t7 = 1.0 + nu;
+    const double constants[] = {nu, t0, t7};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -762,53 +1059,53 @@ void lossforge_student_t_gradient_hessian_f32(size_t n, const float *y, const fl
     lossforge_student_t_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float nu = constants[0];
-    const float t0 = constants[1];
-    const float t12 = constants[2];
-    const float c4 = constants[3];
-    const float c2 = constants[4];
-    const float c5 = constants[5];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double nu = constants[0];
+    const double t0 = constants[1];
+    const double t12 = constants[2];
+    const double c4 = constants[3];
+    const double c2 = constants[4];
+    const double c5 = constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float r = f_i - y_i;
-        const float t2 = fabsf(r);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t2 = fabs(r);
         const int t3 = (c2 < t2);
-        const float t4 = r / t0;
-        const float t5 = fabsf(t4);
-        const int t6 = (t5 <= 1.0f);
-        const float t7 = minimumf(1.0f, t5);
-        const float t8 = t7 * t7;
-        const float t9 = maximumf(1.0f, t5);
-        const float t10 = 1.0f / (t9 * t9);
-        const float t11 = 1.0f + t8;
-        const float t13 = minimumf(1.0f, 1.0f / t9);
-        const float t14 = t13 * t13;
-        const float t15 = (t6 ? 1.0f / t11 : t14 / (1.0f + t14));
-        loss[row] = c4 * (t3 ? 2.0f * (log_vf((t3 ? t2 : 1.0f)) - c5) : (t6 ? log1p_vf(t8) : 2.0f * log_vf(t9) + log1p_vf(t10)));
-        gradient[row] = (t6 ? t7 / t11 : 1.0f / ((1.0f + t10) * t9)) * signf(t4) * t12 / t0;
-        hessian[row] = t12 * (2.0f * t15 - 1.0f) * t15 / nu;
+        const double t4 = r / t0;
+        const double t5 = fabs(t4);
+        const int t6 = (t5 <= 1.0);
+        const double t7 = minimum(1.0, t5);
+        const double t8 = t7 * t7;
+        const double t9 = maximum(1.0, t5);
+        const double t10 = 1.0 / (t9 * t9);
+        const double t11 = 1.0 + t8;
+        const double t13 = minimum(1.0, 1.0 / t9);
+        const double t14 = t13 * t13;
+        const double t15 = (t6 ? 1.0 / t11 : t14 / (1.0 + t14));
+        loss[row] = (float)(c4 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_fast(t8) : 2.0 * log_fast(t9) + log1p_fast(t10))));
+        gradient[row] = (float)((t6 ? t7 / t11 : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * t12 / t0);
+        hessian[row] = (float)(t12 * (2.0 * t15 - 1.0) * t15 / nu);
     }
 }
 
 void lossforge_student_t_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float nu = parameters[0];
-    const float t0 = sqrtf(nu);
-    const float t12 = 1.0f + nu;
-    const float c4 = 0.5f + 0.5f * nu;
-    const float t1 = fabsf(t0);
-    const float c2 = 1.2676506e+30f * t1;
-    const float c5 = log_vf(t1);
-    const float constants[] = {nu, t0, t12, c4, c2, c5};
+    const double nu = parameters[0];
+    const double t0 = sqrt(nu);
+    const double t12 = 1.0 + nu;
+    const double c4 = 0.5 + 0.5 * nu;
+    const double t1 = fabs(t0);
+    const double c2 = 1.2676506002282294e+30 * t1;
+    const double c5 = log_fast(t1);
+    const double constants[] = {nu, t0, t12, c4, c2, c5};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

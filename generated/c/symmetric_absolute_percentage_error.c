@@ -23,12 +23,151 @@
 #define ONCE
 #endif
 
-static inline double maximum(double a, double b)
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
 {
-    return a > b ? a : b;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
 }
 
-static inline float maximumf(float a, float b)
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
+static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
 }
@@ -36,6 +175,11 @@ static inline float maximumf(float a, float b)
 static inline double minimum(double a, double b)
 {
     return a < b ? a : b;
+}
+
+static inline float maximumf(float a, float b)
+{
+    return a > b ? a : b;
 }
 
 static inline float minimumf(float a, float b)
@@ -83,6 +227,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -92,13 +237,30 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t1 = maximum(y_i, f_i);
         loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? 2.0 * ((y_i < f_i) ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t0) * t0) : ((0.0 < f_i) ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t1) * t1) : 1.0)) : f_i) : y_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = maximum(f_i, y_i);
+        const double t1 = maximum(y_i, f_i);
+        loss[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_scale(pair_if((y_i < f_i), pair_div(pair_diff(f_i, y_i), pair_mul_d(pair_add_d(pair_quot(minimum(f_i, y_i), t0), 1.0), t0)), pair_if((0.0 < f_i), pair_div(pair_diff(y_i, f_i), pair_mul_d(pair_add_d(pair_quot(minimum(y_i, f_i), t1), 1.0), t1)), pair_of(1.0))), 2.0), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_symmetric_absolute_percentage_error_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_symmetric_absolute_percentage_error_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
@@ -113,6 +275,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -122,13 +285,30 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t1 = 4.0 * (y_i / t0 / t0);
         gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0 < f_i) ? -t1 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_sum(f_i, y_i);
+        const pair t1 = pair_scale(pair_div(pair_div(pair_of(y_i), t0), t0), 4.0);
+        gradient[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((y_i < f_i), t1, pair_if((f_i < y_i), pair_if((0.0 < f_i), pair_neg(t1), pair_if((f_i < 0.0), pair_of(0.0), pair_neg(pair_quot(2.0, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_symmetric_absolute_percentage_error_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_symmetric_absolute_percentage_error_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
@@ -143,6 +323,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -152,13 +333,30 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t1 = 8.0 * (y_i / t0 / t0 / t0);
         hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0 < f_i) ? t1 : ((f_i < 0.0) ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_sum(f_i, y_i);
+        const pair t1 = pair_scale(pair_div(pair_div(pair_div(pair_of(y_i), t0), t0), t0), 8.0);
+        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((y_i < f_i), pair_neg(t1), pair_if((f_i < y_i), pair_if((0.0 < f_i), t1, pair_if((f_i < 0.0), pair_of(0.0), pair_div(pair_of(4.0), pair_prod(y_i, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_symmetric_absolute_percentage_error_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_symmetric_absolute_percentage_error_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
@@ -174,6 +372,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -190,13 +389,37 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = (t0 ? (t1 ? 2.0 * (t2 ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t5) * t5) : 1.0)) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t7 : ((f_i < y_i) ? (t4 ? -t7 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == y_i);
+        const int t1 = (f_i == f_i);
+        const int t2 = (y_i < f_i);
+        const double t3 = maximum(f_i, y_i);
+        const int t4 = (0.0 < f_i);
+        const double t5 = maximum(y_i, f_i);
+        const pair t6 = pair_sum(f_i, y_i);
+        const pair t7 = pair_scale(pair_div(pair_div(pair_of(y_i), t6), t6), 4.0);
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_scale(pair_if(t2, pair_div(pair_diff(f_i, y_i), pair_mul_d(pair_add_d(pair_quot(minimum(f_i, y_i), t3), 1.0), t3)), pair_if(t4, pair_div(pair_diff(y_i, f_i), pair_mul_d(pair_add_d(pair_quot(minimum(y_i, f_i), t5), 1.0), t5)), pair_of(1.0))), 2.0), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t7, pair_if((f_i < y_i), pair_if(t4, pair_neg(t7), pair_if((f_i < 0.0), pair_of(0.0), pair_neg(pair_quot(2.0, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_symmetric_absolute_percentage_error_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_symmetric_absolute_percentage_error_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
@@ -212,6 +435,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -230,13 +454,39 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = (t0 ? (t1 ? (t2 ? t5 : (t6 ? (t7 ? -t5 : (t8 ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
         hessian[row] = (t0 ? (t1 ? (t2 ? -t9 : (t6 ? (t7 ? t9 : (t8 ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == y_i);
+        const int t1 = (f_i == f_i);
+        const int t2 = (y_i < f_i);
+        const pair t3 = pair_sum(f_i, y_i);
+        const pair t4 = pair_div(pair_div(pair_of(y_i), t3), t3);
+        const pair t5 = pair_scale(t4, 4.0);
+        const int t6 = (f_i < y_i);
+        const int t7 = (0.0 < f_i);
+        const int t8 = (f_i < 0.0);
+        const pair t9 = pair_scale(pair_div(t4, t3), 8.0);
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t5, pair_if(t6, pair_if(t7, pair_neg(t5), pair_if(t8, pair_of(0.0), pair_neg(pair_quot(2.0, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_neg(t9), pair_if(t6, pair_if(t7, t9, pair_if(t8, pair_of(0.0), pair_div(pair_of(4.0), pair_prod(y_i, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
@@ -253,6 +503,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -274,13 +525,42 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t0 ? (t1 ? (t2 ? t8 : (t9 ? (t4 ? -t8 : (t10 ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
         hessian[row] = (t0 ? (t1 ? (t2 ? -t11 : (t9 ? (t4 ? t11 : (t10 ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == y_i);
+        const int t1 = (f_i == f_i);
+        const int t2 = (y_i < f_i);
+        const double t3 = maximum(f_i, y_i);
+        const int t4 = (0.0 < f_i);
+        const double t5 = maximum(y_i, f_i);
+        const pair t6 = pair_sum(f_i, y_i);
+        const pair t7 = pair_div(pair_div(pair_of(y_i), t6), t6);
+        const pair t8 = pair_scale(t7, 4.0);
+        const int t9 = (f_i < y_i);
+        const int t10 = (f_i < 0.0);
+        const pair t11 = pair_scale(pair_div(t7, t6), 8.0);
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_scale(pair_if(t2, pair_div(pair_diff(f_i, y_i), pair_mul_d(pair_add_d(pair_quot(minimum(f_i, y_i), t3), 1.0), t3)), pair_if(t4, pair_div(pair_diff(y_i, f_i), pair_mul_d(pair_add_d(pair_quot(minimum(y_i, f_i), t5), 1.0), t5)), pair_of(1.0))), 2.0), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t8, pair_if(t9, pair_if(t4, pair_neg(t8), pair_if(t10, pair_of(0.0), pair_neg(pair_quot(2.0, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_neg(t11), pair_if(t9, pair_if(t4, t11, pair_if(t10, pair_of(0.0), pair_div(pair_of(4.0), pair_prod(y_i, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
@@ -293,10 +573,10 @@ void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f64(siz
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -325,11 +605,12 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -339,13 +620,30 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float t1 = maximumf(y_i, f_i);
         loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? 2.0f * ((y_i < f_i) ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t0) * t0) : ((0.0f < f_i) ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t1) * t1) : 1.0f)) : f_i) : y_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = maximum(f_i, y_i);
+        const double t1 = maximum(y_i, f_i);
+        loss[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? 2.0 * ((y_i < f_i) ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t0) * t0) : ((0.0 < f_i) ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t1) * t1) : 1.0)) : f_i) : y_i);
+    }
+#endif
 }
 
 void lossforge_symmetric_absolute_percentage_error_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_symmetric_absolute_percentage_error_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
@@ -355,11 +653,12 @@ void lossforge_symmetric_absolute_percentage_error_loss_f32(size_t n, const floa
     lossforge_symmetric_absolute_percentage_error_loss_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -369,13 +668,30 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float t1 = 4.0f * (y_i / t0 / t0);
         gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0f < f_i) ? -t1 : ((f_i < 0.0f) ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = f_i + y_i;
+        const double t1 = 4.0 * (y_i / t0 / t0);
+        gradient[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? t1 : ((f_i < y_i) ? ((0.0 < f_i) ? -t1 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
+    }
+#endif
 }
 
 void lossforge_symmetric_absolute_percentage_error_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_symmetric_absolute_percentage_error_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
@@ -385,11 +701,12 @@ void lossforge_symmetric_absolute_percentage_error_gradient_f32(size_t n, const 
     lossforge_symmetric_absolute_percentage_error_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -399,13 +716,30 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float t1 = 8.0f * (y_i / t0 / t0 / t0);
         hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0f < f_i) ? t1 : ((f_i < 0.0f) ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = f_i + y_i;
+        const double t1 = 8.0 * (y_i / t0 / t0 / t0);
+        hessian[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((y_i < f_i) ? -t1 : ((f_i < y_i) ? ((0.0 < f_i) ? t1 : ((f_i < 0.0) ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
+    }
+#endif
 }
 
 void lossforge_symmetric_absolute_percentage_error_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_symmetric_absolute_percentage_error_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
@@ -415,12 +749,13 @@ void lossforge_symmetric_absolute_percentage_error_hessian_f32(size_t n, const f
     lossforge_symmetric_absolute_percentage_error_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -437,13 +772,37 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = (t0 ? (t1 ? 2.0f * (t2 ? (f_i - y_i) / ((1.0f + minimumf(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0f + minimumf(y_i, f_i) / t5) * t5) : 1.0f)) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t7 : ((f_i < y_i) ? (t4 ? -t7 : ((f_i < 0.0f) ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == y_i);
+        const int t1 = (f_i == f_i);
+        const int t2 = (y_i < f_i);
+        const double t3 = maximum(f_i, y_i);
+        const int t4 = (0.0 < f_i);
+        const double t5 = maximum(y_i, f_i);
+        const double t6 = f_i + y_i;
+        const double t7 = 4.0 * (y_i / t6 / t6);
+        loss[row] = (float)(t0 ? (t1 ? 2.0 * (t2 ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t5) * t5) : 1.0)) : f_i) : y_i);
+        gradient[row] = (float)(t0 ? (t1 ? (t2 ? t7 : ((f_i < y_i) ? (t4 ? -t7 : ((f_i < 0.0) ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
+    }
+#endif
 }
 
 void lossforge_symmetric_absolute_percentage_error_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_symmetric_absolute_percentage_error_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
@@ -453,12 +812,13 @@ void lossforge_symmetric_absolute_percentage_error_loss_gradient_f32(size_t n, c
     lossforge_symmetric_absolute_percentage_error_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -477,13 +837,39 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t0 ? (t1 ? (t2 ? t5 : (t6 ? (t7 ? -t5 : (t8 ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
         hessian[row] = (t0 ? (t1 ? (t2 ? -t9 : (t6 ? (t7 ? t9 : (t8 ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == y_i);
+        const int t1 = (f_i == f_i);
+        const int t2 = (y_i < f_i);
+        const double t3 = f_i + y_i;
+        const double t4 = y_i / t3 / t3;
+        const double t5 = 4.0 * t4;
+        const int t6 = (f_i < y_i);
+        const int t7 = (0.0 < f_i);
+        const int t8 = (f_i < 0.0);
+        const double t9 = 8.0 * (t4 / t3);
+        gradient[row] = (float)(t0 ? (t1 ? (t2 ? t5 : (t6 ? (t7 ? -t5 : (t8 ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
+        hessian[row] = (float)(t0 ? (t1 ? (t2 ? -t9 : (t6 ? (t7 ? t9 : (t8 ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
+    }
+#endif
 }
 
 void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
@@ -493,13 +879,14 @@ void lossforge_symmetric_absolute_percentage_error_gradient_hessian_f32(size_t n
     lossforge_symmetric_absolute_percentage_error_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -521,13 +908,42 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t0 ? (t1 ? (t2 ? t8 : (t9 ? (t4 ? -t8 : (t10 ? 0.0f : -(2.0f / y_i))) : 0.0f)) : f_i) : y_i);
         hessian[row] = (t0 ? (t1 ? (t2 ? -t11 : (t9 ? (t4 ? t11 : (t10 ? 0.0f : 4.0f / (y_i * y_i))) : 0.0f)) : f_i) : y_i);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == y_i);
+        const int t1 = (f_i == f_i);
+        const int t2 = (y_i < f_i);
+        const double t3 = maximum(f_i, y_i);
+        const int t4 = (0.0 < f_i);
+        const double t5 = maximum(y_i, f_i);
+        const double t6 = f_i + y_i;
+        const double t7 = y_i / t6 / t6;
+        const double t8 = 4.0 * t7;
+        const int t9 = (f_i < y_i);
+        const int t10 = (f_i < 0.0);
+        const double t11 = 8.0 * (t7 / t6);
+        loss[row] = (float)(t0 ? (t1 ? 2.0 * (t2 ? (f_i - y_i) / ((1.0 + minimum(f_i, y_i) / t3) * t3) : (t4 ? (y_i - f_i) / ((1.0 + minimum(y_i, f_i) / t5) * t5) : 1.0)) : f_i) : y_i);
+        gradient[row] = (float)(t0 ? (t1 ? (t2 ? t8 : (t9 ? (t4 ? -t8 : (t10 ? 0.0 : -(2.0 / y_i))) : 0.0)) : f_i) : y_i);
+        hessian[row] = (float)(t0 ? (t1 ? (t2 ? -t11 : (t9 ? (t4 ? t11 : (t10 ? 0.0 : 4.0 / (y_i * y_i))) : 0.0)) : f_i) : y_i);
+    }
+#endif
 }
 
 void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_symmetric_absolute_percentage_error_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)

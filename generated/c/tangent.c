@@ -23,12 +23,259 @@
 #define ONCE
 #endif
 
-static inline double maximum(double a, double b)
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
 {
-    return a > b ? a : b;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
 }
 
-static inline float maximumf(float a, float b)
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* atan(c) + atan((t - c)/(1 + t*c)), of 1/|x| where that is less; c is 0, 1/4, 1/2 or 1.  */
+INLINE double atan_fast(double x)
+{
+    const double size = fabs(x) > 0x1p100 ? 0x1p100 : fabs(x);
+    const int beyond = size > 1.0;
+    const double n = beyond ? 1.0 : size;
+    const double d = beyond ? size : 1.0;
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double q = (n - near * d) / fused(near, n, d);
+    const double w = q * q;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double found = at + fused(q * w, fused(fused(-0x1.e4a8f8759e7d9p-5, w2, fused(0x1.396594788f34ep-4, w, -0x1.74509a77f565ap-4)), w4, fused(fused(0x1.c71c3d9dd0a30p-4, w, -0x1.249248e8a0b57p-3), w2, fused(0x1.999999995569ep-3, w, -0x1.5555555555473p-2))), q);
+    return copysign(beyond ? 0x1.921fb54442d18p+0 - found : found, x);
+}
+
+/* atan(c) + atan((t - c)/(1 + t*c)), of 1/|x| where that is less; c is 0, 1/4, 1/2 or 1. For float. */
+INLINE double atan_single(double x)
+{
+    const double size = fabs(x) > 0x1p100 ? 0x1p100 : fabs(x);
+    const int beyond = size > 1.0;
+    const double n = beyond ? 1.0 : size;
+    const double d = beyond ? size : 1.0;
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double q = (n - near * d) / fused(near, n, d);
+    const double w = q * q;
+    const double w2 = w * w;
+    const double found = at + fused(q * w, fused(-0x1.15bcc1402eeebp-3, w2, fused(0x1.994aaf9809aadp-3, w, -0x1.555515c88de19p-2)), q);
+    return copysign(beyond ? 0x1.921fb54442d18p+0 - found : found, x);
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+INLINE pair pair_min(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* As atan_v, with twice the digits. */
+INLINE pair pair_atan(pair x)
+{
+    const int large = fabs(x.hi) > 0x1p120;
+    const double size = large ? 0x1p120 : fabs(x.hi);
+    const double size_lo = large ? 0.0 : (x.hi < 0.0 ? -x.lo : x.lo);
+    const int beyond = size > 1.0;
+    const double n = beyond ? 1.0 : size;
+    const double n_lo = beyond ? 0.0 : size_lo;
+    const double d = beyond ? size : 1.0;
+    const double d_lo = beyond ? size_lo : 0.0;
+    const double near = n > 0.375 * d ? (n > 0.75 * d ? 1.0 : 0.5) : (n > 0.171875 * d ? 0.25 : 0.0);
+    const double at = n > 0.375 * d ? (n > 0.75 * d ? 0x1.921fb54442d18p-1 : 0x1.dac670561bb4fp-2) : (n > 0.171875 * d ? 0x1.f5b75f92c80ddp-3 : 0.0);
+    const double at_lo = n > 0.375 * d ? (n > 0.75 * d ? 0x1.1a62633145c07p-55 : 0x1.a2b7f222f65e2p-56) : (n > 0.171875 * d ? 0x1.8ab6e3cf7afbdp-57 : 0.0);
+    const double part = near * n;
+    const double under = d + part;
+    const double under_lo = ((d - under) + part) + (d_lo + near * n_lo);
+    const double over = n - near * d;
+    const double over_lo = n_lo - near * d_lo;
+    const double f = over + over_lo;
+    const double f_lo = (over - f) + over_lo;
+    const double inverse = 1.0 / under;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, under) + f_lo) - q * under_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c1 = pair_lead(-0x1.5555555555555p-2, -0x1.5555555555555p-56, w * fused(fused(fused(-0x1.7427106c7781ap-5, w, 0x1.dde2b908487c4p-5), w2, fused(-0x1.10fdb86a62f90p-4, w, 0x1.3b13408eb9cf8p-4)), w4, fused(fused(-0x1.745d15b5fda0ap-4, w, 0x1.c71c71c3da330p-4), w2, fused(-0x1.24924924907c4p-3, w, 0x1.999999999998dp-3))));
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double sum = at + q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((at - sum) + q) + (at_lo + (s.lo + u.lo)));
+    const double turned = 0x1.921fb54442d18p+0 - more;
+    const double turned_lo = ((0x1.921fb54442d18p+0 - turned) - more) + (0x1.1a62633145c07p-54 - low);
+    const double h = beyond ? turned : more;
+    const double l = beyond ? turned_lo : low;
+    const double hi = h + l;
+    const double lo = l - (hi - h);
+    const pair made = {copysign(hi, x.hi), x.hi < 0.0 ? -lo : lo};
+    return made;
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
+static inline double maximum(double a, double b)
 {
     return a > b ? a : b;
 }
@@ -38,19 +285,9 @@ static inline double minimum(double a, double b)
     return a < b ? a : b;
 }
 
-static inline float minimumf(float a, float b)
-{
-    return a < b ? a : b;
-}
-
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
-}
-
-static inline float signf(float x)
-{
-    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -93,22 +330,40 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = 2.0 * atan(m) - 1.0;
+        const double t0 = 2.0 * atan_fast(m) - 1.0;
         loss[row] = t0 * t0;
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const pair t0 = pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0);
+        loss[row] = pair_value(pair_mul(t0, t0));
+    }
+#endif
 }
 
 void lossforge_tangent_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_tangent_loss_f64(size_t n, const double *y, const double *f, const double *weight, double *loss)
@@ -123,6 +378,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -131,17 +387,37 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double m = f_i * y_i;
         const double t0 = fabs(m);
         const double t1 = minimum(1.0, t0);
-        const double t2 = minimum(1.0, 1.0 / maximum(1.0, t0));
-        const double t3 = t2 * t2;
-        gradient[row] = 4.0 * y_i * (2.0 * atan(m) - 1.0) * ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3));
+        const pair t2 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t0)));
+        const pair t3 = pair_mul(t2, t2);
+        gradient[row] = 4.0 * y_i * (2.0 * atan_fast(m) - 1.0) * pair_value(pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (t1 * t1))), pair_div(t3, pair_add_d(t3, 1.0))));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = fabs(m);
+        const double t1 = minimum(1.0, t0);
+        const pair t2 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t0)));
+        const pair t3 = pair_mul(t2, t2);
+        gradient[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0), 4.0 * y_i), pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t1, t1), 1.0)), pair_div(t3, pair_add_d(t3, 1.0)))));
+    }
+#endif
 }
 
 void lossforge_tangent_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_tangent_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient)
@@ -156,6 +432,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -165,20 +442,44 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t0 = fabs(m);
         const int t1 = (t0 <= 1.0);
         const double t2 = minimum(1.0, t0);
-        const double t3 = 1.0 + t2 * t2;
+        const pair t3 = pair_sum(1.0, (t2 * t2));
         const double t4 = maximum(1.0, t0);
-        const double t5 = minimum(1.0, 1.0 / t4);
-        const double t6 = t5 * t5;
-        const double t7 = (t1 ? 1.0 / t3 : t6 / (1.0 + t6));
-        hessian[row] = 8.0 * (t7 - (t1 ? t2 / t3 : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * atan(m) - 1.0)) * t7;
+        const pair t5 = pair_min(pair_of(1.0), pair_quot(1.0, t4));
+        const pair t6 = pair_mul(t5, t5);
+        const pair t7 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t6, pair_add_d(t6, 1.0)));
+        hessian[row] = pair_value(pair_scale(pair_add_d(t7, -((t1 ? t2 / pair_value(t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * atan_fast(m) - 1.0))), 8.0)) * pair_value(t7);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = fabs(m);
+        const int t1 = (t0 <= 1.0);
+        const double t2 = minimum(1.0, t0);
+        const pair t3 = pair_add_d(pair_prod(t2, t2), 1.0);
+        const double t4 = maximum(1.0, t0);
+        const pair t5 = pair_min(pair_of(1.0), pair_quot(1.0, t4));
+        const pair t6 = pair_mul(t5, t5);
+        const pair t7 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t6, pair_add_d(t6, 1.0)));
+        hessian[row] = pair_value(pair_mul(pair_scale(pair_sub(t7, pair_mul(pair_scale(pair_if(t1, pair_div(pair_of(t2), t3), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t4, t4)), 1.0), t4))), sign(m)), pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0))), 8.0), t7));
+    }
+#endif
 }
 
 void lossforge_tangent_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_tangent_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *hessian)
@@ -194,27 +495,50 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = 2.0 * atan(m) - 1.0;
+        const double t0 = 2.0 * atan_fast(m) - 1.0;
         const double t1 = fabs(m);
         const double t2 = minimum(1.0, t1);
-        const double t3 = minimum(1.0, 1.0 / maximum(1.0, t1));
-        const double t4 = t3 * t3;
+        const pair t3 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t1)));
+        const pair t4 = pair_mul(t3, t3);
         loss[row] = t0 * t0;
-        gradient[row] = 4.0 * y_i * t0 * ((t1 <= 1.0) ? 1.0 / (1.0 + t2 * t2) : t4 / (1.0 + t4));
+        gradient[row] = 4.0 * y_i * t0 * pair_value(pair_if((t1 <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (t2 * t2))), pair_div(t4, pair_add_d(t4, 1.0))));
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const pair t0 = pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0);
+        const double t1 = fabs(m);
+        const double t2 = minimum(1.0, t1);
+        const pair t3 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t1)));
+        const pair t4 = pair_mul(t3, t3);
+        loss[row] = pair_value(pair_mul(t0, t0));
+        gradient[row] = pair_value(pair_mul(pair_scale(t0, 4.0 * y_i), pair_if((t1 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t2, t2), 1.0)), pair_div(t4, pair_add_d(t4, 1.0)))));
+    }
+#endif
 }
 
 void lossforge_tangent_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_tangent_loss_gradient_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient)
@@ -230,31 +554,58 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = 2.0 * atan(m) - 1.0;
+        const double t0 = 2.0 * atan_fast(m) - 1.0;
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
-        const double t4 = 1.0 + t3 * t3;
+        const pair t4 = pair_sum(1.0, (t3 * t3));
         const double t5 = maximum(1.0, t1);
-        const double t6 = minimum(1.0, 1.0 / t5);
-        const double t7 = t6 * t6;
-        const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
-        gradient[row] = 4.0 * y_i * t0 * t8;
-        hessian[row] = 8.0 * (t8 - (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * t8;
+        const pair t6 = pair_min(pair_of(1.0), pair_quot(1.0, t5));
+        const pair t7 = pair_mul(t6, t6);
+        const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
+        gradient[row] = 4.0 * y_i * t0 * pair_value(t8);
+        hessian[row] = pair_value(pair_scale(pair_add_d(t8, -((t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0)), 8.0)) * pair_value(t8);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const pair t0 = pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0);
+        const double t1 = fabs(m);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const pair t4 = pair_add_d(pair_prod(t3, t3), 1.0);
+        const double t5 = maximum(1.0, t1);
+        const pair t6 = pair_min(pair_of(1.0), pair_quot(1.0, t5));
+        const pair t7 = pair_mul(t6, t6);
+        const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
+        gradient[row] = pair_value(pair_mul(pair_scale(t0, 4.0 * y_i), t8));
+        hessian[row] = pair_value(pair_mul(pair_scale(pair_sub(t8, pair_mul(pair_scale(pair_if(t2, pair_div(pair_of(t3), t4), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t5, t5)), 1.0), t5))), sign(m)), t0)), 8.0), t8));
+    }
+#endif
 }
 
 void lossforge_tangent_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_tangent_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
@@ -271,32 +622,60 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = 2.0 * atan(m) - 1.0;
+        const double t0 = 2.0 * atan_fast(m) - 1.0;
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
-        const double t4 = 1.0 + t3 * t3;
+        const pair t4 = pair_sum(1.0, (t3 * t3));
         const double t5 = maximum(1.0, t1);
-        const double t6 = minimum(1.0, 1.0 / t5);
-        const double t7 = t6 * t6;
-        const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
+        const pair t6 = pair_min(pair_of(1.0), pair_quot(1.0, t5));
+        const pair t7 = pair_mul(t6, t6);
+        const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
         loss[row] = t0 * t0;
-        gradient[row] = 4.0 * y_i * t0 * t8;
-        hessian[row] = 8.0 * (t8 - (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * t8;
+        gradient[row] = 4.0 * y_i * t0 * pair_value(t8);
+        hessian[row] = pair_value(pair_scale(pair_add_d(t8, -((t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0)), 8.0)) * pair_value(t8);
     }
+#else
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const pair t0 = pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0);
+        const double t1 = fabs(m);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const pair t4 = pair_add_d(pair_prod(t3, t3), 1.0);
+        const double t5 = maximum(1.0, t1);
+        const pair t6 = pair_min(pair_of(1.0), pair_quot(1.0, t5));
+        const pair t7 = pair_mul(t6, t6);
+        const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
+        loss[row] = pair_value(pair_mul(t0, t0));
+        gradient[row] = pair_value(pair_mul(pair_scale(t0, 4.0 * y_i), t8));
+        hessian[row] = pair_value(pair_mul(pair_scale(pair_sub(t8, pair_mul(pair_scale(pair_if(t2, pair_div(pair_of(t3), t4), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t5, t5)), 1.0), t5))), sign(m)), t0)), 8.0), t8));
+    }
+#endif
 }
 
 void lossforge_tangent_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
-    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_tangent_loss_gradient_hessian_f64(size_t n, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
@@ -309,10 +688,10 @@ void lossforge_tangent_loss_gradient_hessian_f64(size_t n, const double *y, cons
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -341,7 +720,7 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -349,19 +728,20 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float m = f_i * y_i;
-        const float t0 = 2.0f * atanf(m) - 1.0f;
-        loss[row] = t0 * t0;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        loss[row] = (float)(t0 * t0);
     }
 }
 
 void lossforge_tangent_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_tangent_loss_f32(size_t n, const float *y, const float *f, const float *weight, float *loss)
@@ -371,7 +751,7 @@ void lossforge_tangent_loss_f32(size_t n, const float *y, const float *f, const 
     lossforge_tangent_loss_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -379,22 +759,23 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float m = f_i * y_i;
-        const float t0 = fabsf(m);
-        const float t1 = minimumf(1.0f, t0);
-        const float t2 = minimumf(1.0f, 1.0f / maximumf(1.0f, t0));
-        const float t3 = t2 * t2;
-        gradient[row] = 4.0f * y_i * (2.0f * atanf(m) - 1.0f) * ((t0 <= 1.0f) ? 1.0f / (1.0f + t1 * t1) : t3 / (1.0f + t3));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = fabs(m);
+        const double t1 = minimum(1.0, t0);
+        const double t2 = minimum(1.0, 1.0 / maximum(1.0, t0));
+        const double t3 = t2 * t2;
+        gradient[row] = (float)(4.0 * y_i * (2.0 * atan_fast(m) - 1.0) * ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3)));
     }
 }
 
 void lossforge_tangent_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_tangent_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient)
@@ -404,7 +785,7 @@ void lossforge_tangent_gradient_f32(size_t n, const float *y, const float *f, co
     lossforge_tangent_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -412,26 +793,27 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float m = f_i * y_i;
-        const float t0 = fabsf(m);
-        const int t1 = (t0 <= 1.0f);
-        const float t2 = minimumf(1.0f, t0);
-        const float t3 = 1.0f + t2 * t2;
-        const float t4 = maximumf(1.0f, t0);
-        const float t5 = minimumf(1.0f, 1.0f / t4);
-        const float t6 = t5 * t5;
-        const float t7 = (t1 ? 1.0f / t3 : t6 / (1.0f + t6));
-        hessian[row] = 8.0f * (t7 - (t1 ? t2 / t3 : 1.0f / ((1.0f + 1.0f / (t4 * t4)) * t4)) * signf(m) * (2.0f * atanf(m) - 1.0f)) * t7;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = fabs(m);
+        const int t1 = (t0 <= 1.0);
+        const double t2 = minimum(1.0, t0);
+        const double t3 = 1.0 + t2 * t2;
+        const double t4 = maximum(1.0, t0);
+        const double t5 = minimum(1.0, 1.0 / t4);
+        const double t6 = t5 * t5;
+        const double t7 = (t1 ? 1.0 / t3 : t6 / (1.0 + t6));
+        hessian[row] = (float)(8.0 * (t7 - (t1 ? t2 / t3 : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * atan_fast(m) - 1.0)) * t7);
     }
 }
 
 void lossforge_tangent_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 1, outputs);
+    in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
 
 void lossforge_tangent_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *hessian)
@@ -441,7 +823,7 @@ void lossforge_tangent_hessian_f32(size_t n, const float *y, const float *f, con
     lossforge_tangent_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -450,24 +832,25 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float m = f_i * y_i;
-        const float t0 = 2.0f * atanf(m) - 1.0f;
-        const float t1 = fabsf(m);
-        const float t2 = minimumf(1.0f, t1);
-        const float t3 = minimumf(1.0f, 1.0f / maximumf(1.0f, t1));
-        const float t4 = t3 * t3;
-        loss[row] = t0 * t0;
-        gradient[row] = 4.0f * y_i * t0 * ((t1 <= 1.0f) ? 1.0f / (1.0f + t2 * t2) : t4 / (1.0f + t4));
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        const double t1 = fabs(m);
+        const double t2 = minimum(1.0, t1);
+        const double t3 = minimum(1.0, 1.0 / maximum(1.0, t1));
+        const double t4 = t3 * t3;
+        loss[row] = (float)(t0 * t0);
+        gradient[row] = (float)(4.0 * y_i * t0 * ((t1 <= 1.0) ? 1.0 / (1.0 + t2 * t2) : t4 / (1.0 + t4)));
     }
 }
 
 void lossforge_tangent_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_tangent_loss_gradient_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient)
@@ -477,7 +860,7 @@ void lossforge_tangent_loss_gradient_f32(size_t n, const float *y, const float *
     lossforge_tangent_loss_gradient_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -486,28 +869,29 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float m = f_i * y_i;
-        const float t0 = 2.0f * atanf(m) - 1.0f;
-        const float t1 = fabsf(m);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = 1.0f + t3 * t3;
-        const float t5 = maximumf(1.0f, t1);
-        const float t6 = minimumf(1.0f, 1.0f / t5);
-        const float t7 = t6 * t6;
-        const float t8 = (t2 ? 1.0f / t4 : t7 / (1.0f + t7));
-        gradient[row] = 4.0f * y_i * t0 * t8;
-        hessian[row] = 8.0f * (t8 - (t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(m) * t0) * t8;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        const double t1 = fabs(m);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = 1.0 + t3 * t3;
+        const double t5 = maximum(1.0, t1);
+        const double t6 = minimum(1.0, 1.0 / t5);
+        const double t7 = t6 * t6;
+        const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
+        gradient[row] = (float)(4.0 * y_i * t0 * t8);
+        hessian[row] = (float)(8.0 * (t8 - (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * t8);
     }
 }
 
 void lossforge_tangent_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 2, outputs);
+    in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
 
 void lossforge_tangent_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
@@ -517,7 +901,7 @@ void lossforge_tangent_gradient_hessian_f32(size_t n, const float *y, const floa
     lossforge_tangent_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -527,29 +911,30 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float m = f_i * y_i;
-        const float t0 = 2.0f * atanf(m) - 1.0f;
-        const float t1 = fabsf(m);
-        const int t2 = (t1 <= 1.0f);
-        const float t3 = minimumf(1.0f, t1);
-        const float t4 = 1.0f + t3 * t3;
-        const float t5 = maximumf(1.0f, t1);
-        const float t6 = minimumf(1.0f, 1.0f / t5);
-        const float t7 = t6 * t6;
-        const float t8 = (t2 ? 1.0f / t4 : t7 / (1.0f + t7));
-        loss[row] = t0 * t0;
-        gradient[row] = 4.0f * y_i * t0 * t8;
-        hessian[row] = 8.0f * (t8 - (t2 ? t3 / t4 : 1.0f / ((1.0f + 1.0f / (t5 * t5)) * t5)) * signf(m) * t0) * t8;
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double m = f_i * y_i;
+        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        const double t1 = fabs(m);
+        const int t2 = (t1 <= 1.0);
+        const double t3 = minimum(1.0, t1);
+        const double t4 = 1.0 + t3 * t3;
+        const double t5 = maximum(1.0, t1);
+        const double t6 = minimum(1.0, 1.0 / t5);
+        const double t7 = t6 * t6;
+        const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
+        loss[row] = (float)(t0 * t0);
+        gradient[row] = (float)(4.0 * y_i * t0 * t8);
+        hessian[row] = (float)(8.0 * (t8 - (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * t8);
     }
 }
 
 void lossforge_tangent_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], NULL, 3, outputs);
+    in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
 
 void lossforge_tangent_loss_gradient_hessian_f32(size_t n, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)

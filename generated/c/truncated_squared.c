@@ -23,6 +23,103 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -60,11 +157,12 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -72,13 +170,30 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         loss[row] = ((r == r) ? ((fabs(r) <= c) ? r * (0.5 * r) : c0) : r);
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = pair_value(pair_if((r == r), pair_if((fabs(r) <= c), pair_prod(r, (0.5 * r)), c0), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_truncated_squared_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = 0.5 * (c * c);
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_scale(pair_prod(c, c), 0.5);
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -93,10 +208,10 @@ void lossforge_truncated_squared_loss_f64(size_t n, const double *y, const doubl
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -125,10 +240,10 @@ void lossforge_truncated_squared_gradient_f64(size_t n, const double *y, const d
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -157,12 +272,13 @@ void lossforge_truncated_squared_hessian_f64(size_t n, const double *y, const do
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -173,13 +289,33 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = ((r == r) ? ((t0 <= c) ? r * t1 : c0) : r);
         gradient[row] = ((t0 < c) ? r : ((c < t0) ? 0.0 : t1));
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t1 = 0.5 * r;
+        loss[row] = pair_value(pair_if((r == r), pair_if((t0 <= c), pair_prod(r, t1), c0), pair_of(r)));
+        gradient[row] = ((t0 < c) ? r : ((c < t0) ? 0.0 : t1));
+    }
+#endif
 }
 
 void lossforge_truncated_squared_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = 0.5 * (c * c);
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_scale(pair_prod(c, c), 0.5);
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -194,11 +330,11 @@ void lossforge_truncated_squared_loss_gradient_f64(size_t n, const double *y, co
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -230,13 +366,14 @@ void lossforge_truncated_squared_gradient_hessian_f64(size_t n, const double *y,
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -251,13 +388,37 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t3 ? r : (t4 ? 0.0 : t2));
         hessian[row] = (t0 ? (t3 ? 1.0 : (t4 ? 0.0 : 0.5)) : r);
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const double t2 = 0.5 * r;
+        const int t3 = (t1 < c);
+        const int t4 = (c < t1);
+        loss[row] = pair_value(pair_if(t0, pair_if((t1 <= c), pair_prod(r, t2), c0), pair_of(r)));
+        gradient[row] = (t3 ? r : (t4 ? 0.0 : t2));
+        hessian[row] = (t0 ? (t3 ? 1.0 : (t4 ? 0.0 : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_truncated_squared_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = 0.5 * (c * c);
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_scale(pair_prod(c, c), 0.5);
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -273,10 +434,10 @@ void lossforge_truncated_squared_loss_gradient_hessian_f64(size_t n, const doubl
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -305,13 +466,14 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -319,13 +481,30 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float r = f_i - y_i;
         loss[row] = ((r == r) ? ((fabsf(r) <= c) ? r * (0.5f * r) : c0) : r);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        loss[row] = (float)((r == r) ? ((fabs(r) <= c) ? r * (0.5 * r) : c0) : r);
+    }
+#endif
 }
 
 void lossforge_truncated_squared_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = 0.5f * (c * c);
-    const float constants[] = {c, c0};
+    const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const double c0 = 0.5 * (c * c);
+    const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -338,12 +517,13 @@ void lossforge_truncated_squared_loss_f32(size_t n, const float *y, const float 
     lossforge_truncated_squared_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -352,12 +532,28 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float t0 = fabsf(r);
         gradient[row] = ((t0 < c) ? r : ((c < t0) ? 0.0f : 0.5f * r));
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        gradient[row] = (float)((t0 < c) ? r : ((c < t0) ? 0.0 : 0.5 * r));
+    }
+#endif
 }
 
 void lossforge_truncated_squared_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
-    const float constants[] = {c};
+    const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -370,12 +566,13 @@ void lossforge_truncated_squared_gradient_f32(size_t n, const float *y, const fl
     lossforge_truncated_squared_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -384,12 +581,28 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float t0 = fabsf(r);
         hessian[row] = ((r == r) ? ((t0 < c) ? 1.0f : ((c < t0) ? 0.0f : 0.5f)) : r);
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        hessian[row] = (float)((r == r) ? ((t0 < c) ? 1.0 : ((c < t0) ? 0.0 : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_truncated_squared_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
-    const float constants[] = {c};
+    const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -402,14 +615,15 @@ void lossforge_truncated_squared_hessian_f32(size_t n, const float *y, const flo
     lossforge_truncated_squared_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -420,13 +634,33 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = ((r == r) ? ((t0 <= c) ? r * t1 : c0) : r);
         gradient[row] = ((t0 < c) ? r : ((c < t0) ? 0.0f : t1));
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const double t1 = 0.5 * r;
+        loss[row] = (float)((r == r) ? ((t0 <= c) ? r * t1 : c0) : r);
+        gradient[row] = (float)((t0 < c) ? r : ((c < t0) ? 0.0 : t1));
+    }
+#endif
 }
 
 void lossforge_truncated_squared_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = 0.5f * (c * c);
-    const float constants[] = {c, c0};
+    const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const double c0 = 0.5 * (c * c);
+    const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -439,13 +673,14 @@ void lossforge_truncated_squared_loss_gradient_f32(size_t n, const float *y, con
     lossforge_truncated_squared_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -457,12 +692,31 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t1 ? r : (t2 ? 0.0f : 0.5f * r));
         hessian[row] = ((r == r) ? (t1 ? 1.0f : (t2 ? 0.0f : 0.5f)) : r);
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = fabs(r);
+        const int t1 = (t0 < c);
+        const int t2 = (c < t0);
+        gradient[row] = (float)(t1 ? r : (t2 ? 0.0 : 0.5 * r));
+        hessian[row] = (float)((r == r) ? (t1 ? 1.0 : (t2 ? 0.0 : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_truncated_squared_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
-    const float constants[] = {c};
+    const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -475,15 +729,16 @@ void lossforge_truncated_squared_gradient_hessian_f32(size_t n, const float *y, 
     lossforge_truncated_squared_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -498,13 +753,37 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t3 ? r : (t4 ? 0.0f : t2));
         hessian[row] = (t0 ? (t3 ? 1.0f : (t4 ? 0.0f : 0.5f)) : r);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const double t1 = fabs(r);
+        const double t2 = 0.5 * r;
+        const int t3 = (t1 < c);
+        const int t4 = (c < t1);
+        loss[row] = (float)(t0 ? ((t1 <= c) ? r * t2 : c0) : r);
+        gradient[row] = (float)(t3 ? r : (t4 ? 0.0 : t2));
+        hessian[row] = (float)(t0 ? (t3 ? 1.0 : (t4 ? 0.0 : 0.5)) : r);
+    }
+#endif
 }
 
 void lossforge_truncated_squared_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = 0.5f * (c * c);
-    const float constants[] = {c, c0};
+    const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const double c0 = 0.5 * (c * c);
+    const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,6 +23,144 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double fused(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE double from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint64_t to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -60,11 +198,12 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -74,13 +213,32 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t1 = t0 * t0;
         loss[row] = ((r == r) ? ((fabs(r) <= c) ? (1.0 + (1.0 - t1) * (2.0 - t1)) * (r * r / 6.0) : c0) : r);
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_mul(t0, t0);
+        loss[row] = pair_value(pair_if((r == r), pair_if((fabs(r) <= c), pair_mul(pair_add_d(pair_mul(pair_add_d(pair_neg(t1), 1.0), pair_add_d(pair_neg(t1), 2.0)), 1.0), pair_div(pair_prod(r, r), pair_of(6.0))), c0), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_tukey_biweight_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = c * c / 6.0;
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_div(pair_prod(c, c), pair_of(6.0));
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -95,10 +253,11 @@ void lossforge_tukey_biweight_loss_f64(size_t n, const double *y, const double *
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -108,12 +267,29 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t1 = 1.0 - t0 * t0;
         gradient[row] = ((r == r) ? ((fabs(r) <= c) ? r * (t1 * t1) : 0.0) : r);
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        const pair t1 = pair_add_d(pair_neg(pair_mul(t0, t0)), 1.0);
+        gradient[row] = pair_value(pair_if((r == r), pair_if((fabs(r) <= c), pair_mul_d(pair_mul(t1, t1), r), pair_of(0.0)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_tukey_biweight_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -128,10 +304,11 @@ void lossforge_tukey_biweight_gradient_f64(size_t n, const double *y, const doub
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -140,12 +317,28 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t0 = r / c;
         hessian[row] = ((r == r) ? ((fabs(r) <= c) ? (1.0 - t0 * t0) * (1.0 - 5.0 * t0 * t0) : 0.0) : r);
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const pair t0 = pair_quot(r, c);
+        hessian[row] = pair_value(pair_if((r == r), pair_if((fabs(r) <= c), pair_mul(pair_add_d(pair_neg(pair_mul(t0, t0)), 1.0), pair_add_d(pair_neg(pair_mul(pair_mul_d(t0, 5.0), t0)), 1.0)), pair_of(0.0)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_tukey_biweight_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -160,12 +353,13 @@ void lossforge_tukey_biweight_hessian_f64(size_t n, const double *y, const doubl
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -179,13 +373,36 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = (t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
         gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t1 = (fabs(r) <= c);
+        const pair t2 = pair_quot(r, c);
+        const pair t3 = pair_mul(t2, t2);
+        const pair t4 = pair_add_d(pair_neg(t3), 1.0);
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul(pair_add_d(pair_mul(t4, pair_add_d(pair_neg(t3), 2.0)), 1.0), pair_div(pair_prod(r, r), pair_of(6.0))), c0), pair_of(r)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul_d(pair_mul(t4, t4), r), pair_of(0.0)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_tukey_biweight_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = c * c / 6.0;
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_div(pair_prod(c, c), pair_of(6.0));
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -200,11 +417,12 @@ void lossforge_tukey_biweight_loss_gradient_f64(size_t n, const double *y, const
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -217,12 +435,32 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         gradient[row] = (t0 ? (t1 ? r * (t3 * t3) : 0.0) : r);
         hessian[row] = (t0 ? (t1 ? t3 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t1 = (fabs(r) <= c);
+        const pair t2 = pair_quot(r, c);
+        const pair t3 = pair_add_d(pair_neg(pair_mul(t2, t2)), 1.0);
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul_d(pair_mul(t3, t3), r), pair_of(0.0)), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul(t3, pair_add_d(pair_neg(pair_mul(pair_mul_d(t2, 5.0), t2)), 1.0)), pair_of(0.0)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_tukey_biweight_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -237,13 +475,14 @@ void lossforge_tukey_biweight_gradient_hessian_f64(size_t n, const double *y, co
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double c = constants[0];
-    const double c0 = constants[1];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double c = constants[0];
+    const double c0 = constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -258,13 +497,37 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
         hessian[row] = (t0 ? (t1 ? t4 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
     }
+#else
+    const double c = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t1 = (fabs(r) <= c);
+        const pair t2 = pair_quot(r, c);
+        const pair t3 = pair_mul(t2, t2);
+        const pair t4 = pair_add_d(pair_neg(t3), 1.0);
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul(pair_add_d(pair_mul(t4, pair_add_d(pair_neg(t3), 2.0)), 1.0), pair_div(pair_prod(r, r), pair_of(6.0))), c0), pair_of(r)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul_d(pair_mul(t4, t4), r), pair_of(0.0)), pair_of(r)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul(t4, pair_add_d(pair_neg(pair_mul(pair_mul_d(t2, 5.0), t2)), 1.0)), pair_of(0.0)), pair_of(r)));
+    }
+#endif
 }
 
 void lossforge_tukey_biweight_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = c * c / 6.0;
     const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const pair c0 = pair_div(pair_prod(c, c), pair_of(6.0));
+    const double constants[] = {c, c0.hi, c0.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -280,10 +543,10 @@ void lossforge_tukey_biweight_loss_gradient_hessian_f64(size_t n, const double *
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -312,13 +575,14 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -328,13 +592,32 @@ static void loss_rows_f32(const float *const *inputs, const float *constants, fl
         const float t1 = t0 * t0;
         loss[row] = ((r == r) ? ((fabsf(r) <= c) ? (1.0f + (1.0f - t1) * (2.0f - t1)) * (r * r / 6.0f) : c0) : r);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        const double t1 = t0 * t0;
+        loss[row] = (float)((r == r) ? ((fabs(r) <= c) ? (1.0 + (1.0 - t1) * (2.0 - t1)) * (r * r / 6.0) : c0) : r);
+    }
+#endif
 }
 
 void lossforge_tukey_biweight_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = c * c / 6.0f;
-    const float constants[] = {c, c0};
+    const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const double c0 = c * c / 6.0;
+    const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -347,12 +630,13 @@ void lossforge_tukey_biweight_loss_f32(size_t n, const float *y, const float *f,
     lossforge_tukey_biweight_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -362,12 +646,29 @@ static void gradient_rows_f32(const float *const *inputs, const float *constants
         const float t1 = 1.0f - t0 * t0;
         gradient[row] = ((r == r) ? ((fabsf(r) <= c) ? r * (t1 * t1) : 0.0f) : r);
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        const double t1 = 1.0 - t0 * t0;
+        gradient[row] = (float)((r == r) ? ((fabs(r) <= c) ? r * (t1 * t1) : 0.0) : r);
+    }
+#endif
 }
 
 void lossforge_tukey_biweight_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
-    const float constants[] = {c};
+    const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -380,12 +681,13 @@ void lossforge_tukey_biweight_gradient_f32(size_t n, const float *y, const float
     lossforge_tukey_biweight_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -394,12 +696,28 @@ static void hessian_rows_f32(const float *const *inputs, const float *constants,
         const float t0 = r / c;
         hessian[row] = ((r == r) ? ((fabsf(r) <= c) ? (1.0f - t0 * t0) * (1.0f - 5.0f * t0 * t0) : 0.0f) : r);
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const double t0 = r / c;
+        hessian[row] = (float)((r == r) ? ((fabs(r) <= c) ? (1.0 - t0 * t0) * (1.0 - 5.0 * t0 * t0) : 0.0) : r);
+    }
+#endif
 }
 
 void lossforge_tukey_biweight_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
-    const float constants[] = {c};
+    const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -412,14 +730,15 @@ void lossforge_tukey_biweight_hessian_f32(size_t n, const float *y, const float 
     lossforge_tukey_biweight_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -433,13 +752,36 @@ static void loss_gradient_rows_f32(const float *const *inputs, const float *cons
         loss[row] = (t0 ? (t1 ? (1.0f + t4 * (2.0f - t3)) * (r * r / 6.0f) : c0) : r);
         gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0f) : r);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t1 = (fabs(r) <= c);
+        const double t2 = r / c;
+        const double t3 = t2 * t2;
+        const double t4 = 1.0 - t3;
+        loss[row] = (float)(t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
+        gradient[row] = (float)(t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
+    }
+#endif
 }
 
 void lossforge_tukey_biweight_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = c * c / 6.0f;
-    const float constants[] = {c, c0};
+    const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const double c0 = c * c / 6.0;
+    const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -452,13 +794,14 @@ void lossforge_tukey_biweight_loss_gradient_f32(size_t n, const float *y, const 
     lossforge_tukey_biweight_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -471,12 +814,32 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const float *c
         gradient[row] = (t0 ? (t1 ? r * (t3 * t3) : 0.0f) : r);
         hessian[row] = (t0 ? (t1 ? t3 * (1.0f - 5.0f * t2 * t2) : 0.0f) : r);
     }
+#else
+    const double c = constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t1 = (fabs(r) <= c);
+        const double t2 = r / c;
+        const double t3 = 1.0 - t2 * t2;
+        gradient[row] = (float)(t0 ? (t1 ? r * (t3 * t3) : 0.0) : r);
+        hessian[row] = (float)(t0 ? (t1 ? t3 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
+    }
+#endif
 }
 
 void lossforge_tukey_biweight_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
-    const float constants[] = {c};
+    const double constants[] = {c};
+#else
+    const double c = parameters[0];
+    const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -489,15 +852,16 @@ void lossforge_tukey_biweight_gradient_hessian_f32(size_t n, const float *y, con
     lossforge_tukey_biweight_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float c = constants[0];
-    const float c0 = constants[1];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    const float c0 = (float)constants[1];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -512,13 +876,37 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const flo
         gradient[row] = (t0 ? (t1 ? r * (t4 * t4) : 0.0f) : r);
         hessian[row] = (t0 ? (t1 ? t4 * (1.0f - 5.0f * t2 * t2) : 0.0f) : r);
     }
+#else
+    const double c = constants[0];
+    const double c0 = constants[1];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double r = f_i - y_i;
+        const int t0 = (r == r);
+        const int t1 = (fabs(r) <= c);
+        const double t2 = r / c;
+        const double t3 = t2 * t2;
+        const double t4 = 1.0 - t3;
+        loss[row] = (float)(t0 ? (t1 ? (1.0 + t4 * (2.0 - t3)) * (r * r / 6.0) : c0) : r);
+        gradient[row] = (float)(t0 ? (t1 ? r * (t4 * t4) : 0.0) : r);
+        hessian[row] = (float)(t0 ? (t1 ? t4 * (1.0 - 5.0 * t2 * t2) : 0.0) : r);
+    }
+#endif
 }
 
 void lossforge_tukey_biweight_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = c * c / 6.0f;
-    const float constants[] = {c, c0};
+    const double constants[] = {c, c0};
+#else
+    const double c = parameters[0];
+    const double c0 = c * c / 6.0;
+    const double constants[] = {c, c0};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

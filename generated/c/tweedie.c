@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,14 +39,14 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -48,95 +54,418 @@ static inline uint64_t to_bits(double x)
 }
 
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint64_t exponent_of(double y)
+INLINE uint64_t exponent_of(double y)
 {
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline double log_of(double y, double off, double k0)
+INLINE double log_fast_of(double y, double off, double k0)
 {
     const uint64_t exponent = exponent_of(y);
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
-    const double f = near + off;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
-    const double root = 0.5 * f;
-    const double half = root * f;
-    const double beyond = fused(s, fused(w, fused(fused(fused(fused(fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w, 0x1.3b3b45ccb4105p-3), w, 0x1.745c184197325p-3), w, 0x1.c71c75934d0a0p-3), w, 0x1.2492492076b59p-2), w, 0x1.999999999e150p-2), w, 0x1.5555555555547p-1), half), ((near - f) + off) - fused(root, f, -half));
-    const double less = half - beyond;
-    const double g = f - less;
-    const double rest = ((f - g) - less) - ((half - less) - beyond);
-    const double whole = k * 0x1.62e42fefa3800p-1;
-    const double sum = whole + g;
-    return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
-static inline double log_v(double x)
+INLINE double log_fast(double x)
 {
-    const double y = x < 0x1p-1022 ? x * 0x1p64 : x;
-    const double found = log_of(y, 0.0, x < 0x1p-1022 ? -64.0 : 0.0);
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
     const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL ? positive : x;
 }
 
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
+    return fma(a, b, -p);
 #else
-    return a * b + c;
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
 #endif
 }
 
-static inline float from_bitsf(uint32_t bits)
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
 {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
 }
 
-static inline uint32_t to_bitsf(float x)
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
 {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
 }
 
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-static inline uint32_t exponent_off(float y)
+INLINE pair pair_of(double x)
 {
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+    const pair made = {x, 0.0};
+    return made;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-static inline float log_off(float y, float off, float k0)
+INLINE double pair_value(pair a)
 {
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w, 0x1.999c860000000p-2f), w, 0x1.5555540000000p-1f), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+    return a.hi;
 }
 
-static inline float log_vf(float x)
+INLINE pair pair_if(int c, pair a, pair b)
 {
-    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
-    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
-    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF ? positive : x;
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* hi + lo + x*c, for x*c small beside hi. */
+INLINE pair pair_step(pair c, double x, double hi, double lo)
+{
+    const double v = x * c.hi;
+    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
+}
+
+/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
+INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
+{
+    *z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = *z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
+    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
+    const pair c2 = pair_step(c3, r, 0.5, -0.0);
+    const pair square = {r2, product_rest(r, r, r2)};
+    const pair p = pair_times(square, c2);
+    const double e = r + p.hi;
+    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
+    return e;
+}
+
+/* 2**k is two factors, so that subnormal results are right. */
+INLINE pair pair_exp(pair x)
+{
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    double z, low;
+    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**5 are pairs. */
+INLINE pair pair_log_near(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55, w * fused(fused(fused(0x1.02ee929b9616dp-3, w, 0x1.da4c8a3037f11p-4), w2, fused(0x1.113ef93e68cf3p-3, w, 0x1.3b1267147b5c3p-3)), w4, fused(fused(0x1.745d1ce37a921p-3, w, 0x1.c71c71b8c8360p-3), w2, fused(0x1.249249249bf22p-2, w, 0x1.9999999999947p-2))));
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+/* log(y + e + lo) as a pair, for small e and lo; the terms before s**9 are pairs. */
+INLINE pair pair_log_wide(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double f = near + e;
+    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double d = 2.0 + f;
+    const double d_lo = ((2.0 - d) + f) + f_lo;
+    const double inverse = 1.0 / d;
+    const double q = f * inverse;
+    const pair s = {q, inverse * ((quotient_rest(f, q, d) + f_lo) - q * d_lo)};
+    const double w = q * q;
+    const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
+    const double w2 = w * w, w4 = w2 * w2;
+    const pair c3 = pair_lead(0x1.2492492492492p-2, 0x1.2492492492492p-56, w * fused(fused(fused(0x1.ab3236f31ea99p-4, w, 0x1.801c56dd6f379p-4), w2, fused(0x1.af6cf19fc4c35p-4, w, 0x1.e1e01d68d9822p-4)), w4, fused(fused(0x1.1111146d64769p-3, w, 0x1.3b13b13442c99p-3), w2, fused(0x1.745d1745d75bep-3, w, 0x1.c71c71c71c70ep-3))));
+    const pair v2 = pair_times(square, c3);
+    const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56 + v2.lo, v2.hi);
+    const pair v1 = pair_times(square, c2);
+    const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
+    const pair u = pair_times(s, pair_times(square, c1));
+    const double whole = k * 0x1.62e42fefa3800p-1;
+    const double sum = whole + 2.0 * q;
+    const double more = sum + u.hi;
+    const double low = ((sum - more) + u.hi) + (((whole - sum) + 2.0 * q) + fused(k, 0x1.ef35793c76730p-45, fused(2.0, s.lo, u.lo)));
+    const double h = more + low;
+    const pair made = {h, low - (h - more)};
+    return made;
+}
+
+INLINE pair pair_log(pair x)
+{
+    const pair found = pair_log_of(x.hi, x.lo, 0.0);
+    const double positive = x.hi > 0.0 ? found.hi : (x.hi == 0.0 ? -HUGE_VAL : NAN);
+    const pair made = {x.hi < HUGE_VAL ? positive : x.hi, found.lo};
+    return made;
+}
+
+/* exp(x + rest). */
+INLINE double exp_fast_of(double x, double rest)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a)) + rest;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* x**y, of which size is |x|**|y| with the sign of y in it: the cases of the C standard. */
+INLINE double power_of(double x, double y, double size)
+{
+    const double a = fabs(x);
+    const double whole = fabs(y) < 0x1p52 ? fabs(y) : 0.0;
+    const double half = 0.5 * fabs(y) < 0x1p52 ? 0.5 * fabs(y) : 0.0;
+    const double one = ((y == 0.0) | ((a == 1.0) & ((x > 0.0) | (y == y)))) ? 1.0 : size;
+    const double integral = (half + 0x1p52) - 0x1p52 == half ? one : copysign(one, x);
+    const double fractional = ((x < 0.0) & (a < HUGE_VAL)) ? NAN : one;
+    return (whole + 0x1p52) - 0x1p52 == whole ? integral : fractional;
+}
+
+/* log|x|, also of 0, infinity and NaN. */
+INLINE pair power_log(pair x)
+{
+    const double a = fabs(x.hi);
+    const pair found = pair_log_near(a, x.hi < 0.0 ? -x.lo : x.lo, 0.0);
+    const double positive = a == 0.0 ? -HUGE_VAL : found.hi;
+    const pair made = {a < HUGE_VAL ? positive : a, found.lo};
+    return made;
+}
+
+/* log|x|, also of 0, infinity and NaN. */
+INLINE pair pair_power_log(pair x)
+{
+    const double a = fabs(x.hi);
+    const pair found = pair_log_wide(a, x.hi < 0.0 ? -x.lo : x.lo, 0.0);
+    const double positive = a == 0.0 ? -HUGE_VAL : found.hi;
+    const pair made = {a < HUGE_VAL ? positive : a, found.lo};
+    return made;
+}
+
+/* The sign of a negative base follows from b.hi. */
+INLINE pair pair_pow(pair a, pair b)
+{
+    const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
+    const double h = power_of(a.hi, b.hi, size.hi);
+    const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
+    return made;
+}
+
+INLINE double pow_fast(double x, double y)
+{
+    const pair a = pair_mul_d(power_log(pair_of(x)), y);
+    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+}
+
+/* For float: neither overflow nor subnormal numbers. */
+INLINE double pow_single(double x, double y)
+{
+    const double a = fabs(x);
+    const uint64_t exponent = exponent_of(a);
+    const double k = from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0;
+    const double f = from_bits(to_bits(a) - exponent) - 1.0;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double log = fused(k, 0x1.62e42fefa39efp-1, s * fused(w, fused(0x1.9e732631559a4p-3, w4, fused(fused(0x1.c51588599ebf1p-3, w, 0x1.249806b1c3baep-2), w2, fused(0x1.99998aedd186ap-2, w, 0x1.5555555bd8588p-1))), 2.0));
+    const double positive = a == 0.0 ? -HUGE_VAL : log;
+    const double t = y * (a < HUGE_VAL ? positive : a);
+    const double b = t > 200.0 ? 200.0 : (t < -200.0 ? -200.0 : t);
+    const double z = fused(b, 0x1.71547652b82fep+0, 6755399441056767.0);
+    const double r = fused(z - 6755399441056767.0, -0x1.62e42fefa39efp-1, b);
+    const double r2 = r * r, r4 = r2 * r2;
+    const double e = fused(r2, fused(fused(0x1.a1b7dd0d84087p-13, r, 0x1.6d96d20931344p-10), r4, fused(fused(0x1.11107d1017419p-7, r, 0x1.5554800113778p-5), r2, fused(0x1.55555597e9711p-3, r, 0x1.0000004313eeap-1))), r);
+    const double scale = from_bits(to_bits(z) << 52);
+    return power_of(x, y, fused(scale, e, scale));
+}
+
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
+{
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -176,37 +505,67 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double p = constants[0];
-    const double t0 = constants[1];
-    const double t2 = constants[2];
-    const double c2 = constants[3];
-    const double c3 = constants[4];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double p = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const pair t2 = {constants[3], constants[4]};
+    const pair c2 = {constants[5], constants[6]};
+    const pair c3 = {constants[7], constants[8]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t1 = y_i / t0;
-        const double t3 = pow(f_i, c2);
-        const double t4 = t2 - t1 / f_i;
-        const double t5 = f_i * t2 - t1;
-        const double t6 = pow(f_i, c3);
-        const double t7 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (t0 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
-        const double t8 = log_v(f_i);
+        const pair t1 = pair_div(pair_of(y_i), t0);
+        const pair t3 = pair_pow(pair_of(f_i), c2);
+        const pair t4 = pair_sub(t2, pair_div(t1, pair_of(f_i)));
+        const pair t5 = pair_sub(pair_mul_d(t2, f_i), t1);
+        const pair t6 = pair_pow(pair_of(f_i), c3);
+        const double t7 = ((pair_value(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : (((1.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6))));
+        const double t8 = log_fast(f_i);
         loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
     }
+#else
+    const double p = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const pair t2 = {constants[3], constants[4]};
+    const pair c2 = {constants[5], constants[6]};
+    const pair c3 = {constants[7], constants[8]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t1 = pair_div(pair_of(y_i), t0);
+        const pair t3 = pair_pow(pair_of(f_i), c2);
+        const pair t4 = pair_sub(t2, pair_div(t1, pair_of(f_i)));
+        const pair t5 = pair_sub(pair_mul_d(t2, f_i), t1);
+        const pair t6 = pair_pow(pair_of(f_i), c3);
+        const pair t7 = pair_if((pair_value(t1) == 0.0), pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t2, t3), t3), t3), t3)), pair_if(((1.0 < f_i) && (pair_value(t0) < 0.0)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t4, t3), t3), t3), t3)), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6))));
+        const pair t8 = pair_log(pair_of(f_i));
+        loss[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), pair_add_d(pair_neg(pair_mul_d(t8, y_i)), f_i), pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_add(pair_quot(y_i, f_i), t8), t7)))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_tweedie_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double p = parameters[0];
-    const double t0 = 1.0 - p;
-    const double t2 = 1.0 / (2.0 - p);
-    const double c2 = 0.25 * (1.0 + t0);
-    const double c3 = 0.25 * t0;
-    const double constants[] = {p, t0, t2, c2, c3};
+    const pair t0 = pair_diff(1.0, p);
+    const pair t2 = pair_quot(1.0, (2.0 - p));
+    const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
+    const pair c3 = pair_scale(t0, 0.25);
+    const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
+#else
+    const double p = parameters[0];
+    const pair t0 = pair_diff(1.0, p);
+    const pair t2 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
+    const pair c3 = pair_scale(t0, 0.25);
+    const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -221,31 +580,55 @@ void lossforge_tweedie_loss_f64(size_t n, const double *y, const double *f, cons
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double p = constants[0];
-    const double c0 = constants[1];
-    const double c1 = constants[2];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double p = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    const double c1 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = pow(f_i, c0);
+        const pair t0 = pair_pow(pair_of(f_i), c0);
         const double t1 = 1.0 - y_i / f_i;
         const double t2 = f_i - y_i;
-        const double t3 = pow(f_i, -c1);
-        const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t0 * t0 * t0 * t0) : (((1.0 < f_i) && (-p < 0.0)) ? ((t1 == 0.0) ? 0.0 : t1 * t0 * t0 * t0 * t0) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
+        const double t3 = pow_fast(f_i, -c1);
+        const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t0) * pair_value(t0) * pair_value(t0) * pair_value(t0)) : (((1.0 < f_i) && (-p < 0.0)) ? ((t1 == 0.0) ? 0.0 : t1 * pair_value(t0) * pair_value(t0) * pair_value(t0) * pair_value(t0)) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
         gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t4 : ((p <= 1.0) ? t1 : ((p < 2.0) ? t4 : ((p <= 2.0) ? t1 / f_i : t4)))) : f_i) : y_i);
     }
+#else
+    const double p = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    const double c1 = constants[3];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_pow(pair_of(f_i), c0);
+        const pair t1 = pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0);
+        const pair t2 = pair_diff(f_i, y_i);
+        const pair t3 = pair_pow(pair_of(f_i), pair_of(-c1));
+        const pair t4 = pair_if((y_i == 0.0), pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t0, t0), t0), t0)), pair_if(((1.0 < f_i) && (-p < 0.0)), pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t1, t0), t0), t0), t0)), pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t2, t3), t3), t3), t3))));
+        gradient[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t4, pair_if((p <= 1.0), t1, pair_if((p < 2.0), t4, pair_if((p <= 2.0), pair_div(t1, pair_of(f_i)), t4)))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_tweedie_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double p = parameters[0];
-    const double c0 = 0.25 * (1.0 - p);
+    const pair c0 = pair_scale(pair_diff(1.0, p), 0.25);
     const double c1 = 0.25 * p;
-    const double constants[] = {p, c0, c1};
+    const double constants[] = {p, c0.hi, c0.lo, c1};
+#else
+    const double p = parameters[0];
+    const pair c0 = pair_scale(pair_diff(1.0, p), 0.25);
+    const double c1 = 0.25 * p;
+    const double constants[] = {p, c0.hi, c0.lo, c1};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -260,36 +643,65 @@ void lossforge_tweedie_gradient_f64(size_t n, const double *y, const double *f, 
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double p = constants[0];
-    const double t1 = constants[1];
-    const double t2 = constants[2];
-    const double c2 = constants[3];
-    const double c3 = constants[4];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double p = constants[0];
+    const pair t1 = {constants[1], constants[2]};
+    const pair t2 = {constants[3], constants[4]};
+    const pair c2 = {constants[5], constants[6]};
+    const pair c3 = {constants[7], constants[8]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = p * y_i;
-        const double t3 = pow(f_i, c2);
-        const double t4 = t1 + t0 / f_i;
-        const double t5 = f_i * t1 + t0;
-        const double t6 = pow(f_i, c3);
-        const double t7 = ((-t0 == 0.0) ? ((t1 == 0.0) ? 0.0 : t1 * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (t2 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
+        const pair t3 = pair_pow(pair_of(f_i), c2);
+        const pair t4 = pair_add(t1, pair_quot(t0, f_i));
+        const pair t5 = pair_add_d(pair_mul_d(t1, f_i), t0);
+        const pair t6 = pair_pow(pair_of(f_i), c3);
+        const double t7 = ((-t0 == 0.0) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : (((1.0 < f_i) && (pair_value(t2) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6))));
         hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? y_i / f_i / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
     }
+#else
+    const double p = constants[0];
+    const pair t1 = {constants[1], constants[2]};
+    const pair t2 = {constants[3], constants[4]};
+    const pair c2 = {constants[5], constants[6]};
+    const pair c3 = {constants[7], constants[8]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_prod(p, y_i);
+        const pair t3 = pair_pow(pair_of(f_i), c2);
+        const pair t4 = pair_add(t1, pair_div(t0, pair_of(f_i)));
+        const pair t5 = pair_add(pair_mul_d(t1, f_i), t0);
+        const pair t6 = pair_pow(pair_of(f_i), c3);
+        const pair t7 = pair_if((pair_value(pair_neg(t0)) == 0.0), pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t1, t3), t3), t3), t3)), pair_if(((1.0 < f_i) && (pair_value(t2) < 0.0)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t4, t3), t3), t3), t3)), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6))));
+        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), pair_div(pair_quot(y_i, f_i), pair_of(f_i)), pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_div(pair_div(pair_add_d(pair_quot((2.0 * y_i), f_i), -1.0), pair_of(f_i)), pair_of(f_i)), t7)))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_tweedie_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double p = parameters[0];
-    const double t1 = 1.0 - p;
-    const double t2 = -1.0 - p;
-    const double c2 = 0.25 * (1.0 + t2);
-    const double c3 = 0.25 * t2;
-    const double constants[] = {p, t1, t2, c2, c3};
+    const pair t1 = pair_diff(1.0, p);
+    const pair t2 = pair_diff((-1.0), p);
+    const pair c2 = pair_scale(pair_add_d(t2, 1.0), 0.25);
+    const pair c3 = pair_scale(t2, 0.25);
+    const double constants[] = {p, t1.hi, t1.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
+#else
+    const double p = parameters[0];
+    const pair t1 = pair_diff(1.0, p);
+    const pair t2 = pair_diff((-1.0), p);
+    const pair c2 = pair_scale(pair_add_d(t2, 1.0), 0.25);
+    const pair c3 = pair_scale(t2, 0.25);
+    const double constants[] = {p, t1.hi, t1.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -304,57 +716,106 @@ void lossforge_tweedie_hessian_f64(size_t n, const double *y, const double *f, c
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double p = constants[0];
-    const int t2 = constants[1] != 0.0;
-    const double t3 = constants[2];
-    const double t5 = constants[3];
-    const int t12 = constants[4] != 0.0;
-    const int t14 = constants[5] != 0.0;
-    const int t15 = constants[6] != 0.0;
-    const double c8 = constants[7];
-    const double c3 = constants[8];
-    const double c4 = constants[9];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double p = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const pair t3 = {constants[2], constants[3]};
+    const pair t5 = {constants[4], constants[5]};
+    const int t12 = constants[6] != 0.0;
+    const int t14 = constants[7] != 0.0;
+    const int t15 = constants[8] != 0.0;
+    const double c8 = constants[9];
+    const pair c3 = {constants[10], constants[11]};
+    const pair c4 = {constants[12], constants[13]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const double t4 = y_i / t3;
-        const double t6 = pow(f_i, c3);
+        const pair t4 = pair_div(pair_of(y_i), t3);
+        const pair t6 = pair_pow(pair_of(f_i), c3);
         const int t7 = (1.0 < f_i);
-        const double t8 = t5 - t4 / f_i;
-        const double t9 = f_i * t5 - t4;
-        const double t10 = pow(f_i, c4);
-        const double t11 = ((t4 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0)) ? ((t8 == 0.0) ? 0.0 : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-        const double t13 = log_v(f_i);
+        const pair t8 = pair_sub(t5, pair_div(t4, pair_of(f_i)));
+        const pair t9 = pair_sub(pair_mul_d(t5, f_i), t4);
+        const pair t10 = pair_pow(pair_of(f_i), c4);
+        const double t11 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
+        const double t13 = log_fast(f_i);
         const double t16 = y_i / f_i;
         const double t17 = 1.0 - t16;
         const double t18 = f_i - y_i;
-        const double t19 = pow(f_i, -c8);
-        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
+        const double t19 = pow_fast(f_i, -c8);
+        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
         loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
     }
+#else
+    const double p = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const pair t3 = {constants[2], constants[3]};
+    const pair t5 = {constants[4], constants[5]};
+    const int t12 = constants[6] != 0.0;
+    const int t14 = constants[7] != 0.0;
+    const int t15 = constants[8] != 0.0;
+    const double c8 = constants[9];
+    const pair c3 = {constants[10], constants[11]};
+    const pair c4 = {constants[12], constants[13]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == y_i);
+        const int t1 = (f_i == f_i);
+        const pair t4 = pair_div(pair_of(y_i), t3);
+        const pair t6 = pair_pow(pair_of(f_i), c3);
+        const int t7 = (1.0 < f_i);
+        const pair t8 = pair_sub(t5, pair_div(t4, pair_of(f_i)));
+        const pair t9 = pair_sub(pair_mul_d(t5, f_i), t4);
+        const pair t10 = pair_pow(pair_of(f_i), c4);
+        const pair t11 = pair_if((pair_value(t4) == 0.0), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6)), pair_if((t7 && (pair_value(t3) < 0.0)), pair_if((pair_value(t8) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t8, t6), t6), t6), t6)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
+        const pair t13 = pair_log(pair_of(f_i));
+        const pair t16 = pair_quot(y_i, f_i);
+        const pair t17 = pair_add_d(pair_neg(t16), 1.0);
+        const pair t18 = pair_diff(f_i, y_i);
+        const pair t19 = pair_pow(pair_of(f_i), pair_of(-c8));
+        const pair t20 = pair_if((y_i == 0.0), pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t10, t10), t10), t10)), pair_if((t7 && (-p < 0.0)), pair_if((pair_value(t17) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t17, t10), t10), t10), t10)), pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t18, t19), t19), t19), t19))));
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t11, pair_if(t12, pair_add_d(pair_neg(pair_mul_d(t13, y_i)), f_i), pair_if(t14, t11, pair_if(t15, pair_add(t16, t13), t11)))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t20, pair_if(t12, t17, pair_if(t14, t20, pair_if(t15, pair_div(t17, pair_of(f_i)), t20)))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_tweedie_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double p = parameters[0];
     const int t2 = (p < 1.0);
-    const double t3 = 1.0 - p;
-    const double t5 = 1.0 / (2.0 - p);
+    const pair t3 = pair_diff(1.0, p);
+    const pair t5 = pair_quot(1.0, (2.0 - p));
     const int t12 = (p <= 1.0);
     const int t14 = (p < 2.0);
     const int t15 = (p <= 2.0);
     const double c8 = 0.25 * p;
-    const double c3 = 0.25 * (1.0 + t3);
-    const double c4 = 0.25 * t3;
-    const double constants[] = {p, t2 ? 1.0 : 0.0, t3, t5, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, c3, c4};
+    const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c4 = pair_scale(t3, 0.25);
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, c3.hi, c3.lo, c4.hi, c4.lo};
+#else
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const pair t3 = pair_diff(1.0, p);
+    const pair t5 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const int t12 = (p <= 1.0);
+    const int t14 = (p < 2.0);
+    const int t15 = (p <= 2.0);
+    const double c8 = 0.25 * p;
+    const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c4 = pair_scale(t3, 0.25);
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, c3.hi, c3.lo, c4.hi, c4.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -369,59 +830,110 @@ void lossforge_tweedie_loss_gradient_f64(size_t n, const double *y, const double
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double p = constants[0];
-    const int t2 = constants[1] != 0.0;
-    const double t3 = constants[2];
-    const double c3 = constants[3];
-    const int t11 = constants[4] != 0.0;
-    const int t12 = constants[5] != 0.0;
-    const int t13 = constants[6] != 0.0;
-    const double t15 = constants[7];
-    const double c2 = constants[8];
-    const double c8 = constants[9];
-    const double c9 = constants[10];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const double p = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const pair t3 = {constants[2], constants[3]};
+    const double c3 = constants[4];
+    const int t11 = constants[5] != 0.0;
+    const int t12 = constants[6] != 0.0;
+    const int t13 = constants[7] != 0.0;
+    const pair t15 = {constants[8], constants[9]};
+    const pair c2 = {constants[10], constants[11]};
+    const pair c8 = {constants[12], constants[13]};
+    const pair c9 = {constants[14], constants[15]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const double t4 = pow(f_i, c2);
+        const pair t4 = pair_pow(pair_of(f_i), c2);
         const int t5 = (1.0 < f_i);
         const double t6 = y_i / f_i;
         const double t7 = 1.0 - t6;
         const double t8 = f_i - y_i;
-        const double t9 = pow(f_i, -c3);
-        const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t4 * t4 * t4 * t4) : ((t5 && (-p < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t4 * t4 * t4 * t4) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
+        const double t9 = pow_fast(f_i, -c3);
+        const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t4) * pair_value(t4) * pair_value(t4) * pair_value(t4)) : ((t5 && (-p < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * pair_value(t4) * pair_value(t4) * pair_value(t4) * pair_value(t4)) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
         const double t14 = p * y_i;
-        const double t16 = pow(f_i, c8);
-        const double t17 = t3 + t14 / f_i;
-        const double t18 = f_i * t3 + t14;
-        const double t19 = pow(f_i, c9);
-        const double t20 = ((-t14 == 0.0) ? ((t3 == 0.0) ? 0.0 : t3 * t16 * t16 * t16 * t16) : ((t5 && (t15 < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * t16 * t16 * t16 * t16) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
+        const pair t16 = pair_pow(pair_of(f_i), c8);
+        const pair t17 = pair_add(t3, pair_quot(t14, f_i));
+        const pair t18 = pair_add_d(pair_mul_d(t3, f_i), t14);
+        const pair t19 = pair_pow(pair_of(f_i), c9);
+        const double t20 = ((-t14 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16)) : ((t5 && (pair_value(t15) < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16)) : ((pair_value(t18) == 0.0) ? 0.0 : pair_value(t18) * pair_value(t19) * pair_value(t19) * pair_value(t19) * pair_value(t19))));
         gradient[row] = (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
         hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
     }
+#else
+    const double p = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const pair t3 = {constants[2], constants[3]};
+    const double c3 = constants[4];
+    const int t11 = constants[5] != 0.0;
+    const int t12 = constants[6] != 0.0;
+    const int t13 = constants[7] != 0.0;
+    const pair t15 = {constants[8], constants[9]};
+    const pair c2 = {constants[10], constants[11]};
+    const pair c8 = {constants[12], constants[13]};
+    const pair c9 = {constants[14], constants[15]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == y_i);
+        const int t1 = (f_i == f_i);
+        const pair t4 = pair_pow(pair_of(f_i), c2);
+        const int t5 = (1.0 < f_i);
+        const pair t6 = pair_quot(y_i, f_i);
+        const pair t7 = pair_add_d(pair_neg(t6), 1.0);
+        const pair t8 = pair_diff(f_i, y_i);
+        const pair t9 = pair_pow(pair_of(f_i), pair_of(-c3));
+        const pair t10 = pair_if((y_i == 0.0), pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t4, t4), t4), t4)), pair_if((t5 && (-p < 0.0)), pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t7, t4), t4), t4), t4)), pair_if((pair_value(t8) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t8, t9), t9), t9), t9))));
+        const pair t14 = pair_prod(p, y_i);
+        const pair t16 = pair_pow(pair_of(f_i), c8);
+        const pair t17 = pair_add(t3, pair_div(t14, pair_of(f_i)));
+        const pair t18 = pair_add(pair_mul_d(t3, f_i), t14);
+        const pair t19 = pair_pow(pair_of(f_i), c9);
+        const pair t20 = pair_if((pair_value(pair_neg(t14)) == 0.0), pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t3, t16), t16), t16), t16)), pair_if((t5 && (pair_value(t15) < 0.0)), pair_if((pair_value(t17) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t17, t16), t16), t16), t16)), pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t18, t19), t19), t19), t19))));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t10, pair_if(t11, t7, pair_if(t12, t10, pair_if(t13, pair_div(t7, pair_of(f_i)), t10)))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t20, pair_if(t11, pair_div(t6, pair_of(f_i)), pair_if(t12, t20, pair_if(t13, pair_div(pair_div(pair_add_d(pair_quot((2.0 * y_i), f_i), -1.0), pair_of(f_i)), pair_of(f_i)), t20)))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_tweedie_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double p = parameters[0];
     const int t2 = (p < 1.0);
-    const double t3 = 1.0 - p;
+    const pair t3 = pair_diff(1.0, p);
     const double c3 = 0.25 * p;
     const int t11 = (p <= 1.0);
     const int t12 = (p < 2.0);
     const int t13 = (p <= 2.0);
-    const double t15 = -1.0 - p;
-    const double c2 = 0.25 * t3;
-    const double c8 = 0.25 * (1.0 + t15);
-    const double c9 = 0.25 * t15;
-    const double constants[] = {p, t2 ? 1.0 : 0.0, t3, c3, t11 ? 1.0 : 0.0, t12 ? 1.0 : 0.0, t13 ? 1.0 : 0.0, t15, c2, c8, c9};
+    const pair t15 = pair_diff((-1.0), p);
+    const pair c2 = pair_scale(t3, 0.25);
+    const pair c8 = pair_scale(pair_add_d(t15, 1.0), 0.25);
+    const pair c9 = pair_scale(t15, 0.25);
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, c3, t11 ? 1.0 : 0.0, t12 ? 1.0 : 0.0, t13 ? 1.0 : 0.0, t15.hi, t15.lo, c2.hi, c2.lo, c8.hi, c8.lo, c9.hi, c9.lo};
+#else
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const pair t3 = pair_diff(1.0, p);
+    const double c3 = 0.25 * p;
+    const int t11 = (p <= 1.0);
+    const int t12 = (p < 2.0);
+    const int t13 = (p <= 2.0);
+    const pair t15 = pair_diff((-1.0), p);
+    const pair c2 = pair_scale(t3, 0.25);
+    const pair c8 = pair_scale(pair_add_d(t15, 1.0), 0.25);
+    const pair c9 = pair_scale(t15, 0.25);
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, c3, t11 ? 1.0 : 0.0, t12 ? 1.0 : 0.0, t13 ? 1.0 : 0.0, t15.hi, t15.lo, c2.hi, c2.lo, c8.hi, c8.lo, c9.hi, c9.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -436,71 +948,133 @@ void lossforge_tweedie_gradient_hessian_f64(size_t n, const double *y, const dou
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double p = constants[0];
-    const int t2 = constants[1] != 0.0;
-    const double t3 = constants[2];
-    const double t5 = constants[3];
-    const int t12 = constants[4] != 0.0;
-    const int t14 = constants[5] != 0.0;
-    const int t15 = constants[6] != 0.0;
-    const double c8 = constants[7];
-    const double t22 = constants[8];
-    const double c3 = constants[9];
-    const double c4 = constants[10];
-    const double c10 = constants[11];
-    const double c11 = constants[12];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const double p = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const pair t3 = {constants[2], constants[3]};
+    const pair t5 = {constants[4], constants[5]};
+    const int t12 = constants[6] != 0.0;
+    const int t14 = constants[7] != 0.0;
+    const int t15 = constants[8] != 0.0;
+    const double c8 = constants[9];
+    const pair t22 = {constants[10], constants[11]};
+    const pair c3 = {constants[12], constants[13]};
+    const pair c4 = {constants[14], constants[15]};
+    const pair c10 = {constants[16], constants[17]};
+    const pair c11 = {constants[18], constants[19]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const double t4 = y_i / t3;
-        const double t6 = pow(f_i, c3);
+        const pair t4 = pair_div(pair_of(y_i), t3);
+        const pair t6 = pair_pow(pair_of(f_i), c3);
         const int t7 = (1.0 < f_i);
-        const double t8 = t5 - t4 / f_i;
-        const double t9 = f_i * t5 - t4;
-        const double t10 = pow(f_i, c4);
-        const double t11 = ((t4 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0)) ? ((t8 == 0.0) ? 0.0 : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-        const double t13 = log_v(f_i);
+        const pair t8 = pair_sub(t5, pair_div(t4, pair_of(f_i)));
+        const pair t9 = pair_sub(pair_mul_d(t5, f_i), t4);
+        const pair t10 = pair_pow(pair_of(f_i), c4);
+        const double t11 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
+        const double t13 = log_fast(f_i);
         const double t16 = y_i / f_i;
         const double t17 = 1.0 - t16;
         const double t18 = f_i - y_i;
-        const double t19 = pow(f_i, -c8);
-        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
+        const double t19 = pow_fast(f_i, -c8);
+        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
         const double t21 = p * y_i;
-        const double t23 = pow(f_i, c10);
-        const double t24 = t3 + t21 / f_i;
-        const double t25 = f_i * t3 + t21;
-        const double t26 = pow(f_i, c11);
-        const double t27 = ((-t21 == 0.0) ? ((t3 == 0.0) ? 0.0 : t3 * t23 * t23 * t23 * t23) : ((t7 && (t22 < 0.0)) ? ((t24 == 0.0) ? 0.0 : t24 * t23 * t23 * t23 * t23) : ((t25 == 0.0) ? 0.0 : t25 * t26 * t26 * t26 * t26)));
+        const pair t23 = pair_pow(pair_of(f_i), c10);
+        const pair t24 = pair_add(t3, pair_quot(t21, f_i));
+        const pair t25 = pair_add_d(pair_mul_d(t3, f_i), t21);
+        const pair t26 = pair_pow(pair_of(f_i), c11);
+        const double t27 = ((-t21 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_value(t23) * pair_value(t23) * pair_value(t23) * pair_value(t23)) : ((t7 && (pair_value(t22) < 0.0)) ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * pair_value(t23) * pair_value(t23) * pair_value(t23) * pair_value(t23)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t26) * pair_value(t26) * pair_value(t26) * pair_value(t26))));
         loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
         hessian[row] = (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t27)))) : f_i) : y_i);
     }
+#else
+    const double p = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const pair t3 = {constants[2], constants[3]};
+    const pair t5 = {constants[4], constants[5]};
+    const int t12 = constants[6] != 0.0;
+    const int t14 = constants[7] != 0.0;
+    const int t15 = constants[8] != 0.0;
+    const double c8 = constants[9];
+    const pair t22 = {constants[10], constants[11]};
+    const pair c3 = {constants[12], constants[13]};
+    const pair c4 = {constants[14], constants[15]};
+    const pair c10 = {constants[16], constants[17]};
+    const pair c11 = {constants[18], constants[19]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == y_i);
+        const int t1 = (f_i == f_i);
+        const pair t4 = pair_div(pair_of(y_i), t3);
+        const pair t6 = pair_pow(pair_of(f_i), c3);
+        const int t7 = (1.0 < f_i);
+        const pair t8 = pair_sub(t5, pair_div(t4, pair_of(f_i)));
+        const pair t9 = pair_sub(pair_mul_d(t5, f_i), t4);
+        const pair t10 = pair_pow(pair_of(f_i), c4);
+        const pair t11 = pair_if((pair_value(t4) == 0.0), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6)), pair_if((t7 && (pair_value(t3) < 0.0)), pair_if((pair_value(t8) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t8, t6), t6), t6), t6)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
+        const pair t13 = pair_log(pair_of(f_i));
+        const pair t16 = pair_quot(y_i, f_i);
+        const pair t17 = pair_add_d(pair_neg(t16), 1.0);
+        const pair t18 = pair_diff(f_i, y_i);
+        const pair t19 = pair_pow(pair_of(f_i), pair_of(-c8));
+        const pair t20 = pair_if((y_i == 0.0), pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t10, t10), t10), t10)), pair_if((t7 && (-p < 0.0)), pair_if((pair_value(t17) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t17, t10), t10), t10), t10)), pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t18, t19), t19), t19), t19))));
+        const pair t21 = pair_prod(p, y_i);
+        const pair t23 = pair_pow(pair_of(f_i), c10);
+        const pair t24 = pair_add(t3, pair_div(t21, pair_of(f_i)));
+        const pair t25 = pair_add(pair_mul_d(t3, f_i), t21);
+        const pair t26 = pair_pow(pair_of(f_i), c11);
+        const pair t27 = pair_if((pair_value(pair_neg(t21)) == 0.0), pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t3, t23), t23), t23), t23)), pair_if((t7 && (pair_value(t22) < 0.0)), pair_if((pair_value(t24) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t24, t23), t23), t23), t23)), pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t26), t26), t26), t26))));
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t11, pair_if(t12, pair_add_d(pair_neg(pair_mul_d(t13, y_i)), f_i), pair_if(t14, t11, pair_if(t15, pair_add(t16, t13), t11)))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t20, pair_if(t12, t17, pair_if(t14, t20, pair_if(t15, pair_div(t17, pair_of(f_i)), t20)))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t27, pair_if(t12, pair_div(t16, pair_of(f_i)), pair_if(t14, t27, pair_if(t15, pair_div(pair_div(pair_add_d(pair_quot((2.0 * y_i), f_i), -1.0), pair_of(f_i)), pair_of(f_i)), t27)))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_tweedie_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double p = parameters[0];
     const int t2 = (p < 1.0);
-    const double t3 = 1.0 - p;
-    const double t5 = 1.0 / (2.0 - p);
+    const pair t3 = pair_diff(1.0, p);
+    const pair t5 = pair_quot(1.0, (2.0 - p));
     const int t12 = (p <= 1.0);
     const int t14 = (p < 2.0);
     const int t15 = (p <= 2.0);
     const double c8 = 0.25 * p;
-    const double t22 = -1.0 - p;
-    const double c3 = 0.25 * (1.0 + t3);
-    const double c4 = 0.25 * t3;
-    const double c10 = 0.25 * (1.0 + t22);
-    const double c11 = 0.25 * t22;
-    const double constants[] = {p, t2 ? 1.0 : 0.0, t3, t5, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, t22, c3, c4, c10, c11};
+    const pair t22 = pair_diff((-1.0), p);
+    const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c4 = pair_scale(t3, 0.25);
+    const pair c10 = pair_scale(pair_add_d(t22, 1.0), 0.25);
+    const pair c11 = pair_scale(t22, 0.25);
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, t22.hi, t22.lo, c3.hi, c3.lo, c4.hi, c4.lo, c10.hi, c10.lo, c11.hi, c11.lo};
+#else
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const pair t3 = pair_diff(1.0, p);
+    const pair t5 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const int t12 = (p <= 1.0);
+    const int t14 = (p < 2.0);
+    const int t15 = (p <= 2.0);
+    const double c8 = 0.25 * p;
+    const pair t22 = pair_diff((-1.0), p);
+    const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c4 = pair_scale(t3, 0.25);
+    const pair c10 = pair_scale(pair_add_d(t22, 1.0), 0.25);
+    const pair c11 = pair_scale(t22, 0.25);
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, t22.hi, t22.lo, c3.hi, c3.lo, c4.hi, c4.lo, c10.hi, c10.lo, c11.hi, c11.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -516,10 +1090,10 @@ void lossforge_tweedie_loss_gradient_hessian_f64(size_t n, const double *y, cons
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -548,39 +1122,39 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float p = constants[0];
-    const float t0 = constants[1];
-    const float t2 = constants[2];
-    const float c2 = constants[3];
-    const float c3 = constants[4];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+    const double p = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const pair t2 = {constants[3], constants[4]};
+    const double c2 = constants[5];
+    const pair c3 = {constants[6], constants[7]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t1 = y_i / t0;
-        const float t3 = powf(f_i, c2);
-        const float t4 = t2 - t1 / f_i;
-        const float t5 = f_i * t2 - t1;
-        const float t6 = powf(f_i, c3);
-        const float t7 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t3 * t3 * t3 * t3) : (((1.0f < f_i) && (t0 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
-        const float t8 = log_vf(f_i);
-        loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? f_i - y_i * t8 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t1 = pair_div(pair_of(y_i), t0);
+        const double t3 = pow_fast(f_i, c2);
+        const pair t4 = pair_sub(t2, pair_div(t1, pair_of(f_i)));
+        const pair t5 = pair_sub(pair_mul_d(t2, f_i), t1);
+        const double t6 = pow_fast(f_i, pair_value(c3));
+        const double t7 = ((pair_value(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * t3 * t3 * t3 * t3) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6)));
+        const double t8 = log_fast(f_i);
+        loss[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? pair_value(pair_quot(y_i, f_i)) + t8 : t7)))) : f_i) : y_i);
     }
 }
 
 void lossforge_tweedie_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float p = parameters[0];
-    const float t0 = 1.0f - p;
-    const float t2 = 1.0f / (2.0f - p);
-    const float c2 = 0.25f * (1.0f + t0);
-    const float c3 = 0.25f * t0;
-    const float constants[] = {p, t0, t2, c2, c3};
+    const double p = parameters[0];
+    const pair t0 = pair_diff(1.0, p);
+    const pair t2 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const double c2 = 0.25 * (1.0 + pair_value(t0));
+    const pair c3 = pair_scale(t0, 0.25);
+    const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2, c3.hi, c3.lo};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -593,33 +1167,33 @@ void lossforge_tweedie_loss_f32(size_t n, const float *y, const float *f, const 
     lossforge_tweedie_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float p = constants[0];
-    const float c0 = constants[1];
-    const float c1 = constants[2];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+    const double p = constants[0];
+    const pair c0 = {constants[1], constants[2]};
+    const double c1 = constants[3];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = powf(f_i, c0);
-        const float t1 = 1.0f - y_i / f_i;
-        const float t2 = f_i - y_i;
-        const float t3 = powf(f_i, -c1);
-        const float t4 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t0 * t0 * t0 * t0) : (((1.0f < f_i) && (-p < 0.0f)) ? ((t1 == 0.0f) ? 0.0f : t1 * t0 * t0 * t0 * t0) : ((t2 == 0.0f) ? 0.0f : t2 * t3 * t3 * t3 * t3)));
-        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t4 : ((p <= 1.0f) ? t1 : ((p < 2.0f) ? t4 : ((p <= 2.0f) ? t1 / f_i : t4)))) : f_i) : y_i);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = pow_fast(f_i, pair_value(c0));
+        const pair t1 = pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0);
+        const double t2 = f_i - y_i;
+        const double t3 = pow_fast(f_i, -c1);
+        const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t0 * t0 * t0 * t0) : (((1.0 < f_i) && (-p < 0.0)) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * t0 * t0 * t0 * t0) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
+        gradient[row] = (float)pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t4), pair_if((p <= 1.0), t1, pair_of(((p < 2.0) ? t4 : ((p <= 2.0) ? pair_value(t1) / f_i : t4))))), pair_of(f_i)), pair_of(y_i)));
     }
 }
 
 void lossforge_tweedie_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float p = parameters[0];
-    const float c0 = 0.25f * (1.0f - p);
-    const float c1 = 0.25f * p;
-    const float constants[] = {p, c0, c1};
+    const double p = parameters[0];
+    const pair c0 = pair_scale(pair_diff(1.0, p), 0.25);
+    const double c1 = 0.25 * p;
+    const double constants[] = {p, c0.hi, c0.lo, c1};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -632,38 +1206,38 @@ void lossforge_tweedie_gradient_f32(size_t n, const float *y, const float *f, co
     lossforge_tweedie_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float p = constants[0];
-    const float t1 = constants[1];
-    const float t2 = constants[2];
-    const float c2 = constants[3];
-    const float c3 = constants[4];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+    const double p = constants[0];
+    const pair t1 = {constants[1], constants[2]};
+    const double t2 = constants[3];
+    const double c2 = constants[4];
+    const double c3 = constants[5];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = p * y_i;
-        const float t3 = powf(f_i, c2);
-        const float t4 = t1 + t0 / f_i;
-        const float t5 = f_i * t1 + t0;
-        const float t6 = powf(f_i, c3);
-        const float t7 = ((-t0 == 0.0f) ? ((t1 == 0.0f) ? 0.0f : t1 * t3 * t3 * t3 * t3) : (((1.0f < f_i) && (t2 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t3 * t3 * t3 * t3) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
-        hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? y_i / f_i / f_i : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t7)))) : f_i) : y_i);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t0 = pair_prod(p, y_i);
+        const double t3 = pow_fast(f_i, c2);
+        const pair t4 = pair_add(t1, pair_div(t0, pair_of(f_i)));
+        const pair t5 = pair_add(pair_mul_d(t1, f_i), t0);
+        const double t6 = pow_fast(f_i, c3);
+        const double t7 = ((pair_value(pair_neg(t0)) == 0.0) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (t2 < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * t3 * t3 * t3 * t3) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6)));
+        hessian[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? pair_value(pair_quot(y_i, f_i)) / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
     }
 }
 
 void lossforge_tweedie_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float p = parameters[0];
-    const float t1 = 1.0f - p;
-    const float t2 = -1.0f - p;
-    const float c2 = 0.25f * (1.0f + t2);
-    const float c3 = 0.25f * t2;
-    const float constants[] = {p, t1, t2, c2, c3};
+    const double p = parameters[0];
+    const pair t1 = pair_diff(1.0, p);
+    const double t2 = -1.0 - p;
+    const double c2 = 0.25 * (1.0 + t2);
+    const double c3 = 0.25 * t2;
+    const double constants[] = {p, t1.hi, t1.lo, t2, c2, c3};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -676,59 +1250,59 @@ void lossforge_tweedie_hessian_f32(size_t n, const float *y, const float *f, con
     lossforge_tweedie_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float p = constants[0];
-    const int t2 = constants[1] != 0.0f;
-    const float t3 = constants[2];
-    const float t5 = constants[3];
-    const int t12 = constants[4] != 0.0f;
-    const int t14 = constants[5] != 0.0f;
-    const int t15 = constants[6] != 0.0f;
-    const float c8 = constants[7];
-    const float c3 = constants[8];
-    const float c4 = constants[9];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const double p = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const pair t3 = {constants[2], constants[3]};
+    const pair t5 = {constants[4], constants[5]};
+    const int t12 = constants[6] != 0.0;
+    const int t14 = constants[7] != 0.0;
+    const int t15 = constants[8] != 0.0;
+    const double c8 = constants[9];
+    const double c3 = constants[10];
+    const pair c4 = {constants[11], constants[12]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
+        const double y_i = y[row];
+        const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const float t4 = y_i / t3;
-        const float t6 = powf(f_i, c3);
-        const int t7 = (1.0f < f_i);
-        const float t8 = t5 - t4 / f_i;
-        const float t9 = f_i * t5 - t4;
-        const float t10 = powf(f_i, c4);
-        const float t11 = ((t4 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0f)) ? ((t8 == 0.0f) ? 0.0f : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-        const float t13 = log_vf(f_i);
-        const float t16 = y_i / f_i;
-        const float t17 = 1.0f - t16;
-        const float t18 = f_i - y_i;
-        const float t19 = powf(f_i, -c8);
-        const float t20 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0f)) ? ((t17 == 0.0f) ? 0.0f : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0f) ? 0.0f : t18 * t19 * t19 * t19 * t19)));
-        loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
-        gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
+        const pair t4 = pair_div(pair_of(y_i), t3);
+        const double t6 = pow_fast(f_i, c3);
+        const int t7 = (1.0 < f_i);
+        const pair t8 = pair_sub(t5, pair_div(t4, pair_of(f_i)));
+        const pair t9 = pair_sub(pair_mul_d(t5, f_i), t4);
+        const double t10 = pow_fast(f_i, pair_value(c4));
+        const double t11 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * t6 * t6 * t6 * t6) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
+        const double t13 = log_fast(f_i);
+        const pair t16 = pair_quot(y_i, f_i);
+        const pair t17 = pair_add_d(pair_neg(t16), 1.0);
+        const double t18 = f_i - y_i;
+        const double t19 = pow_fast(f_i, -c8);
+        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
+        loss[row] = (float)(t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? pair_value(t16) + t13 : t11)))) : f_i) : y_i);
+        gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t20), pair_if(t12, t17, pair_of((t14 ? t20 : (t15 ? pair_value(t17) / f_i : t20))))), pair_of(f_i)), pair_of(y_i)));
     }
 }
 
 void lossforge_tweedie_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float p = parameters[0];
-    const int t2 = (p < 1.0f);
-    const float t3 = 1.0f - p;
-    const float t5 = 1.0f / (2.0f - p);
-    const int t12 = (p <= 1.0f);
-    const int t14 = (p < 2.0f);
-    const int t15 = (p <= 2.0f);
-    const float c8 = 0.25f * p;
-    const float c3 = 0.25f * (1.0f + t3);
-    const float c4 = 0.25f * t3;
-    const float constants[] = {p, t2 ? 1.0f : 0.0f, t3, t5, t12 ? 1.0f : 0.0f, t14 ? 1.0f : 0.0f, t15 ? 1.0f : 0.0f, c8, c3, c4};
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const pair t3 = pair_diff(1.0, p);
+    const pair t5 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const int t12 = (p <= 1.0);
+    const int t14 = (p < 2.0);
+    const int t15 = (p <= 2.0);
+    const double c8 = 0.25 * p;
+    const double c3 = 0.25 * (1.0 + pair_value(t3));
+    const pair c4 = pair_scale(t3, 0.25);
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, c3, c4.hi, c4.lo};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -741,61 +1315,61 @@ void lossforge_tweedie_loss_gradient_f32(size_t n, const float *y, const float *
     lossforge_tweedie_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float p = constants[0];
-    const int t2 = constants[1] != 0.0f;
-    const float t3 = constants[2];
-    const float c3 = constants[3];
-    const int t11 = constants[4] != 0.0f;
-    const int t12 = constants[5] != 0.0f;
-    const int t13 = constants[6] != 0.0f;
-    const float t15 = constants[7];
-    const float c2 = constants[8];
-    const float c8 = constants[9];
-    const float c9 = constants[10];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const double p = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const pair t3 = {constants[2], constants[3]};
+    const double c3 = constants[4];
+    const int t11 = constants[5] != 0.0;
+    const int t12 = constants[6] != 0.0;
+    const int t13 = constants[7] != 0.0;
+    const double t15 = constants[8];
+    const pair c2 = {constants[9], constants[10]};
+    const double c8 = constants[11];
+    const double c9 = constants[12];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
+        const double y_i = y[row];
+        const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const float t4 = powf(f_i, c2);
-        const int t5 = (1.0f < f_i);
-        const float t6 = y_i / f_i;
-        const float t7 = 1.0f - t6;
-        const float t8 = f_i - y_i;
-        const float t9 = powf(f_i, -c3);
-        const float t10 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t4 * t4 * t4 * t4) : ((t5 && (-p < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t4 * t4 * t4 * t4) : ((t8 == 0.0f) ? 0.0f : t8 * t9 * t9 * t9 * t9)));
-        const float t14 = p * y_i;
-        const float t16 = powf(f_i, c8);
-        const float t17 = t3 + t14 / f_i;
-        const float t18 = f_i * t3 + t14;
-        const float t19 = powf(f_i, c9);
-        const float t20 = ((-t14 == 0.0f) ? ((t3 == 0.0f) ? 0.0f : t3 * t16 * t16 * t16 * t16) : ((t5 && (t15 < 0.0f)) ? ((t17 == 0.0f) ? 0.0f : t17 * t16 * t16 * t16 * t16) : ((t18 == 0.0f) ? 0.0f : t18 * t19 * t19 * t19 * t19)));
-        gradient[row] = (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
-        hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t20)))) : f_i) : y_i);
+        const double t4 = pow_fast(f_i, pair_value(c2));
+        const int t5 = (1.0 < f_i);
+        const pair t6 = pair_quot(y_i, f_i);
+        const pair t7 = pair_add_d(pair_neg(t6), 1.0);
+        const double t8 = f_i - y_i;
+        const double t9 = pow_fast(f_i, -c3);
+        const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t4 * t4 * t4 * t4) : ((t5 && (-p < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * t4 * t4 * t4 * t4) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
+        const pair t14 = pair_prod(p, y_i);
+        const double t16 = pow_fast(f_i, c8);
+        const pair t17 = pair_add(t3, pair_div(t14, pair_of(f_i)));
+        const pair t18 = pair_add(pair_mul_d(t3, f_i), t14);
+        const double t19 = pow_fast(f_i, c9);
+        const double t20 = ((pair_value(pair_neg(t14)) == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * t16 * t16 * t16 * t16) : ((t5 && (t15 < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * t16 * t16 * t16 * t16) : ((pair_value(t18) == 0.0) ? 0.0 : pair_value(t18) * t19 * t19 * t19 * t19)));
+        gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t10), pair_if(t11, t7, pair_of((t12 ? t10 : (t13 ? pair_value(t7) / f_i : t10))))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = (float)(t0 ? (t1 ? (t2 ? t20 : (t11 ? pair_value(t6) / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
     }
 }
 
 void lossforge_tweedie_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float p = parameters[0];
-    const int t2 = (p < 1.0f);
-    const float t3 = 1.0f - p;
-    const float c3 = 0.25f * p;
-    const int t11 = (p <= 1.0f);
-    const int t12 = (p < 2.0f);
-    const int t13 = (p <= 2.0f);
-    const float t15 = -1.0f - p;
-    const float c2 = 0.25f * t3;
-    const float c8 = 0.25f * (1.0f + t15);
-    const float c9 = 0.25f * t15;
-    const float constants[] = {p, t2 ? 1.0f : 0.0f, t3, c3, t11 ? 1.0f : 0.0f, t12 ? 1.0f : 0.0f, t13 ? 1.0f : 0.0f, t15, c2, c8, c9};
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const pair t3 = pair_diff(1.0, p);
+    const double c3 = 0.25 * p;
+    const int t11 = (p <= 1.0);
+    const int t12 = (p < 2.0);
+    const int t13 = (p <= 2.0);
+    const double t15 = -1.0 - p;
+    const pair c2 = pair_scale(t3, 0.25);
+    const double c8 = 0.25 * (1.0 + t15);
+    const double c9 = 0.25 * t15;
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, c3, t11 ? 1.0 : 0.0, t12 ? 1.0 : 0.0, t13 ? 1.0 : 0.0, t15, c2.hi, c2.lo, c8, c9};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -808,73 +1382,73 @@ void lossforge_tweedie_gradient_hessian_f32(size_t n, const float *y, const floa
     lossforge_tweedie_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float p = constants[0];
-    const int t2 = constants[1] != 0.0f;
-    const float t3 = constants[2];
-    const float t5 = constants[3];
-    const int t12 = constants[4] != 0.0f;
-    const int t14 = constants[5] != 0.0f;
-    const int t15 = constants[6] != 0.0f;
-    const float c8 = constants[7];
-    const float t22 = constants[8];
-    const float c3 = constants[9];
-    const float c4 = constants[10];
-    const float c10 = constants[11];
-    const float c11 = constants[12];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const double p = constants[0];
+    const int t2 = constants[1] != 0.0;
+    const pair t3 = {constants[2], constants[3]};
+    const pair t5 = {constants[4], constants[5]};
+    const int t12 = constants[6] != 0.0;
+    const int t14 = constants[7] != 0.0;
+    const int t15 = constants[8] != 0.0;
+    const double c8 = constants[9];
+    const double t22 = constants[10];
+    const double c3 = constants[11];
+    const pair c4 = {constants[12], constants[13]};
+    const double c10 = constants[14];
+    const double c11 = constants[15];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
+        const double y_i = y[row];
+        const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const float t4 = y_i / t3;
-        const float t6 = powf(f_i, c3);
-        const int t7 = (1.0f < f_i);
-        const float t8 = t5 - t4 / f_i;
-        const float t9 = f_i * t5 - t4;
-        const float t10 = powf(f_i, c4);
-        const float t11 = ((t4 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6) : ((t7 && (t3 < 0.0f)) ? ((t8 == 0.0f) ? 0.0f : t8 * t6 * t6 * t6 * t6) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-        const float t13 = log_vf(f_i);
-        const float t16 = y_i / f_i;
-        const float t17 = 1.0f - t16;
-        const float t18 = f_i - y_i;
-        const float t19 = powf(f_i, -c8);
-        const float t20 = ((y_i == 0.0f) ? ((1.0f == 0.0f) ? 0.0f : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0f)) ? ((t17 == 0.0f) ? 0.0f : t17 * t10 * t10 * t10 * t10) : ((t18 == 0.0f) ? 0.0f : t18 * t19 * t19 * t19 * t19)));
-        const float t21 = p * y_i;
-        const float t23 = powf(f_i, c10);
-        const float t24 = t3 + t21 / f_i;
-        const float t25 = f_i * t3 + t21;
-        const float t26 = powf(f_i, c11);
-        const float t27 = ((-t21 == 0.0f) ? ((t3 == 0.0f) ? 0.0f : t3 * t23 * t23 * t23 * t23) : ((t7 && (t22 < 0.0f)) ? ((t24 == 0.0f) ? 0.0f : t24 * t23 * t23 * t23 * t23) : ((t25 == 0.0f) ? 0.0f : t25 * t26 * t26 * t26 * t26)));
-        loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
-        gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
-        hessian[row] = (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0f * y_i / f_i - 1.0f) / f_i / f_i : t27)))) : f_i) : y_i);
+        const pair t4 = pair_div(pair_of(y_i), t3);
+        const double t6 = pow_fast(f_i, c3);
+        const int t7 = (1.0 < f_i);
+        const pair t8 = pair_sub(t5, pair_div(t4, pair_of(f_i)));
+        const pair t9 = pair_sub(pair_mul_d(t5, f_i), t4);
+        const double t10 = pow_fast(f_i, pair_value(c4));
+        const double t11 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * t6 * t6 * t6 * t6) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
+        const double t13 = log_fast(f_i);
+        const pair t16 = pair_quot(y_i, f_i);
+        const pair t17 = pair_add_d(pair_neg(t16), 1.0);
+        const double t18 = f_i - y_i;
+        const double t19 = pow_fast(f_i, -c8);
+        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
+        const pair t21 = pair_prod(p, y_i);
+        const double t23 = pow_fast(f_i, c10);
+        const pair t24 = pair_add(t3, pair_div(t21, pair_of(f_i)));
+        const pair t25 = pair_add(pair_mul_d(t3, f_i), t21);
+        const double t26 = pow_fast(f_i, c11);
+        const double t27 = ((pair_value(pair_neg(t21)) == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * t23 * t23 * t23 * t23) : ((t7 && (t22 < 0.0)) ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * t23 * t23 * t23 * t23) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t26 * t26 * t26 * t26)));
+        loss[row] = (float)(t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? pair_value(t16) + t13 : t11)))) : f_i) : y_i);
+        gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t20), pair_if(t12, t17, pair_of((t14 ? t20 : (t15 ? pair_value(t17) / f_i : t20))))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = (float)(t0 ? (t1 ? (t2 ? t27 : (t12 ? pair_value(t16) / f_i : (t14 ? t27 : (t15 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t27)))) : f_i) : y_i);
     }
 }
 
 void lossforge_tweedie_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float p = parameters[0];
-    const int t2 = (p < 1.0f);
-    const float t3 = 1.0f - p;
-    const float t5 = 1.0f / (2.0f - p);
-    const int t12 = (p <= 1.0f);
-    const int t14 = (p < 2.0f);
-    const int t15 = (p <= 2.0f);
-    const float c8 = 0.25f * p;
-    const float t22 = -1.0f - p;
-    const float c3 = 0.25f * (1.0f + t3);
-    const float c4 = 0.25f * t3;
-    const float c10 = 0.25f * (1.0f + t22);
-    const float c11 = 0.25f * t22;
-    const float constants[] = {p, t2 ? 1.0f : 0.0f, t3, t5, t12 ? 1.0f : 0.0f, t14 ? 1.0f : 0.0f, t15 ? 1.0f : 0.0f, c8, t22, c3, c4, c10, c11};
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const pair t3 = pair_diff(1.0, p);
+    const pair t5 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const int t12 = (p <= 1.0);
+    const int t14 = (p < 2.0);
+    const int t15 = (p <= 2.0);
+    const double c8 = 0.25 * p;
+    const double t22 = -1.0 - p;
+    const double c3 = 0.25 * (1.0 + pair_value(t3));
+    const pair c4 = pair_scale(t3, 0.25);
+    const double c10 = 0.25 * (1.0 + t22);
+    const double c11 = 0.25 * t22;
+    const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, t22, c3, c4.hi, c4.lo, c10, c11};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -23,8 +23,14 @@
 #define ONCE
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
 /* a*b + c, rounded once where the processor can. */
-static inline double fused(double a, double b, double c)
+INLINE double fused(double a, double b, double c)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     return fma(a, b, c);
@@ -33,98 +39,226 @@ static inline double fused(double a, double b, double c)
 #endif
 }
 
-static inline double from_bits(uint64_t bits)
+INLINE double from_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint64_t to_bits(double x)
+INLINE uint64_t to_bits(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline double reduced(double a, double shift, double *z, double *low)
+INLINE double exp_fast(double x)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
+ * nothing and may be anything; hi is then what plain arithmetic gives. */
+typedef struct { double hi, lo; } pair;
+
+/* a*b - p, for the rounded product p. */
+INLINE double product_rest(double a, double b, double p)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(a, b, -p);
+#else
+    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
+    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
+    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
+#endif
+}
+
+/* a - q*b, for q near a/b. */
+INLINE double quotient_rest(double a, double q, double b)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fma(-q, b, a);
+#else
+    const double p = q * b;
+    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
+#endif
+}
+
+/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
+INLINE pair pair_near(double h, double l)
+{
+    const double t = h + l;
+    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    return made;
+}
+
+INLINE pair pair_of(double x)
+{
+    const pair made = {x, 0.0};
+    return made;
+}
+
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
+INLINE pair pair_if(int c, pair a, pair b)
+{
+    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
+    return made;
+}
+
+INLINE pair pair_neg(pair a)
+{
+    const pair made = {-a.hi, -a.lo};
+    return made;
+}
+
+/* Exact (Knuth). */
+INLINE pair pair_sum(double a, double b)
+{
+    const double h = a + b;
+    const double v = h - a;
+    const pair made = {h, (a - (h - v)) + (b - v)};
+    return made;
+}
+
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
+INLINE pair pair_add_d(pair a, double b)
+{
+    const pair s = pair_sum(a.hi, b);
+    return pair_near(s.hi, s.lo + a.lo);
+}
+
+/* Relative to |a| + |b|, the error is 2**-105. */
+INLINE pair pair_add(pair a, pair b)
+{
+    const pair s = pair_sum(a.hi, b.hi);
+    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+}
+
+INLINE pair pair_sub(pair a, pair b)
+{
+    return pair_add(a, pair_neg(b));
+}
+
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* Where b is infinite or its inverse is, the rest is no number. */
+INLINE pair pair_div(pair a, pair b)
+{
+    const double h = a.hi / b.hi;
+    const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
+    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+}
+
+/* c + v, c = hi + lo, for v small beside it. */
+INLINE pair pair_lead(double hi, double lo, double v)
+{
+    const double h = hi + v;
+    const pair made = {h, ((hi - h) + v) + lo};
+    return made;
+}
+
+/* a*b, not brought to order. */
+INLINE pair pair_times(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+/* lo where it means something, and exp(a) is neither 0 nor infinite. */
+INLINE double pair_rest(pair a)
+{
+    return fabs(a.lo) < 1.0 ? a.lo : 0.0;
+}
+
+/* hi + lo + x*c, for x*c small beside hi. */
+INLINE pair pair_step(pair c, double x, double hi, double lo)
+{
+    const double v = x * c.hi;
+    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
+}
+
+/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
+INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
 {
     *z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = *z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
     const double r = fused(k, -0x1.ef35793c76730p-45, h);
-    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r);
-    const double square = r * r;
-    const double half = 0.5 * square;
-    const double off = fused(0.5, fused(r, r, -square), rest);
-    const double e = r + half;
-    *low = fused(square * r, fused(fused(fused(fused(fused(fused(fused(fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r, 0x1.27e4c2ad86b5bp-22), r, 0x1.71ddefa2c2253p-19), r, 0x1.a01a01b206a83p-16), r, 0x1.a01a01b3b176dp-13), r, 0x1.6c16c16c1413cp-10), r, 0x1.111111110ebdap-7), r, 0x1.555555555555ap-5), r, 0x1.555555555555bp-3), off) + ((r - e) + half);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
+    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
+    const pair c2 = pair_step(c3, r, 0.5, -0.0);
+    const pair square = {r2, product_rest(r, r, r2)};
+    const pair p = pair_times(square, c2);
+    const double e = r + p.hi;
+    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
-static inline double exp_v(double x)
+INLINE pair pair_exp(pair x)
 {
-    const double least = x < -750.0 ? -750.0 : x;
-    const double a = least > 720.0 ? 720.0 : least;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
     const double p = 1.0 + e;
-    return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
 }
 
-/* a*b + c, rounded once where the processor can. */
-static inline float fusedf(float a, float b, float c)
+/* Exact, for a power of two or a sign. */
+INLINE pair pair_scale(pair a, double unit)
 {
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
-
-static inline float from_bitsf(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static inline uint32_t to_bitsf(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-static inline float reducedf(float a, float shift, float *z, float *low)
-{
-    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = *z - shift;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float square = r * r;
-    const float half = 0.5f * square;
-    const float off = fusedf(0.5f, fusedf(r, r, -square), rest);
-    const float e = r + half;
-    *low = fusedf(square * r, fusedf(fusedf(fusedf(fusedf(0x1.a19c320000000p-13f, r, 0x1.6d4f2a0000000p-10f), r, 0x1.1110940000000p-7f), r, 0x1.5554e60000000p-5f), r, 0x1.5555560000000p-3f), off) + ((r - e) + half);
-    return e;
-}
-
-/* 2**k is two factors, so that subnormal results are right. */
-static inline float exp_vf(float x)
-{
-    const float least = x < -106.0f ? -106.0f : x;
-    const float a = least > 91.0f ? 91.0f : least;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
-    float z, low;
-    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
-    const float p = 1.0f + e;
-    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
+    const pair made = {a.hi * unit, a.lo * unit};
+    return made;
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -164,41 +298,75 @@ ONCE static void in_blocks_f64(kernel_f64 *kernel, size_t n, size_t given, const
 
 static void loss_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double p = constants[0];
-    const double t0 = constants[1];
-    const double t2 = constants[2];
-    const double c2 = constants[3];
-    const double c3 = constants[4];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double p = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const pair t2 = {constants[3], constants[4]};
+    const pair c2 = {constants[5], constants[6]};
+    const pair c3 = {constants[7], constants[8]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t1 = y_i / t0;
-        const double t3 = c2 * f_i;
-        const double t4 = exp_v(0.5 * t3);
-        const double t5 = exp_v(t3);
-        const double t6 = exp_v(-f_i);
-        const double t7 = t2 - t1 * t6;
-        const double t8 = exp_v(0.5 * f_i);
-        const double t9 = t2 * t8 * t8 - t1;
-        const double t10 = exp_v(c3 * f_i);
-        const double t11 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (t0 < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-        const double t12 = exp_v(f_i);
-        loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? t12 - ((t12 == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
+        const pair t1 = pair_div(pair_of(y_i), t0);
+        const pair t3 = pair_mul_d(c2, f_i);
+        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t5 = pair_exp(t3);
+        const pair t6 = pair_exp(pair_of(-f_i));
+        const pair t7 = pair_sub(t2, pair_mul(t1, t6));
+        const pair t8 = pair_exp(pair_of(0.5 * f_i));
+        const pair t9 = pair_sub(pair_mul(pair_mul(t2, t8), t8), t1);
+        const pair t10 = pair_exp(pair_mul_d(c3, f_i));
+        const double t11 = ((pair_value(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
+        const pair t12 = pair_exp(pair_of(f_i));
+        loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? pair_value(t12) - ((pair_value(t12) == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11)))) : f_i) : y_i);
     }
+#else
+    const double p = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const pair t2 = {constants[3], constants[4]};
+    const pair c2 = {constants[5], constants[6]};
+    const pair c3 = {constants[7], constants[8]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t1 = pair_div(pair_of(y_i), t0);
+        const pair t3 = pair_mul_d(c2, f_i);
+        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t5 = pair_exp(t3);
+        const pair t6 = pair_exp(pair_of(-f_i));
+        const pair t7 = pair_sub(t2, pair_mul(t1, t6));
+        const pair t8 = pair_exp(pair_of(0.5 * f_i));
+        const pair t9 = pair_sub(pair_mul(pair_mul(t2, t8), t8), t1);
+        const pair t10 = pair_exp(pair_mul_d(c3, f_i));
+        const pair t11 = pair_if((pair_value(t1) == 0.0), pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t2, t4), t4), t5), t5), t5)), pair_if(((0.0 < f_i) && (pair_value(t0) < 0.0)), pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t5), t5), t5)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
+        const pair t12 = pair_exp(pair_of(f_i));
+        loss[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t11, pair_if((p <= 1.0), pair_sub(t12, pair_if((pair_value(t12) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i))), pair_if((p < 2.0), t11, pair_if((p <= 2.0), pair_add_d(pair_mul_d(pair_if((y_i == 0.0), pair_of(0.0), t6), y_i), f_i), t11)))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_tweedie_log_link_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double p = parameters[0];
-    const double t0 = 1.0 - p;
-    const double t2 = 1.0 / (2.0 - p);
-    const double c2 = 0.25 * (1.0 + t0);
-    const double c3 = 0.25 * t0;
-    const double constants[] = {p, t0, t2, c2, c3};
+    const pair t0 = pair_diff(1.0, p);
+    const pair t2 = pair_quot(1.0, (2.0 - p));
+    const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
+    const pair c3 = pair_scale(t0, 0.25);
+    const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
+#else
+    const double p = parameters[0];
+    const pair t0 = pair_diff(1.0, p);
+    const pair t2 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
+    const pair c3 = pair_scale(t0, 0.25);
+    const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -213,35 +381,63 @@ void lossforge_tweedie_log_link_loss_f64(size_t n, const double *y, const double
 
 static void gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double p = constants[0];
-    const double t1 = constants[1];
-    const double c1 = constants[2];
-    const double c2 = constants[3];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double p = constants[0];
+    const pair t1 = {constants[1], constants[2]};
+    const pair c1 = {constants[3], constants[4]};
+    const pair c2 = {constants[5], constants[6]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (y_i == 0.0);
-        const double t2 = exp_v(c1 * f_i);
-        const double t3 = exp_v(-(0.5 * f_i));
-        const double t4 = 1.0 - y_i * t3 * t3;
-        const double t5 = exp_v(f_i) - y_i;
-        const double t6 = exp_v(c2 * f_i);
-        const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : t2 * t2 * t2 * t2) : (((0.0 < f_i) && (t1 < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * t2 * t2 * t2 * t2) : ((t5 == 0.0) ? 0.0 : t5 * t6 * t6 * t6 * t6)));
-        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * (t0 ? 0.0 : exp_v(-f_i)) : t7)))) : f_i) : y_i);
+        const pair t2 = pair_exp(pair_mul_d(c1, f_i));
+        const pair t3 = pair_exp(pair_of(-(0.5 * f_i)));
+        const double t4 = 1.0 - pair_value(pair_mul(pair_mul_d(t3, y_i), t3));
+        const double t5 = pair_value(pair_exp(pair_of(f_i))) - y_i;
+        const pair t6 = pair_exp(pair_mul_d(c2, f_i));
+        const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : pair_value(t2) * pair_value(t2) * pair_value(t2) * pair_value(t2)) : (((0.0 < f_i) && (pair_value(t1) < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * pair_value(t2) * pair_value(t2) * pair_value(t2) * pair_value(t2)) : ((t5 == 0.0) ? 0.0 : t5 * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6))));
+        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * pair_value(pair_if(t0, pair_of(0.0), pair_exp(pair_of(-f_i)))) : t7)))) : f_i) : y_i);
     }
+#else
+    const double p = constants[0];
+    const pair t1 = {constants[1], constants[2]};
+    const pair c1 = {constants[3], constants[4]};
+    const pair c2 = {constants[5], constants[6]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == 0.0);
+        const pair t2 = pair_exp(pair_mul_d(c1, f_i));
+        const pair t3 = pair_exp(pair_of(-(0.5 * f_i)));
+        const pair t4 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t3, y_i), t3)), 1.0);
+        const pair t5 = pair_add_d(pair_exp(pair_of(f_i)), -y_i);
+        const pair t6 = pair_exp(pair_mul_d(c2, f_i));
+        const pair t7 = pair_if(t0, pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t2, t2), t2), t2)), pair_if(((0.0 < f_i) && (pair_value(t1) < 0.0)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t4, t2), t2), t2), t2)), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6))));
+        gradient[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), t5, pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_add_d(pair_neg(pair_mul_d(pair_if(t0, pair_of(0.0), pair_exp(pair_of(-f_i))), y_i)), 1.0), t7)))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_tweedie_log_link_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double p = parameters[0];
-    const double t1 = 1.0 - p;
-    const double c1 = 0.25 * (1.0 + t1);
-    const double c2 = 0.25 * t1;
-    const double constants[] = {p, t1, c1, c2};
+    const pair t1 = pair_diff(1.0, p);
+    const pair c1 = pair_scale(pair_add_d(t1, 1.0), 0.25);
+    const pair c2 = pair_scale(t1, 0.25);
+    const double constants[] = {p, t1.hi, t1.lo, c1.hi, c1.lo, c2.hi, c2.lo};
+#else
+    const double p = parameters[0];
+    const pair t1 = pair_diff(1.0, p);
+    const pair c1 = pair_scale(pair_add_d(t1, 1.0), 0.25);
+    const pair c2 = pair_scale(t1, 0.25);
+    const double constants[] = {p, t1.hi, t1.lo, c1.hi, c1.lo, c2.hi, c2.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -256,40 +452,73 @@ void lossforge_tweedie_log_link_gradient_f64(size_t n, const double *y, const do
 
 static void hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const double p = constants[0];
-    const double t0 = constants[1];
-    const double t2 = constants[2];
-    const double c2 = constants[3];
-    const double c3 = constants[4];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double p = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const double t2 = constants[3];
+    const pair c2 = {constants[4], constants[5]};
+    const pair c3 = {constants[6], constants[7]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t1 = y_i * t0;
-        const double t3 = c2 * f_i;
-        const double t4 = exp_v(0.5 * t3);
-        const double t5 = exp_v(t3);
-        const double t6 = exp_v(-f_i);
-        const double t7 = t2 - t1 * t6;
-        const double t8 = exp_v(0.5 * f_i);
-        const double t9 = t2 * t8 * t8 - t1;
-        const double t10 = exp_v(c3 * f_i);
-        const double t11 = ((t1 == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (t0 < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0) ? 0.0 : t9 * t10 * t10 * t10 * t10)));
-        hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? exp_v(f_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * ((y_i == 0.0) ? 0.0 : t6) : t11)))) : f_i) : y_i);
+        const pair t1 = pair_mul_d(t0, y_i);
+        const pair t3 = pair_mul_d(c2, f_i);
+        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t5 = pair_exp(t3);
+        const pair t6 = pair_exp(pair_of(-f_i));
+        const pair t7 = pair_add_d(pair_neg(pair_mul(t1, t6)), t2);
+        const pair t8 = pair_exp(pair_of(0.5 * f_i));
+        const pair t9 = pair_sub(pair_mul(pair_mul_d(t8, t2), t8), t1);
+        const pair t10 = pair_exp(pair_mul_d(c3, f_i));
+        const double t11 = ((pair_value(t1) == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
+        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t11), pair_if((p <= 1.0), pair_exp(pair_of(f_i)), pair_of(((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11))))), pair_of(f_i)), pair_of(y_i)));
     }
+#else
+    const double p = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const pair t2 = {constants[3], constants[4]};
+    const pair c2 = {constants[5], constants[6]};
+    const pair c3 = {constants[7], constants[8]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t1 = pair_mul_d(t0, y_i);
+        const pair t3 = pair_mul_d(c2, f_i);
+        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t5 = pair_exp(t3);
+        const pair t6 = pair_exp(pair_of(-f_i));
+        const pair t7 = pair_sub(t2, pair_mul(t1, t6));
+        const pair t8 = pair_exp(pair_of(0.5 * f_i));
+        const pair t9 = pair_sub(pair_mul(pair_mul(t2, t8), t8), t1);
+        const pair t10 = pair_exp(pair_mul_d(c3, f_i));
+        const pair t11 = pair_if((pair_value(t1) == 0.0), pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t2, t4), t4), t5), t5), t5)), pair_if(((0.0 < f_i) && (pair_value(t0) < 0.0)), pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t5), t5), t5)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
+        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t11, pair_if((p <= 1.0), pair_exp(pair_of(f_i)), pair_if((p < 2.0), t11, pair_if((p <= 2.0), pair_mul_d(pair_if((y_i == 0.0), pair_of(0.0), t6), y_i), t11)))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_tweedie_log_link_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double p = parameters[0];
-    const double t0 = 1.0 - p;
+    const pair t0 = pair_diff(1.0, p);
     const double t2 = 2.0 - p;
-    const double c2 = 0.25 * (1.0 + t0);
-    const double c3 = 0.25 * t0;
-    const double constants[] = {p, t0, t2, c2, c3};
+    const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
+    const pair c3 = pair_scale(t0, 0.25);
+    const double constants[] = {p, t0.hi, t0.lo, t2, c2.hi, c2.lo, c3.hi, c3.lo};
+#else
+    const double p = parameters[0];
+    const pair t0 = pair_diff(1.0, p);
+    const pair t2 = pair_diff(2.0, p);
+    const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
+    const pair c3 = pair_scale(t0, 0.25);
+    const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
+#endif
     (void)K;
     in_blocks_f64(hessian_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -304,60 +533,112 @@ void lossforge_tweedie_log_link_hessian_f64(size_t n, const double *y, const dou
 
 static void loss_gradient_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const int t2 = constants[0] != 0.0;
-    const double t3 = constants[1];
-    const double t5 = constants[2];
-    const int t17 = constants[3] != 0.0;
-    const int t19 = constants[4] != 0.0;
-    const int t20 = constants[5] != 0.0;
-    const double c3 = constants[6];
-    const double c4 = constants[7];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const int t2 = constants[0] != 0.0;
+    const pair t3 = {constants[1], constants[2]};
+    const pair t5 = {constants[3], constants[4]};
+    const int t17 = constants[5] != 0.0;
+    const int t19 = constants[6] != 0.0;
+    const int t20 = constants[7] != 0.0;
+    const pair c3 = {constants[8], constants[9]};
+    const pair c4 = {constants[10], constants[11]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const double t4 = y_i / t3;
-        const double t6 = c3 * f_i;
-        const double t7 = exp_v(0.5 * t6);
-        const double t8 = exp_v(t6);
-        const int t9 = ((0.0 < f_i) && (t3 < 0.0));
-        const double t10 = exp_v(-f_i);
-        const double t11 = t5 - t4 * t10;
+        const pair t4 = pair_div(pair_of(y_i), t3);
+        const pair t6 = pair_mul_d(c3, f_i);
+        const pair t7 = pair_exp(pair_scale(t6, 0.5));
+        const pair t8 = pair_exp(t6);
+        const int t9 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
+        const pair t10 = pair_exp(pair_of(-f_i));
+        const pair t11 = pair_sub(t5, pair_mul(t4, t10));
         const double t12 = 0.5 * f_i;
-        const double t13 = exp_v(t12);
-        const double t14 = t5 * t13 * t13 - t4;
-        const double t15 = exp_v(c4 * f_i);
-        const double t16 = ((t4 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t7 * t7 * t8 * t8 * t8) : (t9 ? ((t11 == 0.0) ? 0.0 : t11 * t8 * t8 * t8 * t8) : ((t14 == 0.0) ? 0.0 : t14 * t15 * t15 * t15 * t15)));
-        const double t18 = exp_v(f_i);
+        const pair t13 = pair_exp(pair_of(t12));
+        const pair t14 = pair_sub(pair_mul(pair_mul(t5, t13), t13), t4);
+        const pair t15 = pair_exp(pair_mul_d(c4, f_i));
+        const double t16 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t7) * pair_value(t7) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : (t9 ? ((pair_value(t11) == 0.0) ? 0.0 : pair_value(t11) * pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : ((pair_value(t14) == 0.0) ? 0.0 : pair_value(t14) * pair_value(t15) * pair_value(t15) * pair_value(t15) * pair_value(t15))));
+        const pair t18 = pair_exp(pair_of(f_i));
         const int t21 = (y_i == 0.0);
-        const double t22 = y_i * (t21 ? 0.0 : t10);
-        const double t23 = exp_v(-t12);
-        const double t24 = 1.0 - y_i * t23 * t23;
-        const double t25 = t18 - y_i;
-        const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : t8 * t8 * t8 * t8) : (t9 ? ((t24 == 0.0) ? 0.0 : t24 * t8 * t8 * t8 * t8) : ((t25 == 0.0) ? 0.0 : t25 * t15 * t15 * t15 * t15)));
-        loss[row] = (t0 ? (t1 ? (t2 ? t16 : (t17 ? t18 - ((t18 == HUGE_VAL) ? 0.0 : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
+        const double t22 = y_i * pair_value(pair_if(t21, pair_of(0.0), t10));
+        const pair t23 = pair_exp(pair_of(-t12));
+        const double t24 = 1.0 - pair_value(pair_mul(pair_mul_d(t23, y_i), t23));
+        const double t25 = pair_value(t18) - y_i;
+        const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : (t9 ? ((t24 == 0.0) ? 0.0 : t24 * pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : ((t25 == 0.0) ? 0.0 : t25 * pair_value(t15) * pair_value(t15) * pair_value(t15) * pair_value(t15))));
+        loss[row] = (t0 ? (t1 ? (t2 ? t16 : (t17 ? pair_value(t18) - ((pair_value(t18) == HUGE_VAL) ? 0.0 : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t26 : (t17 ? t25 : (t19 ? t26 : (t20 ? 1.0 - t22 : t26)))) : f_i) : y_i);
     }
+#else
+    const int t2 = constants[0] != 0.0;
+    const pair t3 = {constants[1], constants[2]};
+    const pair t5 = {constants[3], constants[4]};
+    const int t17 = constants[5] != 0.0;
+    const int t19 = constants[6] != 0.0;
+    const int t20 = constants[7] != 0.0;
+    const pair c3 = {constants[8], constants[9]};
+    const pair c4 = {constants[10], constants[11]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == y_i);
+        const int t1 = (f_i == f_i);
+        const pair t4 = pair_div(pair_of(y_i), t3);
+        const pair t6 = pair_mul_d(c3, f_i);
+        const pair t7 = pair_exp(pair_scale(t6, 0.5));
+        const pair t8 = pair_exp(t6);
+        const int t9 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
+        const pair t10 = pair_exp(pair_of(-f_i));
+        const pair t11 = pair_sub(t5, pair_mul(t4, t10));
+        const double t12 = 0.5 * f_i;
+        const pair t13 = pair_exp(pair_of(t12));
+        const pair t14 = pair_sub(pair_mul(pair_mul(t5, t13), t13), t4);
+        const pair t15 = pair_exp(pair_mul_d(c4, f_i));
+        const pair t16 = pair_if((pair_value(t4) == 0.0), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t5, t7), t7), t8), t8), t8)), pair_if(t9, pair_if((pair_value(t11) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t11, t8), t8), t8), t8)), pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t14, t15), t15), t15), t15))));
+        const pair t18 = pair_exp(pair_of(f_i));
+        const int t21 = (y_i == 0.0);
+        const pair t22 = pair_mul_d(pair_if(t21, pair_of(0.0), t10), y_i);
+        const pair t23 = pair_exp(pair_of(-t12));
+        const pair t24 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t23, y_i), t23)), 1.0);
+        const pair t25 = pair_add_d(t18, -y_i);
+        const pair t26 = pair_if(t21, pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t8, t8), t8), t8)), pair_if(t9, pair_if((pair_value(t24) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t24, t8), t8), t8), t8)), pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t15), t15), t15), t15))));
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t16, pair_if(t17, pair_sub(t18, pair_if((pair_value(t18) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i))), pair_if(t19, t16, pair_if(t20, pair_add_d(t22, f_i), t16)))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t26, pair_if(t17, t25, pair_if(t19, t26, pair_if(t20, pair_add_d(pair_neg(t22), 1.0), t26)))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_tweedie_log_link_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double p = parameters[0];
     const int t2 = (p < 1.0);
-    const double t3 = 1.0 - p;
-    const double t5 = 1.0 / (2.0 - p);
+    const pair t3 = pair_diff(1.0, p);
+    const pair t5 = pair_quot(1.0, (2.0 - p));
     const int t17 = (p <= 1.0);
     const int t19 = (p < 2.0);
     const int t20 = (p <= 2.0);
-    const double c3 = 0.25 * (1.0 + t3);
-    const double c4 = 0.25 * t3;
-    const double constants[] = {t2 ? 1.0 : 0.0, t3, t5, t17 ? 1.0 : 0.0, t19 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, c3, c4};
+    const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c4 = pair_scale(t3, 0.25);
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t17 ? 1.0 : 0.0, t19 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, c3.hi, c3.lo, c4.hi, c4.lo};
+#else
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const pair t3 = pair_diff(1.0, p);
+    const pair t5 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const int t17 = (p <= 1.0);
+    const int t19 = (p < 2.0);
+    const int t20 = (p <= 2.0);
+    const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c4 = pair_scale(t3, 0.25);
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t17 ? 1.0 : 0.0, t19 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, c3.hi, c3.lo, c4.hi, c4.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -372,18 +653,19 @@ void lossforge_tweedie_log_link_loss_gradient_f64(size_t n, const double *y, con
 
 static void gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const int t2 = constants[0] != 0.0;
-    const double t4 = constants[1];
-    const int t15 = constants[2] != 0.0;
-    const int t16 = constants[3] != 0.0;
-    const int t17 = constants[4] != 0.0;
-    const double t21 = constants[5];
-    const double c2 = constants[6];
-    const double c3 = constants[7];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const int t2 = constants[0] != 0.0;
+    const pair t4 = {constants[1], constants[2]};
+    const int t15 = constants[3] != 0.0;
+    const int t16 = constants[4] != 0.0;
+    const int t17 = constants[5] != 0.0;
+    const double t21 = constants[6];
+    const pair c2 = {constants[7], constants[8]};
+    const pair c3 = {constants[9], constants[10]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -391,41 +673,92 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t3 = (y_i == 0.0);
-        const double t5 = c2 * f_i;
-        const double t6 = exp_v(t5);
-        const int t7 = ((0.0 < f_i) && (t4 < 0.0));
+        const pair t5 = pair_mul_d(c2, f_i);
+        const pair t6 = pair_exp(t5);
+        const int t7 = ((0.0 < f_i) && (pair_value(t4) < 0.0));
         const double t8 = 0.5 * f_i;
-        const double t9 = exp_v(-t8);
-        const double t10 = 1.0 - y_i * t9 * t9;
-        const double t11 = exp_v(f_i);
-        const double t12 = t11 - y_i;
-        const double t13 = exp_v(c3 * f_i);
-        const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : t6 * t6 * t6 * t6) : (t7 ? ((t10 == 0.0) ? 0.0 : t10 * t6 * t6 * t6 * t6) : ((t12 == 0.0) ? 0.0 : t12 * t13 * t13 * t13 * t13)));
-        const double t18 = exp_v(-f_i);
-        const double t19 = y_i * (t3 ? 0.0 : t18);
-        const double t20 = y_i * t4;
-        const double t22 = exp_v(0.5 * t5);
-        const double t23 = t21 - t20 * t18;
-        const double t24 = exp_v(t8);
-        const double t25 = t21 * t24 * t24 - t20;
-        const double t26 = ((t20 == 0.0) ? ((t21 == 0.0) ? 0.0 : t21 * t22 * t22 * t6 * t6 * t6) : (t7 ? ((t23 == 0.0) ? 0.0 : t23 * t6 * t6 * t6 * t6) : ((t25 == 0.0) ? 0.0 : t25 * t13 * t13 * t13 * t13)));
+        const pair t9 = pair_exp(pair_of(-t8));
+        const double t10 = 1.0 - pair_value(pair_mul(pair_mul_d(t9, y_i), t9));
+        const pair t11 = pair_exp(pair_of(f_i));
+        const double t12 = pair_value(t11) - y_i;
+        const pair t13 = pair_exp(pair_mul_d(c3, f_i));
+        const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((t10 == 0.0) ? 0.0 : t10 * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((t12 == 0.0) ? 0.0 : t12 * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
+        const pair t18 = pair_exp(pair_of(-f_i));
+        const double t19 = y_i * pair_value(pair_if(t3, pair_of(0.0), t18));
+        const pair t20 = pair_mul_d(t4, y_i);
+        const pair t22 = pair_exp(pair_scale(t5, 0.5));
+        const pair t23 = pair_add_d(pair_neg(pair_mul(t20, t18)), t21);
+        const pair t24 = pair_exp(pair_of(t8));
+        const pair t25 = pair_sub(pair_mul(pair_mul_d(t24, t21), t24), t20);
+        const double t26 = ((pair_value(t20) == 0.0) ? ((t21 == 0.0) ? 0.0 : t21 * pair_value(t22) * pair_value(t22) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((pair_value(t23) == 0.0) ? 0.0 : pair_value(t23) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
         gradient[row] = (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0 - t19 : t14)))) : f_i) : y_i);
-        hessian[row] = (t0 ? (t1 ? (t2 ? t26 : (t15 ? t11 : (t16 ? t26 : (t17 ? t19 : t26)))) : f_i) : y_i);
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t26), pair_if(t15, t11, pair_of((t16 ? t26 : (t17 ? t19 : t26))))), pair_of(f_i)), pair_of(y_i)));
     }
+#else
+    const int t2 = constants[0] != 0.0;
+    const pair t4 = {constants[1], constants[2]};
+    const int t15 = constants[3] != 0.0;
+    const int t16 = constants[4] != 0.0;
+    const int t17 = constants[5] != 0.0;
+    const pair t21 = {constants[6], constants[7]};
+    const pair c2 = {constants[8], constants[9]};
+    const pair c3 = {constants[10], constants[11]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == y_i);
+        const int t1 = (f_i == f_i);
+        const int t3 = (y_i == 0.0);
+        const pair t5 = pair_mul_d(c2, f_i);
+        const pair t6 = pair_exp(t5);
+        const int t7 = ((0.0 < f_i) && (pair_value(t4) < 0.0));
+        const double t8 = 0.5 * f_i;
+        const pair t9 = pair_exp(pair_of(-t8));
+        const pair t10 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, y_i), t9)), 1.0);
+        const pair t11 = pair_exp(pair_of(f_i));
+        const pair t12 = pair_add_d(t11, -y_i);
+        const pair t13 = pair_exp(pair_mul_d(c3, f_i));
+        const pair t14 = pair_if(t3, pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t6, t6), t6), t6)), pair_if(t7, pair_if((pair_value(t10) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t10, t6), t6), t6), t6)), pair_if((pair_value(t12) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t12, t13), t13), t13), t13))));
+        const pair t18 = pair_exp(pair_of(-f_i));
+        const pair t19 = pair_mul_d(pair_if(t3, pair_of(0.0), t18), y_i);
+        const pair t20 = pair_mul_d(t4, y_i);
+        const pair t22 = pair_exp(pair_scale(t5, 0.5));
+        const pair t23 = pair_sub(t21, pair_mul(t20, t18));
+        const pair t24 = pair_exp(pair_of(t8));
+        const pair t25 = pair_sub(pair_mul(pair_mul(t21, t24), t24), t20);
+        const pair t26 = pair_if((pair_value(t20) == 0.0), pair_if((pair_value(t21) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t21, t22), t22), t6), t6), t6)), pair_if(t7, pair_if((pair_value(t23) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t23, t6), t6), t6), t6)), pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t13), t13), t13), t13))));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t14, pair_if(t15, t12, pair_if(t16, t14, pair_if(t17, pair_add_d(pair_neg(t19), 1.0), t14)))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t26, pair_if(t15, t11, pair_if(t16, t26, pair_if(t17, t19, t26)))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_tweedie_log_link_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double p = parameters[0];
     const int t2 = (p < 1.0);
-    const double t4 = 1.0 - p;
+    const pair t4 = pair_diff(1.0, p);
     const int t15 = (p <= 1.0);
     const int t16 = (p < 2.0);
     const int t17 = (p <= 2.0);
     const double t21 = 2.0 - p;
-    const double c2 = 0.25 * (1.0 + t4);
-    const double c3 = 0.25 * t4;
-    const double constants[] = {t2 ? 1.0 : 0.0, t4, t15 ? 1.0 : 0.0, t16 ? 1.0 : 0.0, t17 ? 1.0 : 0.0, t21, c2, c3};
+    const pair c2 = pair_scale(pair_add_d(t4, 1.0), 0.25);
+    const pair c3 = pair_scale(t4, 0.25);
+    const double constants[] = {t2 ? 1.0 : 0.0, t4.hi, t4.lo, t15 ? 1.0 : 0.0, t16 ? 1.0 : 0.0, t17 ? 1.0 : 0.0, t21, c2.hi, c2.lo, c3.hi, c3.lo};
+#else
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const pair t4 = pair_diff(1.0, p);
+    const int t15 = (p <= 1.0);
+    const int t16 = (p < 2.0);
+    const int t17 = (p <= 2.0);
+    const pair t21 = pair_diff(2.0, p);
+    const pair c2 = pair_scale(pair_add_d(t4, 1.0), 0.25);
+    const pair c3 = pair_scale(t4, 0.25);
+    const double constants[] = {t2 ? 1.0 : 0.0, t4.hi, t4.lo, t15 ? 1.0 : 0.0, t16 ? 1.0 : 0.0, t17 ? 1.0 : 0.0, t21.hi, t21.lo, c2.hi, c2.lo, c3.hi, c3.lo};
+#endif
     (void)K;
     in_blocks_f64(gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -440,68 +773,127 @@ void lossforge_tweedie_log_link_gradient_hessian_f64(size_t n, const double *y, 
 
 static void loss_gradient_hessian_rows_f64(const double *const *inputs, const double *constants, double *const *outputs)
 {
-    const int t2 = constants[0] != 0.0;
-    const double t3 = constants[1];
-    const double t5 = constants[2];
-    const int t18 = constants[3] != 0.0;
-    const int t20 = constants[4] != 0.0;
-    const int t21 = constants[5] != 0.0;
-    const double t6 = constants[6];
-    const double c4 = constants[7];
-    const double c5 = constants[8];
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const int t2 = constants[0] != 0.0;
+    const pair t3 = {constants[1], constants[2]};
+    const double t5 = constants[3];
+    const int t18 = constants[4] != 0.0;
+    const int t20 = constants[5] != 0.0;
+    const int t21 = constants[6] != 0.0;
+    const pair t6 = {constants[7], constants[8]};
+    const pair c4 = {constants[9], constants[10]};
+    const pair c5 = {constants[11], constants[12]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const double t4 = y_i / t3;
-        const double t7 = c4 * f_i;
-        const double t8 = exp_v(0.5 * t7);
-        const double t9 = exp_v(t7);
-        const int t10 = ((0.0 < f_i) && (t3 < 0.0));
-        const double t11 = exp_v(-f_i);
-        const double t12 = t6 - t4 * t11;
+        const pair t4 = pair_div(pair_of(y_i), t3);
+        const pair t7 = pair_mul_d(c4, f_i);
+        const pair t8 = pair_exp(pair_scale(t7, 0.5));
+        const pair t9 = pair_exp(t7);
+        const int t10 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
+        const pair t11 = pair_exp(pair_of(-f_i));
+        const pair t12 = pair_sub(t6, pair_mul(t4, t11));
         const double t13 = 0.5 * f_i;
-        const double t14 = exp_v(t13);
-        const double t15 = t6 * t14 * t14 - t4;
-        const double t16 = exp_v(c5 * f_i);
-        const double t17 = ((t4 == 0.0) ? ((t6 == 0.0) ? 0.0 : t6 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t12 == 0.0) ? 0.0 : t12 * t9 * t9 * t9 * t9) : ((t15 == 0.0) ? 0.0 : t15 * t16 * t16 * t16 * t16)));
-        const double t19 = exp_v(f_i);
+        const pair t14 = pair_exp(pair_of(t13));
+        const pair t15 = pair_sub(pair_mul(pair_mul(t6, t14), t14), t4);
+        const pair t16 = pair_exp(pair_mul_d(c5, f_i));
+        const double t17 = ((pair_value(t4) == 0.0) ? ((pair_value(t6) == 0.0) ? 0.0 : pair_value(t6) * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((pair_value(t15) == 0.0) ? 0.0 : pair_value(t15) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
+        const pair t19 = pair_exp(pair_of(f_i));
         const int t22 = (y_i == 0.0);
-        const double t23 = y_i * (t22 ? 0.0 : t11);
-        const double t24 = exp_v(-t13);
-        const double t25 = 1.0 - y_i * t24 * t24;
-        const double t26 = t19 - y_i;
-        const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : t9 * t9 * t9 * t9) : (t10 ? ((t25 == 0.0) ? 0.0 : t25 * t9 * t9 * t9 * t9) : ((t26 == 0.0) ? 0.0 : t26 * t16 * t16 * t16 * t16)));
-        const double t28 = y_i * t3;
-        const double t29 = t5 - t28 * t11;
-        const double t30 = t5 * t14 * t14 - t28;
-        const double t31 = ((t28 == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t29 == 0.0) ? 0.0 : t29 * t9 * t9 * t9 * t9) : ((t30 == 0.0) ? 0.0 : t30 * t16 * t16 * t16 * t16)));
-        loss[row] = (t0 ? (t1 ? (t2 ? t17 : (t18 ? t19 - ((t19 == HUGE_VAL) ? 0.0 : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
+        const double t23 = y_i * pair_value(pair_if(t22, pair_of(0.0), t11));
+        const pair t24 = pair_exp(pair_of(-t13));
+        const double t25 = 1.0 - pair_value(pair_mul(pair_mul_d(t24, y_i), t24));
+        const double t26 = pair_value(t19) - y_i;
+        const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((t25 == 0.0) ? 0.0 : t25 * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((t26 == 0.0) ? 0.0 : t26 * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
+        const pair t28 = pair_mul_d(t3, y_i);
+        const pair t29 = pair_add_d(pair_neg(pair_mul(t28, t11)), t5);
+        const pair t30 = pair_sub(pair_mul(pair_mul_d(t14, t5), t14), t28);
+        const double t31 = ((pair_value(t28) == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((pair_value(t29) == 0.0) ? 0.0 : pair_value(t29) * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((pair_value(t30) == 0.0) ? 0.0 : pair_value(t30) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
+        loss[row] = (t0 ? (t1 ? (t2 ? t17 : (t18 ? pair_value(t19) - ((pair_value(t19) == HUGE_VAL) ? 0.0 : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0 - t23 : t27)))) : f_i) : y_i);
-        hessian[row] = (t0 ? (t1 ? (t2 ? t31 : (t18 ? t19 : (t20 ? t31 : (t21 ? t23 : t31)))) : f_i) : y_i);
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t31), pair_if(t18, t19, pair_of((t20 ? t31 : (t21 ? t23 : t31))))), pair_of(f_i)), pair_of(y_i)));
     }
+#else
+    const int t2 = constants[0] != 0.0;
+    const pair t3 = {constants[1], constants[2]};
+    const pair t5 = {constants[3], constants[4]};
+    const int t18 = constants[5] != 0.0;
+    const int t20 = constants[6] != 0.0;
+    const int t21 = constants[7] != 0.0;
+    const pair t6 = {constants[8], constants[9]};
+    const pair c4 = {constants[10], constants[11]};
+    const pair c5 = {constants[12], constants[13]};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == y_i);
+        const int t1 = (f_i == f_i);
+        const pair t4 = pair_div(pair_of(y_i), t3);
+        const pair t7 = pair_mul_d(c4, f_i);
+        const pair t8 = pair_exp(pair_scale(t7, 0.5));
+        const pair t9 = pair_exp(t7);
+        const int t10 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
+        const pair t11 = pair_exp(pair_of(-f_i));
+        const pair t12 = pair_sub(t6, pair_mul(t4, t11));
+        const double t13 = 0.5 * f_i;
+        const pair t14 = pair_exp(pair_of(t13));
+        const pair t15 = pair_sub(pair_mul(pair_mul(t6, t14), t14), t4);
+        const pair t16 = pair_exp(pair_mul_d(c5, f_i));
+        const pair t17 = pair_if((pair_value(t4) == 0.0), pair_if((pair_value(t6) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t6, t8), t8), t9), t9), t9)), pair_if(t10, pair_if((pair_value(t12) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t12, t9), t9), t9), t9)), pair_if((pair_value(t15) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t15, t16), t16), t16), t16))));
+        const pair t19 = pair_exp(pair_of(f_i));
+        const int t22 = (y_i == 0.0);
+        const pair t23 = pair_mul_d(pair_if(t22, pair_of(0.0), t11), y_i);
+        const pair t24 = pair_exp(pair_of(-t13));
+        const pair t25 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t24, y_i), t24)), 1.0);
+        const pair t26 = pair_add_d(t19, -y_i);
+        const pair t27 = pair_if(t22, pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t9, t9), t9), t9)), pair_if(t10, pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t9), t9), t9), t9)), pair_if((pair_value(t26) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t26, t16), t16), t16), t16))));
+        const pair t28 = pair_mul_d(t3, y_i);
+        const pair t29 = pair_sub(t5, pair_mul(t28, t11));
+        const pair t30 = pair_sub(pair_mul(pair_mul(t5, t14), t14), t28);
+        const pair t31 = pair_if((pair_value(t28) == 0.0), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t5, t8), t8), t9), t9), t9)), pair_if(t10, pair_if((pair_value(t29) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t29, t9), t9), t9), t9)), pair_if((pair_value(t30) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t30, t16), t16), t16), t16))));
+        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t17, pair_if(t18, pair_sub(t19, pair_if((pair_value(t19) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i))), pair_if(t20, t17, pair_if(t21, pair_add_d(t23, f_i), t17)))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t27, pair_if(t18, t26, pair_if(t20, t27, pair_if(t21, pair_add_d(pair_neg(t23), 1.0), t27)))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t31, pair_if(t18, t19, pair_if(t20, t31, pair_if(t21, t23, t31)))), pair_of(f_i)), pair_of(y_i)));
+    }
+#endif
 }
 
 void lossforge_tweedie_log_link_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double p = parameters[0];
     const int t2 = (p < 1.0);
-    const double t3 = 1.0 - p;
+    const pair t3 = pair_diff(1.0, p);
     const double t5 = 2.0 - p;
     const int t18 = (p <= 1.0);
     const int t20 = (p < 2.0);
     const int t21 = (p <= 2.0);
-    const double t6 = 1.0 / t5;
-    const double c4 = 0.25 * (1.0 + t3);
-    const double c5 = 0.25 * t3;
-    const double constants[] = {t2 ? 1.0 : 0.0, t3, t5, t18 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, t21 ? 1.0 : 0.0, t6, c4, c5};
+    const pair t6 = pair_quot(1.0, t5);
+    const pair c4 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c5 = pair_scale(t3, 0.25);
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5, t18 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, t21 ? 1.0 : 0.0, t6.hi, t6.lo, c4.hi, c4.lo, c5.hi, c5.lo};
+#else
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const pair t3 = pair_diff(1.0, p);
+    const pair t5 = pair_diff(2.0, p);
+    const int t18 = (p <= 1.0);
+    const int t20 = (p < 2.0);
+    const int t21 = (p <= 2.0);
+    const pair t6 = pair_div(pair_of(1.0), t5);
+    const pair c4 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c5 = pair_scale(t3, 0.25);
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t18 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, t21 ? 1.0 : 0.0, t6.hi, t6.lo, c4.hi, c4.lo, c5.hi, c5.lo};
+#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -522,15 +914,16 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = exp_v(f_i);
+        mean[row] = pair_value(pair_exp(pair_of(f_i)));
     }
 }
 
 void lossforge_tweedie_log_link_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, NULL, 1, outputs);
+    in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, constants, 1, outputs);
 }
 
 void lossforge_tweedie_log_link_inverse_link_f64(size_t n, const double *f, double p, double *mean)
@@ -544,10 +937,10 @@ void lossforge_tweedie_log_link_inverse_link_f64(size_t n, const double *f, doub
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
-typedef void kernel_f32(const float *const *inputs, const float *constants, float *const *outputs);
+typedef void kernel_f32(const float *const *inputs, const double *constants, float *const *outputs);
 
 /* Runs a kernel on blocks where they lie, and on a copy of the last rows that is filled up; then applies the weights. */
-ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const float *constants, size_t made, void *const *outputs)
+ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const void *const *inputs, const float *weights, const double *constants, size_t made, void *const *outputs)
 {
     const float *in[INPUTS_f32];
     float *out[OUTPUTS_f32], copies[INPUTS_f32 + OUTPUTS_f32][ROWS_f32];
@@ -576,43 +969,43 @@ ONCE static void in_blocks_f32(kernel_f32 *kernel, size_t n, size_t given, const
     }
 }
 
-static void loss_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float p = constants[0];
-    const float t0 = constants[1];
-    const float t2 = constants[2];
-    const float c2 = constants[3];
-    const float c3 = constants[4];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+    const double p = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const pair t2 = {constants[3], constants[4]};
+    const double c2 = constants[5];
+    const pair c3 = {constants[6], constants[7]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t1 = y_i / t0;
-        const float t3 = c2 * f_i;
-        const float t4 = exp_vf(0.5f * t3);
-        const float t5 = exp_vf(t3);
-        const float t6 = exp_vf(-f_i);
-        const float t7 = t2 - t1 * t6;
-        const float t8 = exp_vf(0.5f * f_i);
-        const float t9 = t2 * t8 * t8 - t1;
-        const float t10 = exp_vf(c3 * f_i);
-        const float t11 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0f < f_i) && (t0 < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-        const float t12 = exp_vf(f_i);
-        loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? t12 - ((t12 == HUGE_VALF) ? 0.0f : f_i * y_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? f_i + y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t1 = pair_div(pair_of(y_i), t0);
+        const double t3 = c2 * f_i;
+        const double t4 = exp_fast(0.5 * t3);
+        const double t5 = exp_fast(t3);
+        const pair t6 = pair_exp(pair_of(-f_i));
+        const pair t7 = pair_sub(t2, pair_mul(t1, t6));
+        const pair t8 = pair_exp(pair_of(0.5 * f_i));
+        const pair t9 = pair_sub(pair_mul(pair_mul(t2, t8), t8), t1);
+        const double t10 = exp_fast(pair_value(c3) * f_i);
+        const double t11 = ((pair_value(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * t5 * t5 * t5 * t5) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
+        const pair t12 = pair_exp(pair_of(f_i));
+        loss[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? pair_value(t12) - ((pair_value(t12) == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11)))) : f_i) : y_i);
     }
 }
 
 void lossforge_tweedie_log_link_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float p = parameters[0];
-    const float t0 = 1.0f - p;
-    const float t2 = 1.0f / (2.0f - p);
-    const float c2 = 0.25f * (1.0f + t0);
-    const float c3 = 0.25f * t0;
-    const float constants[] = {p, t0, t2, c2, c3};
+    const double p = parameters[0];
+    const pair t0 = pair_diff(1.0, p);
+    const pair t2 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const double c2 = 0.25 * (1.0 + pair_value(t0));
+    const pair c3 = pair_scale(t0, 0.25);
+    const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2, c3.hi, c3.lo};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -625,37 +1018,37 @@ void lossforge_tweedie_log_link_loss_f32(size_t n, const float *y, const float *
     lossforge_tweedie_log_link_loss_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float p = constants[0];
-    const float t1 = constants[1];
-    const float c1 = constants[2];
-    const float c2 = constants[3];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+    const double p = constants[0];
+    const pair t1 = {constants[1], constants[2]};
+    const double c1 = constants[3];
+    const pair c2 = {constants[4], constants[5]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const int t0 = (y_i == 0.0f);
-        const float t2 = exp_vf(c1 * f_i);
-        const float t3 = exp_vf(-(0.5f * f_i));
-        const float t4 = 1.0f - y_i * t3 * t3;
-        const float t5 = exp_vf(f_i) - y_i;
-        const float t6 = exp_vf(c2 * f_i);
-        const float t7 = (t0 ? ((1.0f == 0.0f) ? 0.0f : t2 * t2 * t2 * t2) : (((0.0f < f_i) && (t1 < 0.0f)) ? ((t4 == 0.0f) ? 0.0f : t4 * t2 * t2 * t2 * t2) : ((t5 == 0.0f) ? 0.0f : t5 * t6 * t6 * t6 * t6)));
-        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t7 : ((p <= 1.0f) ? t5 : ((p < 2.0f) ? t7 : ((p <= 2.0f) ? 1.0f - y_i * (t0 ? 0.0f : exp_vf(-f_i)) : t7)))) : f_i) : y_i);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const int t0 = (y_i == 0.0);
+        const double t2 = exp_fast(c1 * f_i);
+        const pair t3 = pair_exp(pair_of(-(0.5 * f_i)));
+        const pair t4 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t3, y_i), t3)), 1.0);
+        const pair t5 = pair_add_d(pair_exp(pair_of(f_i)), -y_i);
+        const double t6 = exp_fast(pair_value(c2) * f_i);
+        const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : t2 * t2 * t2 * t2) : (((0.0 < f_i) && (pair_value(t1) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * t2 * t2 * t2 * t2) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6)));
+        gradient[row] = (float)pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t7), pair_if((p <= 1.0), t5, pair_of(((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * pair_value(pair_if(t0, pair_of(0.0), pair_exp(pair_of(-f_i)))) : t7))))), pair_of(f_i)), pair_of(y_i)));
     }
 }
 
 void lossforge_tweedie_log_link_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float p = parameters[0];
-    const float t1 = 1.0f - p;
-    const float c1 = 0.25f * (1.0f + t1);
-    const float c2 = 0.25f * t1;
-    const float constants[] = {p, t1, c1, c2};
+    const double p = parameters[0];
+    const pair t1 = pair_diff(1.0, p);
+    const double c1 = 0.25 * (1.0 + pair_value(t1));
+    const pair c2 = pair_scale(t1, 0.25);
+    const double constants[] = {p, t1.hi, t1.lo, c1, c2.hi, c2.lo};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -668,42 +1061,42 @@ void lossforge_tweedie_log_link_gradient_f32(size_t n, const float *y, const flo
     lossforge_tweedie_log_link_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const float p = constants[0];
-    const float t0 = constants[1];
-    const float t2 = constants[2];
-    const float c2 = constants[3];
-    const float c3 = constants[4];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+    const double p = constants[0];
+    const pair t0 = {constants[1], constants[2]};
+    const pair t2 = {constants[3], constants[4]};
+    const double c2 = constants[5];
+    const pair c3 = {constants[6], constants[7]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
-        const float t1 = y_i * t0;
-        const float t3 = c2 * f_i;
-        const float t4 = exp_vf(0.5f * t3);
-        const float t5 = exp_vf(t3);
-        const float t6 = exp_vf(-f_i);
-        const float t7 = t2 - t1 * t6;
-        const float t8 = exp_vf(0.5f * f_i);
-        const float t9 = t2 * t8 * t8 - t1;
-        const float t10 = exp_vf(c3 * f_i);
-        const float t11 = ((t1 == 0.0f) ? ((t2 == 0.0f) ? 0.0f : t2 * t4 * t4 * t5 * t5 * t5) : (((0.0f < f_i) && (t0 < 0.0f)) ? ((t7 == 0.0f) ? 0.0f : t7 * t5 * t5 * t5 * t5) : ((t9 == 0.0f) ? 0.0f : t9 * t10 * t10 * t10 * t10)));
-        hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0f) ? t11 : ((p <= 1.0f) ? exp_vf(f_i) : ((p < 2.0f) ? t11 : ((p <= 2.0f) ? y_i * ((y_i == 0.0f) ? 0.0f : t6) : t11)))) : f_i) : y_i);
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t1 = pair_mul_d(t0, y_i);
+        const double t3 = c2 * f_i;
+        const double t4 = exp_fast(0.5 * t3);
+        const double t5 = exp_fast(t3);
+        const pair t6 = pair_exp(pair_of(-f_i));
+        const pair t7 = pair_sub(t2, pair_mul(t1, t6));
+        const pair t8 = pair_exp(pair_of(0.5 * f_i));
+        const pair t9 = pair_sub(pair_mul(pair_mul(t2, t8), t8), t1);
+        const double t10 = exp_fast(pair_value(c3) * f_i);
+        const double t11 = ((pair_value(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * t5 * t5 * t5 * t5) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
+        hessian[row] = (float)pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t11), pair_if((p <= 1.0), pair_exp(pair_of(f_i)), pair_of(((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11))))), pair_of(f_i)), pair_of(y_i)));
     }
 }
 
 void lossforge_tweedie_log_link_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float p = parameters[0];
-    const float t0 = 1.0f - p;
-    const float t2 = 2.0f - p;
-    const float c2 = 0.25f * (1.0f + t0);
-    const float c3 = 0.25f * t0;
-    const float constants[] = {p, t0, t2, c2, c3};
+    const double p = parameters[0];
+    const pair t0 = pair_diff(1.0, p);
+    const pair t2 = pair_diff(2.0, p);
+    const double c2 = 0.25 * (1.0 + pair_value(t0));
+    const pair c3 = pair_scale(t0, 0.25);
+    const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2, c3.hi, c3.lo};
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -716,62 +1109,62 @@ void lossforge_tweedie_log_link_hessian_f32(size_t n, const float *y, const floa
     lossforge_tweedie_log_link_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const int t2 = constants[0] != 0.0f;
-    const float t3 = constants[1];
-    const float t5 = constants[2];
-    const int t17 = constants[3] != 0.0f;
-    const int t19 = constants[4] != 0.0f;
-    const int t20 = constants[5] != 0.0f;
-    const float c3 = constants[6];
-    const float c4 = constants[7];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+    const int t2 = constants[0] != 0.0;
+    const pair t3 = {constants[1], constants[2]};
+    const pair t5 = {constants[3], constants[4]};
+    const int t17 = constants[5] != 0.0;
+    const int t19 = constants[6] != 0.0;
+    const int t20 = constants[7] != 0.0;
+    const double c3 = constants[8];
+    const pair c4 = {constants[9], constants[10]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
+        const double y_i = y[row];
+        const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const float t4 = y_i / t3;
-        const float t6 = c3 * f_i;
-        const float t7 = exp_vf(0.5f * t6);
-        const float t8 = exp_vf(t6);
-        const int t9 = ((0.0f < f_i) && (t3 < 0.0f));
-        const float t10 = exp_vf(-f_i);
-        const float t11 = t5 - t4 * t10;
-        const float t12 = 0.5f * f_i;
-        const float t13 = exp_vf(t12);
-        const float t14 = t5 * t13 * t13 - t4;
-        const float t15 = exp_vf(c4 * f_i);
-        const float t16 = ((t4 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t7 * t7 * t8 * t8 * t8) : (t9 ? ((t11 == 0.0f) ? 0.0f : t11 * t8 * t8 * t8 * t8) : ((t14 == 0.0f) ? 0.0f : t14 * t15 * t15 * t15 * t15)));
-        const float t18 = exp_vf(f_i);
-        const int t21 = (y_i == 0.0f);
-        const float t22 = y_i * (t21 ? 0.0f : t10);
-        const float t23 = exp_vf(-t12);
-        const float t24 = 1.0f - y_i * t23 * t23;
-        const float t25 = t18 - y_i;
-        const float t26 = (t21 ? ((1.0f == 0.0f) ? 0.0f : t8 * t8 * t8 * t8) : (t9 ? ((t24 == 0.0f) ? 0.0f : t24 * t8 * t8 * t8 * t8) : ((t25 == 0.0f) ? 0.0f : t25 * t15 * t15 * t15 * t15)));
-        loss[row] = (t0 ? (t1 ? (t2 ? t16 : (t17 ? t18 - ((t18 == HUGE_VALF) ? 0.0f : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
-        gradient[row] = (t0 ? (t1 ? (t2 ? t26 : (t17 ? t25 : (t19 ? t26 : (t20 ? 1.0f - t22 : t26)))) : f_i) : y_i);
+        const pair t4 = pair_div(pair_of(y_i), t3);
+        const double t6 = c3 * f_i;
+        const double t7 = exp_fast(0.5 * t6);
+        const double t8 = exp_fast(t6);
+        const int t9 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
+        const pair t10 = pair_exp(pair_of(-f_i));
+        const pair t11 = pair_sub(t5, pair_mul(t4, t10));
+        const double t12 = 0.5 * f_i;
+        const pair t13 = pair_exp(pair_of(t12));
+        const pair t14 = pair_sub(pair_mul(pair_mul(t5, t13), t13), t4);
+        const double t15 = exp_fast(pair_value(c4) * f_i);
+        const double t16 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t7 * t7 * t8 * t8 * t8) : (t9 ? ((pair_value(t11) == 0.0) ? 0.0 : pair_value(t11) * t8 * t8 * t8 * t8) : ((pair_value(t14) == 0.0) ? 0.0 : pair_value(t14) * t15 * t15 * t15 * t15)));
+        const pair t18 = pair_exp(pair_of(f_i));
+        const int t21 = (y_i == 0.0);
+        const double t22 = y_i * pair_value(pair_if(t21, pair_of(0.0), t10));
+        const pair t23 = pair_exp(pair_of(-t12));
+        const pair t24 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t23, y_i), t23)), 1.0);
+        const pair t25 = pair_add_d(t18, -y_i);
+        const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : t8 * t8 * t8 * t8) : (t9 ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * t8 * t8 * t8 * t8) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t15 * t15 * t15 * t15)));
+        loss[row] = (float)(t0 ? (t1 ? (t2 ? t16 : (t17 ? pair_value(t18) - ((pair_value(t18) == HUGE_VAL) ? 0.0 : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
+        gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t26), pair_if(t17, t25, pair_of((t19 ? t26 : (t20 ? 1.0 - t22 : t26))))), pair_of(f_i)), pair_of(y_i)));
     }
 }
 
 void lossforge_tweedie_log_link_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float p = parameters[0];
-    const int t2 = (p < 1.0f);
-    const float t3 = 1.0f - p;
-    const float t5 = 1.0f / (2.0f - p);
-    const int t17 = (p <= 1.0f);
-    const int t19 = (p < 2.0f);
-    const int t20 = (p <= 2.0f);
-    const float c3 = 0.25f * (1.0f + t3);
-    const float c4 = 0.25f * t3;
-    const float constants[] = {t2 ? 1.0f : 0.0f, t3, t5, t17 ? 1.0f : 0.0f, t19 ? 1.0f : 0.0f, t20 ? 1.0f : 0.0f, c3, c4};
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const pair t3 = pair_diff(1.0, p);
+    const pair t5 = pair_div(pair_of(1.0), pair_diff(2.0, p));
+    const int t17 = (p <= 1.0);
+    const int t19 = (p < 2.0);
+    const int t20 = (p <= 2.0);
+    const double c3 = 0.25 * (1.0 + pair_value(t3));
+    const pair c4 = pair_scale(t3, 0.25);
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t17 ? 1.0 : 0.0, t19 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, c3, c4.hi, c4.lo};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -784,62 +1177,62 @@ void lossforge_tweedie_log_link_loss_gradient_f32(size_t n, const float *y, cons
     lossforge_tweedie_log_link_loss_gradient_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const int t2 = constants[0] != 0.0f;
-    const float t4 = constants[1];
-    const int t15 = constants[2] != 0.0f;
-    const int t16 = constants[3] != 0.0f;
-    const int t17 = constants[4] != 0.0f;
-    const float t21 = constants[5];
-    const float c2 = constants[6];
-    const float c3 = constants[7];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+    const int t2 = constants[0] != 0.0;
+    const pair t4 = {constants[1], constants[2]};
+    const int t15 = constants[3] != 0.0;
+    const int t16 = constants[4] != 0.0;
+    const int t17 = constants[5] != 0.0;
+    const pair t21 = {constants[6], constants[7]};
+    const double c2 = constants[8];
+    const pair c3 = {constants[9], constants[10]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
+        const double y_i = y[row];
+        const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const int t3 = (y_i == 0.0f);
-        const float t5 = c2 * f_i;
-        const float t6 = exp_vf(t5);
-        const int t7 = ((0.0f < f_i) && (t4 < 0.0f));
-        const float t8 = 0.5f * f_i;
-        const float t9 = exp_vf(-t8);
-        const float t10 = 1.0f - y_i * t9 * t9;
-        const float t11 = exp_vf(f_i);
-        const float t12 = t11 - y_i;
-        const float t13 = exp_vf(c3 * f_i);
-        const float t14 = (t3 ? ((1.0f == 0.0f) ? 0.0f : t6 * t6 * t6 * t6) : (t7 ? ((t10 == 0.0f) ? 0.0f : t10 * t6 * t6 * t6 * t6) : ((t12 == 0.0f) ? 0.0f : t12 * t13 * t13 * t13 * t13)));
-        const float t18 = exp_vf(-f_i);
-        const float t19 = y_i * (t3 ? 0.0f : t18);
-        const float t20 = y_i * t4;
-        const float t22 = exp_vf(0.5f * t5);
-        const float t23 = t21 - t20 * t18;
-        const float t24 = exp_vf(t8);
-        const float t25 = t21 * t24 * t24 - t20;
-        const float t26 = ((t20 == 0.0f) ? ((t21 == 0.0f) ? 0.0f : t21 * t22 * t22 * t6 * t6 * t6) : (t7 ? ((t23 == 0.0f) ? 0.0f : t23 * t6 * t6 * t6 * t6) : ((t25 == 0.0f) ? 0.0f : t25 * t13 * t13 * t13 * t13)));
-        gradient[row] = (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0f - t19 : t14)))) : f_i) : y_i);
-        hessian[row] = (t0 ? (t1 ? (t2 ? t26 : (t15 ? t11 : (t16 ? t26 : (t17 ? t19 : t26)))) : f_i) : y_i);
+        const int t3 = (y_i == 0.0);
+        const double t5 = c2 * f_i;
+        const double t6 = exp_fast(t5);
+        const int t7 = ((0.0 < f_i) && (pair_value(t4) < 0.0));
+        const double t8 = 0.5 * f_i;
+        const pair t9 = pair_exp(pair_of(-t8));
+        const pair t10 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, y_i), t9)), 1.0);
+        const pair t11 = pair_exp(pair_of(f_i));
+        const pair t12 = pair_add_d(t11, -y_i);
+        const double t13 = exp_fast(pair_value(c3) * f_i);
+        const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : t6 * t6 * t6 * t6) : (t7 ? ((pair_value(t10) == 0.0) ? 0.0 : pair_value(t10) * t6 * t6 * t6 * t6) : ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * t13 * t13 * t13 * t13)));
+        const pair t18 = pair_exp(pair_of(-f_i));
+        const double t19 = y_i * pair_value(pair_if(t3, pair_of(0.0), t18));
+        const pair t20 = pair_mul_d(t4, y_i);
+        const double t22 = exp_fast(0.5 * t5);
+        const pair t23 = pair_sub(t21, pair_mul(t20, t18));
+        const pair t24 = pair_exp(pair_of(t8));
+        const pair t25 = pair_sub(pair_mul(pair_mul(t21, t24), t24), t20);
+        const double t26 = ((pair_value(t20) == 0.0) ? ((pair_value(t21) == 0.0) ? 0.0 : pair_value(t21) * t22 * t22 * t6 * t6 * t6) : (t7 ? ((pair_value(t23) == 0.0) ? 0.0 : pair_value(t23) * t6 * t6 * t6 * t6) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t13 * t13 * t13 * t13)));
+        gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t14), pair_if(t15, t12, pair_of((t16 ? t14 : (t17 ? 1.0 - t19 : t14))))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t26), pair_if(t15, t11, pair_of((t16 ? t26 : (t17 ? t19 : t26))))), pair_of(f_i)), pair_of(y_i)));
     }
 }
 
 void lossforge_tweedie_log_link_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float p = parameters[0];
-    const int t2 = (p < 1.0f);
-    const float t4 = 1.0f - p;
-    const int t15 = (p <= 1.0f);
-    const int t16 = (p < 2.0f);
-    const int t17 = (p <= 2.0f);
-    const float t21 = 2.0f - p;
-    const float c2 = 0.25f * (1.0f + t4);
-    const float c3 = 0.25f * t4;
-    const float constants[] = {t2 ? 1.0f : 0.0f, t4, t15 ? 1.0f : 0.0f, t16 ? 1.0f : 0.0f, t17 ? 1.0f : 0.0f, t21, c2, c3};
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const pair t4 = pair_diff(1.0, p);
+    const int t15 = (p <= 1.0);
+    const int t16 = (p < 2.0);
+    const int t17 = (p <= 2.0);
+    const pair t21 = pair_diff(2.0, p);
+    const double c2 = 0.25 * (1.0 + pair_value(t4));
+    const pair c3 = pair_scale(t4, 0.25);
+    const double constants[] = {t2 ? 1.0 : 0.0, t4.hi, t4.lo, t15 ? 1.0 : 0.0, t16 ? 1.0 : 0.0, t17 ? 1.0 : 0.0, t21.hi, t21.lo, c2, c3.hi, c3.lo};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -852,70 +1245,70 @@ void lossforge_tweedie_log_link_gradient_hessian_f32(size_t n, const float *y, c
     lossforge_tweedie_log_link_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
-    const int t2 = constants[0] != 0.0f;
-    const float t3 = constants[1];
-    const float t5 = constants[2];
-    const int t18 = constants[3] != 0.0f;
-    const int t20 = constants[4] != 0.0f;
-    const int t21 = constants[5] != 0.0f;
-    const float t6 = constants[6];
-    const float c4 = constants[7];
-    const float c5 = constants[8];
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+    const int t2 = constants[0] != 0.0;
+    const pair t3 = {constants[1], constants[2]};
+    const pair t5 = {constants[3], constants[4]};
+    const int t18 = constants[5] != 0.0;
+    const int t20 = constants[6] != 0.0;
+    const int t21 = constants[7] != 0.0;
+    const pair t6 = {constants[8], constants[9]};
+    const double c4 = constants[10];
+    const pair c5 = {constants[11], constants[12]};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float y_i = y[row];
-        const float f_i = f[row];
+        const double y_i = y[row];
+        const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const float t4 = y_i / t3;
-        const float t7 = c4 * f_i;
-        const float t8 = exp_vf(0.5f * t7);
-        const float t9 = exp_vf(t7);
-        const int t10 = ((0.0f < f_i) && (t3 < 0.0f));
-        const float t11 = exp_vf(-f_i);
-        const float t12 = t6 - t4 * t11;
-        const float t13 = 0.5f * f_i;
-        const float t14 = exp_vf(t13);
-        const float t15 = t6 * t14 * t14 - t4;
-        const float t16 = exp_vf(c5 * f_i);
-        const float t17 = ((t4 == 0.0f) ? ((t6 == 0.0f) ? 0.0f : t6 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t12 == 0.0f) ? 0.0f : t12 * t9 * t9 * t9 * t9) : ((t15 == 0.0f) ? 0.0f : t15 * t16 * t16 * t16 * t16)));
-        const float t19 = exp_vf(f_i);
-        const int t22 = (y_i == 0.0f);
-        const float t23 = y_i * (t22 ? 0.0f : t11);
-        const float t24 = exp_vf(-t13);
-        const float t25 = 1.0f - y_i * t24 * t24;
-        const float t26 = t19 - y_i;
-        const float t27 = (t22 ? ((1.0f == 0.0f) ? 0.0f : t9 * t9 * t9 * t9) : (t10 ? ((t25 == 0.0f) ? 0.0f : t25 * t9 * t9 * t9 * t9) : ((t26 == 0.0f) ? 0.0f : t26 * t16 * t16 * t16 * t16)));
-        const float t28 = y_i * t3;
-        const float t29 = t5 - t28 * t11;
-        const float t30 = t5 * t14 * t14 - t28;
-        const float t31 = ((t28 == 0.0f) ? ((t5 == 0.0f) ? 0.0f : t5 * t8 * t8 * t9 * t9 * t9) : (t10 ? ((t29 == 0.0f) ? 0.0f : t29 * t9 * t9 * t9 * t9) : ((t30 == 0.0f) ? 0.0f : t30 * t16 * t16 * t16 * t16)));
-        loss[row] = (t0 ? (t1 ? (t2 ? t17 : (t18 ? t19 - ((t19 == HUGE_VALF) ? 0.0f : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
-        gradient[row] = (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0f - t23 : t27)))) : f_i) : y_i);
-        hessian[row] = (t0 ? (t1 ? (t2 ? t31 : (t18 ? t19 : (t20 ? t31 : (t21 ? t23 : t31)))) : f_i) : y_i);
+        const pair t4 = pair_div(pair_of(y_i), t3);
+        const double t7 = c4 * f_i;
+        const double t8 = exp_fast(0.5 * t7);
+        const double t9 = exp_fast(t7);
+        const int t10 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
+        const pair t11 = pair_exp(pair_of(-f_i));
+        const pair t12 = pair_sub(t6, pair_mul(t4, t11));
+        const double t13 = 0.5 * f_i;
+        const pair t14 = pair_exp(pair_of(t13));
+        const pair t15 = pair_sub(pair_mul(pair_mul(t6, t14), t14), t4);
+        const double t16 = exp_fast(pair_value(c5) * f_i);
+        const double t17 = ((pair_value(t4) == 0.0) ? ((pair_value(t6) == 0.0) ? 0.0 : pair_value(t6) * t8 * t8 * t9 * t9 * t9) : (t10 ? ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * t9 * t9 * t9 * t9) : ((pair_value(t15) == 0.0) ? 0.0 : pair_value(t15) * t16 * t16 * t16 * t16)));
+        const pair t19 = pair_exp(pair_of(f_i));
+        const int t22 = (y_i == 0.0);
+        const double t23 = y_i * pair_value(pair_if(t22, pair_of(0.0), t11));
+        const pair t24 = pair_exp(pair_of(-t13));
+        const pair t25 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t24, y_i), t24)), 1.0);
+        const pair t26 = pair_add_d(t19, -y_i);
+        const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : t9 * t9 * t9 * t9) : (t10 ? ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t9 * t9 * t9 * t9) : ((pair_value(t26) == 0.0) ? 0.0 : pair_value(t26) * t16 * t16 * t16 * t16)));
+        const pair t28 = pair_mul_d(t3, y_i);
+        const pair t29 = pair_sub(t5, pair_mul(t28, t11));
+        const pair t30 = pair_sub(pair_mul(pair_mul(t5, t14), t14), t28);
+        const double t31 = ((pair_value(t28) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t8 * t8 * t9 * t9 * t9) : (t10 ? ((pair_value(t29) == 0.0) ? 0.0 : pair_value(t29) * t9 * t9 * t9 * t9) : ((pair_value(t30) == 0.0) ? 0.0 : pair_value(t30) * t16 * t16 * t16 * t16)));
+        loss[row] = (float)(t0 ? (t1 ? (t2 ? t17 : (t18 ? pair_value(t19) - ((pair_value(t19) == HUGE_VAL) ? 0.0 : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
+        gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t27), pair_if(t18, t26, pair_of((t20 ? t27 : (t21 ? 1.0 - t23 : t27))))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t31), pair_if(t18, t19, pair_of((t20 ? t31 : (t21 ? t23 : t31))))), pair_of(f_i)), pair_of(y_i)));
     }
 }
 
 void lossforge_tweedie_log_link_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    const float p = parameters[0];
-    const int t2 = (p < 1.0f);
-    const float t3 = 1.0f - p;
-    const float t5 = 2.0f - p;
-    const int t18 = (p <= 1.0f);
-    const int t20 = (p < 2.0f);
-    const int t21 = (p <= 2.0f);
-    const float t6 = 1.0f / t5;
-    const float c4 = 0.25f * (1.0f + t3);
-    const float c5 = 0.25f * t3;
-    const float constants[] = {t2 ? 1.0f : 0.0f, t3, t5, t18 ? 1.0f : 0.0f, t20 ? 1.0f : 0.0f, t21 ? 1.0f : 0.0f, t6, c4, c5};
+    const double p = parameters[0];
+    const int t2 = (p < 1.0);
+    const pair t3 = pair_diff(1.0, p);
+    const pair t5 = pair_diff(2.0, p);
+    const int t18 = (p <= 1.0);
+    const int t20 = (p < 2.0);
+    const int t21 = (p <= 2.0);
+    const pair t6 = pair_div(pair_of(1.0), t5);
+    const double c4 = 0.25 * (1.0 + pair_value(t3));
+    const pair c5 = pair_scale(t3, 0.25);
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t18 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, t21 ? 1.0 : 0.0, t6.hi, t6.lo, c4, c5.hi, c5.lo};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -928,23 +1321,24 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f32(size_t n, const float 
     lossforge_tweedie_log_link_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
 
-static void inverse_link_rows_f32(const float *const *inputs, const float *constants, float *const *outputs)
+static void inverse_link_rows_f32(const float *const *inputs, const double *constants, float *const *outputs)
 {
     const float *const f = inputs[0];
     float *const mean = outputs[0];
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const float f_i = f[row];
-        mean[row] = exp_vf(f_i);
+        const double f_i = f[row];
+        mean[row] = (float)pair_value(pair_exp(pair_of(f_i)));
     }
 }
 
 void lossforge_tweedie_log_link_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+    const double *const constants = NULL;
     (void)parameters;
     (void)K;
-    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, NULL, 1, outputs);
+    in_blocks_f32(inverse_link_rows_f32, n, 1, inputs, NULL, constants, 1, outputs);
 }
 
 void lossforge_tweedie_log_link_inverse_link_f32(size_t n, const float *f, float p, float *mean)

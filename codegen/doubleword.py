@@ -1,0 +1,433 @@
+"""Which values of a kernel need more than one double?
+
+A bound on the error of each value is known before the kernel runs: an operation adds its own rounding, and amplifies
+the errors of what it is made of: exp(x) by the size of x, a sum by what its terms lose against each other, a product
+by 1. Ranges bound the amplification. Errors are relative, in units of 2**-53; a unit is at most one ulp. Beside them
+stand absolute ones, which a small term of a large sum keeps small.
+
+A value is *plain*, one double, or a *pair* hi + lo of about 106 bits. At first all that rounds is a pair. Then what
+matters least is made plain again, as long as every output stays within the goal. Near a root of a sum no bound holds:
+a plan answers for so much cancellation as pairs can stand, and says how much that is.
+
+A plan knows nothing of underflow, nor of the error of a series that a formula was lowered to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ir import Bin, BoolOp, Call, Cmp, Const, Kernel, Neg, Node, Select, Var
+from .ranges import EVERYTHING, Range, added, applied, between, hull, inverse, multiplied, negative, squared
+
+# The error of one operation in plain arithmetic, and of one function: of those in generated C see
+# `tests/test_elementary`, of those of the C library the manual of glibc.
+ROUNDING = 1.0
+FUNCTION_ROUNDING: Mapping[str, float] = {
+    "sqrt": 1.0, "exp": 1.6, "expm1": 1.6, "log": 1.4, "log1p": 1.4, "tanh": 1.6, "sin": 1.2, "cos": 1.2, "atan": 1.2,
+    "arctan": 1.2, "pow": 1.2, "hypot": 4.0, "erf": 2.0, "sinh": 8.0, "cosh": 4.0,
+}  # fmt: skip
+
+# The same for pairs: a few units of 2**-104 for an operation, fewer bits for a function.
+PAIR_ROUNDING = 2.0**-48
+PAIR_FUNCTIONS: Mapping[str, float] = {
+    "sqrt": PAIR_ROUNDING, "hypot": 2.0**-46,
+    **dict.fromkeys(("exp", "expm1", "log", "log1p", "tanh", "pow", "atan", "arctan"), 2.0**-11),
+    **dict.fromkeys(("sin", "cos", "sinh", "cosh"), 2.0**-10),
+}  # fmt: skip
+
+# exp(x) is 0 or infinite from here on.
+LARGEST_EXPONENT = 746.0
+# Nothing is said to amplify errors by more, so that bounds stay finite numbers.
+LARGEST_FACTOR = 2.0**40
+
+# What is compared may be that far off: a sum whose terms cancel has its sign from pairs.
+COMPARED = 2.0
+
+# What the pair of one function costs, that of an operation being 1; it decides only which values are made plain first.
+FUNCTION_COST = 8.0
+
+
+# By how much the terms of a sum may exceed it; the most for which pairs reach the goal is what a plan answers for.
+CANCELLATIONS = tuple(2.0**n for n in (24, 18, 12, 8, 5, 3, 2, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """How exact the outputs shall be, in ulps."""
+
+    loss: float
+    derivatives: float
+    cancellations: tuple[float, ...] = CANCELLATIONS
+
+    def of(self, output: str) -> float:
+        return self.loss if output == "loss" else self.derivatives
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One value: its node, the steps it is computed from, and by which `factors` that amplifies their errors.
+
+    A `blend` is a weighted mean, or one of its two operands: its error is between theirs. `plain` and `pair` are its
+    own errors in both forms. What `passes` on its operands adds no error and has their form. `slopes` are the
+    largest, by which absolute errors are amplified.
+    """
+
+    node: Node
+    range: Range = EVERYTHING
+    operands: tuple[int, ...] = ()
+    factors: tuple[float, ...] = ()
+    slopes: tuple[float, ...] = ()
+    blend: bool = False
+    plain: float = 0.0
+    pair: float | None = None
+    passes: bool = False
+
+    def inherited(self, seen: Floats) -> Floats:
+        """The relative error from those of the operands."""
+        factors = np.array(self.factors)[:, None]
+        if not self.blend:
+            return np.asarray((factors * seen).sum(axis=0))
+        more = np.where(seen[0] > seen[1], factors[0], factors[1])
+        return np.asarray(more * seen.max(axis=0) + (1 - more) * seen.min(axis=0))
+
+    @property
+    def may_be_pair(self) -> bool:
+        return self.pair is not None
+
+
+Floats = NDArray[np.float64]
+Choices = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """The form and the error of every step, in several plans at once: a row for each step, a column for each plan."""
+
+    steps: Sequence[Step]
+    pairs: Choices
+    units: Floats
+    absolute: Floats
+
+    @classmethod
+    def of(cls, steps: Sequence[Step], chosen: Choices) -> Errors:
+        """Of the plans in which the chosen steps are pairs."""
+        made = cls(steps, chosen.copy(), np.zeros(chosen.shape), np.zeros(chosen.shape))
+        with np.errstate(all="ignore"):
+            for i, step in enumerate(steps):
+                made._add(i, step)
+        return made
+
+    def _add(self, i: int, step: Step) -> None:
+        operands = list(step.operands)
+        if step.passes:
+            self.pairs[i] |= self.pairs[operands].any(axis=0)
+            own: Floats = np.zeros(self.pairs.shape[1])
+        else:
+            own = np.where(self.pairs[i], step.pair or 0.0, step.plain)
+        if operands:
+            # What is plain sees its operands rounded.
+            rounded = self.pairs[operands] & ~self.pairs[i]
+            seen = self.units[operands] + rounded
+            largest = np.array([[self.steps[j].range.most] for j in operands])
+            shifts = self.absolute[operands] + np.where(rounded, largest, 0.0)
+            moved = _times(np.array(step.slopes)[:, None], shifts)
+            relative = step.inherited(seen)
+            absolute = moved.max(axis=0) if step.passes else moved.sum(axis=0)
+            match step.node:
+                case Call("exp", _):
+                    relative = np.fmin(relative, shifts[0])
+                case Call("log", _):
+                    absolute = np.fmin(absolute, seen[0])
+            if step.range.least > 0:
+                relative = np.fmin(relative, absolute / step.range.least)
+            self.units[i] = relative + own
+            self.absolute[i] = np.fmin(absolute, _times(relative, step.range.most)) + _times(own, step.range.most)
+        else:
+            self.units[i], self.absolute[i] = own, _times(own, step.range.most)
+
+    def ulps(self, root: int) -> Floats:
+        """The error of an output: what is rounded last is half an ulp off, however many units that is."""
+        step = self.steps[root]
+        plain = self.units[root] - step.plain / 2
+        if step.passes:
+            plain = np.max([self.ulps(j) for j in step.operands], axis=0)
+        return np.where(self.pairs[root], 0.5 + self.units[root], plain)
+
+
+def _times(a: Floats | float, b: Floats | float) -> Floats:
+    """A product in which 0 times infinity is 0."""
+    return np.where((np.asarray(a) == 0) | (np.asarray(b) == 0), 0.0, np.multiply(a, b))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which values of some kernels are pairs, and a bound on the error of each output in ulps.
+
+    The bounds hold where no sum is smaller than its terms by more than `cancellation`.
+    """
+
+    tree: Tree
+    pairs: frozenset[int]
+    bounds: Mapping[str, float]
+    cancellation: float
+    errors: Errors
+
+    def is_pair(self, whole: Node) -> bool:
+        """Of a node as `tree` makes it, with all temporaries put in."""
+        return id(whole) in self.pairs
+
+    def passed_on(self, whole: Bin) -> Node | None:
+        """The operand that a product or quotient passes on, when the other only scales it."""
+        step = next(s for s in self.errors.steps if s.node is whole)
+        return self.errors.steps[step.operands[0]].node if step.passes else None
+
+
+@dataclass(slots=True)
+class Tree:
+    """Nodes with their temporaries put in. Equal ones are one object: all kernels of a loss become one graph."""
+
+    known: dict[tuple[object, ...], Node] = field(default_factory=dict)
+
+    def names(self, kernel: Kernel) -> dict[str, Node]:
+        """What each name of a kernel stands for; inputs, parameters and what counts as an input for themselves."""
+        names: dict[str, Node] = {}
+        for assign in (*kernel.prologue, *kernel.body):
+            given = assign.name in kernel.rounded
+            names[assign.name] = self.one(Var(assign.name)) if given else self.whole(assign.value, names)
+        return names
+
+    def whole(self, node: Node, names: Mapping[str, Node]) -> Node:
+        if isinstance(node, Var):
+            return names.get(node.name) or self.one(node)
+        return self.one(node.rebuild(tuple(self.whole(c, names) for c in node.children)) if node.children else node)
+
+    def one(self, node: Node) -> Node:
+        """The one object for all nodes equal to this one, whose children are such objects."""
+        about = getattr(node, "op", None) or getattr(node, "function", None)
+        key = (type(node), about, *map(id, node.children)) if node.children else (node,)
+        return self.known.setdefault(key, node)
+
+
+def plan(kernels: Sequence[Kernel], goal: Goal) -> Plan:
+    """The plan that serves all kernels of a loss, so that they agree in what they share."""
+    for cancellation in goal.cancellations:
+        tree, graph = Tree(), _Graph(cancellation)
+        outputs = _read(kernels, tree, graph)
+        limits = [(i, goal.of(name)) for name, roots in outputs.items() for i in sorted(roots)]
+        limits += [(i, COMPARED) for i in graph.compared]
+        everything = np.array([[s.may_be_pair] for s in graph.steps], np.bool_)
+        errors = Errors.of(graph.steps, everything)
+        if all(errors.ulps(i)[0] <= limit for i, limit in limits):
+            break
+    # What even pairs do not reach may not get worse.
+    errors = _fewest(errors, [(i, max(limit, float(errors.ulps(i)[0]))) for i, limit in limits])
+    bounds = {name: max(float(errors.ulps(i)[0]) for i in roots) for name, roots in outputs.items()}
+    pairs = frozenset(id(s.node) for s, is_pair in zip(graph.steps, errors.pairs[:, 0], strict=True) if is_pair)
+    return Plan(tree, pairs, bounds, cancellation, errors)
+
+
+def _read(kernels: Sequence[Kernel], tree: Tree, graph: _Graph) -> dict[str, set[int]]:
+    """The kernels as steps of the graph; returns those of each output."""
+    outputs: dict[str, set[int]] = {}
+    for kernel in kernels:
+        graph.domains |= dict(kernel.domains)
+        names = tree.names(kernel)
+        for assign in kernel.body:
+            if assign.name in kernel.rounded:
+                graph.domains[assign.name] = graph.range(tree.whole(assign.value, names))
+        for output in kernel.outputs:
+            outputs.setdefault(output.name, set()).add(graph.number(tree.whole(output.value, names)))
+    return outputs
+
+
+def _fewest(errors: Errors, limits: Sequence[tuple[int, float]]) -> Errors:
+    """As few pairs as the limits allow: made plain in turn, first what matters least for what it costs."""
+    steps = errors.steps
+    chosen = np.array([s.may_be_pair for s in steps], np.bool_)
+
+    def used(without: Choices) -> Floats:
+        """Of plans that make more steps plain, how much of what is allowed is used up where that is most."""
+        found = Errors.of(steps, chosen[:, None] & ~without)
+        return np.max([found.ulps(i) / limit for i, limit in limits if limit], axis=0, initial=0.0)
+
+    while chosen.any():
+        candidates = np.flatnonzero(chosen).tolist()
+        alone = used(_columns(len(steps), [[i] for i in candidates]))
+        cost = np.array([FUNCTION_COST if isinstance(steps[i].node, Call) else 1.0 for i in candidates])
+        turn = [candidates[k] for k in np.argsort((alone - alone.min()) / cost, kind="stable") if alone[k] <= 1]
+        if not turn:
+            break
+        fits = used(_columns(len(steps), [turn[: n + 1] for n in range(len(turn))])) <= 1
+        chosen[turn[: int(np.flatnonzero(fits)[-1]) + 1] if fits.any() else turn[:1]] = False
+    return Errors.of(steps, chosen[:, None])
+
+
+def _columns(rows: int, members: Sequence[Sequence[int]]) -> Choices:
+    """A column for each of the given sets of rows."""
+    made = np.zeros((rows, len(members)), np.bool_)
+    for column, those in enumerate(members):
+        made[list(those), column] = True
+    return made
+
+
+# From nodes to steps ------------------------------------------------------------------------------
+
+
+class _Graph:
+    """The steps of some nodes, operands first."""
+
+    def __init__(self, cancellation: float) -> None:
+        self.cancellation = cancellation
+        self.domains: dict[str, Range] = {}
+        self.steps: list[Step] = []
+        self.compared: list[int] = []
+        self._numbers: dict[int, int] = {}
+
+    def number(self, node: Node) -> int:
+        if id(node) not in self._numbers:
+            step = self._step(node)
+            self._numbers[id(node)] = len(self.steps)
+            self.steps.append(step)
+        return self._numbers[id(node)]
+
+    def range(self, node: Node) -> Range:
+        return self.steps[self.number(node)].range
+
+    def _step(self, node: Node) -> Step:
+        match node:
+            case Const(value):
+                number = float(value)
+                where = Range(number, number, abs(number))
+                if Fraction(number) == value:
+                    return Step(node, where)
+                return Step(node, where, plain=ROUNDING, pair=PAIR_ROUNDING)
+            case Var(name):
+                return Step(node, self.domains.get(name, EVERYTHING))
+            case Neg(operand):
+                return self._passing(node, negative(self.range(operand)), operand)
+            case Select(condition, then, otherwise):
+                self.number(condition)
+                return self._passing(node, hull(self.range(then), self.range(otherwise)), then, otherwise)
+            case Cmp() | BoolOp():
+                numbers = [self.number(c) for c in node.children]
+                self.compared += numbers if isinstance(node, Cmp) else []
+                return Step(node)
+            case Bin(op, left, right):
+                return self._arithmetic(node, op, left, right)
+            case Call(function, arguments):
+                return self._function(node, function, arguments)
+        raise TypeError(f"a plan is for scalar kernels; got a {type(node).__name__}")
+
+    def _passing(self, node: Node, where: Range, *operands: Node) -> Step:
+        blend = len(operands) > 1
+        ones = (1.0,) * len(operands)
+        return Step(node, where, self._all(operands), ones, ones, blend=blend, passes=True)
+
+    def _all(self, nodes: Iterable[Node]) -> tuple[int, ...]:
+        return tuple(self.number(n) for n in nodes)
+
+    def _arithmetic(self, node: Node, op: str, left: Node, right: Node) -> Step:
+        a, b = self.range(left), self.range(right)
+        operands = self._all((left, right))
+        if op in "*/":
+            where = squared(a) if left is right and op == "*" else multiplied(a, b if op == "*" else inverse(b))
+            if op == "/" and isinstance(right, Bin) and right.op == "+" and self._is_share(left, right):
+                where = between(max(where.low, -1.0), min(where.high, 1.0), where.least)
+            for unit, other in ((right, left), (left, right)):
+                if self._is_unit(unit) and (op == "*" or unit is right):
+                    size = self.range(unit).most
+                    return replace(self._passing(node, where, other), slopes=(size if op == "*" else 1 / size,))
+            slopes = (b.most, a.most) if op == "*" else (_quotient(1.0, b.least), _quotient(where.most, b.least))
+            return Step(node, where, operands, (1.0, 1.0), slopes, plain=ROUNDING, pair=PAIR_ROUNDING)
+        b = b if op == "+" else negative(b)
+        where = added(a, b)
+        one_sign = a.sign * b.sign > 0
+        most = 1.0 if one_sign else self.cancellation
+        factors = tuple(min(most, _quotient(r.most, where.least)) for r in (a, b))
+        return Step(node, where, operands, factors, (1.0, 1.0), one_sign, ROUNDING, PAIR_ROUNDING)
+
+    def _is_share(self, part: Node, total: Bin) -> bool:
+        """Whether part/total is x/(x + y) or (x - y)/(x + y) for x and y of one sign: at most 1."""
+        terms = {id(total.left), id(total.right)}
+        parts = {id(part.left), id(part.right)} if isinstance(part, Bin) and part.op == "-" else {id(part)}
+        return parts <= terms and self.range(total.left).sign * self.range(total.right).sign > 0
+
+    def _is_unit(self, node: Node) -> bool:
+        """Whether multiplication by a value is exact: a power of two, 0, or a sign."""
+        match node:
+            case Call("sign", _):
+                return True
+            case Neg(x) | Call("abs", (x,)):
+                return self._is_unit(x)
+            case Bin("*", a, b):
+                return self._is_unit(a) and self._is_unit(b)
+            case Const() | Var():
+                where = self.range(node)
+                return where.least == where.most and math.frexp(where.most)[0] in (0.0, 0.5)
+        return False
+
+    def _function(self, node: Node, function: str, arguments: tuple[Node, ...]) -> Step:
+        ranges = tuple(self.range(a) for a in arguments)
+        where = applied(function, ranges)
+        match function:
+            case "abs":
+                return self._passing(node, where, *arguments)
+            case "max" | "min":
+                return self._passing(node, where, *arguments)
+            case "sign" | "nearest" | "infinity":
+                # Of the nearest integer only the value minus it is used, and that does not jump.
+                self.compared += self._all(arguments) if function == "sign" else ()
+                return Step(node, where)
+        factors = tuple(min(f, LARGEST_FACTOR) for f in amplification(function, ranges, self.cancellation))
+        if function == "fmod":
+            return Step(node, where, self._all(arguments), factors, (math.inf,) * len(factors))
+        own = FUNCTION_ROUNDING[function]
+        slope = 1.0 if function in ("tanh", "atan", "arctan", "sin", "cos", "hypot") else math.inf
+        slopes = (slope,) * len(factors)
+        return Step(node, where, self._all(arguments), factors, slopes, plain=own, pair=PAIR_FUNCTIONS.get(function))
+
+
+def amplification(function: str, ranges: Sequence[Range], cancellation: float) -> tuple[float, ...]:
+    """By how much a function amplifies the relative errors of its arguments: |x f'(x)/f(x)| at most."""
+    x = ranges[0]
+    match function:
+        case "exp":
+            return (min(x.most, LARGEST_EXPONENT),)
+        case "expm1":
+            return (max(1.0, min(x.high + 1.0, LARGEST_EXPONENT)),)
+        case "log":
+            return (min(_quotient(1.0, applied("log", (x,)).least), cancellation),)
+        case "log1p":
+            low = max(x.low, -1.0)
+            return (
+                1.0
+                if low >= 0
+                else min(_quotient(low, (1.0 + low) * math.log1p(low) if low > -1 else 0.0), cancellation),
+            )
+        case "sqrt":
+            return (0.5,)
+        case "sinh" | "cosh":
+            return (max(1.0, min(x.most, LARGEST_EXPONENT)),)
+        case "sin":
+            return (1.0 if x.most <= math.pi / 2 else cancellation,)
+        case "cos":
+            return (
+                min(_quotient(x.most * math.sin(x.most), math.cos(x.most)), cancellation)
+                if x.most < 1.5
+                else cancellation,
+            )
+        case "pow":
+            return min(ranges[1].most, LARGEST_EXPONENT), LARGEST_EXPONENT  # larger exponents are not answered for
+        case "fmod":
+            return cancellation, cancellation
+    return (1.0,) * len(ranges)  # tanh, atan, erf, hypot
+
+
+def _quotient(a: float, b: float) -> float:
+    return math.inf if b == 0 or math.isinf(a) else abs(a / b)

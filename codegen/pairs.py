@@ -1,0 +1,82 @@
+"""How is a value written down that needs two doubles?
+
+The tree stays what it is: a plan says which values are pairs, and their operations are printed as calls of `pair_...`
+functions, of which there are cheaper ones for operands that are plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .doubleword import Plan
+from .ir import Bin, Call, Const, Neg, Node, Select, Var
+from .target import Printer, TargetError
+
+# By the forms of the operands: a pair is p, a double d.
+_OPERATIONS = {
+    "+": {"dd": "pair_sum({0}, {1})", "pd": "pair_add_d({0}, {1})", "dp": "pair_add_d({1}, {0})",
+          "pp": "pair_add({0}, {1})"},
+    "-": {"dd": "pair_diff({0}, {1})", "pd": "pair_add_d({0}, -{1})", "dp": "pair_add_d(pair_neg({1}), {0})",
+          "pp": "pair_sub({0}, {1})"},
+    "*": {"dd": "pair_prod({0}, {1})", "pd": "pair_mul_d({0}, {1})", "dp": "pair_mul_d({1}, {0})",
+          "pp": "pair_mul({0}, {1})"},
+    "/": {"dd": "pair_quot({0}, {1})", "pd": "pair_div({0}, pair_of({1}))", "dp": "pair_div(pair_of({0}), {1})",
+          "pp": "pair_div({0}, {1})"},
+}  # fmt: skip
+_NAMES = {"arctan": "atan"}
+
+
+@dataclass(frozen=True, slots=True)
+class PairPrinter(Printer):
+    """Prints what is plain as ever, and a pair where a double is wanted by its rounded value.
+
+    `meanings` says what the names of the kernel stand for, as the plan's tree has it.
+    """
+
+    plan: Plan | None = None
+    meanings: Mapping[str, Node] | None = None
+
+    def _whole(self, node: Node) -> Node:
+        assert self.plan is not None and self.meanings is not None
+        return self.plan.tree.whole(node, self.meanings)
+
+    def is_pair(self, node: Node) -> bool:
+        return self.plan is not None and self.plan.is_pair(self._whole(node))
+
+    def _print(self, node: Node) -> tuple[str, int]:
+        if not self.is_pair(node):
+            return Printer._print(self, node)
+        return f"pair_value({self.pair(node)})", 9
+
+    def pair(self, node: Node) -> str:
+        """The text of a node as a pair."""
+        if not self.is_pair(node):
+            return f"pair_of({self(node)})"
+        match node:
+            case Const(value):
+                high = float(value)
+                return f"(pair){{{high!r}, {float(value - type(value)(high))!r}}}"
+            case Var(name):
+                return self.names[name]
+            case Neg(operand):
+                return f"pair_neg({self.pair(operand)})"
+            case Select(condition, then, otherwise):
+                return f"pair_if({self(condition)}, {self.pair(then)}, {self.pair(otherwise)})"
+            case Bin():
+                return self._operation(node)
+            case Call(function, arguments):
+                return f"pair_{_NAMES.get(function, function)}({', '.join(map(self.pair, arguments))})"
+        raise TargetError(f"there are no pairs of {type(node).__name__}")
+
+    def _operation(self, node: Bin) -> str:
+        whole = self._whole(node)
+        assert self.plan is not None and isinstance(whole, Bin)
+        if (kept := self.plan.passed_on(whole)) is not None:
+            pair, unit = (node.left, node.right) if whole.left is kept else (node.right, node.left)
+            scale = self(unit) if node.op == "*" else f"1.0 / {self._at(unit, 7)}"
+            return f"pair_scale({self.pair(pair)}, {scale})"
+        operands = (node.left, node.right)
+        forms = "".join("p" if self.is_pair(o) else "d" for o in operands)
+        texts = [self.pair(o) if f == "p" else self._at(o, 8) for o, f in zip(operands, forms, strict=True)]
+        return _OPERATIONS[node.op][forms].format(*texts)

@@ -1,0 +1,80 @@
+"""Is the accurate tier within an ulp of the exact values, and does the measurement see a plan that is too plain?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from extent import some
+
+from lossforge.codegen import tiers
+from lossforge.codegen.compile import available, compile_loss
+from lossforge.codegen.doubleword import Goal
+from lossforge.runtime.function import LossFunction
+from lossforge.spec.catalog import CATALOG
+from lossforge.verify.compare import arrays, condition, selection
+from lossforge.verify.points import points
+from lossforge.verify.truth import OUTPUTS, TruthTable, truth_table
+from lossforge.verify.ulps import FINITE, FORMATS, Format, errors
+
+pytestmark = pytest.mark.skipif("c" not in available(), reason="no C compiler")
+
+# Built on exp and log1p of one variable.
+EXPONENTIAL = (
+    "logistic", "exponential", "log_cosh", "logistic_distance", "log2_logistic", "sigmoid_loss", "tanh_loss", "savage",
+    "smooth_pinball", "linex", "binary_cross_entropy_logits", "poisson_log_link", "gamma_log_link",
+)  # fmt: skip
+OTHER = (
+    "squared_error", "huber", "pseudo_huber", "charbonnier", "cauchy", "welsch", "geman_mcclure", "tukey_biweight",
+    "fair", "barron", "focal", "kl_divergence", "tweedie", "aft_normal_right", "binomial_probit", "hellinger",
+)  # fmt: skip
+LIMITS = {**dict.fromkeys(EXPONENTIAL, (1.1, 1.0, 1.0)), **dict.fromkeys(OTHER, (2.0, 2.0, 2.0))}
+
+
+def worst(table: TruthTable, function: Any, format_: Format, limits: tuple[float, ...]) -> Iterator[tuple[str, float]]:
+    """Of each output the largest error in ulps, where neither a number below 2**-900 (2**-100 in float32) nor one
+    near the end of the range plays a part.
+
+    Beside a root it may be as large as moving the inputs by half an ulp makes it.
+    """
+    for number, batch in enumerate(table.batches):
+        which = selection(batch, format_)
+        if not which.any():
+            continue
+        y, f = arrays(table, batch, format_)
+        with np.errstate(all="ignore"):
+            found = function(batch.parameters).loss_gradient_hessian(y, f, check_domain=False)
+        exponent = 900 if format_.bits == 53 else 100
+        coordinates = np.array(table.coordinates(batch))[which]
+        normal = np.all((coordinates == 0) | (np.abs(np.log2(np.abs(coordinates) + 1e-323)) < exponent / 4), axis=1)
+        for output, values, limit in zip(OUTPUTS, found, limits, strict=True):
+            truth = table.truths[number][output].take(which)
+            error = np.where(normal & (truth.kind == FINITE), errors(truth, np.asarray(values), format_), 0.0)
+            error = np.where(np.abs(truth.exponent) < exponent, error, 0.0)
+            for i in np.flatnonzero(error > limit):
+                moved = condition(table, batch, output, 0, tuple(coordinates[i]), format_)
+                ulp = 2.0 ** float(truth.exponent[i] - format_.bits)
+                error[i] = max(0.0, error[i] - moved / (2 * ulp)) if moved > 256 * ulp else error[i]
+            yield output, float(np.nanmax(error, initial=0.0))
+
+
+@pytest.mark.parametrize("name", some(LIMITS, 3))
+def test_the_accurate_tier_keeps_its_bounds(name: str) -> None:
+    table = truth_table(CATALOG[name], points(CATALOG[name], 500))
+    for format_ in FORMATS:
+        for output, error in worst(table, lambda p: LossFunction.from_catalogue(name, p, "c"), format_, LIMITS[name]):
+            limit = LIMITS[name][OUTPUTS.index(output)]
+            assert error <= limit, f"{name} {output} in {format_.name}: {error} ulp"
+
+
+@pytest.mark.parametrize("name", ["welsch", "logistic", "log_cosh"])
+def test_a_plain_plan_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a goal that allows anything there are no pairs, and the bounds are broken."""
+    monkeypatch.setattr(tiers, "ACCURATE", Goal(2.0**40, 2.0**40))
+    loss = dataclasses.replace(CATALOG[name], name=f"plain_{name}")
+    table = truth_table(loss, points(loss, 500))
+    found = dict(worst(table, lambda p: compile_loss(loss, "c", **p), FORMATS[0], LIMITS[name]))
+    assert any(found[output] > limit for output, limit in zip(OUTPUTS, LIMITS[name], strict=True)), found
