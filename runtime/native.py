@@ -14,8 +14,8 @@ then, or when it cannot be written, a private temporary folder serves.
 
 A wheel may carry libraries compiled elsewhere (`carry.py`), in `generated/native/`
 and under the same names, but for the compiler, which is not in their KEY. They
-come first, and need no compiler: what is not as carried, or damaged, or does not
-load, is compiled as if there were none.
+come first, and need no compiler. What is not carried, or is damaged there, or does
+not load, is compiled.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ from pathlib import Path
 
 from .artifacts import folder as generated_folder
 from .errors import EnvironmentLacking
+
+Flags = tuple[str, ...]
 
 # No -ffast-math: it changes results, and with GCC before 13 loading such a library flushes subnormals to zero in the
 # whole process. No contraction: the same bits everywhere.
@@ -72,11 +74,7 @@ int lossforge_instructions(void)
 SUFFIX = ".dylib" if sys.platform == "darwin" else ".dll" if sys.platform == "win32" else ".so"
 _TIMEOUT = 300  # seconds; a kernel file takes about one
 CARRIED = generated_folder() / "native"
-# Beside the carried libraries: who compiled them.
-COMPILED_BY = "compiled_by.txt"
-
-
-Flags = tuple[str, ...]
+COMPILED_BY = "compiled_by.txt"  # lies there too
 
 
 @dataclass(frozen=True, slots=True)
