@@ -395,3 +395,28 @@ def test_a_failed_check_fails_the_whole(dev: ModuleType, capsys: pytest.CaptureF
 def test_dev_names_what_it_knows(dev: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert dev.main(["tset"]) == 2
     assert "test" in capsys.readouterr().err
+
+
+def test_the_wheel_command_carries_libraries_into_a_fresh_pure_wheel(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commands: list[list[str]] = []
+
+    def pretend(command: list[str], quiet: bool = False) -> int:
+        commands.append(command)
+        if "wheel" in command:
+            assert not (tmp_path / "build" / "lib").exists()  # what is gone from the sources is not packed
+            (tmp_path / "build" / "wheel").mkdir()
+            (tmp_path / "build" / "wheel" / "pure.whl").touch()
+        return 0
+
+    (tmp_path / "build" / "lib").mkdir(parents=True)
+    (tmp_path / "build" / "wheel").mkdir()
+    (tmp_path / "build" / "wheel" / "old.whl").touch()
+    for name, value in (("ROOT", str(tmp_path)), ("ready", list), ("pip_command", lambda: ["pip"]), ("run", pretend)):
+        monkeypatch.setattr(dev, name, value)
+    assert dev.main(["wheel", "huber"]) == 0
+    pure, folder = str(tmp_path / "build" / "wheel" / "pure.whl"), str(tmp_path / "dist")
+    assert commands[1][1:] == ["-m", "lossforge.runtime.carry", pure, folder, "huber"]
+    monkeypatch.setattr(dev, "run", lambda command, quiet=False: 1)
+    assert dev.main(["wheel"]) == 3
