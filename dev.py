@@ -7,6 +7,7 @@
     python3 dev.py test -k huber   only pytest, with these options
     python3 dev.py lint [--fix]    ruff and mypy
     python3 dev.py build           write generated/ anew
+    python3 dev.py wheel           a wheel with compiled code for this platform, in dist/
     python3 dev.py bench           the kernels' times beside those of other libraries
     python3 dev.py lossforge ...   the command line
 
@@ -229,6 +230,18 @@ def build(arguments):
     return run(LOSSFORGE + ["build"] + arguments)
 
 
+def wheel(arguments):
+    ready([])
+    pure = os.path.join(ROOT, "build", "wheel")
+    for stale in (pure, os.path.join(ROOT, "build", "lib")):  # setuptools packs whatever lies in build/lib
+        shutil.rmtree(stale, ignore_errors=True)
+    if run(pip_command() + ["wheel", "--no-deps", "--wheel-dir", pure, "."], quiet=True):
+        raise Lacking("pip could not make a wheel: what it said stands above")
+    (name,) = os.listdir(pure)
+    carry = MODULE + ["lossforge.runtime.carry", os.path.join(pure, name), os.path.join(ROOT, "dist")]
+    return run(carry + arguments)
+
+
 def bench(arguments):
     ready(["bench"])
     return run([PYTHON, os.path.join("benchmarks", "kernels.py")] + arguments)
@@ -239,7 +252,15 @@ def lossforge(arguments):
     return run(LOSSFORGE + arguments)
 
 
-COMMANDS = {"demo": demo, "test": test, "lint": lint, "build": build, "bench": bench, "lossforge": lossforge}
+COMMANDS = {
+    "demo": demo,
+    "test": test,
+    "lint": lint,
+    "build": build,
+    "wheel": wheel,
+    "bench": bench,
+    "lossforge": lossforge,
+}
 
 
 def main(arguments):

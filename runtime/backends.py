@@ -94,16 +94,21 @@ def _copied(out: Array, result: Array) -> Array:
     return out
 
 
-# One file of C has both tiers.
-_OPTIONS: dict[str, tuple[str, ...]] = {"accurate": (), "fast": ("-DLOSSFORGE_FAST",)}
+TIERS: dict[str, native.Flags] = {"accurate": (), "fast": ("-DLOSSFORGE_FAST",)}
+
+
+def tier_flags(tier: str, source: str) -> native.Flags:
+    """What makes a tier of a C file; many a file has one code for both."""
+    return TIERS[tier] if "LOSSFORGE_FAST" in source else ()
 
 
 class CBackend:
     name = "c"
 
     def __init__(self, artifacts: Artifacts, tier: str = "accurate") -> None:
-        built = native.build(artifacts.name, artifacts.c_text(), _OPTIONS[tier])
-        self.reason = f"compiled by {built.compiler.command[0]} ({built.compiler.version}), {built.path}"
+        source = artifacts.c_text()
+        built = native.build(artifacts.name, source, tier_flags(tier, source))
+        self.reason = f"{built.origin} for {native.instructions()}, {built.path}"
         self._artifacts = artifacts
         self._library = built.library
 

@@ -96,10 +96,17 @@ class Bridge:
     reason: str  # where the module lies, or why there is none
 
 
+DOORS: tuple[native.Flags, ...] = (("-DLOSSFORGE_PYTHON",), ())  # Python's, and that of ctypes
+
+
+def python_flags() -> native.Flags:
+    """What compiling and linking Python's door takes here; raises EnvironmentLacking without Python.h."""
+    # Python itself has the functions of Python.h.
+    return (f"-I{headers()}", *(("-undefined", "dynamic_lookup") if sys.platform == "darwin" else ()))
+
+
 def headers() -> Path:
-    """The folder of Python.h; raises EnvironmentLacking where there is none that serves."""
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        raise EnvironmentLacking("this Python has no global lock, and no limited API")
+    """The folder of Python.h; raises EnvironmentLacking where there is none."""
     folder = Path(sysconfig.get_path("include"))
     if not (folder / "Python.h").is_file():
         raise EnvironmentLacking(
@@ -112,17 +119,17 @@ _loaded: dict[tuple[Path, str | None], Bridge] = {}
 
 
 def bridge() -> Bridge:
-    """The bridge, compiled when the cache does not hold it; raises EnvironmentLacking without a compiler."""
+    """The bridge, compiled when neither package nor cache hold it; raises EnvironmentLacking without a compiler."""
     if sys.implementation.name != "cpython":
         raise EnvironmentLacking(f"the bridge is for CPython, and this is {sys.implementation.name}")
     source = Path(__file__).with_name("bridge.c").read_text(encoding="utf-8")
+    by_python, by_ctypes = DOORS
     try:
-        flags = (f"-DLOSSFORGE_PYTHON={sys.hexversion:#x}", f"-I{headers()}")
-        if sys.platform == "darwin":  # Python itself has the functions of Python.h
-            flags = (*flags, "-undefined", "dynamic_lookup")
-        built, reason = native.build("bridge", source, flags), None
+        if sysconfig.get_config_var("Py_GIL_DISABLED"):
+            raise EnvironmentLacking("this Python has no global lock, and no limited API")
+        built, reason = native.build("bridge", source, by_python, python_flags), None
     except EnvironmentLacking as error:
-        built, reason = native.build("bridge", source), str(error)
+        built, reason = native.build("bridge", source, by_ctypes), str(error)
     if (built.path, reason) not in _loaded:
         _loaded[built.path, reason] = _load(built, reason)
     return _loaded[built.path, reason]

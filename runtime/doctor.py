@@ -32,6 +32,7 @@ def report() -> Report:
     found: Report = {"schema": 1, "python": platform.python_version(), "platform": platform.platform()}
     found |= {"numpy": np.__version__, "losses": len(index()), "requested": os.environ.get("LOSSFORGE_BACKEND", "auto")}
     found["compiler"] = _compiler()
+    found["carried"] = _carried()
     found["cache"] = _cache()
     found["self_test"] = _self_test()
     found["backend"], found["reason"] = found["self_test"].pop("backend"), found["self_test"].pop("reason")
@@ -43,16 +44,26 @@ def report() -> Report:
 
 
 def _compiler() -> Report:
+    known: Report
     try:
         compiler = native.compiler()
+        known = {"found": True, "command": list(compiler.command), "version": compiler.version}
     except EnvironmentLacking as error:
-        return {"found": False, "reason": str(error)}
-    known = {"found": True, "command": list(compiler.command), "version": compiler.version}
+        known = {"found": False, "reason": str(error)}
     try:
         level = native.instructions()
     except EnvironmentLacking as error:
-        return {**known, "flags": list(native.FLAGS), "reason": str(error)}
+        return {"reason": str(error), **known, "flags": list(native.FLAGS)}
     return {**known, "instructions": level, "flags": [*native.FLAGS, *native.INSTRUCTIONS[level]]}
+
+
+def _carried() -> Report:
+    """What came with the package."""
+    libraries = native.carried().values()
+    if not libraries:
+        return {"libraries": 0}
+    size = sum(path.stat().st_size for path in libraries)
+    return {"libraries": len(libraries), "bytes": size, "compiler": native.carried_compiler()}
 
 
 def _bridge() -> Report:
@@ -101,7 +112,9 @@ def _self_test() -> Report:
 
 def _advice(found: Report) -> list[str]:
     advice = []
-    if not found["compiler"]["found"]:
+    if not found["compiler"]["found"] and found["backend"] == "c":
+        advice.append(f"Losses that are not in the catalogue are slower: {found['compiler']['reason']}.")
+    elif not found["compiler"]["found"]:
         advice.append(f"Results are right but slower: {found['compiler']['reason']}.")
     if found["cache"]["reason"]:
         advice.append(f"Each process compiles anew: {found['cache']['reason']}.")
@@ -118,13 +131,16 @@ def _advice(found: Report) -> list[str]:
 
 def lines(found: Report) -> list[str]:
     """The report for a person."""
-    compiler, cache, test = found["compiler"], found["cache"], found["self_test"]
+    compiler, carried, cache, test = (found[name] for name in ("compiler", "carried", "cache", "self_test"))
     shown = {True: "agree", False: "DISAGREE", None: "not compared"}[test["agree"]]
     rows = {
         "backend": f"{found['backend'] or 'none'}: {found['reason']}",
         "bridge": f"{found['bridge']['door'] or 'none'}: {found['bridge']['reason']}",
         "compiler": f"{compiler['command'][0]} ({compiler['version']})" if compiler["found"] else compiler["reason"],
         "vectors": compiler.get("instructions") or "not known",
+        "carried": f"{carried['libraries']} libraries ({carried['bytes'] / 1e6:.1f} MB), by {carried['compiler']}"
+        if carried["libraries"]
+        else "no libraries: this is no wheel with compiled code",
         "cache": f"{cache['folder']} ({cache['libraries']} libraries, {cache['bytes'] / 1e6:.1f} MB)",
         "writable": "yes" if cache["writable"] else f"no: {cache['reason']}",
         "self-test": f"{test['loss'] or 'none'}: C and NumPy {shown}",

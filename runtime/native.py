@@ -11,6 +11,11 @@ publishes the library and its checksum together: builders may race, a file may
 be cut short, and a wrong library is recognised before it is loaded (loading a
 truncated one kills Python). A folder that others may write is not trusted;
 then, or when it cannot be written, a private temporary folder serves.
+
+A wheel may carry libraries compiled elsewhere (`carry.py`), in `generated/native/`
+and under the same names, but for the compiler, which is not in their KEY. They
+come first, and need no compiler. What is not carried, or is damaged there, or does
+not load, is compiled.
 """
 
 from __future__ import annotations
@@ -28,12 +33,15 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .artifacts import folder as generated_folder
 from .errors import EnvironmentLacking
+
+Flags = tuple[str, ...]
 
 # No -ffast-math: it changes results, and with GCC before 13 loading such a library flushes subnormals to zero in the
 # whole process. No contraction: the same bits everywhere.
@@ -49,7 +57,7 @@ INSTRUCTIONS = {
         "-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512",
     ),
 }  # fmt: skip
-_PROBE = """
+PROBE = """
 int lossforge_instructions(void)
 {
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -63,8 +71,10 @@ int lossforge_instructions(void)
 #endif
 }
 """
-_SUFFIX = ".dylib" if sys.platform == "darwin" else ".dll" if sys.platform == "win32" else ".so"
+SUFFIX = ".dylib" if sys.platform == "darwin" else ".dll" if sys.platform == "win32" else ".so"
 _TIMEOUT = 300  # seconds; a kernel file takes about one
+CARRIED = generated_folder() / "native"
+COMPILED_BY = "compiled_by.txt"  # lies there too
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +82,17 @@ class Compiler:
     command: tuple[str, ...]
     version: str
 
+    def __str__(self) -> str:
+        return f"{self.command[0]} ({self.version})"
+
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A loaded library and where it lies."""
+    """A loaded library and where it lies; `origin` says who compiled it, and whether it came with the package."""
 
     library: ctypes.CDLL
     path: Path
-    compiler: Compiler
+    origin: str
 
 
 def compiler() -> Compiler:
@@ -170,15 +183,15 @@ def _folders(reasons: list[str]) -> Iterator[Path]:
     yield _private_folder(os.getpid())
 
 
-def key(source: str, compiler: Compiler, flags: tuple[str, ...]) -> str:
-    """The name under which a build is cached: all that decides its bytes."""
-    parts = (
-        source, *flags, *compiler.command, compiler.version, sys.platform, platform.machine(), str(sys.maxsize)
-    )  # fmt: skip
+def key(source: str, compiler: Compiler | None, flags: Flags) -> str:
+    """The name under which a build is cached: all that decides its bytes. None: whichever compiler it was."""
+    by = (*compiler.command, compiler.version) if compiler else ()
+    parts = (source, *flags, *by, sys.platform, platform.machine(), str(sys.maxsize))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 _built: dict[str, Built] = {}
+_carried: dict[str, Built | None] = {}
 _failed: dict[tuple[str, Path], str] = {}  # not tried again in this process
 _notes: list[str] = []
 _lock = threading.Lock()
@@ -198,22 +211,23 @@ def notes() -> list[str]:
     return list(dict.fromkeys(_notes))
 
 
-def build(name: str, source: str, more: tuple[str, ...] = ()) -> Built:
-    """The loaded library of a C source, compiled (with `more` flags) when the cache does not hold it.
+def build(name: str, source: str, more: Flags = (), here: Callable[[], Flags] = tuple) -> Built:
+    """The loaded library of a C source, compiled (with `more` flags) when neither package nor cache hold it.
 
-    Raises EnvironmentLacking, naming the reason, when there is no compiler,
-    it fails, or the result cannot be loaded.
+    `here` gives the flags that only a compiler on this machine needs. Raises
+    EnvironmentLacking, naming the reason, when there is no compiler, it fails,
+    or the result cannot be loaded.
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(f"a library is named by an identifier, got {name!r}")
-    return _built_with(name, source, compiler(), (*FLAGS, *INSTRUCTIONS[instructions()], *more))
+    return _load(name, source, (*FLAGS, *INSTRUCTIONS[instructions()], *more), here)
 
 
 def instructions() -> str:
     """The vector instructions that kernels are compiled for: this machine's, or what $LOSSFORGE_INSTRUCTIONS names.
 
-    Raises EnvironmentLacking when there is no compiler, or the variable names what is no level, or none of this
-    processor: Python would be killed by the first instruction that it does not know.
+    Raises EnvironmentLacking when neither a carried library nor a compiler can tell, or the variable names what is no
+    level, or none of this processor: Python would be killed by the first instruction that it does not know.
     """
     wanted, levels = os.environ.get("LOSSFORGE_INSTRUCTIONS", "").strip(), list(INSTRUCTIONS)
     if wanted == levels[0]:
@@ -221,8 +235,9 @@ def instructions() -> str:
     if wanted and wanted not in levels:
         raise EnvironmentLacking(f"$LOSSFORGE_INSTRUCTIONS is {wanted!r}; it may be {', '.join(levels)}")
     try:
-        most = _built_with("instructions", _PROBE, compiler(), FLAGS).library.lossforge_instructions()
-    except EnvironmentLacking as error:  # a compiler that cannot answer may still compile kernels
+        most = _load("instructions", PROBE, FLAGS).library.lossforge_instructions()
+    except EnvironmentLacking as error:
+        compiler()  # raises when there is none; one that cannot answer may still compile kernels
         _notes.append(f"which vector instructions there are is not known: {error}")
         most = 0
     if wanted and levels.index(wanted) > most:
@@ -232,7 +247,46 @@ def instructions() -> str:
     return wanted or levels[most]
 
 
-def _built_with(name: str, source: str, found: Compiler, flags: tuple[str, ...]) -> Built:
+def _load(name: str, source: str, flags: Flags, here: Callable[[], Flags] = tuple) -> Built:
+    if carried() and (brought := _load_carried(f"{name}-{key(source, None, flags)}")):
+        return brought
+    return _load_own(name, source, compiler(), (*flags, *here()))
+
+
+def carried() -> Mapping[str, Path]:
+    """The libraries that came with the package, by NAME-KEY; none where it came without."""
+    return _carried_in(CARRIED)
+
+
+@cache
+def _carried_in(folder: Path) -> Mapping[str, Path]:
+    return {path.name.rpartition("-")[0]: path for path in libraries(folder)}
+
+
+def carried_compiler() -> str:
+    """Who compiled the carried libraries."""
+    try:
+        return (CARRIED / COMPILED_BY).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return "an unknown compiler"
+
+
+def _load_carried(stem: str) -> Built | None:
+    with _lock:
+        if stem not in _carried:
+            _carried[stem] = None
+            if path := carried().get(stem):
+                try:
+                    if not _intact(path, stem):
+                        raise OSError("its bytes have not the hash that its name says")
+                    origin = f"came with the package, compiled by {carried_compiler()}"
+                    _carried[stem] = Built(ctypes.CDLL(str(path)), path, origin)
+                except OSError as error:
+                    _notes.append(f"the carried library {path} does not serve ({error})")
+        return _carried[stem]
+
+
+def _load_own(name: str, source: str, found: Compiler, flags: Flags) -> Built:
     digest = key(source, found, flags)
     attempt = digest, cache_folder()
     with _lock:
@@ -247,26 +301,30 @@ def _built_with(name: str, source: str, found: Compiler, flags: tuple[str, ...])
         return _built[digest]
 
 
-def _load_or_compile(stem: str, source: str, found: Compiler, flags: tuple[str, ...]) -> Built:
+def _load_or_compile(stem: str, source: str, found: Compiler, flags: Flags) -> Built:
     reasons: list[str] = []
     for folder in _folders(reasons):
         try:
-            path = _cached(folder, stem) or _compile(folder, stem, source, found, flags)
+            path = cached_or_compiled(folder, stem, source, found, flags)
             library = ctypes.CDLL(str(path))
         except OSError as error:
             reasons.append(f"the folder {folder} does not serve ({error})")
             continue
         _notes.extend(reasons)
-        return Built(library, path, found)
+        return Built(library, path, f"compiled by {found}")
     raise EnvironmentLacking("; ".join(reasons) + ". Name a folder that you may write and run from in $LOSSFORGE_CACHE")
+
+
+def cached_or_compiled(folder: Path, stem: str, source: str, found: Compiler, flags: Flags) -> Path:
+    """The library of a source in a folder, compiled when it is not there."""
+    return _cached(folder, stem) or _compile(folder, stem, source, found, flags)
 
 
 def _cached(folder: Path, stem: str) -> Path | None:
     """A library in the cache whose bytes have the hash in its name; others are removed."""
-    for path in sorted(folder.glob(f"{stem}-*{_SUFFIX}")):
+    for path in sorted(folder.glob(f"{stem}-*{SUFFIX}")):
         try:
-            intact = path.name == f"{stem}-{hashlib.sha256(path.read_bytes()).hexdigest()}{_SUFFIX}"
-            if intact and not path.is_symlink():
+            if _intact(path, stem) and not path.is_symlink():
                 return path
             path.unlink()
         except OSError:  # removed by another process, or not ours to remove: compile
@@ -274,14 +332,23 @@ def _cached(folder: Path, stem: str) -> Path | None:
     return None
 
 
+def file_name(stem: str, content: bytes) -> str:
+    """NAME-KEY-HASH.so."""
+    return f"{stem}-{hashlib.sha256(content).hexdigest()}{SUFFIX}"
+
+
+def _intact(path: Path, stem: str) -> bool:
+    return path.name == file_name(stem, path.read_bytes())
+
+
 def libraries(folder: Path) -> list[Path]:
-    """All cached libraries."""
-    return sorted(folder.glob(f"*-*-*{_SUFFIX}"))
+    """All libraries of a folder."""
+    return sorted(folder.glob(f"*-*-*{SUFFIX}"))
 
 
-def _compile(folder: Path, stem: str, source: str, found: Compiler, flags: tuple[str, ...]) -> Path:
+def _compile(folder: Path, stem: str, source: str, found: Compiler, flags: Flags) -> Path:
     with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
-        code, library = Path(scratch, "kernel.c"), Path(scratch, f"kernel{_SUFFIX}")
+        code, library = Path(scratch, "kernel.c"), Path(scratch, f"kernel{SUFFIX}")
         code.write_text(source, encoding="utf-8")
         # Relative names keep the scratch folder out of the library, so that equal builds have equal bytes.
         command = [*found.command, *flags, code.name, "-o", library.name, "-lm"]
@@ -298,7 +365,6 @@ def _compile(folder: Path, stem: str, source: str, found: Compiler, flags: tuple
                 f"{shlex.join(command)} ended with status {answer.returncode}: {said}. "
                 "Name another compiler in $CC, or use backend='numpy'"
             )
-        content = hashlib.sha256(library.read_bytes()).hexdigest()
-        path = folder / f"{stem}-{content}{_SUFFIX}"
+        path = folder / file_name(stem, library.read_bytes())
         os.replace(library, path)
     return path

@@ -58,7 +58,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LOSSFORGE_CACHE", str(tmp_path / "cache"))
     for name in ("LOSSFORGE_BACKEND", "CC"):
         monkeypatch.delenv(name, raising=False)
-    for memory in ("_built", "_failed"):
+    for memory in ("_built", "_carried", "_failed"):
         monkeypatch.setattr(native, memory, {})
     monkeypatch.setattr(native, "_notes", [])
     return tmp_path / "cache"
@@ -221,7 +221,7 @@ def test_instructions_are_those_of_the_processor_or_named(monkeypatch: pytest.Mo
 
 def test_without_an_answer_about_the_processor_there_is_the_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOSSFORGE_INSTRUCTIONS", raising=False)
-    monkeypatch.setattr(native, "_PROBE", "#error no probe\n")
+    monkeypatch.setattr(native, "PROBE", "#error no probe\n")
     monkeypatch.setattr(native, "_notes", [])
     assert native.instructions() == "baseline"
     assert any("vector instructions" in note for note in native.notes())
