@@ -46,8 +46,11 @@ Flags = tuple[str, ...]
 # No -ffast-math: it changes results, and with GCC before 13 loading such a library flushes subnormals to zero in the
 # whole process. No contraction: the same bits everywhere.
 FLAGS = (
-    "-O3", "-std=c99", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off",
+    "-O2", "-ftree-vectorize", "-std=c99", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math",
+    "-ffp-contract=off",
 )  # fmt: skip
+# GCC alone knows these: vectors as readily as with -O3, and of choices among many values.
+OF_GCC = ("-fvect-cost-model=dynamic", "--param", "max-tree-if-conversion-phi-args=20")
 # The vector instructions that kernels are compiled for; the cache may be shared between machines, so they are in KEY.
 # Those above the baseline have a fused multiply-add, which the kernels ask for, and the same results.
 INSTRUCTIONS = {
@@ -122,7 +125,8 @@ def _compiler(cc: str, _path: str) -> Compiler:
             continue
         lines = answer.stdout.decode(errors="replace").splitlines()
         if answer.returncode == 0 and lines:
-            return Compiler(tuple(command), lines[0].strip())
+            own = () if "clang" in lines[0] else OF_GCC
+            return Compiler((*command, *own), lines[0].strip())
         reasons.append(f"{executable} --version ended with status {answer.returncode}")
     source = " ($CC)" if cc else ""
     raise EnvironmentLacking(
