@@ -412,8 +412,10 @@ def amplification(function: str, ranges: Sequence[Range], cancellation: float) -
             )
         case "sqrt":
             return (0.5,)
-        case "sinh" | "cosh":
-            return (max(1.0, min(x.most, LARGEST_EXPONENT)),)
+        case "sinh":  # x*coth(x)
+            return (min(x.most / math.tanh(x.most), LARGEST_EXPONENT) if x.most > 0.01 else 1.0001,)
+        case "cosh":
+            return (min(x.most, LARGEST_EXPONENT),)
         case "sin":
             return (1.0 if x.most <= math.pi / 2 else cancellation,)
         case "cos":

@@ -152,7 +152,7 @@ def rounding(x: Any) -> Any:
 
 
 @pytest.mark.parametrize("goal", [ACCURATE, LOOSE], ids=["accurate", "loose"])
-@settings(max_examples=about(2000, 8), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=about(800, 4), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(trees, min_size=1, max_size=2), st.lists(points, min_size=1, max_size=4), st.integers(0, 2**32))
 def test_no_error_exceeds_its_bound(goal: Goal, values: list[Node], where: list[dict[str, float]], seed: int) -> None:
     made = plan([kernel(*values)], goal)

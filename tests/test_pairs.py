@@ -149,7 +149,7 @@ def worst(name: str, at: ctypes.CDLL, n: int) -> tuple[float, float]:
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("name", CASES)
 def test_relative_error_against_arbitrary_precision(name: str, level: str, folder: Path) -> None:
-    largest = worst(name, library(level, "cc", folder), 3000 if WHOLE else 200)
+    largest = worst(name, library(level, "cc", folder), 1000 if WHOLE else 200)
     assert largest[0] <= CASES[name].bound, largest
 
 
