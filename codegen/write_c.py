@@ -27,23 +27,23 @@ ROWS_OF_CLASSES = {"f64": 8, "f32": 16}  # a cache line for each class
 # NaN in the second argument is passed on; fmax would swallow it.
 _HELPERS = {
     "maximum": """
-static inline {t} maximum{s}({t} a, {t} b)
+HELPER {t} maximum{s}({t} a, {t} b)
 {{
     return a > b ? a : b;
 }}""",
     "minimum": """
-static inline {t} minimum{s}({t} a, {t} b)
+HELPER {t} minimum{s}({t} a, {t} b)
 {{
     return a < b ? a : b;
 }}""",
     "sign": """
-static inline {t} sign{s}({t} x)
+HELPER {t} sign{s}({t} x)
 {{
     return x > 0.0{l} ? 1.0{l} : (x < 0.0{l} ? -1.0{l} : x);
 }}""",
     "hypot_v": """
 /* No branch and no call, so that it becomes vector code. */
-static inline {t} hypot_v{s}({t} a, {t} b)
+HELPER {t} hypot_v{s}({t} a, {t} b)
 {{
     const {t} x = fabs{s}(a), y = fabs{s}(b);
     const {t} most = x > y ? x : y;
@@ -53,7 +53,7 @@ static inline {t} hypot_v{s}({t} a, {t} b)
 }}""",
     "sinh_v": """
 /* From exp(h) - 1, h = |x|/2, so that it overflows no sooner than the result. */
-static inline {t} sinh_v{s}({t} x)
+HELPER {t} sinh_v{s}({t} x)
 {{
     const {t} half = 0.5{l} * fabs{s}(x);
     const {t} e = expm1_v{s}(half > {most} ? {most} : half);

@@ -90,7 +90,7 @@ def test_the_python_of_the_readme_prints_what_it_shows() -> None:
                 f"README shows\n{shown}\nbut this is printed\n{printed.getvalue()}"
             )
             ran += 1
-    assert ran == 3
+    assert ran == 4
 
 
 def test_other_python_can_be_read() -> None:

@@ -54,7 +54,14 @@ C = Target(
     reserved=RESERVED_C
     | {f"{name}{s}" for name in ("maximum", "minimum", "sign", "hypot_v", "sinh_v") for s in ("", "f")}
     | names()
-    | {"n", "K", "weight", "inputs", "parameters", "constants", "outputs", "labels", "scratch", "rows", "row", "more"},
+    | {"n", "K", "weight", "inputs", "parameters", "constants", "outputs", "labels", "scratch", "rows", "row"}
+    | {"EACH_ROW", "ONCE", "HELPER", "LOSSFORGE_FAST"}
+    | {
+        f"{name}_{p}"
+        for name in ("ROWS", "INPUTS", "OUTPUTS", "SMALL", "kernel", "label", "shape")
+        for p in ("f32", "f64")
+    }
+    | {f"{name}_{p}" for name in ("in_blocks", "turned", "turned_back", "weigh") for p in ("f32", "f64")},
     precisions=(FLOAT64, FLOAT32),
     eager_select=False,
 )

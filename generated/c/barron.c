@@ -14,13 +14,16 @@
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
 #define ONCE __attribute__((noinline))
+#define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
 #define ONCE __attribute__((noinline, noclone))
+#define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
 #define ONCE
+#define HELPER static inline
 #endif
 
 #if defined(__GNUC__)
@@ -567,18 +570,18 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
-static inline double minimum(double a, double b)
+HELPER double minimum(double a, double b)
 {
     return a < b ? a : b;
 }
 
-static inline double sign(double x)
+HELPER double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
 /* No branch and no call, so that it becomes vector code. */
-static inline double hypot_v(double a, double b)
+HELPER double hypot_v(double a, double b)
 {
     const double x = fabs(a), y = fabs(b);
     const double most = x > y ? x : y;

@@ -14,13 +14,16 @@
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
 #define ONCE __attribute__((noinline))
+#define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
 #define ONCE __attribute__((noinline, noclone))
+#define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
 #define ONCE
+#define HELPER static inline
 #endif
 
 #if defined(__GNUC__)
@@ -315,7 +318,7 @@ INLINE pair pair_log1p(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
-static inline double maximum(double a, double b)
+HELPER double maximum(double a, double b)
 {
     return a > b ? a : b;
 }
@@ -387,7 +390,7 @@ INLINE float log1p_fastf(float x)
     return x < HUGE_VALF && x != 0.0f ? inside : x;
 }
 
-static inline float maximumf(float a, float b)
+HELPER float maximumf(float a, float b)
 {
     return a > b ? a : b;
 }

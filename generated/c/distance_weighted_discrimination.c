@@ -14,13 +14,16 @@
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
 #define ONCE __attribute__((noinline))
+#define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
 #define ONCE __attribute__((noinline, noclone))
+#define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
 #define ONCE
+#define HELPER static inline
 #endif
 
 #if defined(__GNUC__)

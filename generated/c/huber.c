@@ -14,13 +14,16 @@
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
 #define ONCE __attribute__((noinline))
+#define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
 #define ONCE __attribute__((noinline, noclone))
+#define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
 #define ONCE
+#define HELPER static inline
 #endif
 
 #if defined(__GNUC__)
@@ -127,12 +130,12 @@ INLINE pair pair_mul_d(pair a, double b)
     return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
 }
 
-static inline double sign(double x)
+HELPER double sign(double x)
 {
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
-static inline float signf(float x)
+HELPER float signf(float x)
 {
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }

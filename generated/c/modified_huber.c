@@ -14,13 +14,16 @@
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
 #define ONCE __attribute__((noinline))
+#define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
 #define ONCE __attribute__((noinline, noclone))
+#define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
 #define ONCE
+#define HELPER static inline
 #endif
 
 #if defined(__GNUC__)
@@ -131,12 +134,12 @@ INLINE pair pair_max(pair a, pair b)
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
 }
 
-static inline double maximum(double a, double b)
+HELPER double maximum(double a, double b)
 {
     return a > b ? a : b;
 }
 
-static inline float maximumf(float a, float b)
+HELPER float maximumf(float a, float b)
 {
     return a > b ? a : b;
 }
