@@ -120,7 +120,7 @@ def _helpers(words: set[str], target: Target) -> list[str]:
     return result
 
 
-def _interface(kernel: Kernel, precision: Precision, target: Target, loss: str, used: frozenset[str]) -> dict[str, Any]:
+def _interface(kernel: Kernel, precision: Precision, target: Target, loss: str) -> dict[str, Any]:
     """The names in a kernel, and the two functions that stand before it."""
     t = precision.c_type
     allocate = Allocator(target.reserved).allocate
@@ -129,11 +129,6 @@ def _interface(kernel: Kernel, precision: Precision, target: Target, loss: str, 
     out = {o.name: allocate(o.name) for o in kernel.outputs}
     for assign in (*kernel.prologue, *kernel.body):
         names[assign.name] = allocate(assign.name)
-    plain = Printer(target, precision, names)
-    needed = used_names(kernel.prologue)
-    constants = [n for n in (*kernel.parameters, *(a.name for a in kernel.prologue)) if n in used]
-    conditions = {a.name for a in kernel.prologue if a.value.type == "bool"}
-    zero, one = f"0.0{precision.literal_suffix}", f"1.0{precision.literal_suffix}"
     signature = ["size_t n"] + ["size_t K"] * kernel.is_vector
     signature += [f"const {'int64_t' if n == kernel.index_target else t} *{array[n]}" for n in kernel.inputs]
     signature += [f"const {t} *weight"] * kernel.weighted
@@ -151,21 +146,6 @@ def _interface(kernel: Kernel, precision: Precision, target: Target, loss: str, 
         "weighted": kernel.weighted,
         "parameters": [names[p] for p in kernel.parameters],
         "outputs": [out[o.name] for o in kernel.outputs],
-        "prologue": [
-            *(
-                f"const {t} {names[p]} = parameters[{i}];"
-                for i, p in enumerate(kernel.parameters)
-                if p in needed or p in constants
-            ),
-            *(f"const {_type(a, t)} {names[a.name]} = {plain(a.value)};" for a in kernel.prologue),
-        ],
-        "constants": [f"{names[n]} ? {one} : {zero}" if n in conditions else names[n] for n in constants],
-        "taken": [
-            f"const int {names[n]} = constants[{i}] != {zero};"
-            if n in conditions
-            else f"const {t} {names[n]} = constants[{i}];"
-            for i, n in enumerate(constants)
-        ],
     }
 
 
@@ -173,9 +153,7 @@ def _over_rows(
     kernel: Kernel, precision: Precision, target: Target, loss: str, by_tier: Mapping[Tier, Form]
 ) -> dict[str, Any]:
     used = used_names((*kernel.body, *kernel.outputs))
-    made = _interface(kernel, precision, target, loss, used)
-    for part in ("prologue", "constants", "taken"):  # each tier has its own
-        del made[part]
+    made = _interface(kernel, precision, target, loss)
     made["local"] = {n: made["allocate"](f"{n}_i") for n in kernel.inputs}
     array, out, t = made["array"], made["out"], precision.c_type
     at = {n: i for i, n in enumerate(kernel.inputs)}
@@ -231,7 +209,7 @@ def _computed(
 
 def _over_classes(kernel: Kernel, precision: Precision, target: Target, loss: str) -> dict[str, Any]:
     t, used = precision.c_type, used_names((*kernel.body, *kernel.outputs))
-    made = _interface(kernel, precision, target, loss, used)
+    made = _interface(kernel, precision, target, loss)
     array, names, out, allocate = made["array"], made["names"], made["out"], made["allocate"]
     label = kernel.index_target
     indices = {n: allocate(n) for n in _indices(kernel) if n != label}
@@ -250,10 +228,10 @@ def _over_classes(kernel: Kernel, precision: Precision, target: Target, loss: st
         lambda i: f"({integer}){indices[i]}",
     )
     vectors = [n for n in kernel.inputs if n != label]
-    made["taken"] += [f"const {t} *const {array[n]} = inputs[{i}];" for i, n in enumerate(vectors) if n in used]
-    made["taken"] += [f"{t} *const {out[o.name]} = outputs[{i}];" for i, o in enumerate(kernel.outputs)]
-    for i, n in enumerate(spread):
-        made["taken"].append(f"{t} *const {names[n]} = scratch + {i} * K * {block};")
+    taken = [f"const {t} {names[p]} = parameters[{i}];" for i, p in enumerate(kernel.parameters) if p in used]
+    taken += [f"const {t} *const {array[n]} = inputs[{i}];" for i, n in enumerate(vectors) if n in used]
+    taken += [f"{t} *const {out[o.name]} = outputs[{i}];" for i, o in enumerate(kernel.outputs)]
+    taken += [f"{t} *const {names[n]} = scratch + {i} * K * {block};" for i, n in enumerate(spread)]
     steps = [_step(a, printer, names, indices, precision) for a in kernel.body]
     for axes, o in zip(kernel.axes, kernel.outputs, strict=True):
         loops = [indices[a] for a in axes]
@@ -261,6 +239,7 @@ def _over_classes(kernel: Kernel, precision: Precision, target: Target, loss: st
         line = f"{out[o.name]}[{at[len(loops)]}] = {printer(o.value)};"
         steps.append(_Loop(tuple(loops), [line], used_names([o])))
     return made | {
+        "taken": taken,
         "steps": _together(steps),
         "label": array[label] if label else None,
         "vectors": [array[n] for n in vectors],

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .artifacts import Artifacts, Facts, catalogue_facts
-from .backends import Backend, Run, choose
+from .backends import TIERS, Backend, Run, choose
 from .boundary import Inputs, prepare, weigh
 from .bridge import F32, F64, SHUT, Door
 from .errors import ArtifactError
@@ -29,7 +29,6 @@ from .threads import FEWEST, Span, block_rows, spans, spread, workers
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 BACKENDS = ("auto", "c", "numpy")
-TIERS = ("accurate", "fast")
 # What each kernel answers with.
 OUTPUTS = {
     "loss": ("loss",), "gradient": ("gradient",), "hessian": ("hessian",), "loss_gradient": ("loss", "gradient"),
@@ -76,8 +75,8 @@ class LossFunction:
     (...), or (..., P, P) or (..., K, K). Scalars give NumPy scalars. `sum` and
     `mean` take all samples together.
 
-    The tier `accurate` answers within an ulp or two, `fast` within five, both away
-    from roots; it decides how the C code is compiled, and NumPy has one for both.
+    The tier `accurate` answers within an ulp or two, `fast` within about five, both
+    away from roots and underflow; it decides how the C code is compiled, and NumPy has one for both.
 
     Raises TypeError (not real numbers), ValueError (shapes, no positive number
     of threads), DomainViolation.

@@ -109,7 +109,7 @@ INLINE double log1p_fast(double x)
     const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
     const double found = log_fast_of(y, off, 0.0);
     const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return x < HUGE_VAL && x != 0.0 ? inside : x;
+    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
 INLINE double tanh_fast(double x)

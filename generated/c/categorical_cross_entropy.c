@@ -157,7 +157,7 @@ enum { ROWS_f64 = 8, INPUTS_f64 = 2, OUTPUTS_f64 = 3, SMALL_f64 = 4096 };
 typedef int64_t label_f64;
 
 /* A kernel takes a block of rows, turned: for each class, the rows side by side. */
-typedef void kernel_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs);
+typedef void kernel_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs);
 
 /* What in_blocks has to know of a kernel: how many arrays of classes it reads and needs, and the axes of its outputs. */
 typedef struct {
@@ -191,7 +191,7 @@ ONCE static void weigh_f64(size_t rows, size_t K, const double *weights, int axe
 }
 
 /* Runs a kernel block by block. Where there is no memory for a block of many classes, the results are NaN. */
-ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const void *const *inputs, const double *constants, void *const *outputs)
+ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
     double small[SMALL_f64], single[OUTPUTS_f64][ROWS_f64];
     label_f64 labels[ROWS_f64];
@@ -227,7 +227,7 @@ ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const
             out[i] = shape->axes[i] == 0 ? single[i] : shape->axes[i] == 1 ? block : (double *)outputs[i] + start * K * K;
             block += shape->axes[i] == 1 ? size : 0;
         }
-        shape->kernel(rows, K, in, labels, constants, scratch, out);
+        shape->kernel(rows, K, in, labels, parameters, scratch, out);
         for (size_t i = 0; i < shape->made; i++) {
             if (weights != NULL)
                 weigh_f64(rows, K, weights + start, shape->axes[i], out[i]);
@@ -241,12 +241,12 @@ ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const
         free(memory);
 }
 
-static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const loss = outputs[0];
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -266,9 +266,8 @@ static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, co
 
 void lossforge_categorical_cross_entropy_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {loss_rows_f64, 0, 1, 2, 0, 1, {0}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_categorical_cross_entropy_loss_f64(size_t n, size_t K, const double *y, const double *p, const double *weight, double *loss)
@@ -278,12 +277,12 @@ void lossforge_categorical_cross_entropy_loss_f64(size_t n, size_t K, const doub
     lossforge_categorical_cross_entropy_loss_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const gradient = outputs[0];
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
@@ -294,9 +293,8 @@ static void gradient_rows_f64(size_t rows, size_t K, const double *const *inputs
 
 void lossforge_categorical_cross_entropy_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {gradient_rows_f64, 0, 1, 2, 0, 1, {1}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_categorical_cross_entropy_gradient_f64(size_t n, size_t K, const double *y, const double *p, const double *weight, double *gradient)
@@ -306,14 +304,14 @@ void lossforge_categorical_cross_entropy_gradient_f64(size_t n, size_t K, const 
     lossforge_categorical_cross_entropy_gradient_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const hessian = outputs[0];
     double *const t0 = scratch + 0 * K * ROWS_f64;
     double *const t1 = scratch + 1 * K * ROWS_f64;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
@@ -332,9 +330,8 @@ static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs,
 
 void lossforge_categorical_cross_entropy_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {hessian_rows_f64, 0, 1, 2, 2, 1, {2}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_categorical_cross_entropy_hessian_f64(size_t n, size_t K, const double *y, const double *p, const double *weight, double *hessian)
@@ -344,13 +341,13 @@ void lossforge_categorical_cross_entropy_hessian_f64(size_t n, size_t K, const d
     lossforge_categorical_cross_entropy_hessian_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const y = inputs[0];
     const double *const p = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -376,9 +373,8 @@ static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *i
 
 void lossforge_categorical_cross_entropy_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {loss_gradient_rows_f64, 0, 1, 2, 0, 2, {0, 1}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_categorical_cross_entropy_loss_gradient_f64(size_t n, size_t K, const double *y, const double *p, const double *weight, double *loss, double *gradient)
@@ -388,7 +384,7 @@ void lossforge_categorical_cross_entropy_loss_gradient_f64(size_t n, size_t K, c
     lossforge_categorical_cross_entropy_loss_gradient_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const y = inputs[0];
     const double *const p = inputs[1];
@@ -396,7 +392,7 @@ static void gradient_hessian_rows_f64(size_t rows, size_t K, const double *const
     double *const hessian = outputs[1];
     double *const t0 = scratch + 0 * K * ROWS_f64;
     double *const t1 = scratch + 1 * K * ROWS_f64;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
@@ -421,9 +417,8 @@ static void gradient_hessian_rows_f64(size_t rows, size_t K, const double *const
 
 void lossforge_categorical_cross_entropy_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {gradient_hessian_rows_f64, 0, 1, 2, 2, 2, {1, 2}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_categorical_cross_entropy_gradient_hessian_f64(size_t n, size_t K, const double *y, const double *p, const double *weight, double *gradient, double *hessian)
@@ -433,7 +428,7 @@ void lossforge_categorical_cross_entropy_gradient_hessian_f64(size_t n, size_t K
     lossforge_categorical_cross_entropy_gradient_hessian_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const y = inputs[0];
     const double *const p = inputs[1];
@@ -442,7 +437,7 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *
     double *const hessian = outputs[2];
     double *const t1 = scratch + 0 * K * ROWS_f64;
     double *const t2 = scratch + 1 * K * ROWS_f64;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -482,9 +477,8 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *
 
 void lossforge_categorical_cross_entropy_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {loss_gradient_hessian_rows_f64, 0, 1, 2, 2, 3, {0, 1, 2}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_categorical_cross_entropy_loss_gradient_hessian_f64(size_t n, size_t K, const double *y, const double *p, const double *weight, double *loss, double *gradient, double *hessian)
@@ -500,7 +494,7 @@ enum { ROWS_f32 = 16, INPUTS_f32 = 2, OUTPUTS_f32 = 3, SMALL_f32 = 8192 };
 typedef int32_t label_f32;
 
 /* A kernel takes a block of rows, turned: for each class, the rows side by side. */
-typedef void kernel_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs);
+typedef void kernel_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs);
 
 /* What in_blocks has to know of a kernel: how many arrays of classes it reads and needs, and the axes of its outputs. */
 typedef struct {
@@ -534,7 +528,7 @@ ONCE static void weigh_f32(size_t rows, size_t K, const float *weights, int axes
 }
 
 /* Runs a kernel block by block. Where there is no memory for a block of many classes, the results are NaN. */
-ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const void *const *inputs, const float *constants, void *const *outputs)
+ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
     float small[SMALL_f32], single[OUTPUTS_f32][ROWS_f32];
     label_f32 labels[ROWS_f32];
@@ -570,7 +564,7 @@ ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const
             out[i] = shape->axes[i] == 0 ? single[i] : shape->axes[i] == 1 ? block : (float *)outputs[i] + start * K * K;
             block += shape->axes[i] == 1 ? size : 0;
         }
-        shape->kernel(rows, K, in, labels, constants, scratch, out);
+        shape->kernel(rows, K, in, labels, parameters, scratch, out);
         for (size_t i = 0; i < shape->made; i++) {
             if (weights != NULL)
                 weigh_f32(rows, K, weights + start, shape->axes[i], out[i]);
@@ -584,12 +578,12 @@ ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const
         free(memory);
 }
 
-static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const p = inputs[1];
     float *const loss = outputs[0];
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -609,9 +603,8 @@ static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, con
 
 void lossforge_categorical_cross_entropy_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {loss_rows_f32, 0, 1, 2, 0, 1, {0}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_categorical_cross_entropy_loss_f32(size_t n, size_t K, const float *y, const float *p, const float *weight, float *loss)
@@ -621,12 +614,12 @@ void lossforge_categorical_cross_entropy_loss_f32(size_t n, size_t K, const floa
     lossforge_categorical_cross_entropy_loss_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const p = inputs[1];
     float *const gradient = outputs[0];
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
@@ -637,9 +630,8 @@ static void gradient_rows_f32(size_t rows, size_t K, const float *const *inputs,
 
 void lossforge_categorical_cross_entropy_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {gradient_rows_f32, 0, 1, 2, 0, 1, {1}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_categorical_cross_entropy_gradient_f32(size_t n, size_t K, const float *y, const float *p, const float *weight, float *gradient)
@@ -649,14 +641,14 @@ void lossforge_categorical_cross_entropy_gradient_f32(size_t n, size_t K, const 
     lossforge_categorical_cross_entropy_gradient_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const p = inputs[1];
     float *const hessian = outputs[0];
     float *const t0 = scratch + 0 * K * ROWS_f32;
     float *const t1 = scratch + 1 * K * ROWS_f32;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
@@ -675,9 +667,8 @@ static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, 
 
 void lossforge_categorical_cross_entropy_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {hessian_rows_f32, 0, 1, 2, 2, 1, {2}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_categorical_cross_entropy_hessian_f32(size_t n, size_t K, const float *y, const float *p, const float *weight, float *hessian)
@@ -687,13 +678,13 @@ void lossforge_categorical_cross_entropy_hessian_f32(size_t n, size_t K, const f
     lossforge_categorical_cross_entropy_hessian_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const p = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -719,9 +710,8 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *in
 
 void lossforge_categorical_cross_entropy_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {loss_gradient_rows_f32, 0, 1, 2, 0, 2, {0, 1}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_categorical_cross_entropy_loss_gradient_f32(size_t n, size_t K, const float *y, const float *p, const float *weight, float *loss, float *gradient)
@@ -731,7 +721,7 @@ void lossforge_categorical_cross_entropy_loss_gradient_f32(size_t n, size_t K, c
     lossforge_categorical_cross_entropy_loss_gradient_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const p = inputs[1];
@@ -739,7 +729,7 @@ static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const 
     float *const hessian = outputs[1];
     float *const t0 = scratch + 0 * K * ROWS_f32;
     float *const t1 = scratch + 1 * K * ROWS_f32;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
@@ -764,9 +754,8 @@ static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const 
 
 void lossforge_categorical_cross_entropy_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {gradient_hessian_rows_f32, 0, 1, 2, 2, 2, {1, 2}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_categorical_cross_entropy_gradient_hessian_f32(size_t n, size_t K, const float *y, const float *p, const float *weight, float *gradient, float *hessian)
@@ -776,7 +765,7 @@ void lossforge_categorical_cross_entropy_gradient_hessian_f32(size_t n, size_t K
     lossforge_categorical_cross_entropy_gradient_hessian_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const p = inputs[1];
@@ -785,7 +774,7 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *c
     float *const hessian = outputs[2];
     float *const t1 = scratch + 0 * K * ROWS_f32;
     float *const t2 = scratch + 1 * K * ROWS_f32;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -825,9 +814,8 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *c
 
 void lossforge_categorical_cross_entropy_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {loss_gradient_hessian_rows_f32, 0, 1, 2, 2, 3, {0, 1, 2}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_categorical_cross_entropy_loss_gradient_hessian_f32(size_t n, size_t K, const float *y, const float *p, const float *weight, float *loss, float *gradient, float *hessian)

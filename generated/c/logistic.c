@@ -96,7 +96,7 @@ INLINE double log1p_fast(double x)
     const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
     const double found = log_fast_of(y, off, 0.0);
     const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return x < HUGE_VAL && x != 0.0 ? inside : x;
+    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
 /* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
@@ -371,7 +371,7 @@ INLINE float log1p_fastf(float x)
     const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
     const float found = log_fast_off(y, off, 0.0f);
     const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
+    return copysignf(x < HUGE_VALF ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
 HELPER float maximumf(float a, float b)

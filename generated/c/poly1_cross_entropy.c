@@ -96,7 +96,7 @@ INLINE double log1p_fast(double x)
     const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
     const double found = log_fast_of(y, off, 0.0);
     const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return x < HUGE_VAL && x != 0.0 ? inside : x;
+    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
 /* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means

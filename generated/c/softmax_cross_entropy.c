@@ -120,7 +120,7 @@ INLINE double log1p_v(double x)
     const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
     const double found = log_of(y, off, 0.0);
     const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return x < HUGE_VAL && x != 0.0 ? inside : x;
+    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
 /* a*b + c, rounded once where the processor can. */
@@ -210,7 +210,7 @@ INLINE float log1p_vf(float x)
     const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
     const float found = log_off(y, off, 0.0f);
     const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return x < HUGE_VALF && x != 0.0f ? inside : x;
+    return copysignf(x < HUGE_VALF ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
 enum { ROWS_f64 = 8, INPUTS_f64 = 2, OUTPUTS_f64 = 3, SMALL_f64 = 4096 };
@@ -219,7 +219,7 @@ enum { ROWS_f64 = 8, INPUTS_f64 = 2, OUTPUTS_f64 = 3, SMALL_f64 = 4096 };
 typedef int64_t label_f64;
 
 /* A kernel takes a block of rows, turned: for each class, the rows side by side. */
-typedef void kernel_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs);
+typedef void kernel_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs);
 
 /* What in_blocks has to know of a kernel: how many arrays of classes it reads and needs, and the axes of its outputs. */
 typedef struct {
@@ -253,7 +253,7 @@ ONCE static void weigh_f64(size_t rows, size_t K, const double *weights, int axe
 }
 
 /* Runs a kernel block by block. Where there is no memory for a block of many classes, the results are NaN. */
-ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const void *const *inputs, const double *constants, void *const *outputs)
+ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
     double small[SMALL_f64], single[OUTPUTS_f64][ROWS_f64];
     label_f64 labels[ROWS_f64];
@@ -289,7 +289,7 @@ ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const
             out[i] = shape->axes[i] == 0 ? single[i] : shape->axes[i] == 1 ? block : (double *)outputs[i] + start * K * K;
             block += shape->axes[i] == 1 ? size : 0;
         }
-        shape->kernel(rows, K, in, labels, constants, scratch, out);
+        shape->kernel(rows, K, in, labels, parameters, scratch, out);
         for (size_t i = 0; i < shape->made; i++) {
             if (weights != NULL)
                 weigh_f64(rows, K, weights + start, shape->axes[i], out[i]);
@@ -303,12 +303,12 @@ ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const
         free(memory);
 }
 
-static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
     double t1_most[ROWS_f64];
@@ -361,9 +361,8 @@ static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, co
 
 void lossforge_softmax_cross_entropy_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {loss_rows_f64, 0, 1, 2, 0, 1, {0}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_loss_f64(size_t n, size_t K, const double *y, const double *f, const double *weight, double *loss)
@@ -373,13 +372,13 @@ void lossforge_softmax_cross_entropy_loss_f64(size_t n, size_t K, const double *
     lossforge_softmax_cross_entropy_loss_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     double *const t2 = scratch + 0 * K * ROWS_f64;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
     double t1_most[ROWS_f64];
@@ -426,9 +425,8 @@ static void gradient_rows_f64(size_t rows, size_t K, const double *const *inputs
 
 void lossforge_softmax_cross_entropy_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {gradient_rows_f64, 0, 1, 2, 1, 1, {1}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_gradient_f64(size_t n, size_t K, const double *y, const double *f, const double *weight, double *gradient)
@@ -438,13 +436,13 @@ void lossforge_softmax_cross_entropy_gradient_f64(size_t n, size_t K, const doub
     lossforge_softmax_cross_entropy_gradient_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const f = inputs[1];
     double *const hessian = outputs[0];
     double *const t2 = scratch + 0 * K * ROWS_f64;
     double *const t5 = scratch + 1 * K * ROWS_f64;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
     double t1_most[ROWS_f64];
@@ -501,9 +499,8 @@ static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs,
 
 void lossforge_softmax_cross_entropy_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {hessian_rows_f64, 0, 1, 2, 2, 1, {2}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_hessian_f64(size_t n, size_t K, const double *y, const double *f, const double *weight, double *hessian)
@@ -513,14 +510,14 @@ void lossforge_softmax_cross_entropy_hessian_f64(size_t n, size_t K, const doubl
     lossforge_softmax_cross_entropy_hessian_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const t2 = scratch + 0 * K * ROWS_f64;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
     double t1_most[ROWS_f64];
@@ -584,9 +581,8 @@ static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *i
 
 void lossforge_softmax_cross_entropy_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {loss_gradient_rows_f64, 0, 1, 2, 1, 2, {0, 1}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_f64(size_t n, size_t K, const double *y, const double *f, const double *weight, double *loss, double *gradient)
@@ -596,7 +592,7 @@ void lossforge_softmax_cross_entropy_loss_gradient_f64(size_t n, size_t K, const
     lossforge_softmax_cross_entropy_loss_gradient_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const y = inputs[0];
     const double *const f = inputs[1];
@@ -604,7 +600,7 @@ static void gradient_hessian_rows_f64(size_t rows, size_t K, const double *const
     double *const hessian = outputs[1];
     double *const t2 = scratch + 0 * K * ROWS_f64;
     double *const t5 = scratch + 1 * K * ROWS_f64;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
     double t1_most[ROWS_f64];
@@ -667,9 +663,8 @@ static void gradient_hessian_rows_f64(size_t rows, size_t K, const double *const
 
 void lossforge_softmax_cross_entropy_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {gradient_hessian_rows_f64, 0, 1, 2, 2, 2, {1, 2}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_gradient_hessian_f64(size_t n, size_t K, const double *y, const double *f, const double *weight, double *gradient, double *hessian)
@@ -679,7 +674,7 @@ void lossforge_softmax_cross_entropy_gradient_hessian_f64(size_t n, size_t K, co
     lossforge_softmax_cross_entropy_gradient_hessian_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const y = inputs[0];
     const double *const f = inputs[1];
@@ -688,7 +683,7 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *
     double *const hessian = outputs[2];
     double *const t2 = scratch + 0 * K * ROWS_f64;
     double *const t7 = scratch + 1 * K * ROWS_f64;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
     double t1_most[ROWS_f64];
@@ -768,9 +763,8 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {loss_gradient_hessian_rows_f64, 0, 1, 2, 2, 3, {0, 1, 2}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_f64(size_t n, size_t K, const double *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
@@ -780,11 +774,11 @@ void lossforge_softmax_cross_entropy_loss_gradient_hessian_f64(size_t n, size_t 
     lossforge_softmax_cross_entropy_loss_gradient_hessian_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *constants, double *scratch, double *const *outputs)
+static void loss_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const f = inputs[0];
     double *const loss = outputs[0];
-    (void)rows, (void)y, (void)constants, (void)scratch;
+    (void)rows, (void)y, (void)parameters, (void)scratch;
     label_f64 t0[ROWS_f64];
     double t0_most[ROWS_f64];
     double t1[ROWS_f64];
@@ -821,9 +815,8 @@ static void loss_index_rows_f64(size_t rows, size_t K, const double *const *inpu
 
 void lossforge_softmax_cross_entropy_loss_index_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {loss_index_rows_f64, 1, 1, 1, 0, 1, {0}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_loss_index_f64(size_t n, size_t K, const int64_t *y, const double *f, const double *weight, double *loss)
@@ -833,12 +826,12 @@ void lossforge_softmax_cross_entropy_loss_index_f64(size_t n, size_t K, const in
     lossforge_softmax_cross_entropy_loss_index_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *constants, double *scratch, double *const *outputs)
+static void gradient_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const f = inputs[0];
     double *const gradient = outputs[0];
     double *const t2 = scratch + 0 * K * ROWS_f64;
-    (void)rows, (void)y, (void)constants, (void)scratch;
+    (void)rows, (void)y, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
     double t1_most[ROWS_f64];
@@ -885,9 +878,8 @@ static void gradient_index_rows_f64(size_t rows, size_t K, const double *const *
 
 void lossforge_softmax_cross_entropy_gradient_index_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {gradient_index_rows_f64, 1, 1, 1, 1, 1, {1}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_gradient_index_f64(size_t n, size_t K, const int64_t *y, const double *f, const double *weight, double *gradient)
@@ -897,13 +889,13 @@ void lossforge_softmax_cross_entropy_gradient_index_f64(size_t n, size_t K, cons
     lossforge_softmax_cross_entropy_gradient_index_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void hessian_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *constants, double *scratch, double *const *outputs)
+static void hessian_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const f = inputs[0];
     double *const hessian = outputs[0];
     double *const t2 = scratch + 0 * K * ROWS_f64;
     double *const t5 = scratch + 1 * K * ROWS_f64;
-    (void)rows, (void)y, (void)constants, (void)scratch;
+    (void)rows, (void)y, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
     double t1_most[ROWS_f64];
@@ -960,9 +952,8 @@ static void hessian_index_rows_f64(size_t rows, size_t K, const double *const *i
 
 void lossforge_softmax_cross_entropy_hessian_index_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {hessian_index_rows_f64, 1, 1, 1, 2, 1, {2}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_hessian_index_f64(size_t n, size_t K, const int64_t *y, const double *f, const double *weight, double *hessian)
@@ -972,13 +963,13 @@ void lossforge_softmax_cross_entropy_hessian_index_f64(size_t n, size_t K, const
     lossforge_softmax_cross_entropy_hessian_index_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *constants, double *scratch, double *const *outputs)
+static void loss_gradient_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const f = inputs[0];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const t2 = scratch + 0 * K * ROWS_f64;
-    (void)rows, (void)y, (void)constants, (void)scratch;
+    (void)rows, (void)y, (void)parameters, (void)scratch;
     label_f64 t0[ROWS_f64];
     double t0_most[ROWS_f64];
     double t1[ROWS_f64];
@@ -1026,9 +1017,8 @@ static void loss_gradient_index_rows_f64(size_t rows, size_t K, const double *co
 
 void lossforge_softmax_cross_entropy_loss_gradient_index_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {loss_gradient_index_rows_f64, 1, 1, 1, 1, 2, {0, 1}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_index_f64(size_t n, size_t K, const int64_t *y, const double *f, const double *weight, double *loss, double *gradient)
@@ -1038,14 +1028,14 @@ void lossforge_softmax_cross_entropy_loss_gradient_index_f64(size_t n, size_t K,
     lossforge_softmax_cross_entropy_loss_gradient_index_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *constants, double *scratch, double *const *outputs)
+static void gradient_hessian_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const f = inputs[0];
     double *const gradient = outputs[0];
     double *const hessian = outputs[1];
     double *const t2 = scratch + 0 * K * ROWS_f64;
     double *const t5 = scratch + 1 * K * ROWS_f64;
-    (void)rows, (void)y, (void)constants, (void)scratch;
+    (void)rows, (void)y, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
     double t1_most[ROWS_f64];
@@ -1108,9 +1098,8 @@ static void gradient_hessian_index_rows_f64(size_t rows, size_t K, const double 
 
 void lossforge_softmax_cross_entropy_gradient_hessian_index_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {gradient_hessian_index_rows_f64, 1, 1, 1, 2, 2, {1, 2}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_gradient_hessian_index_f64(size_t n, size_t K, const int64_t *y, const double *f, const double *weight, double *gradient, double *hessian)
@@ -1120,7 +1109,7 @@ void lossforge_softmax_cross_entropy_gradient_hessian_index_f64(size_t n, size_t
     lossforge_softmax_cross_entropy_gradient_hessian_index_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *constants, double *scratch, double *const *outputs)
+static void loss_gradient_hessian_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const f = inputs[0];
     double *const loss = outputs[0];
@@ -1128,7 +1117,7 @@ static void loss_gradient_hessian_index_rows_f64(size_t rows, size_t K, const do
     double *const hessian = outputs[2];
     double *const t2 = scratch + 0 * K * ROWS_f64;
     double *const t5 = scratch + 1 * K * ROWS_f64;
-    (void)rows, (void)y, (void)constants, (void)scratch;
+    (void)rows, (void)y, (void)parameters, (void)scratch;
     label_f64 t0[ROWS_f64];
     double t0_most[ROWS_f64];
     double t1[ROWS_f64];
@@ -1192,9 +1181,8 @@ static void loss_gradient_hessian_index_rows_f64(size_t rows, size_t K, const do
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {loss_gradient_hessian_index_rows_f64, 1, 1, 1, 2, 3, {0, 1, 2}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f64(size_t n, size_t K, const int64_t *y, const double *f, const double *weight, double *loss, double *gradient, double *hessian)
@@ -1204,12 +1192,12 @@ void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f64(size_t n, s
     lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void inverse_link_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *constants, double *scratch, double *const *outputs)
+static void inverse_link_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
 {
     const double *const f = inputs[0];
     double *const mean = outputs[0];
     double *const t2 = scratch + 0 * K * ROWS_f64;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     double t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
     double t1_most[ROWS_f64];
@@ -1254,9 +1242,8 @@ static void inverse_link_rows_f64(size_t rows, size_t K, const double *const *in
 
 void lossforge_softmax_cross_entropy_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f64 shape = {inverse_link_rows_f64, 0, 0, 1, 1, 1, {1}};
-    in_blocks_f64(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f64(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_inverse_link_f64(size_t n, size_t K, const double *f, double *mean)
@@ -1272,7 +1259,7 @@ enum { ROWS_f32 = 16, INPUTS_f32 = 2, OUTPUTS_f32 = 3, SMALL_f32 = 8192 };
 typedef int32_t label_f32;
 
 /* A kernel takes a block of rows, turned: for each class, the rows side by side. */
-typedef void kernel_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs);
+typedef void kernel_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs);
 
 /* What in_blocks has to know of a kernel: how many arrays of classes it reads and needs, and the axes of its outputs. */
 typedef struct {
@@ -1306,7 +1293,7 @@ ONCE static void weigh_f32(size_t rows, size_t K, const float *weights, int axes
 }
 
 /* Runs a kernel block by block. Where there is no memory for a block of many classes, the results are NaN. */
-ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const void *const *inputs, const float *constants, void *const *outputs)
+ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
     float small[SMALL_f32], single[OUTPUTS_f32][ROWS_f32];
     label_f32 labels[ROWS_f32];
@@ -1342,7 +1329,7 @@ ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const
             out[i] = shape->axes[i] == 0 ? single[i] : shape->axes[i] == 1 ? block : (float *)outputs[i] + start * K * K;
             block += shape->axes[i] == 1 ? size : 0;
         }
-        shape->kernel(rows, K, in, labels, constants, scratch, out);
+        shape->kernel(rows, K, in, labels, parameters, scratch, out);
         for (size_t i = 0; i < shape->made; i++) {
             if (weights != NULL)
                 weigh_f32(rows, K, weights + start, shape->axes[i], out[i]);
@@ -1356,12 +1343,12 @@ ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const
         free(memory);
 }
 
-static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
     float t1_most[ROWS_f32];
@@ -1414,9 +1401,8 @@ static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, con
 
 void lossforge_softmax_cross_entropy_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {loss_rows_f32, 0, 1, 2, 0, 1, {0}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_loss_f32(size_t n, size_t K, const float *y, const float *f, const float *weight, float *loss)
@@ -1426,13 +1412,13 @@ void lossforge_softmax_cross_entropy_loss_f32(size_t n, size_t K, const float *y
     lossforge_softmax_cross_entropy_loss_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const t2 = scratch + 0 * K * ROWS_f32;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
     float t1_most[ROWS_f32];
@@ -1479,9 +1465,8 @@ static void gradient_rows_f32(size_t rows, size_t K, const float *const *inputs,
 
 void lossforge_softmax_cross_entropy_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {gradient_rows_f32, 0, 1, 2, 1, 1, {1}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_gradient_f32(size_t n, size_t K, const float *y, const float *f, const float *weight, float *gradient)
@@ -1491,13 +1476,13 @@ void lossforge_softmax_cross_entropy_gradient_f32(size_t n, size_t K, const floa
     lossforge_softmax_cross_entropy_gradient_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     float *const t2 = scratch + 0 * K * ROWS_f32;
     float *const t5 = scratch + 1 * K * ROWS_f32;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
     float t1_most[ROWS_f32];
@@ -1554,9 +1539,8 @@ static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, 
 
 void lossforge_softmax_cross_entropy_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {hessian_rows_f32, 0, 1, 2, 2, 1, {2}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_hessian_f32(size_t n, size_t K, const float *y, const float *f, const float *weight, float *hessian)
@@ -1566,14 +1550,14 @@ void lossforge_softmax_cross_entropy_hessian_f32(size_t n, size_t K, const float
     lossforge_softmax_cross_entropy_hessian_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const t2 = scratch + 0 * K * ROWS_f32;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
     float t1_most[ROWS_f32];
@@ -1637,9 +1621,8 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *in
 
 void lossforge_softmax_cross_entropy_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {loss_gradient_rows_f32, 0, 1, 2, 1, 2, {0, 1}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_f32(size_t n, size_t K, const float *y, const float *f, const float *weight, float *loss, float *gradient)
@@ -1649,7 +1632,7 @@ void lossforge_softmax_cross_entropy_loss_gradient_f32(size_t n, size_t K, const
     lossforge_softmax_cross_entropy_loss_gradient_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -1657,7 +1640,7 @@ static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const 
     float *const hessian = outputs[1];
     float *const t2 = scratch + 0 * K * ROWS_f32;
     float *const t5 = scratch + 1 * K * ROWS_f32;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
     float t1_most[ROWS_f32];
@@ -1720,9 +1703,8 @@ static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const 
 
 void lossforge_softmax_cross_entropy_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {gradient_hessian_rows_f32, 0, 1, 2, 2, 2, {1, 2}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_gradient_hessian_f32(size_t n, size_t K, const float *y, const float *f, const float *weight, float *gradient, float *hessian)
@@ -1732,7 +1714,7 @@ void lossforge_softmax_cross_entropy_gradient_hessian_f32(size_t n, size_t K, co
     lossforge_softmax_cross_entropy_gradient_hessian_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const y = inputs[0];
     const float *const f = inputs[1];
@@ -1741,7 +1723,7 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *c
     float *const hessian = outputs[2];
     float *const t2 = scratch + 0 * K * ROWS_f32;
     float *const t7 = scratch + 1 * K * ROWS_f32;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
     float t1_most[ROWS_f32];
@@ -1821,9 +1803,8 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *c
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {loss_gradient_hessian_rows_f32, 0, 1, 2, 2, 3, {0, 1, 2}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_f32(size_t n, size_t K, const float *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
@@ -1833,11 +1814,11 @@ void lossforge_softmax_cross_entropy_loss_gradient_hessian_f32(size_t n, size_t 
     lossforge_softmax_cross_entropy_loss_gradient_hessian_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *constants, float *scratch, float *const *outputs)
+static void loss_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const f = inputs[0];
     float *const loss = outputs[0];
-    (void)rows, (void)y, (void)constants, (void)scratch;
+    (void)rows, (void)y, (void)parameters, (void)scratch;
     label_f32 t0[ROWS_f32];
     float t0_most[ROWS_f32];
     float t1[ROWS_f32];
@@ -1874,9 +1855,8 @@ static void loss_index_rows_f32(size_t rows, size_t K, const float *const *input
 
 void lossforge_softmax_cross_entropy_loss_index_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {loss_index_rows_f32, 1, 1, 1, 0, 1, {0}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_loss_index_f32(size_t n, size_t K, const int64_t *y, const float *f, const float *weight, float *loss)
@@ -1886,12 +1866,12 @@ void lossforge_softmax_cross_entropy_loss_index_f32(size_t n, size_t K, const in
     lossforge_softmax_cross_entropy_loss_index_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *constants, float *scratch, float *const *outputs)
+static void gradient_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const f = inputs[0];
     float *const gradient = outputs[0];
     float *const t2 = scratch + 0 * K * ROWS_f32;
-    (void)rows, (void)y, (void)constants, (void)scratch;
+    (void)rows, (void)y, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
     float t1_most[ROWS_f32];
@@ -1938,9 +1918,8 @@ static void gradient_index_rows_f32(size_t rows, size_t K, const float *const *i
 
 void lossforge_softmax_cross_entropy_gradient_index_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {gradient_index_rows_f32, 1, 1, 1, 1, 1, {1}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_gradient_index_f32(size_t n, size_t K, const int64_t *y, const float *f, const float *weight, float *gradient)
@@ -1950,13 +1929,13 @@ void lossforge_softmax_cross_entropy_gradient_index_f32(size_t n, size_t K, cons
     lossforge_softmax_cross_entropy_gradient_index_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void hessian_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *constants, float *scratch, float *const *outputs)
+static void hessian_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const f = inputs[0];
     float *const hessian = outputs[0];
     float *const t2 = scratch + 0 * K * ROWS_f32;
     float *const t5 = scratch + 1 * K * ROWS_f32;
-    (void)rows, (void)y, (void)constants, (void)scratch;
+    (void)rows, (void)y, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
     float t1_most[ROWS_f32];
@@ -2013,9 +1992,8 @@ static void hessian_index_rows_f32(size_t rows, size_t K, const float *const *in
 
 void lossforge_softmax_cross_entropy_hessian_index_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {hessian_index_rows_f32, 1, 1, 1, 2, 1, {2}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_hessian_index_f32(size_t n, size_t K, const int64_t *y, const float *f, const float *weight, float *hessian)
@@ -2025,13 +2003,13 @@ void lossforge_softmax_cross_entropy_hessian_index_f32(size_t n, size_t K, const
     lossforge_softmax_cross_entropy_hessian_index_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *constants, float *scratch, float *const *outputs)
+static void loss_gradient_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const f = inputs[0];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const t2 = scratch + 0 * K * ROWS_f32;
-    (void)rows, (void)y, (void)constants, (void)scratch;
+    (void)rows, (void)y, (void)parameters, (void)scratch;
     label_f32 t0[ROWS_f32];
     float t0_most[ROWS_f32];
     float t1[ROWS_f32];
@@ -2079,9 +2057,8 @@ static void loss_gradient_index_rows_f32(size_t rows, size_t K, const float *con
 
 void lossforge_softmax_cross_entropy_loss_gradient_index_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {loss_gradient_index_rows_f32, 1, 1, 1, 1, 2, {0, 1}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_index_f32(size_t n, size_t K, const int64_t *y, const float *f, const float *weight, float *loss, float *gradient)
@@ -2091,14 +2068,14 @@ void lossforge_softmax_cross_entropy_loss_gradient_index_f32(size_t n, size_t K,
     lossforge_softmax_cross_entropy_loss_gradient_index_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *constants, float *scratch, float *const *outputs)
+static void gradient_hessian_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const f = inputs[0];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     float *const t2 = scratch + 0 * K * ROWS_f32;
     float *const t5 = scratch + 1 * K * ROWS_f32;
-    (void)rows, (void)y, (void)constants, (void)scratch;
+    (void)rows, (void)y, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
     float t1_most[ROWS_f32];
@@ -2161,9 +2138,8 @@ static void gradient_hessian_index_rows_f32(size_t rows, size_t K, const float *
 
 void lossforge_softmax_cross_entropy_gradient_hessian_index_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {gradient_hessian_index_rows_f32, 1, 1, 1, 2, 2, {1, 2}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_gradient_hessian_index_f32(size_t n, size_t K, const int64_t *y, const float *f, const float *weight, float *gradient, float *hessian)
@@ -2173,7 +2149,7 @@ void lossforge_softmax_cross_entropy_gradient_hessian_index_f32(size_t n, size_t
     lossforge_softmax_cross_entropy_gradient_hessian_index_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *constants, float *scratch, float *const *outputs)
+static void loss_gradient_hessian_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const f = inputs[0];
     float *const loss = outputs[0];
@@ -2181,7 +2157,7 @@ static void loss_gradient_hessian_index_rows_f32(size_t rows, size_t K, const fl
     float *const hessian = outputs[2];
     float *const t2 = scratch + 0 * K * ROWS_f32;
     float *const t5 = scratch + 1 * K * ROWS_f32;
-    (void)rows, (void)y, (void)constants, (void)scratch;
+    (void)rows, (void)y, (void)parameters, (void)scratch;
     label_f32 t0[ROWS_f32];
     float t0_most[ROWS_f32];
     float t1[ROWS_f32];
@@ -2245,9 +2221,8 @@ static void loss_gradient_hessian_index_rows_f32(size_t rows, size_t K, const fl
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {loss_gradient_hessian_index_rows_f32, 1, 1, 1, 2, 3, {0, 1, 2}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f32(size_t n, size_t K, const int64_t *y, const float *f, const float *weight, float *loss, float *gradient, float *hessian)
@@ -2257,12 +2232,12 @@ void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f32(size_t n, s
     lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void inverse_link_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *constants, float *scratch, float *const *outputs)
+static void inverse_link_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
 {
     const float *const f = inputs[0];
     float *const mean = outputs[0];
     float *const t2 = scratch + 0 * K * ROWS_f32;
-    (void)rows, (void)labels, (void)constants, (void)scratch;
+    (void)rows, (void)labels, (void)parameters, (void)scratch;
     float t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
     float t1_most[ROWS_f32];
@@ -2307,9 +2282,8 @@ static void inverse_link_rows_f32(size_t rows, size_t K, const float *const *inp
 
 void lossforge_softmax_cross_entropy_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    (void)parameters;
     static const shape_f32 shape = {inverse_link_rows_f32, 0, 0, 1, 1, 1, {1}};
-    in_blocks_f32(&shape, n, K, inputs, NULL, outputs);
+    in_blocks_f32(&shape, n, K, inputs, parameters, outputs);
 }
 
 void lossforge_softmax_cross_entropy_inverse_link_f32(size_t n, size_t K, const float *f, float *mean)
