@@ -124,17 +124,16 @@ def _vector_kernels(derivation: Derivation) -> tuple[Kernel, ...]:
     loss, vector = derivation.loss, derivation.vector
     assert vector is not None
     target = loss.targets[0]
-    forms = {"loss": vector.loss, "gradient": without_cancellation(vector.gradient), "hessian": vector.hessian}
+    one_hot = target.symbol if isinstance(target.domain, OneHot) else None
+    gradient = without_cancellation(vector.gradient) if one_hot is None else vector.gradient
+    forms = {"loss": vector.loss, "gradient": gradient, "hessian": vector.hessian}
     axes: dict[str, tuple[str, ...]] = {"loss": (), "gradient": (j.name,), "hessian": (j.name, k.name)}
     parameters = tuple(p.name for p in loss.parameters)
     result = []
-    for suffix in ("", "_index") if isinstance(target.domain, OneHot) else ("",):
+    for suffix in ("", "_index") if one_hot is not None else ("",):
         label = Symbol(target.name, integer=True, positive=True) if suffix else None
-        lowering = Lowering(label=label)
-        expressions = {
-            part: e if label is None else without_cancellation(_at_label(e, target.symbol, label))
-            for part, e in (forms if label is None else {**forms, "gradient": vector.gradient}).items()
-        }
+        lowering = Lowering(label=label, one_hot=one_hot)
+        expressions = {part: e if label is None else _at_label(e, target.symbol, label) for part, e in forms.items()}
         vectors = tuple(a.name for a in loss.arguments if label is None or a is not target)
         for name, parts in PARTS.items():
             result.append(

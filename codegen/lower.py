@@ -54,8 +54,13 @@ class Lowering:
     """Lowers the expressions of one kernel; collects their pivots."""
 
     def __init__(
-        self, branching: Iterable[Symbol] = (), label: Symbol | None = None, targets: Iterable[Symbol] = ()
+        self,
+        branching: Iterable[Symbol] = (),
+        label: Symbol | None = None,
+        targets: Iterable[Symbol] = (),
+        one_hot: sp.IndexedBase | None = None,
     ) -> None:
+        self.one_hot = one_hot
         self.branching = tuple(branching)
         self.targets = frozenset(targets)
         self.label = label
@@ -199,11 +204,11 @@ class Lowering:
         return sp.Integer(int(node.value)) if isinstance(node, Const) and node.value.denominator == 1 else None
 
     def _add(self, e: Add, recur: Callable[[Expr], Node]) -> Node:
-        complement = _complement(e)
-        if complement is not None:
-            total, probability, rest = complement
-            inner = self._complement_of(total, probability)
-            return inner if rest == 0 else Bin("+", recur(rest), inner)
+        for whole, negative in ((e, False), (-e, True)):
+            if (complement := self._complement(whole)) is not None:
+                total, probability, rest = complement
+                inner = self._complement_of(total, probability, negative)
+                return inner if rest == 0 else Bin("-" if negative else "+", inner, recur(rest))
         # Positive terms first: the sum then starts with a term, not with a minus.
         terms = sorted(e.args, key=lambda t: t.could_extract_minus_sign())
         growth = next((t for t in terms if isinstance(t, sp.exp)), None)
@@ -279,29 +284,31 @@ class Lowering:
         return Var(index.name) if index == self.label else Index(index.name)
 
     def _same_class(self, delta: Expr) -> Node:
+        """Whether a Kronecker delta is 1, or the element of a one-hot target."""
+        if isinstance(delta, Indexed):
+            return Cmp("==", Elem(str(delta.base), delta.indices[0].name), ONE)
         first, second = (self._class(a) for a in sorted(delta.args, key=str))
         return Cmp("==", first, second)
 
-    def _complement_of(self, total: Expr, probability: Expr) -> Node:
-        """total - softmax(f)[k], where total is 1 or a Kronecker delta: no digit is lost where p is near 1."""
+    def _complement(self, e: Expr) -> tuple[Expr, Expr, Expr] | None:
+        """(total, p, rest) when e is total - p + rest, with a softmax p and a total that is 1, or else 0 or 1."""
+        for term in Add.make_args(e):
+            if isinstance(-term, atoms.softmax):
+                for total in e.args:
+                    one_hot = isinstance(total, Indexed) and total.base == self.one_hot
+                    if total == 1 or isinstance(total, KroneckerDelta) or one_hot:
+                        return total, -term, e + (-term) - total
+        return None
+
+    def _complement_of(self, total: Expr, probability: Expr, negative: bool) -> Node:
+        """total - softmax(f)[k], or its negative: no digit is lost where p is near 1."""
         name, index = str(probability.args[0]), probability.args[1].name
         rest, here = _rest(name), self._class(probability.args[1])
-        p = Bin("/", _exp_below_max(name, index), Bin("+", ONE, rest))
+        p: Node = Bin("/", _exp_below_max(name, index), Bin("+", ONE, rest))
         largest = Cmp("==", here, Reduce("argmax", "c", Elem(name, "c")))
-        complement = Select(largest, Bin("/", rest, Bin("+", ONE, rest)), Bin("-", ONE, p))
-        if total == 1:
-            return complement
-        return Select(self._same_class(total), complement, Neg(p))
-
-
-def _complement(e: Add) -> tuple[Expr, Expr, Expr] | None:
-    """(total, p, rest) when e is total - p + rest with a softmax p and a total of 1 or a Kronecker delta."""
-    for term in e.args:
-        if isinstance(-term, atoms.softmax):
-            for total in e.args:
-                if total == 1 or isinstance(total, KroneckerDelta):
-                    return total, -term, e + (-term) - total
-    return None
+        complement: Node = Select(largest, Bin("/", rest, Bin("+", ONE, rest)), Bin("-", ONE, p))
+        complement, p = (Neg(complement), p) if negative else (complement, Neg(p))
+        return complement if total == 1 else Select(self._same_class(total), complement, p)
 
 
 def _below_max(vector: str, index: str) -> Node:
@@ -309,7 +316,7 @@ def _below_max(vector: str, index: str) -> Node:
 
 
 def _exp_below_max(vector: str, index: str) -> Node:
-    return Call("exp", (_below_max(vector, index),))
+    return Call("exp_difference", (Elem(vector, index), Reduce("max", "c", Elem(vector, "c"))))
 
 
 def _rest(vector: str) -> Node:

@@ -17,12 +17,16 @@ from . import elementary
 from .elementary import closure
 from .ir import Assign, Elem, Index, Kernel, Reduce, Spread, used_names, walk
 from .pairs import PairPrinter
-from .target import FLOAT64, Precision, Printer, Target
+from .target import Precision, Printer, Target
 from .targets.c import FAST_CALLS
 from .tiers import TIERS, Form, Tier, forms
 
 ROWS = 64  # of a block
-ROWS_OF_CLASSES = {"f64": 8, "f32": 16}  # a cache line for each class
+# Of a turned block: a cache line for each class, and class numbers as wide as its numbers.
+_OF_CLASSES = {
+    "f64": {"t": "double", "label": "int64_t", "rows": 8},
+    "f32": {"t": "float", "label": "int32_t", "rows": 16},
+}
 
 # NaN in the second argument is passed on; fmax would swallow it.
 _HELPERS = {
@@ -61,6 +65,16 @@ HELPER {t} sinh_v{s}({t} x)
     return copysign{s}(0.5{l} * (e + e / w) * (w + 1.0{l} / w), x);
 }}""",
 }
+for _tier in ("", "_fast"):
+    _HELPERS[f"exp_difference{_tier}"] = f"""
+/* exp(a - b). What the rounded difference lacks (Knuth) is put right after, or exp would amplify it by |a - b|. */
+INLINE {{t}} exp_difference{_tier}{{s}}({{t}} a, {{t}} b)
+{{{{
+    const {{t}} d = a - b, back = d - a;
+    const {{t}} lost = (a - (d - back)) - (b + back);
+    const {{t}} e = exp_{_tier[1:] or "v"}{{s}}(d);
+    return d < -1000.0{{l}} ? e : e + e * lost; /* an infinite difference lacks what is no number */
+}}}}"""
 _LARGE = {"f64": "700.0", "f32": "80.0f"}  # half of it has an exponential, all of it an infinite one
 
 
@@ -70,16 +84,14 @@ def c_file(kernels: list[Kernel], target: Target, loss: str) -> dict[str, Any]:
     precisions = []
     for p in target.precisions:
         by_tier = {tier: computed[p.name, tier] for tier in TIERS}
-        functions = [
-            _over_classes(k, p, target, loss) if vector else _over_rows(k, p, target, loss, by_tier) for k in kernels
-        ]
+        functions = [(_over_classes if vector else _over_rows)(k, p, target, loss, by_tier) for k in kernels]
         precisions.append(
             {
                 "name": p.name,
                 "t": p.c_type,
-                "label": "int64_t" if p is FLOAT64 else "int32_t",
-                "l": p.literal_suffix,
-                "rows": ROWS_OF_CLASSES[p.name] if vector else ROWS,
+                "rows": ROWS,
+                "summed": any("add_" + p.name in _words(f) for f in functions),
+                "by_tier": {tier: _OF_CLASSES[form.precision.name] for tier, form in by_tier.items()},
                 "functions": functions,
             }
         )
@@ -102,7 +114,7 @@ def _words(written: Any) -> set[str]:
         case list() | tuple():
             parts = [*written]
         case _Loop():
-            parts = [written.lines, written.first]
+            parts = [written.lines, written.first, written.last]
         case _:
             parts = []
     return set[str]().union(*map(_words, parts))
@@ -207,45 +219,60 @@ def _computed(
     }
 
 
-def _over_classes(kernel: Kernel, precision: Precision, target: Target, loss: str) -> dict[str, Any]:
-    t, used = precision.c_type, used_names((*kernel.body, *kernel.outputs))
-    made = _interface(kernel, precision, target, loss)
-    array, names, out, allocate = made["array"], made["names"], made["out"], made["allocate"]
-    label = kernel.index_target
-    indices = {n: allocate(n) for n in _indices(kernel) if n != label}
+def _over_classes(
+    kernel: Kernel, precision: Precision, target: Target, loss: str, by_tier: Mapping[Tier, Form]
+) -> dict[str, Any]:
+    made, used = _interface(kernel, precision, target, loss), used_names((*kernel.body, *kernel.outputs))
+    label, p = kernel.index_target, precision.name
+    array, out = made["array"], made["out"]
+    vectors = [n for n in kernel.inputs if n != label]
+    spread = [a.name for a in kernel.body if isinstance(a.value, Spread)]
+    taken = [
+        f"const work_{p} {made['names'][n]} = parameters[{i}];" for i, n in enumerate(kernel.parameters) if n in used
+    ]
+    taken += [f"const work_{p} *const {array[n]} = inputs[{i}];" for i, n in enumerate(vectors) if n in used]
+    for i, (o, axes) in enumerate(zip(kernel.outputs, kernel.axes, strict=True)):
+        taken.append(f"{precision.c_type if len(axes) == 2 else f'work_{p}'} *const {out[o.name]} = outputs[{i}];")
+    taken += [f"work_{p} *const {made['names'][n]} = scratch + {i} * K * ROWS_{p};" for i, n in enumerate(spread)]
+    made["indices"] = {n: made["allocate"](n) for n in _indices(kernel) if n != label}
+    return (
+        made
+        | {
+            "taken": taken,
+            "label": array[label] if label else None,
+            "vectors": [array[n] for n in vectors],
+            "scratch": len(spread),
+            "layout": [len(a) for a in kernel.axes],
+        }
+        | {tier: {"steps": _steps(kernel, precision, target, form, made)} for tier, form in by_tier.items()}
+    )
+
+
+def _steps(kernel: Kernel, precision: Precision, target: Target, form: Form, made: Mapping[str, Any]) -> list[_Loop]:
+    """The loops of a kernel in one form. Numbers are of the type work_f64 or work_f32, as wide as the form asks for."""
+    array, names, out, indices = made["array"], made["names"], made["out"], made["indices"]
+    label, block, integer = kernel.index_target, f"ROWS_{precision.name}", f"label_{precision.name}"
     spread = [a.name for a in kernel.body if isinstance(a.value, Spread)]
     rows = {a.name for a in kernel.body} - {*spread}
     # A label is the index of its row.
     places = indices | ({label: f"(size_t){array[label]}[row]"} if label else {})
     scalars = {n: f"{names[n]}[row]" for n in rows} | ({label: f"{array[label]}[row]"} if label else {})
     arrays = array | {n: names[n] for n in spread}
-    integer, block = f"label_{precision.name}", f"ROWS_{precision.name}"
     printer = Printer(
-        target,
-        precision,
+        target.with_calls(FAST_CALLS) if form.fast else target,
+        form.precision,
         names | scalars,
         lambda v, i: f"{arrays[v]}[{places[i]} * {block} + row]",
         lambda i: f"({integer}){indices[i]}",
     )
-    vectors = [n for n in kernel.inputs if n != label]
-    taken = [f"const {t} {names[p]} = parameters[{i}];" for i, p in enumerate(kernel.parameters) if p in used]
-    taken += [f"const {t} *const {array[n]} = inputs[{i}];" for i, n in enumerate(vectors) if n in used]
-    taken += [f"{t} *const {out[o.name]} = outputs[{i}];" for i, o in enumerate(kernel.outputs)]
-    taken += [f"{t} *const {names[n]} = scratch + {i} * K * {block};" for i, n in enumerate(spread)]
-    steps = [_step(a, printer, names, indices, precision) for a in kernel.body]
+    steps = [_step(a, printer, names, indices, precision, form) for a in kernel.body]
     for axes, o in zip(kernel.axes, kernel.outputs, strict=True):
         loops = [indices[a] for a in axes]
         at = ["row", f"{''.join(loops)} * {block} + row", f"(row * K + {loops[0]}) * K + {loops[-1]}" if loops else ""]
-        line = f"{out[o.name]}[{at[len(loops)]}] = {printer(o.value)};"
-        steps.append(_Loop(tuple(loops), [line], used_names([o])))
-    return made | {
-        "taken": taken,
-        "steps": _together(steps),
-        "label": array[label] if label else None,
-        "vectors": [array[n] for n in vectors],
-        "scratch": len(spread),
-        "layout": [len(a) for a in kernel.axes],
-    }
+        narrow = f"({precision.c_type})" if len(loops) == 2 and form.precision is not precision else ""
+        value = printer._at(o.value, 8) if narrow else printer(o.value)
+        steps.append(_Loop(tuple(loops), [f"{out[o.name]}[{at[len(loops)]}] = {narrow}{value};"], used_names([o])))
+    return _together(steps)
 
 
 def _indices(kernel: Kernel) -> list[str]:
@@ -264,13 +291,14 @@ def _indices(kernel: Kernel) -> list[str]:
 
 @dataclass
 class _Loop:
-    """A loop over the rows of a block, and over classes around it."""
+    """A loop over the rows of a block, and over classes around it; `first` and `last` are done once a row."""
 
     classes: tuple[str, ...]
     lines: list[str]
     reads: frozenset[str]
     declared: list[str] = field(default_factory=list)
     first: list[str] = field(default_factory=list)
+    last: list[str] = field(default_factory=list)
     reduced: set[str] = field(default_factory=set)  # what is known only after the loop
 
 
@@ -283,6 +311,7 @@ def _together(loops: list[_Loop]) -> list[_Loop]:
             last.lines += loop.lines
             last.declared += loop.declared
             last.first += loop.first
+            last.last += loop.last
             last.reduced |= loop.reduced
         else:
             joined.append(loop)
@@ -290,33 +319,46 @@ def _together(loops: list[_Loop]) -> list[_Loop]:
 
 
 def _step(
-    assign: Assign, printer: Printer, names: Mapping[str, str], indices: Mapping[str, str], precision: Precision
+    assign: Assign,
+    printer: Printer,
+    names: Mapping[str, str],
+    indices: Mapping[str, str],
+    precision: Precision,
+    form: Form,
 ) -> _Loop:
     """One temporary: a value for each class, for each row, or gathered from all classes of a row."""
-    value, t, name, block = assign.value, precision.c_type, names[assign.name], f"ROWS_{precision.name}"
+    value, name, p, t = assign.value, names[assign.name], precision.name, f"work_{precision.name}"
     reads, here = used_names([assign]), f"{name}[row]"
     if isinstance(value, Spread):
         index = indices[value.index]
-        return _Loop((index,), [f"{name}[{index} * {block} + row] = {printer(value.body)};"], reads)
-    declared = [f"{t} {name}[{block}];"]
+        return _Loop((index,), [f"{name}[{index} * ROWS_{p} + row] = {printer(value.body)};"], reads)
+    declared = [f"{t} {name}[ROWS_{p}];"]
     if not isinstance(value, Reduce):
         return _Loop((), [f"{here} = {printer(value)};"], reads, declared)
     index, body = indices[value.index], printer(value.body)
-    if value.op == "sum":
-        lines, first = [f"{here} += {body};"], [f"{here} = 0.0{precision.literal_suffix};"]
+    zero, last = f"0.0{form.precision.literal_suffix}", list[str]()
+    if value.op == "sum" and (form.fast or value.body.type == "bool"):
+        lines, first = [f"{here} += {body};"], [f"{here} = {zero};"]
+    elif value.op == "sum":
+        # With what each addition loses (Knuth), as otherwise a sum of K terms loses up to K/2 ulps.
+        rest = f"{name}_rest"
+        declared.append(f"{t} {rest}[ROWS_{p}];")
+        first = [f"{here} = {zero};", f"{rest}[row] = {zero};"]
+        lines = [f"add_{p}({body}, &{here}, &{rest}[row]);"]
+        last = [f"{here} = joined_{p}({here}, {rest}[row]);"]
     elif value.op == "max":
         # A NaN stays: no comparison with it holds, so it is taken when it comes and kept after.
         lines = [f"{here} = {body} <= {here} || {here} != {here} ? {here} : {body};"]
-        first = [f"{here} = -HUGE_VAL{precision.function_suffix.upper()};"]
+        first = [f"{here} = -HUGE_VAL{form.precision.function_suffix.upper()};"]
     else:  # the first of the largest: what is larger than all before
-        most, whole = f"{name}_most", f"label_{precision.name}"
-        declared = [f"{whole} {name}[{block}];", f"{t} {most}[{block}];"]
+        most, whole = f"{name}_most", f"label_{p}"
+        declared = [f"{whole} {name}[ROWS_{p}];", f"{t} {most}[ROWS_{p}];"]
         first = [f"{here} = 0;", f"{most}[row] = {body.replace(f'[{index} *', '[0 *')};"]
         lines = [
             f"{here} = {body} > {most}[row] ? ({whole}){index} : {here};",
             f"{most}[row] = {body} > {most}[row] ? {body} : {most}[row];",
         ]
-    return _Loop((index,), lines, reads, declared, first, {assign.name})
+    return _Loop((index,), lines, reads, declared, first, last, {assign.name})
 
 
 def _type(assign: Assign, real: str) -> str:

@@ -8,12 +8,27 @@ from ..spec.names import Allocator
 from .ir import Elem, Index, Kernel, Node, Reduce, Spread, Var, walk
 from .target import Printer, Target
 
+# What NumPy has not, by the name that kernels call.
+_HELPERS = {
+    "exp_difference": """
+def exp_difference(a, b):
+    # exp(a - b). What the rounded difference lacks (Knuth) is put right after, or exp would amplify it by |a - b|.
+    difference = a - b
+    back = difference - a
+    lost = (a - (difference - back)) - (b + back)
+    whole = np.exp(difference)
+    return np.where(difference < -1000.0, whole, whole + whole * lost)
+""",
+}
+
 
 def numpy_file(kernels: list[Kernel], target: Target) -> dict[str, Any]:
     functions = [(_rows if k.is_vector else _function)(k, target) for k in kernels]
+    texts = [text for f in functions for text in (*f["lines"], *f["results"])]
     return {
         "functions": functions,
-        "imports_numpy": any("np." in text for f in functions for text in (*f["lines"], *f["results"])),
+        "helpers": [source.strip() for name, source in _HELPERS.items() if any(f"{name}(" in text for text in texts)],
+        "imports_numpy": any("np." in text for text in texts),
     }
 
 

@@ -19,6 +19,8 @@ def _literal(value: Fraction, precision: Precision) -> str:
     return (text if any(c in text for c in ".e") else f"{text}.0") + precision.literal_suffix
 
 
+# What write_c has beside the elementary functions.
+HELPERS = ("maximum", "minimum", "sign", "hypot_v", "sinh_v", "exp_difference", "exp_difference_fast")
 _LIBM = ("sqrt", "cosh", "sin", "cos", "erf")
 
 # The functions of the fast tier.
@@ -26,6 +28,7 @@ FAST_CALLS = {
     **{f: f"{f}_fast{{s}}({{0}})" for f in FUNCTIONS if f != "pow"},
     "arctan": "atan_fast{s}({0})",
     "pow": "pow_fast{s}({0}, {1})",
+    "exp_difference": "exp_difference_fast{s}({0}, {1})",
 }
 
 C = Target(
@@ -35,6 +38,7 @@ C = Target(
     calls={
         **{f: f"{f}{{s}}({{0}})" for f in _LIBM},
         **{f: f"{f}_v{{s}}({{0}})" for f in FUNCTIONS if f != "pow"},
+        "exp_difference": "exp_difference{s}({0}, {1})",
         "infinity": "HUGE_VAL{S}",
         "arctan": "atan_v{s}({0})",
         "abs": "fabs{s}({0})",
@@ -52,16 +56,20 @@ C = Target(
     typed="{0}",
     boolean={"and": "&&", "or": "||", "not": "!"},
     reserved=RESERVED_C
-    | {f"{name}{s}" for name in ("maximum", "minimum", "sign", "hypot_v", "sinh_v") for s in ("", "f")}
+    | {f"{name}{s}" for name in HELPERS for s in ("", "f")}
     | names()
     | {"n", "K", "weight", "inputs", "parameters", "constants", "outputs", "labels", "scratch", "rows", "row"}
     | {"EACH_ROW", "ONCE", "HELPER", "LOSSFORGE_FAST"}
     | {
         f"{name}_{p}"
-        for name in ("ROWS", "INPUTS", "OUTPUTS", "SMALL", "kernel", "label", "shape")
+        for name in ("ROWS", "INPUTS", "OUTPUTS", "SMALL", "kernel", "label", "shape", "work")
         for p in ("f32", "f64")
     }
-    | {f"{name}_{p}" for name in ("in_blocks", "turned", "turned_back", "weigh") for p in ("f32", "f64")},
+    | {
+        f"{name}_{p}"
+        for name in ("in_blocks", "turned", "turned_back", "weigh", "add", "joined")
+        for p in ("f32", "f64")
+    },
     precisions=(FLOAT64, FLOAT32),
     eager_select=False,
 )

@@ -21,6 +21,7 @@ NUMPY = Target(
     template="kernel.py.j2",
     calls={
         **{f: f"np.{f}({{0}}{', {1}' if f == 'hypot' else ''})" for f in _SAME_NAME},
+        "exp_difference": "exp_difference({0}, {1})",
         "infinity": "np.inf",
         "atan": "np.arctan({0})",
         "arctan": "np.arctan({0})",
@@ -34,7 +35,7 @@ NUMPY = Target(
     select="np.where({c}, {a}, {b})",
     typed="dtype({0})",
     boolean={"and": "&", "or": "|", "not": "~"},
-    reserved=RESERVED_PYTHON | {"np", "K", "classes", "dtype"},
+    reserved=RESERVED_PYTHON | {"np", "K", "classes", "dtype", "exp_difference"},
     precisions=(FLOAT64,),
     eager_select=True,
 )

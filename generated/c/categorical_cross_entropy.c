@@ -92,6 +92,27 @@ INLINE double log_v(double x)
     return x < HUGE_VAL ? positive : x;
 }
 
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+INLINE double log_fast(double x)
+{
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
 /* a*b + c, rounded once where the processor can. */
 INLINE float fusedf(float a, float b, float c)
 {
@@ -122,42 +143,35 @@ INLINE uint32_t exponent_off(float y)
     return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-INLINE float log_off(float y, float off, float k0)
+INLINE float log_fast_off(float y, float off, float k0)
 {
     const uint32_t exponent = exponent_off(y);
     const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
+    const float f = (from_bitsf(to_bitsf(y) - exponent) - 1.0f) + off;
     const float s = f / (2.0f + f);
     const float w = s * s;
     const float w2 = w * w;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+    const float half = 0.5f * f * f;
+    const float less = fusedf(-s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), half);
+    return fusedf(k, 0x1.62e4000000000p-1f, f - fusedf(k, -0x1.7f7d1c0000000p-20f, less));
 }
 
-INLINE float log_vf(float x)
+INLINE float log_fastf(float x)
 {
-    const float y = x < 0x1p-126f ? x * 0x1p32f : x;
-    const float found = log_off(y, 0.0f, x < 0x1p-126f ? -32.0f : 0.0f);
+    const int small = x < 0x1p-126f;
+    const float found = log_fast_off(small ? x * 0x1p32f : x, 0.0f, small ? -32.0f : 0.0f);
     const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
     return x < HUGE_VALF ? positive : x;
 }
 
-enum { ROWS_f64 = 8, INPUTS_f64 = 2, OUTPUTS_f64 = 3, SMALL_f64 = 4096 };
-
-/* A class number, as wide as a real number. */
+/* What is computed with, class numbers of the same width, and the rows of a block. */
+typedef double work_f64;
 typedef int64_t label_f64;
+enum { ROWS_f64 = 8 };
+enum { INPUTS_f64 = 2, OUTPUTS_f64 = 3, SMALL_f64 = 32768 / sizeof(work_f64) };
 
 /* A kernel takes a block of rows, turned: for each class, the rows side by side. */
-typedef void kernel_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs);
+typedef void kernel_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs);
 
 /* What in_blocks has to know of a kernel: how many arrays of classes it reads and needs, and the axes of its outputs. */
 typedef struct {
@@ -167,44 +181,42 @@ typedef struct {
     int axes[OUTPUTS_f64];
 } shape_f64;
 
-ONCE static void turned_f64(size_t rows, size_t K, const double *restrict whole, double *restrict block)
+ONCE static void turned_f64(size_t rows, size_t K, const double *restrict whole, work_f64 *restrict block)
 {
     for (size_t c = 0; c < K; c++)
         for (size_t row = 0; row < ROWS_f64; row++)
             block[c * ROWS_f64 + row] = whole[(row < rows ? row : 0) * K + c];
 }
 
-ONCE static void turned_back_f64(size_t rows, size_t K, const double *restrict block, double *restrict whole)
+ONCE static void turned_back_f64(size_t rows, size_t K, const work_f64 *restrict block, double *restrict whole)
 {
     for (size_t row = 0; row < rows; row++)
         for (size_t c = 0; c < K; c++)
-            whole[row * K + c] = block[c * ROWS_f64 + row];
+            whole[row * K + c] = (double)block[c * ROWS_f64 + row];
 }
 
-ONCE static void weigh_f64(size_t rows, size_t K, const double *weights, int axes, double *block)
+ONCE static void weigh_f64(size_t rows, size_t each, const double *weights, double *outputs)
 {
-    const size_t each = axes == 2 ? K * K : axes == 1 ? K : 1;
-    const size_t row_step = axes == 2 ? each : 1, step = axes == 2 ? 1 : ROWS_f64;
-    for (size_t at = 0; at < each; at++)
-        for (size_t row = 0; row < rows; row++)
-            block[row * row_step + at * step] *= weights[row];
+    for (size_t row = 0; row < rows; row++)
+        for (size_t at = 0; at < each; at++)
+            outputs[row * each + at] *= weights[row];
 }
 
 /* Runs a kernel block by block. Where there is no memory for a block of many classes, the results are NaN. */
 ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    double small[SMALL_f64], single[OUTPUTS_f64][ROWS_f64];
+    work_f64 small[SMALL_f64], single[OUTPUTS_f64][ROWS_f64];
     label_f64 labels[ROWS_f64];
-    const double *in[INPUTS_f64];
-    double *out[OUTPUTS_f64];
+    const work_f64 *in[INPUTS_f64];
+    void *out[OUTPUTS_f64];
     const size_t size = K * ROWS_f64, needed = shape->vectors + shape->scratch + shape->made;
-    double *const memory = size <= SMALL_f64 / needed ? small : malloc(needed * size * sizeof(double));
+    work_f64 *const memory = size <= SMALL_f64 / needed ? small : malloc(needed * size * sizeof(work_f64));
     const int64_t *const all_labels = shape->labelled ? inputs[0] : NULL;
     const void *const *const vectors = inputs + shape->labelled;
     const double *const weights = shape->weighted ? vectors[shape->vectors] : NULL;
     for (size_t start = 0; start < n; start += ROWS_f64) {
         const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
-        double *block = memory;
+        work_f64 *block = memory;
         if (memory == NULL) {
             for (size_t i = 0; i < shape->made; i++) {
                 const size_t each = shape->axes[i] == 0 ? 1 : shape->axes[i] == 1 ? K : K * K;
@@ -221,33 +233,51 @@ ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const
             const size_t at = start + (row < rows ? row : 0);
             labels[row] = all_labels == NULL ? 0 : (label_f64)all_labels[at];
         }
-        double *const scratch = block;
+        work_f64 *const scratch = block;
         block += shape->scratch * size;
         for (size_t i = 0; i < shape->made; i++) {
-            out[i] = shape->axes[i] == 0 ? single[i] : shape->axes[i] == 1 ? block : (double *)outputs[i] + start * K * K;
+            out[i] = shape->axes[i] == 0 ? single[i] : block;
+            if (shape->axes[i] == 2)
+                out[i] = (double *)outputs[i] + start * K * K;
             block += shape->axes[i] == 1 ? size : 0;
         }
         shape->kernel(rows, K, in, labels, parameters, scratch, out);
         for (size_t i = 0; i < shape->made; i++) {
+            const size_t each = shape->axes[i] == 0 ? 1 : shape->axes[i] == 1 ? K : K * K;
+            double *const whole = (double *)outputs[i] + start * each;
+            if (shape->axes[i] < 2)
+                turned_back_f64(rows, each, out[i], whole);
             if (weights != NULL)
-                weigh_f64(rows, K, weights + start, shape->axes[i], out[i]);
-            if (shape->axes[i] == 0)
-                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
-            else if (shape->axes[i] == 1)
-                turned_back_f64(rows, K, out[i], (double *)outputs[i] + start * K);
+                weigh_f64(rows, each, weights + start, whole);
         }
     }
     if (memory != small)
         free(memory);
 }
 
-static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+/* sum + rest grows by x; Knuth's sum, of which nothing is lost. */
+INLINE void add_f64(work_f64 x, work_f64 *sum, work_f64 *rest)
 {
-    const double *const y = inputs[0];
-    const double *const p = inputs[1];
-    double *const loss = outputs[0];
+    const work_f64 next = *sum + x, back = next - *sum;
+    *rest += (*sum - (next - back)) + (x - back);
+    *sum = next;
+}
+
+/* Of an infinite sum the rest is no number. */
+INLINE work_f64 joined_f64(work_f64 sum, work_f64 rest)
+{
+    const work_f64 whole = sum + rest;
+    return whole == whole ? whole : sum;
+}
+
+static void loss_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
+{
+    const work_f64 *const y = inputs[0];
+    const work_f64 *const p = inputs[1];
+    work_f64 *const loss = outputs[0];
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    work_f64 t0[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = 0.0;
@@ -255,13 +285,36 @@ static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, co
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t0[row] += ((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_v(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]);
+            t0[row] += ((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]);
         }
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         loss[row] = -t0[row];
     }
+#else
+    work_f64 t0[ROWS_f64];
+    work_f64 t0_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0.0;
+        t0_rest[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            add_f64(((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_v(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]), &t0[row], &t0_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = joined_f64(t0[row], t0_rest[row]);
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        loss[row] = -t0[row];
+    }
+#endif
 }
 
 void lossforge_categorical_cross_entropy_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -277,11 +330,11 @@ void lossforge_categorical_cross_entropy_loss_f64(size_t n, size_t K, const doub
     lossforge_categorical_cross_entropy_loss_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+static void gradient_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const y = inputs[0];
-    const double *const p = inputs[1];
-    double *const gradient = outputs[0];
+    const work_f64 *const y = inputs[0];
+    const work_f64 *const p = inputs[1];
+    work_f64 *const gradient = outputs[0];
     (void)rows, (void)labels, (void)parameters, (void)scratch;
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
@@ -304,13 +357,13 @@ void lossforge_categorical_cross_entropy_gradient_f64(size_t n, size_t K, const 
     lossforge_categorical_cross_entropy_gradient_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+static void hessian_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const y = inputs[0];
-    const double *const p = inputs[1];
+    const work_f64 *const y = inputs[0];
+    const work_f64 *const p = inputs[1];
     double *const hessian = outputs[0];
-    double *const t0 = scratch + 0 * K * ROWS_f64;
-    double *const t1 = scratch + 1 * K * ROWS_f64;
+    work_f64 *const t0 = scratch + 0 * K * ROWS_f64;
+    work_f64 *const t1 = scratch + 1 * K * ROWS_f64;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
@@ -341,14 +394,15 @@ void lossforge_categorical_cross_entropy_hessian_f64(size_t n, size_t K, const d
     lossforge_categorical_cross_entropy_hessian_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+static void loss_gradient_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const y = inputs[0];
-    const double *const p = inputs[1];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
+    const work_f64 *const y = inputs[0];
+    const work_f64 *const p = inputs[1];
+    work_f64 *const loss = outputs[0];
+    work_f64 *const gradient = outputs[1];
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    work_f64 t0[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = 0.0;
@@ -356,7 +410,7 @@ static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *i
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t0[row] += ((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_v(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]);
+            t0[row] += ((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]);
         }
     }
     EACH_ROW
@@ -369,6 +423,35 @@ static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *i
             gradient[j * ROWS_f64 + row] = -((y[j * ROWS_f64 + row] == 0.0) ? 0.0 : y[j * ROWS_f64 + row] / p[j * ROWS_f64 + row]);
         }
     }
+#else
+    work_f64 t0[ROWS_f64];
+    work_f64 t0_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0.0;
+        t0_rest[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            add_f64(((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_v(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]), &t0[row], &t0_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = joined_f64(t0[row], t0_rest[row]);
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        loss[row] = -t0[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = -((y[j * ROWS_f64 + row] == 0.0) ? 0.0 : y[j * ROWS_f64 + row] / p[j * ROWS_f64 + row]);
+        }
+    }
+#endif
 }
 
 void lossforge_categorical_cross_entropy_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -384,14 +467,14 @@ void lossforge_categorical_cross_entropy_loss_gradient_f64(size_t n, size_t K, c
     lossforge_categorical_cross_entropy_loss_gradient_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+static void gradient_hessian_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const y = inputs[0];
-    const double *const p = inputs[1];
-    double *const gradient = outputs[0];
+    const work_f64 *const y = inputs[0];
+    const work_f64 *const p = inputs[1];
+    work_f64 *const gradient = outputs[0];
     double *const hessian = outputs[1];
-    double *const t0 = scratch + 0 * K * ROWS_f64;
-    double *const t1 = scratch + 1 * K * ROWS_f64;
+    work_f64 *const t0 = scratch + 0 * K * ROWS_f64;
+    work_f64 *const t1 = scratch + 1 * K * ROWS_f64;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
@@ -428,17 +511,18 @@ void lossforge_categorical_cross_entropy_gradient_hessian_f64(size_t n, size_t K
     lossforge_categorical_cross_entropy_gradient_hessian_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const y = inputs[0];
-    const double *const p = inputs[1];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
+    const work_f64 *const y = inputs[0];
+    const work_f64 *const p = inputs[1];
+    work_f64 *const loss = outputs[0];
+    work_f64 *const gradient = outputs[1];
     double *const hessian = outputs[2];
-    double *const t1 = scratch + 0 * K * ROWS_f64;
-    double *const t2 = scratch + 1 * K * ROWS_f64;
+    work_f64 *const t1 = scratch + 0 * K * ROWS_f64;
+    work_f64 *const t2 = scratch + 1 * K * ROWS_f64;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    work_f64 t0[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = 0.0;
@@ -446,7 +530,7 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t0[row] += ((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_v(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]);
+            t0[row] += ((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]);
         }
     }
     for (size_t c = 0; c < K; c++) {
@@ -473,6 +557,49 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *
             }
         }
     }
+#else
+    work_f64 t0[ROWS_f64];
+    work_f64 t0_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0.0;
+        t0_rest[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            add_f64(((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_v(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]), &t0[row], &t0_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = joined_f64(t0[row], t0_rest[row]);
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t1[c * ROWS_f64 + row] = y[c * ROWS_f64 + row] / p[c * ROWS_f64 + row];
+            t2[c * ROWS_f64 + row] = ((y[c * ROWS_f64 + row] == 0.0) ? 0.0 : t1[c * ROWS_f64 + row]) / p[c * ROWS_f64 + row];
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        loss[row] = -t0[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = -((y[j * ROWS_f64 + row] == 0.0) ? 0.0 : t1[j * ROWS_f64 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = (((label_f64)j == (label_f64)k_2) ? ((((y[j * ROWS_f64 + row] == 0.0) ? 0.0 : t1[j * ROWS_f64 + row]) == 0.0) ? 0.0 : t2[j * ROWS_f64 + row]) : 0.0);
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_categorical_cross_entropy_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -488,13 +615,20 @@ void lossforge_categorical_cross_entropy_loss_gradient_hessian_f64(size_t n, siz
     lossforge_categorical_cross_entropy_loss_gradient_hessian_f64_at(n, K, inputs, NULL, outputs);
 }
 
-enum { ROWS_f32 = 16, INPUTS_f32 = 2, OUTPUTS_f32 = 3, SMALL_f32 = 8192 };
-
-/* A class number, as wide as a real number. */
+/* What is computed with, class numbers of the same width, and the rows of a block. */
+#ifdef LOSSFORGE_FAST
+typedef float work_f32;
 typedef int32_t label_f32;
+enum { ROWS_f32 = 16 };
+#else
+typedef double work_f32;
+typedef int64_t label_f32;
+enum { ROWS_f32 = 8 };
+#endif
+enum { INPUTS_f32 = 2, OUTPUTS_f32 = 3, SMALL_f32 = 32768 / sizeof(work_f32) };
 
 /* A kernel takes a block of rows, turned: for each class, the rows side by side. */
-typedef void kernel_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs);
+typedef void kernel_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs);
 
 /* What in_blocks has to know of a kernel: how many arrays of classes it reads and needs, and the axes of its outputs. */
 typedef struct {
@@ -504,44 +638,42 @@ typedef struct {
     int axes[OUTPUTS_f32];
 } shape_f32;
 
-ONCE static void turned_f32(size_t rows, size_t K, const float *restrict whole, float *restrict block)
+ONCE static void turned_f32(size_t rows, size_t K, const float *restrict whole, work_f32 *restrict block)
 {
     for (size_t c = 0; c < K; c++)
         for (size_t row = 0; row < ROWS_f32; row++)
             block[c * ROWS_f32 + row] = whole[(row < rows ? row : 0) * K + c];
 }
 
-ONCE static void turned_back_f32(size_t rows, size_t K, const float *restrict block, float *restrict whole)
+ONCE static void turned_back_f32(size_t rows, size_t K, const work_f32 *restrict block, float *restrict whole)
 {
     for (size_t row = 0; row < rows; row++)
         for (size_t c = 0; c < K; c++)
-            whole[row * K + c] = block[c * ROWS_f32 + row];
+            whole[row * K + c] = (float)block[c * ROWS_f32 + row];
 }
 
-ONCE static void weigh_f32(size_t rows, size_t K, const float *weights, int axes, float *block)
+ONCE static void weigh_f32(size_t rows, size_t each, const float *weights, float *outputs)
 {
-    const size_t each = axes == 2 ? K * K : axes == 1 ? K : 1;
-    const size_t row_step = axes == 2 ? each : 1, step = axes == 2 ? 1 : ROWS_f32;
-    for (size_t at = 0; at < each; at++)
-        for (size_t row = 0; row < rows; row++)
-            block[row * row_step + at * step] *= weights[row];
+    for (size_t row = 0; row < rows; row++)
+        for (size_t at = 0; at < each; at++)
+            outputs[row * each + at] *= weights[row];
 }
 
 /* Runs a kernel block by block. Where there is no memory for a block of many classes, the results are NaN. */
 ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    float small[SMALL_f32], single[OUTPUTS_f32][ROWS_f32];
+    work_f32 small[SMALL_f32], single[OUTPUTS_f32][ROWS_f32];
     label_f32 labels[ROWS_f32];
-    const float *in[INPUTS_f32];
-    float *out[OUTPUTS_f32];
+    const work_f32 *in[INPUTS_f32];
+    void *out[OUTPUTS_f32];
     const size_t size = K * ROWS_f32, needed = shape->vectors + shape->scratch + shape->made;
-    float *const memory = size <= SMALL_f32 / needed ? small : malloc(needed * size * sizeof(float));
+    work_f32 *const memory = size <= SMALL_f32 / needed ? small : malloc(needed * size * sizeof(work_f32));
     const int64_t *const all_labels = shape->labelled ? inputs[0] : NULL;
     const void *const *const vectors = inputs + shape->labelled;
     const float *const weights = shape->weighted ? vectors[shape->vectors] : NULL;
     for (size_t start = 0; start < n; start += ROWS_f32) {
         const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
-        float *block = memory;
+        work_f32 *block = memory;
         if (memory == NULL) {
             for (size_t i = 0; i < shape->made; i++) {
                 const size_t each = shape->axes[i] == 0 ? 1 : shape->axes[i] == 1 ? K : K * K;
@@ -558,33 +690,36 @@ ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const
             const size_t at = start + (row < rows ? row : 0);
             labels[row] = all_labels == NULL ? 0 : (label_f32)all_labels[at];
         }
-        float *const scratch = block;
+        work_f32 *const scratch = block;
         block += shape->scratch * size;
         for (size_t i = 0; i < shape->made; i++) {
-            out[i] = shape->axes[i] == 0 ? single[i] : shape->axes[i] == 1 ? block : (float *)outputs[i] + start * K * K;
+            out[i] = shape->axes[i] == 0 ? single[i] : block;
+            if (shape->axes[i] == 2)
+                out[i] = (float *)outputs[i] + start * K * K;
             block += shape->axes[i] == 1 ? size : 0;
         }
         shape->kernel(rows, K, in, labels, parameters, scratch, out);
         for (size_t i = 0; i < shape->made; i++) {
+            const size_t each = shape->axes[i] == 0 ? 1 : shape->axes[i] == 1 ? K : K * K;
+            float *const whole = (float *)outputs[i] + start * each;
+            if (shape->axes[i] < 2)
+                turned_back_f32(rows, each, out[i], whole);
             if (weights != NULL)
-                weigh_f32(rows, K, weights + start, shape->axes[i], out[i]);
-            if (shape->axes[i] == 0)
-                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
-            else if (shape->axes[i] == 1)
-                turned_back_f32(rows, K, out[i], (float *)outputs[i] + start * K);
+                weigh_f32(rows, each, weights + start, whole);
         }
     }
     if (memory != small)
         free(memory);
 }
 
-static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void loss_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const y = inputs[0];
-    const float *const p = inputs[1];
-    float *const loss = outputs[0];
+    const work_f32 *const y = inputs[0];
+    const work_f32 *const p = inputs[1];
+    work_f32 *const loss = outputs[0];
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    work_f32 t0[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = 0.0f;
@@ -592,13 +727,30 @@ static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, con
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_vf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
+            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_fastf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
         }
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         loss[row] = -t0[row];
     }
+#else
+    work_f32 t0[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        loss[row] = -t0[row];
+    }
+#endif
 }
 
 void lossforge_categorical_cross_entropy_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -614,18 +766,27 @@ void lossforge_categorical_cross_entropy_loss_f32(size_t n, size_t K, const floa
     lossforge_categorical_cross_entropy_loss_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void gradient_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const y = inputs[0];
-    const float *const p = inputs[1];
-    float *const gradient = outputs[0];
+    const work_f32 *const y = inputs[0];
+    const work_f32 *const p = inputs[1];
+    work_f32 *const gradient = outputs[0];
     (void)rows, (void)labels, (void)parameters, (void)scratch;
+#ifdef LOSSFORGE_FAST
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             gradient[j * ROWS_f32 + row] = -((y[j * ROWS_f32 + row] == 0.0f) ? 0.0f : y[j * ROWS_f32 + row] / p[j * ROWS_f32 + row]);
         }
     }
+#else
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = -((y[j * ROWS_f32 + row] == 0.0) ? 0.0 : y[j * ROWS_f32 + row] / p[j * ROWS_f32 + row]);
+        }
+    }
+#endif
 }
 
 void lossforge_categorical_cross_entropy_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -641,14 +802,15 @@ void lossforge_categorical_cross_entropy_gradient_f32(size_t n, size_t K, const 
     lossforge_categorical_cross_entropy_gradient_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void hessian_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const y = inputs[0];
-    const float *const p = inputs[1];
+    const work_f32 *const y = inputs[0];
+    const work_f32 *const p = inputs[1];
     float *const hessian = outputs[0];
-    float *const t0 = scratch + 0 * K * ROWS_f32;
-    float *const t1 = scratch + 1 * K * ROWS_f32;
+    work_f32 *const t0 = scratch + 0 * K * ROWS_f32;
+    work_f32 *const t1 = scratch + 1 * K * ROWS_f32;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
+#ifdef LOSSFORGE_FAST
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
@@ -663,6 +825,22 @@ static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, 
             }
         }
     }
+#else
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[c * ROWS_f32 + row] = y[c * ROWS_f32 + row] / p[c * ROWS_f32 + row];
+            t1[c * ROWS_f32 + row] = ((y[c * ROWS_f32 + row] == 0.0) ? 0.0 : t0[c * ROWS_f32 + row]) / p[c * ROWS_f32 + row];
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = (float)(((label_f32)j == (label_f32)k_2) ? ((((y[j * ROWS_f32 + row] == 0.0) ? 0.0 : t0[j * ROWS_f32 + row]) == 0.0) ? 0.0 : t1[j * ROWS_f32 + row]) : 0.0);
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_categorical_cross_entropy_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -678,14 +856,15 @@ void lossforge_categorical_cross_entropy_hessian_f32(size_t n, size_t K, const f
     lossforge_categorical_cross_entropy_hessian_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void loss_gradient_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const y = inputs[0];
-    const float *const p = inputs[1];
-    float *const loss = outputs[0];
-    float *const gradient = outputs[1];
+    const work_f32 *const y = inputs[0];
+    const work_f32 *const p = inputs[1];
+    work_f32 *const loss = outputs[0];
+    work_f32 *const gradient = outputs[1];
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    work_f32 t0[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = 0.0f;
@@ -693,7 +872,7 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *in
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_vf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
+            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_fastf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
         }
     }
     EACH_ROW
@@ -706,6 +885,29 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *in
             gradient[j * ROWS_f32 + row] = -((y[j * ROWS_f32 + row] == 0.0f) ? 0.0f : y[j * ROWS_f32 + row] / p[j * ROWS_f32 + row]);
         }
     }
+#else
+    work_f32 t0[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        loss[row] = -t0[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = -((y[j * ROWS_f32 + row] == 0.0) ? 0.0 : y[j * ROWS_f32 + row] / p[j * ROWS_f32 + row]);
+        }
+    }
+#endif
 }
 
 void lossforge_categorical_cross_entropy_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -721,15 +923,16 @@ void lossforge_categorical_cross_entropy_loss_gradient_f32(size_t n, size_t K, c
     lossforge_categorical_cross_entropy_loss_gradient_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void gradient_hessian_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const y = inputs[0];
-    const float *const p = inputs[1];
-    float *const gradient = outputs[0];
+    const work_f32 *const y = inputs[0];
+    const work_f32 *const p = inputs[1];
+    work_f32 *const gradient = outputs[0];
     float *const hessian = outputs[1];
-    float *const t0 = scratch + 0 * K * ROWS_f32;
-    float *const t1 = scratch + 1 * K * ROWS_f32;
+    work_f32 *const t0 = scratch + 0 * K * ROWS_f32;
+    work_f32 *const t1 = scratch + 1 * K * ROWS_f32;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
+#ifdef LOSSFORGE_FAST
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
@@ -750,6 +953,28 @@ static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const 
             }
         }
     }
+#else
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[c * ROWS_f32 + row] = y[c * ROWS_f32 + row] / p[c * ROWS_f32 + row];
+            t1[c * ROWS_f32 + row] = ((y[c * ROWS_f32 + row] == 0.0) ? 0.0 : t0[c * ROWS_f32 + row]) / p[c * ROWS_f32 + row];
+        }
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = -((y[j * ROWS_f32 + row] == 0.0) ? 0.0 : t0[j * ROWS_f32 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = (float)(((label_f32)j == (label_f32)k_2) ? ((((y[j * ROWS_f32 + row] == 0.0) ? 0.0 : t0[j * ROWS_f32 + row]) == 0.0) ? 0.0 : t1[j * ROWS_f32 + row]) : 0.0);
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_categorical_cross_entropy_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -765,17 +990,18 @@ void lossforge_categorical_cross_entropy_gradient_hessian_f32(size_t n, size_t K
     lossforge_categorical_cross_entropy_gradient_hessian_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const y = inputs[0];
-    const float *const p = inputs[1];
-    float *const loss = outputs[0];
-    float *const gradient = outputs[1];
+    const work_f32 *const y = inputs[0];
+    const work_f32 *const p = inputs[1];
+    work_f32 *const loss = outputs[0];
+    work_f32 *const gradient = outputs[1];
     float *const hessian = outputs[2];
-    float *const t1 = scratch + 0 * K * ROWS_f32;
-    float *const t2 = scratch + 1 * K * ROWS_f32;
+    work_f32 *const t1 = scratch + 0 * K * ROWS_f32;
+    work_f32 *const t2 = scratch + 1 * K * ROWS_f32;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    work_f32 t0[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = 0.0f;
@@ -783,7 +1009,7 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *c
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_vf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
+            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_fastf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
         }
     }
     for (size_t c = 0; c < K; c++) {
@@ -810,6 +1036,43 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *c
             }
         }
     }
+#else
+    work_f32 t0[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
+        }
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t1[c * ROWS_f32 + row] = y[c * ROWS_f32 + row] / p[c * ROWS_f32 + row];
+            t2[c * ROWS_f32 + row] = ((y[c * ROWS_f32 + row] == 0.0) ? 0.0 : t1[c * ROWS_f32 + row]) / p[c * ROWS_f32 + row];
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        loss[row] = -t0[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = -((y[j * ROWS_f32 + row] == 0.0) ? 0.0 : t1[j * ROWS_f32 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = (float)(((label_f32)j == (label_f32)k_2) ? ((((y[j * ROWS_f32 + row] == 0.0) ? 0.0 : t1[j * ROWS_f32 + row]) == 0.0) ? 0.0 : t2[j * ROWS_f32 + row]) : 0.0);
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_categorical_cross_entropy_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)

@@ -123,6 +123,61 @@ INLINE double log1p_v(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
+INLINE double exp_fast(double x)
+{
+    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+INLINE double log1p_fast(double x)
+{
+    const double y = 1.0 + x;
+    const double one = y - x;
+    const double rest = (1.0 - one) + (x - (y - one));
+    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
+    const double found = log_fast_of(y, off, 0.0);
+    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
+    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
+}
+
+/* exp(a - b). What the rounded difference lacks (Knuth) is put right after, or exp would amplify it by |a - b|. */
+INLINE double exp_difference(double a, double b)
+{
+    const double d = a - b, back = d - a;
+    const double lost = (a - (d - back)) - (b + back);
+    const double e = exp_v(d);
+    return d < -1000.0 ? e : e + e * lost; /* an infinite difference lacks what is no number */
+}
+
+/* exp(a - b). What the rounded difference lacks (Knuth) is put right after, or exp would amplify it by |a - b|. */
+INLINE double exp_difference_fast(double a, double b)
+{
+    const double d = a - b, back = d - a;
+    const double lost = (a - (d - back)) - (b + back);
+    const double e = exp_fast(d);
+    return d < -1000.0 ? e : e + e * lost; /* an infinite difference lacks what is no number */
+}
+
 /* a*b + c, rounded once where the processor can. */
 INLINE float fusedf(float a, float b, float c)
 {
@@ -147,79 +202,66 @@ INLINE uint32_t to_bitsf(float x)
     return bits;
 }
 
-/* exp(r) - 1 in two parts, for a = k*log(2) + r; k is in the last bits of z. */
-INLINE float reducedf(float a, float shift, float *z, float *low)
-{
-    *z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = *z - shift;
-    const float h = fusedf(k, -0x1.62e4000000000p-1f, a);
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, h);
-    const float rest = fusedf(k, -0x1.7f7d1c0000000p-20f, h - r);
-    const float r2 = r * r, r4 = r2 * r2;
-    const float half = 0.5f * r2;
-    const float off = fusedf(0.5f, fusedf(r, r, -r2), rest);
-    const float e = r + half;
-    *low = fusedf(r2 * r, fusedf(0x1.a19c320000000p-13f, r4, fusedf(fusedf(0x1.6d4f2a0000000p-10f, r, 0x1.1110940000000p-7f), r2, fusedf(0x1.5554e60000000p-5f, r, 0x1.5555560000000p-3f))), off) + ((r - e) + half);
-    return e;
-}
-
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE float exp_vf(float x)
-{
-    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
-    float z, low;
-    const float e = reducedf(a, x < 0.0f ? 12583071.0f : 12583007.0f, &z, &low);
-    const float p = 1.0f + e;
-    return (p + (((1.0f - p) + e) + low)) * from_bitsf(to_bitsf(z) << 23) * back;
-}
-
 /* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
 INLINE uint32_t exponent_off(float y)
 {
     return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-INLINE float log_off(float y, float off, float k0)
+INLINE float exp_fastf(float x)
+{
+    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
+    const float shift = x < 0.0f ? 12583071.0f : 12583007.0f;
+    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    const float z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = z - shift;
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, fusedf(k, -0x1.62e4000000000p-1f, a));
+    const float r2 = r * r, r4 = r2 * r2;
+    const float e = fusedf(r2, fusedf(0x1.6db44a0000000p-10f, r4, fusedf(fusedf(0x1.123b940000000p-7f, r, 0x1.55545e0000000p-5f), r2, fusedf(0x1.55548e0000000p-3f, r, 0x1.0000000000000p-1f))), r);
+    return (1.0f + e) * from_bitsf(to_bitsf(z) << 23) * back;
+}
+
+INLINE float log_fast_off(float y, float off, float k0)
 {
     const uint32_t exponent = exponent_off(y);
     const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float near = from_bitsf(to_bitsf(y) - exponent) - 1.0f;
-    const float f = near + off;
+    const float f = (from_bitsf(to_bitsf(y) - exponent) - 1.0f) + off;
     const float s = f / (2.0f + f);
     const float w = s * s;
     const float w2 = w * w;
-    const float root = 0.5f * f;
-    const float half = root * f;
-    const float beyond = fusedf(s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), ((near - f) + off) - fusedf(root, f, -half));
-    const float less = half - beyond;
-    const float g = f - less;
-    const float rest = ((f - g) - less) - ((half - less) - beyond);
-    const float whole = k * 0x1.62e4000000000p-1f;
-    const float sum = whole + g;
-    return sum + fusedf(k, 0x1.7f7d1c0000000p-20f, ((whole - sum) + g) + rest);
+    const float half = 0.5f * f * f;
+    const float less = fusedf(-s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), half);
+    return fusedf(k, 0x1.62e4000000000p-1f, f - fusedf(k, -0x1.7f7d1c0000000p-20f, less));
 }
 
-/* 1 + x in two parts. */
-INLINE float log1p_vf(float x)
+INLINE float log1p_fastf(float x)
 {
     const float y = 1.0f + x;
     const float one = y - x;
     const float rest = (1.0f - one) + (x - (y - one));
     const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_off(y, off, 0.0f);
+    const float found = log_fast_off(y, off, 0.0f);
     const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
     return copysignf(x < HUGE_VALF ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-enum { ROWS_f64 = 8, INPUTS_f64 = 2, OUTPUTS_f64 = 3, SMALL_f64 = 4096 };
+/* exp(a - b). What the rounded difference lacks (Knuth) is put right after, or exp would amplify it by |a - b|. */
+INLINE float exp_difference_fastf(float a, float b)
+{
+    const float d = a - b, back = d - a;
+    const float lost = (a - (d - back)) - (b + back);
+    const float e = exp_fastf(d);
+    return d < -1000.0f ? e : e + e * lost; /* an infinite difference lacks what is no number */
+}
 
-/* A class number, as wide as a real number. */
+/* What is computed with, class numbers of the same width, and the rows of a block. */
+typedef double work_f64;
 typedef int64_t label_f64;
+enum { ROWS_f64 = 8 };
+enum { INPUTS_f64 = 2, OUTPUTS_f64 = 3, SMALL_f64 = 32768 / sizeof(work_f64) };
 
 /* A kernel takes a block of rows, turned: for each class, the rows side by side. */
-typedef void kernel_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs);
+typedef void kernel_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs);
 
 /* What in_blocks has to know of a kernel: how many arrays of classes it reads and needs, and the axes of its outputs. */
 typedef struct {
@@ -229,44 +271,42 @@ typedef struct {
     int axes[OUTPUTS_f64];
 } shape_f64;
 
-ONCE static void turned_f64(size_t rows, size_t K, const double *restrict whole, double *restrict block)
+ONCE static void turned_f64(size_t rows, size_t K, const double *restrict whole, work_f64 *restrict block)
 {
     for (size_t c = 0; c < K; c++)
         for (size_t row = 0; row < ROWS_f64; row++)
             block[c * ROWS_f64 + row] = whole[(row < rows ? row : 0) * K + c];
 }
 
-ONCE static void turned_back_f64(size_t rows, size_t K, const double *restrict block, double *restrict whole)
+ONCE static void turned_back_f64(size_t rows, size_t K, const work_f64 *restrict block, double *restrict whole)
 {
     for (size_t row = 0; row < rows; row++)
         for (size_t c = 0; c < K; c++)
-            whole[row * K + c] = block[c * ROWS_f64 + row];
+            whole[row * K + c] = (double)block[c * ROWS_f64 + row];
 }
 
-ONCE static void weigh_f64(size_t rows, size_t K, const double *weights, int axes, double *block)
+ONCE static void weigh_f64(size_t rows, size_t each, const double *weights, double *outputs)
 {
-    const size_t each = axes == 2 ? K * K : axes == 1 ? K : 1;
-    const size_t row_step = axes == 2 ? each : 1, step = axes == 2 ? 1 : ROWS_f64;
-    for (size_t at = 0; at < each; at++)
-        for (size_t row = 0; row < rows; row++)
-            block[row * row_step + at * step] *= weights[row];
+    for (size_t row = 0; row < rows; row++)
+        for (size_t at = 0; at < each; at++)
+            outputs[row * each + at] *= weights[row];
 }
 
 /* Runs a kernel block by block. Where there is no memory for a block of many classes, the results are NaN. */
 ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-    double small[SMALL_f64], single[OUTPUTS_f64][ROWS_f64];
+    work_f64 small[SMALL_f64], single[OUTPUTS_f64][ROWS_f64];
     label_f64 labels[ROWS_f64];
-    const double *in[INPUTS_f64];
-    double *out[OUTPUTS_f64];
+    const work_f64 *in[INPUTS_f64];
+    void *out[OUTPUTS_f64];
     const size_t size = K * ROWS_f64, needed = shape->vectors + shape->scratch + shape->made;
-    double *const memory = size <= SMALL_f64 / needed ? small : malloc(needed * size * sizeof(double));
+    work_f64 *const memory = size <= SMALL_f64 / needed ? small : malloc(needed * size * sizeof(work_f64));
     const int64_t *const all_labels = shape->labelled ? inputs[0] : NULL;
     const void *const *const vectors = inputs + shape->labelled;
     const double *const weights = shape->weighted ? vectors[shape->vectors] : NULL;
     for (size_t start = 0; start < n; start += ROWS_f64) {
         const size_t rows = n - start < ROWS_f64 ? n - start : ROWS_f64;
-        double *block = memory;
+        work_f64 *block = memory;
         if (memory == NULL) {
             for (size_t i = 0; i < shape->made; i++) {
                 const size_t each = shape->axes[i] == 0 ? 1 : shape->axes[i] == 1 ? K : K * K;
@@ -283,35 +323,53 @@ ONCE static void in_blocks_f64(const shape_f64 *shape, size_t n, size_t K, const
             const size_t at = start + (row < rows ? row : 0);
             labels[row] = all_labels == NULL ? 0 : (label_f64)all_labels[at];
         }
-        double *const scratch = block;
+        work_f64 *const scratch = block;
         block += shape->scratch * size;
         for (size_t i = 0; i < shape->made; i++) {
-            out[i] = shape->axes[i] == 0 ? single[i] : shape->axes[i] == 1 ? block : (double *)outputs[i] + start * K * K;
+            out[i] = shape->axes[i] == 0 ? single[i] : block;
+            if (shape->axes[i] == 2)
+                out[i] = (double *)outputs[i] + start * K * K;
             block += shape->axes[i] == 1 ? size : 0;
         }
         shape->kernel(rows, K, in, labels, parameters, scratch, out);
         for (size_t i = 0; i < shape->made; i++) {
+            const size_t each = shape->axes[i] == 0 ? 1 : shape->axes[i] == 1 ? K : K * K;
+            double *const whole = (double *)outputs[i] + start * each;
+            if (shape->axes[i] < 2)
+                turned_back_f64(rows, each, out[i], whole);
             if (weights != NULL)
-                weigh_f64(rows, K, weights + start, shape->axes[i], out[i]);
-            if (shape->axes[i] == 0)
-                memcpy((double *)outputs[i] + start, out[i], rows * sizeof(double));
-            else if (shape->axes[i] == 1)
-                turned_back_f64(rows, K, out[i], (double *)outputs[i] + start * K);
+                weigh_f64(rows, each, weights + start, whole);
         }
     }
     if (memory != small)
         free(memory);
 }
 
-static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+/* sum + rest grows by x; Knuth's sum, of which nothing is lost. */
+INLINE void add_f64(work_f64 x, work_f64 *sum, work_f64 *rest)
 {
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
+    const work_f64 next = *sum + x, back = next - *sum;
+    *rest += (*sum - (next - back)) + (x - back);
+    *sum = next;
+}
+
+/* Of an infinite sum the rest is no number. */
+INLINE work_f64 joined_f64(work_f64 sum, work_f64 rest)
+{
+    const work_f64 whole = sum + rest;
+    return whole == whole ? whole : sum;
+}
+
+static void loss_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
+{
+    const work_f64 *const y = inputs[0];
+    const work_f64 *const f = inputs[1];
+    work_f64 *const loss = outputs[0];
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    work_f64 t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
-    double t1_most[ROWS_f64];
+    work_f64 t1_most[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = -HUGE_VAL;
@@ -326,7 +384,7 @@ static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, co
             t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
         }
     }
-    double t2[ROWS_f64];
+    work_f64 t2[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t2[row] = 0.0;
@@ -334,15 +392,15 @@ static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, co
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[row] += (((label_f64)c == t1[row]) ? 0.0 : exp_v(f[c * ROWS_f64 + row] - t0[row]));
+            t2[row] += (((label_f64)c == t1[row]) ? 0.0 : exp_difference_fast(f[c * ROWS_f64 + row], t0[row]));
         }
     }
-    double t3[ROWS_f64];
+    work_f64 t3[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t3[row] = log1p_v(t2[row]);
+        t3[row] = log1p_fast(t2[row]);
     }
-    double t4[ROWS_f64];
+    work_f64 t4[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t4[row] = 0.0;
@@ -357,6 +415,68 @@ static void loss_rows_f64(size_t rows, size_t K, const double *const *inputs, co
     for (size_t row = 0; row < ROWS_f64; row++) {
         loss[row] = -t4[row];
     }
+#else
+    work_f64 t0[ROWS_f64];
+    label_f64 t1[ROWS_f64];
+    work_f64 t1_most[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = -HUGE_VAL;
+        t1[row] = 0;
+        t1_most[row] = f[0 * ROWS_f64 + row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f64 + row];
+            t1[row] = f[c * ROWS_f64 + row] > t1_most[row] ? (label_f64)c : t1[row];
+            t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
+        }
+    }
+    work_f64 t2[ROWS_f64];
+    work_f64 t2_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t2[row] = 0.0;
+        t2_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : exp_difference(f[c * ROWS_f64 + row], t0[row])), &t2[row], &t2_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t2[row] = joined_f64(t2[row], t2_rest[row]);
+    }
+    work_f64 t3[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = log1p_v(t2[row]);
+    }
+    work_f64 t4[ROWS_f64];
+    work_f64 t4_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = 0.0;
+        t4_rest[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            add_f64((f[i_2 * ROWS_f64 + row] - t0[row] - t3[row]) * y[i_2 * ROWS_f64 + row], &t4[row], &t4_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = joined_f64(t4[row], t4_rest[row]);
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        loss[row] = -t4[row];
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -372,31 +492,32 @@ void lossforge_softmax_cross_entropy_loss_f64(size_t n, size_t K, const double *
     lossforge_softmax_cross_entropy_loss_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+static void gradient_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const gradient = outputs[0];
-    double *const t2 = scratch + 0 * K * ROWS_f64;
+    const work_f64 *const y = inputs[0];
+    const work_f64 *const f = inputs[1];
+    work_f64 *const gradient = outputs[0];
+    work_f64 *const t2 = scratch + 0 * K * ROWS_f64;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
-    label_f64 t1[ROWS_f64];
-    double t1_most[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    label_f64 t0[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t0[row] = -HUGE_VAL;
-        t1[row] = 0;
-        t1_most[row] = f[0 * ROWS_f64 + row];
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f64 + row];
+        t1[row] = -HUGE_VAL;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t0[row] = f[c * ROWS_f64 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f64 + row];
-            t1[row] = f[c * ROWS_f64 + row] > t1_most[row] ? (label_f64)c : t1[row];
-            t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
+            t0[row] = f[c * ROWS_f64 + row] > t0_most[row] ? (label_f64)c : t0[row];
+            t0_most[row] = f[c * ROWS_f64 + row] > t0_most[row] ? f[c * ROWS_f64 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
         }
     }
-    double t3[ROWS_f64];
+    work_f64 t3[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
@@ -404,23 +525,73 @@ static void gradient_rows_f64(size_t rows, size_t K, const double *const *inputs
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_v(f[c * ROWS_f64 + row] - t0[row]);
-            t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t1[row]);
+            t3[row] += (((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
         }
     }
-    double t4[ROWS_f64];
-    double t5[ROWS_f64];
+    work_f64 t4[ROWS_f64];
+    work_f64 t5[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t4[row] = 1.0 + t3[row];
-        t5[row] = t3[row] / (1.0 + t3[row]);
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            gradient[j * ROWS_f64 + row] = (1.0 - y[j * ROWS_f64 + row]) * (t2[j * ROWS_f64 + row] / t4[row]) - (((label_f64)j == t1[row]) ? t5[row] : 1.0 - t2[j * ROWS_f64 + row] / t4[row]) * y[j * ROWS_f64 + row];
+            gradient[j * ROWS_f64 + row] = ((y[j * ROWS_f64 + row] == 1.0) ? -(((label_f64)j == t0[row]) ? t4[row] : 1.0 - t2[j * ROWS_f64 + row] / t5[row]) : t2[j * ROWS_f64 + row] / t5[row]);
         }
     }
+#else
+    label_f64 t0[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f64 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] > t0_most[row] ? (label_f64)c : t0[row];
+            t0_most[row] = f[c * ROWS_f64 + row] > t0_most[row] ? f[c * ROWS_f64 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
+        }
+    }
+    work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = 0.0;
+        t3_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t1[row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
+    }
+    work_f64 t4[ROWS_f64];
+    work_f64 t5[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = ((y[j * ROWS_f64 + row] == 1.0) ? -(((label_f64)j == t0[row]) ? t4[row] : 1.0 - t2[j * ROWS_f64 + row] / t5[row]) : t2[j * ROWS_f64 + row] / t5[row]);
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -436,16 +607,17 @@ void lossforge_softmax_cross_entropy_gradient_f64(size_t n, size_t K, const doub
     lossforge_softmax_cross_entropy_gradient_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+static void hessian_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const f = inputs[1];
+    const work_f64 *const f = inputs[1];
     double *const hessian = outputs[0];
-    double *const t2 = scratch + 0 * K * ROWS_f64;
-    double *const t5 = scratch + 1 * K * ROWS_f64;
+    work_f64 *const t2 = scratch + 0 * K * ROWS_f64;
+    work_f64 *const t5 = scratch + 1 * K * ROWS_f64;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    work_f64 t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
-    double t1_most[ROWS_f64];
+    work_f64 t1_most[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = -HUGE_VAL;
@@ -460,7 +632,7 @@ static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs,
             t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
         }
     }
-    double t3[ROWS_f64];
+    work_f64 t3[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
@@ -468,11 +640,11 @@ static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs,
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_v(f[c * ROWS_f64 + row] - t0[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t0[row]);
             t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
         }
     }
-    double t4[ROWS_f64];
+    work_f64 t4[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t4[row] = 1.0 + t3[row];
@@ -483,7 +655,7 @@ static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs,
             t5[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t4[row];
         }
     }
-    double t6[ROWS_f64];
+    work_f64 t6[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t6[row] = t3[row] / (1.0 + t3[row]);
@@ -495,6 +667,66 @@ static void hessian_rows_f64(size_t rows, size_t K, const double *const *inputs,
             }
         }
     }
+#else
+    work_f64 t0[ROWS_f64];
+    label_f64 t1[ROWS_f64];
+    work_f64 t1_most[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = -HUGE_VAL;
+        t1[row] = 0;
+        t1_most[row] = f[0 * ROWS_f64 + row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f64 + row];
+            t1[row] = f[c * ROWS_f64 + row] > t1_most[row] ? (label_f64)c : t1[row];
+            t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
+        }
+    }
+    work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = 0.0;
+        t3_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t0[row]);
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
+    }
+    work_f64 t4[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = 1.0 + t3[row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t5[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t4[row];
+        }
+    }
+    work_f64 t6[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t6[row] = t3[row] / (1.0 + t3[row]);
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = t5[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t1[row]) ? t6[row] : 1.0 - t5[k_2 * ROWS_f64 + row]) : -t5[k_2 * ROWS_f64 + row]);
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -510,17 +742,18 @@ void lossforge_softmax_cross_entropy_hessian_f64(size_t n, size_t K, const doubl
     lossforge_softmax_cross_entropy_hessian_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+static void loss_gradient_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
-    double *const t2 = scratch + 0 * K * ROWS_f64;
+    const work_f64 *const y = inputs[0];
+    const work_f64 *const f = inputs[1];
+    work_f64 *const loss = outputs[0];
+    work_f64 *const gradient = outputs[1];
+    work_f64 *const t2 = scratch + 0 * K * ROWS_f64;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    work_f64 t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
-    double t1_most[ROWS_f64];
+    work_f64 t1_most[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = -HUGE_VAL;
@@ -535,7 +768,7 @@ static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *i
             t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
         }
     }
-    double t3[ROWS_f64];
+    work_f64 t3[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
@@ -543,16 +776,16 @@ static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *i
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_v(f[c * ROWS_f64 + row] - t0[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t0[row]);
             t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
         }
     }
-    double t4[ROWS_f64];
+    work_f64 t4[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t4[row] = log1p_v(t3[row]);
+        t4[row] = log1p_fast(t3[row]);
     }
-    double t5[ROWS_f64];
+    work_f64 t5[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t5[row] = 0.0;
@@ -563,20 +796,93 @@ static void loss_gradient_rows_f64(size_t rows, size_t K, const double *const *i
             t5[row] += (f[i_2 * ROWS_f64 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f64 + row];
         }
     }
-    double t6[ROWS_f64];
-    double t7[ROWS_f64];
+    work_f64 t6[ROWS_f64];
+    work_f64 t7[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t6[row] = 1.0 + t3[row];
-        t7[row] = t3[row] / (1.0 + t3[row]);
+        t6[row] = t3[row] / (1.0 + t3[row]);
+        t7[row] = 1.0 + t3[row];
         loss[row] = -t5[row];
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            gradient[j * ROWS_f64 + row] = (1.0 - y[j * ROWS_f64 + row]) * (t2[j * ROWS_f64 + row] / t6[row]) - (((label_f64)j == t1[row]) ? t7[row] : 1.0 - t2[j * ROWS_f64 + row] / t6[row]) * y[j * ROWS_f64 + row];
+            gradient[j * ROWS_f64 + row] = ((y[j * ROWS_f64 + row] == 1.0) ? -(((label_f64)j == t1[row]) ? t6[row] : 1.0 - t2[j * ROWS_f64 + row] / t7[row]) : t2[j * ROWS_f64 + row] / t7[row]);
         }
     }
+#else
+    work_f64 t0[ROWS_f64];
+    label_f64 t1[ROWS_f64];
+    work_f64 t1_most[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = -HUGE_VAL;
+        t1[row] = 0;
+        t1_most[row] = f[0 * ROWS_f64 + row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f64 + row];
+            t1[row] = f[c * ROWS_f64 + row] > t1_most[row] ? (label_f64)c : t1[row];
+            t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
+        }
+    }
+    work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = 0.0;
+        t3_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t0[row]);
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
+    }
+    work_f64 t4[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = log1p_v(t3[row]);
+    }
+    work_f64 t5[ROWS_f64];
+    work_f64 t5_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t5[row] = 0.0;
+        t5_rest[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            add_f64((f[i_2 * ROWS_f64 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f64 + row], &t5[row], &t5_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t5[row] = joined_f64(t5[row], t5_rest[row]);
+    }
+    work_f64 t6[ROWS_f64];
+    work_f64 t7[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t6[row] = t3[row] / (1.0 + t3[row]);
+        t7[row] = 1.0 + t3[row];
+        loss[row] = -t5[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = ((y[j * ROWS_f64 + row] == 1.0) ? -(((label_f64)j == t1[row]) ? t6[row] : 1.0 - t2[j * ROWS_f64 + row] / t7[row]) : t2[j * ROWS_f64 + row] / t7[row]);
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -592,33 +898,34 @@ void lossforge_softmax_cross_entropy_loss_gradient_f64(size_t n, size_t K, const
     lossforge_softmax_cross_entropy_loss_gradient_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+static void gradient_hessian_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const gradient = outputs[0];
+    const work_f64 *const y = inputs[0];
+    const work_f64 *const f = inputs[1];
+    work_f64 *const gradient = outputs[0];
     double *const hessian = outputs[1];
-    double *const t2 = scratch + 0 * K * ROWS_f64;
-    double *const t5 = scratch + 1 * K * ROWS_f64;
+    work_f64 *const t2 = scratch + 0 * K * ROWS_f64;
+    work_f64 *const t6 = scratch + 1 * K * ROWS_f64;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
-    label_f64 t1[ROWS_f64];
-    double t1_most[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    label_f64 t0[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t0[row] = -HUGE_VAL;
-        t1[row] = 0;
-        t1_most[row] = f[0 * ROWS_f64 + row];
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f64 + row];
+        t1[row] = -HUGE_VAL;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t0[row] = f[c * ROWS_f64 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f64 + row];
-            t1[row] = f[c * ROWS_f64 + row] > t1_most[row] ? (label_f64)c : t1[row];
-            t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
+            t0[row] = f[c * ROWS_f64 + row] > t0_most[row] ? (label_f64)c : t0[row];
+            t0_most[row] = f[c * ROWS_f64 + row] > t0_most[row] ? f[c * ROWS_f64 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
         }
     }
-    double t3[ROWS_f64];
+    work_f64 t3[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
@@ -626,39 +933,99 @@ static void gradient_hessian_rows_f64(size_t rows, size_t K, const double *const
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_v(f[c * ROWS_f64 + row] - t0[row]);
-            t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t1[row]);
+            t3[row] += (((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
         }
     }
-    double t4[ROWS_f64];
+    work_f64 t4[ROWS_f64];
+    work_f64 t5[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t4[row] = 1.0 + t3[row];
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t5[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t4[row];
+            t6[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t5[row];
         }
-    }
-    double t6[ROWS_f64];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f64; row++) {
-        t6[row] = t3[row] / (1.0 + t3[row]);
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            gradient[j * ROWS_f64 + row] = (1.0 - y[j * ROWS_f64 + row]) * t5[j * ROWS_f64 + row] - (((label_f64)j == t1[row]) ? t6[row] : 1.0 - t5[j * ROWS_f64 + row]) * y[j * ROWS_f64 + row];
+            gradient[j * ROWS_f64 + row] = ((y[j * ROWS_f64 + row] == 1.0) ? -(((label_f64)j == t0[row]) ? t4[row] : 1.0 - t6[j * ROWS_f64 + row]) : t6[j * ROWS_f64 + row]);
         }
     }
     for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = t5[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t1[row]) ? t6[row] : 1.0 - t5[k_2 * ROWS_f64 + row]) : -t5[k_2 * ROWS_f64 + row]);
+                hessian[(row * K + j) * K + k_2] = t6[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t0[row]) ? t4[row] : 1.0 - t6[k_2 * ROWS_f64 + row]) : -t6[k_2 * ROWS_f64 + row]);
             }
         }
     }
+#else
+    label_f64 t0[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f64 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] > t0_most[row] ? (label_f64)c : t0[row];
+            t0_most[row] = f[c * ROWS_f64 + row] > t0_most[row] ? f[c * ROWS_f64 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
+        }
+    }
+    work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = 0.0;
+        t3_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t1[row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
+    }
+    work_f64 t4[ROWS_f64];
+    work_f64 t5[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t6[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t5[row];
+        }
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = ((y[j * ROWS_f64 + row] == 1.0) ? -(((label_f64)j == t0[row]) ? t4[row] : 1.0 - t6[j * ROWS_f64 + row]) : t6[j * ROWS_f64 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = t6[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t0[row]) ? t4[row] : 1.0 - t6[k_2 * ROWS_f64 + row]) : -t6[k_2 * ROWS_f64 + row]);
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -674,19 +1041,20 @@ void lossforge_softmax_cross_entropy_gradient_hessian_f64(size_t n, size_t K, co
     lossforge_softmax_cross_entropy_gradient_hessian_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const y = inputs[0];
-    const double *const f = inputs[1];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
+    const work_f64 *const y = inputs[0];
+    const work_f64 *const f = inputs[1];
+    work_f64 *const loss = outputs[0];
+    work_f64 *const gradient = outputs[1];
     double *const hessian = outputs[2];
-    double *const t2 = scratch + 0 * K * ROWS_f64;
-    double *const t7 = scratch + 1 * K * ROWS_f64;
+    work_f64 *const t2 = scratch + 0 * K * ROWS_f64;
+    work_f64 *const t8 = scratch + 1 * K * ROWS_f64;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    work_f64 t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
-    double t1_most[ROWS_f64];
+    work_f64 t1_most[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = -HUGE_VAL;
@@ -701,7 +1069,7 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *
             t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
         }
     }
-    double t3[ROWS_f64];
+    work_f64 t3[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
@@ -709,16 +1077,16 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_v(f[c * ROWS_f64 + row] - t0[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t0[row]);
             t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
         }
     }
-    double t4[ROWS_f64];
+    work_f64 t4[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t4[row] = log1p_v(t3[row]);
+        t4[row] = log1p_fast(t3[row]);
     }
-    double t5[ROWS_f64];
+    work_f64 t5[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t5[row] = 0.0;
@@ -729,36 +1097,125 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const double *
             t5[row] += (f[i_2 * ROWS_f64 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f64 + row];
         }
     }
-    double t6[ROWS_f64];
+    work_f64 t6[ROWS_f64];
+    work_f64 t7[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t6[row] = 1.0 + t3[row];
+        t6[row] = t3[row] / (1.0 + t3[row]);
+        t7[row] = 1.0 + t3[row];
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t7[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t6[row];
+            t8[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t7[row];
         }
     }
-    double t8[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t8[row] = t3[row] / (1.0 + t3[row]);
         loss[row] = -t5[row];
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            gradient[j * ROWS_f64 + row] = (1.0 - y[j * ROWS_f64 + row]) * t7[j * ROWS_f64 + row] - (((label_f64)j == t1[row]) ? t8[row] : 1.0 - t7[j * ROWS_f64 + row]) * y[j * ROWS_f64 + row];
+            gradient[j * ROWS_f64 + row] = ((y[j * ROWS_f64 + row] == 1.0) ? -(((label_f64)j == t1[row]) ? t6[row] : 1.0 - t8[j * ROWS_f64 + row]) : t8[j * ROWS_f64 + row]);
         }
     }
     for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = t7[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t1[row]) ? t8[row] : 1.0 - t7[k_2 * ROWS_f64 + row]) : -t7[k_2 * ROWS_f64 + row]);
+                hessian[(row * K + j) * K + k_2] = t8[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t1[row]) ? t6[row] : 1.0 - t8[k_2 * ROWS_f64 + row]) : -t8[k_2 * ROWS_f64 + row]);
             }
         }
     }
+#else
+    work_f64 t0[ROWS_f64];
+    label_f64 t1[ROWS_f64];
+    work_f64 t1_most[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = -HUGE_VAL;
+        t1[row] = 0;
+        t1_most[row] = f[0 * ROWS_f64 + row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f64 + row];
+            t1[row] = f[c * ROWS_f64 + row] > t1_most[row] ? (label_f64)c : t1[row];
+            t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
+        }
+    }
+    work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = 0.0;
+        t3_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t0[row]);
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
+    }
+    work_f64 t4[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = log1p_v(t3[row]);
+    }
+    work_f64 t5[ROWS_f64];
+    work_f64 t5_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t5[row] = 0.0;
+        t5_rest[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            add_f64((f[i_2 * ROWS_f64 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f64 + row], &t5[row], &t5_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t5[row] = joined_f64(t5[row], t5_rest[row]);
+    }
+    work_f64 t6[ROWS_f64];
+    work_f64 t7[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t6[row] = t3[row] / (1.0 + t3[row]);
+        t7[row] = 1.0 + t3[row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t8[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t7[row];
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        loss[row] = -t5[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = ((y[j * ROWS_f64 + row] == 1.0) ? -(((label_f64)j == t1[row]) ? t6[row] : 1.0 - t8[j * ROWS_f64 + row]) : t8[j * ROWS_f64 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = t8[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t1[row]) ? t6[row] : 1.0 - t8[k_2 * ROWS_f64 + row]) : -t8[k_2 * ROWS_f64 + row]);
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -774,14 +1231,15 @@ void lossforge_softmax_cross_entropy_loss_gradient_hessian_f64(size_t n, size_t 
     lossforge_softmax_cross_entropy_loss_gradient_hessian_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *parameters, double *scratch, double *const *outputs)
+static void loss_index_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *y, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const f = inputs[0];
-    double *const loss = outputs[0];
+    const work_f64 *const f = inputs[0];
+    work_f64 *const loss = outputs[0];
     (void)rows, (void)y, (void)parameters, (void)scratch;
+#ifdef LOSSFORGE_FAST
     label_f64 t0[ROWS_f64];
-    double t0_most[ROWS_f64];
-    double t1[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = 0;
@@ -796,7 +1254,7 @@ static void loss_index_rows_f64(size_t rows, size_t K, const double *const *inpu
             t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
         }
     }
-    double t2[ROWS_f64];
+    work_f64 t2[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t2[row] = 0.0;
@@ -804,13 +1262,53 @@ static void loss_index_rows_f64(size_t rows, size_t K, const double *const *inpu
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[row] += (((label_f64)c == t0[row]) ? 0.0 : exp_v(f[c * ROWS_f64 + row] - t1[row]));
+            t2[row] += (((label_f64)c == t0[row]) ? 0.0 : exp_difference_fast(f[c * ROWS_f64 + row], t1[row]));
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        loss[row] = log1p_fast(t2[row]) - (f[(size_t)y[row] * ROWS_f64 + row] - t1[row]);
+    }
+#else
+    label_f64 t0[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f64 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] > t0_most[row] ? (label_f64)c : t0[row];
+            t0_most[row] = f[c * ROWS_f64 + row] > t0_most[row] ? f[c * ROWS_f64 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
+        }
+    }
+    work_f64 t2[ROWS_f64];
+    work_f64 t2_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t2[row] = 0.0;
+        t2_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : exp_difference(f[c * ROWS_f64 + row], t1[row])), &t2[row], &t2_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t2[row] = joined_f64(t2[row], t2_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         loss[row] = log1p_v(t2[row]) - (f[(size_t)y[row] * ROWS_f64 + row] - t1[row]);
     }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_loss_index_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -826,30 +1324,31 @@ void lossforge_softmax_cross_entropy_loss_index_f64(size_t n, size_t K, const in
     lossforge_softmax_cross_entropy_loss_index_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *parameters, double *scratch, double *const *outputs)
+static void gradient_index_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *y, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const f = inputs[0];
-    double *const gradient = outputs[0];
-    double *const t2 = scratch + 0 * K * ROWS_f64;
+    const work_f64 *const f = inputs[0];
+    work_f64 *const gradient = outputs[0];
+    work_f64 *const t2 = scratch + 0 * K * ROWS_f64;
     (void)rows, (void)y, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
-    label_f64 t1[ROWS_f64];
-    double t1_most[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    label_f64 t0[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t0[row] = -HUGE_VAL;
-        t1[row] = 0;
-        t1_most[row] = f[0 * ROWS_f64 + row];
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f64 + row];
+        t1[row] = -HUGE_VAL;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t0[row] = f[c * ROWS_f64 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f64 + row];
-            t1[row] = f[c * ROWS_f64 + row] > t1_most[row] ? (label_f64)c : t1[row];
-            t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
+            t0[row] = f[c * ROWS_f64 + row] > t0_most[row] ? (label_f64)c : t0[row];
+            t0_most[row] = f[c * ROWS_f64 + row] > t0_most[row] ? f[c * ROWS_f64 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
         }
     }
-    double t3[ROWS_f64];
+    work_f64 t3[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
@@ -857,23 +1356,73 @@ static void gradient_index_rows_f64(size_t rows, size_t K, const double *const *
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_v(f[c * ROWS_f64 + row] - t0[row]);
-            t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t1[row]);
+            t3[row] += (((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
         }
     }
-    double t4[ROWS_f64];
-    double t5[ROWS_f64];
+    work_f64 t4[ROWS_f64];
+    work_f64 t5[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t4[row] = 1.0 + t3[row];
-        t5[row] = t3[row] / (1.0 + t3[row]);
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            gradient[j * ROWS_f64 + row] = (1.0 - (((label_f64)j == y[row]) ? 1.0 : 0.0)) * (t2[j * ROWS_f64 + row] / t4[row]) - (((label_f64)j == y[row]) ? (((label_f64)j == t1[row]) ? t5[row] : 1.0 - t2[j * ROWS_f64 + row] / t4[row]) : 0.0);
+            gradient[j * ROWS_f64 + row] = (((label_f64)j == y[row]) ? -(((label_f64)j == t0[row]) ? t4[row] : 1.0 - t2[j * ROWS_f64 + row] / t5[row]) : t2[j * ROWS_f64 + row] / t5[row]);
         }
     }
+#else
+    label_f64 t0[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f64 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] > t0_most[row] ? (label_f64)c : t0[row];
+            t0_most[row] = f[c * ROWS_f64 + row] > t0_most[row] ? f[c * ROWS_f64 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
+        }
+    }
+    work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = 0.0;
+        t3_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t1[row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
+    }
+    work_f64 t4[ROWS_f64];
+    work_f64 t5[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = (((label_f64)j == y[row]) ? -(((label_f64)j == t0[row]) ? t4[row] : 1.0 - t2[j * ROWS_f64 + row] / t5[row]) : t2[j * ROWS_f64 + row] / t5[row]);
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_gradient_index_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -889,16 +1438,17 @@ void lossforge_softmax_cross_entropy_gradient_index_f64(size_t n, size_t K, cons
     lossforge_softmax_cross_entropy_gradient_index_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void hessian_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *parameters, double *scratch, double *const *outputs)
+static void hessian_index_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *y, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const f = inputs[0];
+    const work_f64 *const f = inputs[0];
     double *const hessian = outputs[0];
-    double *const t2 = scratch + 0 * K * ROWS_f64;
-    double *const t5 = scratch + 1 * K * ROWS_f64;
+    work_f64 *const t2 = scratch + 0 * K * ROWS_f64;
+    work_f64 *const t5 = scratch + 1 * K * ROWS_f64;
     (void)rows, (void)y, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    work_f64 t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
-    double t1_most[ROWS_f64];
+    work_f64 t1_most[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = -HUGE_VAL;
@@ -913,7 +1463,7 @@ static void hessian_index_rows_f64(size_t rows, size_t K, const double *const *i
             t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
         }
     }
-    double t3[ROWS_f64];
+    work_f64 t3[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
@@ -921,11 +1471,11 @@ static void hessian_index_rows_f64(size_t rows, size_t K, const double *const *i
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_v(f[c * ROWS_f64 + row] - t0[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t0[row]);
             t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
         }
     }
-    double t4[ROWS_f64];
+    work_f64 t4[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t4[row] = 1.0 + t3[row];
@@ -936,7 +1486,7 @@ static void hessian_index_rows_f64(size_t rows, size_t K, const double *const *i
             t5[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t4[row];
         }
     }
-    double t6[ROWS_f64];
+    work_f64 t6[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t6[row] = t3[row] / (1.0 + t3[row]);
@@ -948,6 +1498,66 @@ static void hessian_index_rows_f64(size_t rows, size_t K, const double *const *i
             }
         }
     }
+#else
+    work_f64 t0[ROWS_f64];
+    label_f64 t1[ROWS_f64];
+    work_f64 t1_most[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = -HUGE_VAL;
+        t1[row] = 0;
+        t1_most[row] = f[0 * ROWS_f64 + row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f64 + row];
+            t1[row] = f[c * ROWS_f64 + row] > t1_most[row] ? (label_f64)c : t1[row];
+            t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
+        }
+    }
+    work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = 0.0;
+        t3_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t0[row]);
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
+    }
+    work_f64 t4[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = 1.0 + t3[row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t5[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t4[row];
+        }
+    }
+    work_f64 t6[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t6[row] = t3[row] / (1.0 + t3[row]);
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = t5[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t1[row]) ? t6[row] : 1.0 - t5[k_2 * ROWS_f64 + row]) : -t5[k_2 * ROWS_f64 + row]);
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_hessian_index_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -963,16 +1573,17 @@ void lossforge_softmax_cross_entropy_hessian_index_f64(size_t n, size_t K, const
     lossforge_softmax_cross_entropy_hessian_index_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *parameters, double *scratch, double *const *outputs)
+static void loss_gradient_index_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *y, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const f = inputs[0];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
-    double *const t2 = scratch + 0 * K * ROWS_f64;
+    const work_f64 *const f = inputs[0];
+    work_f64 *const loss = outputs[0];
+    work_f64 *const gradient = outputs[1];
+    work_f64 *const t2 = scratch + 0 * K * ROWS_f64;
     (void)rows, (void)y, (void)parameters, (void)scratch;
+#ifdef LOSSFORGE_FAST
     label_f64 t0[ROWS_f64];
-    double t0_most[ROWS_f64];
-    double t1[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = 0;
@@ -987,7 +1598,7 @@ static void loss_gradient_index_rows_f64(size_t rows, size_t K, const double *co
             t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
         }
     }
-    double t3[ROWS_f64];
+    work_f64 t3[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
@@ -995,24 +1606,75 @@ static void loss_gradient_index_rows_f64(size_t rows, size_t K, const double *co
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_v(f[c * ROWS_f64 + row] - t1[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t1[row]);
             t3[row] += (((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
         }
     }
-    double t4[ROWS_f64];
-    double t5[ROWS_f64];
+    work_f64 t4[ROWS_f64];
+    work_f64 t5[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t4[row] = 1.0 + t3[row];
-        t5[row] = t3[row] / (1.0 + t3[row]);
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
+        loss[row] = log1p_fast(t3[row]) - (f[(size_t)y[row] * ROWS_f64 + row] - t1[row]);
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = (((label_f64)j == y[row]) ? -(((label_f64)j == t0[row]) ? t4[row] : 1.0 - t2[j * ROWS_f64 + row] / t5[row]) : t2[j * ROWS_f64 + row] / t5[row]);
+        }
+    }
+#else
+    label_f64 t0[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f64 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] > t0_most[row] ? (label_f64)c : t0[row];
+            t0_most[row] = f[c * ROWS_f64 + row] > t0_most[row] ? f[c * ROWS_f64 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
+        }
+    }
+    work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = 0.0;
+        t3_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t1[row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
+    }
+    work_f64 t4[ROWS_f64];
+    work_f64 t5[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
         loss[row] = log1p_v(t3[row]) - (f[(size_t)y[row] * ROWS_f64 + row] - t1[row]);
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            gradient[j * ROWS_f64 + row] = (1.0 - (((label_f64)j == y[row]) ? 1.0 : 0.0)) * (t2[j * ROWS_f64 + row] / t4[row]) - (((label_f64)j == y[row]) ? (((label_f64)j == t0[row]) ? t5[row] : 1.0 - t2[j * ROWS_f64 + row] / t4[row]) : 0.0);
+            gradient[j * ROWS_f64 + row] = (((label_f64)j == y[row]) ? -(((label_f64)j == t0[row]) ? t4[row] : 1.0 - t2[j * ROWS_f64 + row] / t5[row]) : t2[j * ROWS_f64 + row] / t5[row]);
         }
     }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_index_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -1028,32 +1690,33 @@ void lossforge_softmax_cross_entropy_loss_gradient_index_f64(size_t n, size_t K,
     lossforge_softmax_cross_entropy_loss_gradient_index_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *parameters, double *scratch, double *const *outputs)
+static void gradient_hessian_index_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *y, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const f = inputs[0];
-    double *const gradient = outputs[0];
+    const work_f64 *const f = inputs[0];
+    work_f64 *const gradient = outputs[0];
     double *const hessian = outputs[1];
-    double *const t2 = scratch + 0 * K * ROWS_f64;
-    double *const t5 = scratch + 1 * K * ROWS_f64;
+    work_f64 *const t2 = scratch + 0 * K * ROWS_f64;
+    work_f64 *const t6 = scratch + 1 * K * ROWS_f64;
     (void)rows, (void)y, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
-    label_f64 t1[ROWS_f64];
-    double t1_most[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    label_f64 t0[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t0[row] = -HUGE_VAL;
-        t1[row] = 0;
-        t1_most[row] = f[0 * ROWS_f64 + row];
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f64 + row];
+        t1[row] = -HUGE_VAL;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t0[row] = f[c * ROWS_f64 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f64 + row];
-            t1[row] = f[c * ROWS_f64 + row] > t1_most[row] ? (label_f64)c : t1[row];
-            t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
+            t0[row] = f[c * ROWS_f64 + row] > t0_most[row] ? (label_f64)c : t0[row];
+            t0_most[row] = f[c * ROWS_f64 + row] > t0_most[row] ? f[c * ROWS_f64 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
         }
     }
-    double t3[ROWS_f64];
+    work_f64 t3[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
@@ -1061,39 +1724,99 @@ static void gradient_hessian_index_rows_f64(size_t rows, size_t K, const double 
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_v(f[c * ROWS_f64 + row] - t0[row]);
-            t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t1[row]);
+            t3[row] += (((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
         }
     }
-    double t4[ROWS_f64];
+    work_f64 t4[ROWS_f64];
+    work_f64 t5[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t4[row] = 1.0 + t3[row];
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t5[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t4[row];
+            t6[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t5[row];
         }
-    }
-    double t6[ROWS_f64];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f64; row++) {
-        t6[row] = t3[row] / (1.0 + t3[row]);
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            gradient[j * ROWS_f64 + row] = (1.0 - (((label_f64)j == y[row]) ? 1.0 : 0.0)) * t5[j * ROWS_f64 + row] - (((label_f64)j == y[row]) ? (((label_f64)j == t1[row]) ? t6[row] : 1.0 - t5[j * ROWS_f64 + row]) : 0.0);
+            gradient[j * ROWS_f64 + row] = (((label_f64)j == y[row]) ? -(((label_f64)j == t0[row]) ? t4[row] : 1.0 - t6[j * ROWS_f64 + row]) : t6[j * ROWS_f64 + row]);
         }
     }
     for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = t5[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t1[row]) ? t6[row] : 1.0 - t5[k_2 * ROWS_f64 + row]) : -t5[k_2 * ROWS_f64 + row]);
+                hessian[(row * K + j) * K + k_2] = t6[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t0[row]) ? t4[row] : 1.0 - t6[k_2 * ROWS_f64 + row]) : -t6[k_2 * ROWS_f64 + row]);
             }
         }
     }
+#else
+    label_f64 t0[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f64 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] > t0_most[row] ? (label_f64)c : t0[row];
+            t0_most[row] = f[c * ROWS_f64 + row] > t0_most[row] ? f[c * ROWS_f64 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
+        }
+    }
+    work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = 0.0;
+        t3_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t1[row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
+    }
+    work_f64 t4[ROWS_f64];
+    work_f64 t5[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t6[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t5[row];
+        }
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = (((label_f64)j == y[row]) ? -(((label_f64)j == t0[row]) ? t4[row] : 1.0 - t6[j * ROWS_f64 + row]) : t6[j * ROWS_f64 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = t6[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t0[row]) ? t4[row] : 1.0 - t6[k_2 * ROWS_f64 + row]) : -t6[k_2 * ROWS_f64 + row]);
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_gradient_hessian_index_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -1109,18 +1832,19 @@ void lossforge_softmax_cross_entropy_gradient_hessian_index_f64(size_t n, size_t
     lossforge_softmax_cross_entropy_gradient_hessian_index_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_index_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *y, const double *parameters, double *scratch, double *const *outputs)
+static void loss_gradient_hessian_index_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *y, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const f = inputs[0];
-    double *const loss = outputs[0];
-    double *const gradient = outputs[1];
+    const work_f64 *const f = inputs[0];
+    work_f64 *const loss = outputs[0];
+    work_f64 *const gradient = outputs[1];
     double *const hessian = outputs[2];
-    double *const t2 = scratch + 0 * K * ROWS_f64;
-    double *const t5 = scratch + 1 * K * ROWS_f64;
+    work_f64 *const t2 = scratch + 0 * K * ROWS_f64;
+    work_f64 *const t6 = scratch + 1 * K * ROWS_f64;
     (void)rows, (void)y, (void)parameters, (void)scratch;
+#ifdef LOSSFORGE_FAST
     label_f64 t0[ROWS_f64];
-    double t0_most[ROWS_f64];
-    double t1[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = 0;
@@ -1135,7 +1859,7 @@ static void loss_gradient_hessian_index_rows_f64(size_t rows, size_t K, const do
             t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
         }
     }
-    double t3[ROWS_f64];
+    work_f64 t3[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
@@ -1143,40 +1867,107 @@ static void loss_gradient_hessian_index_rows_f64(size_t rows, size_t K, const do
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_v(f[c * ROWS_f64 + row] - t1[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t1[row]);
             t3[row] += (((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
         }
     }
-    double t4[ROWS_f64];
+    work_f64 t4[ROWS_f64];
+    work_f64 t5[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t4[row] = 1.0 + t3[row];
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t5[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t4[row];
+            t6[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t5[row];
         }
     }
-    double t6[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        t6[row] = t3[row] / (1.0 + t3[row]);
-        loss[row] = log1p_v(t3[row]) - (f[(size_t)y[row] * ROWS_f64 + row] - t1[row]);
+        loss[row] = log1p_fast(t3[row]) - (f[(size_t)y[row] * ROWS_f64 + row] - t1[row]);
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            gradient[j * ROWS_f64 + row] = (1.0 - (((label_f64)j == y[row]) ? 1.0 : 0.0)) * t5[j * ROWS_f64 + row] - (((label_f64)j == y[row]) ? (((label_f64)j == t0[row]) ? t6[row] : 1.0 - t5[j * ROWS_f64 + row]) : 0.0);
+            gradient[j * ROWS_f64 + row] = (((label_f64)j == y[row]) ? -(((label_f64)j == t0[row]) ? t4[row] : 1.0 - t6[j * ROWS_f64 + row]) : t6[j * ROWS_f64 + row]);
         }
     }
     for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = t5[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t0[row]) ? t6[row] : 1.0 - t5[k_2 * ROWS_f64 + row]) : -t5[k_2 * ROWS_f64 + row]);
+                hessian[(row * K + j) * K + k_2] = t6[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t0[row]) ? t4[row] : 1.0 - t6[k_2 * ROWS_f64 + row]) : -t6[k_2 * ROWS_f64 + row]);
             }
         }
     }
+#else
+    label_f64 t0[ROWS_f64];
+    work_f64 t0_most[ROWS_f64];
+    work_f64 t1[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f64 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] > t0_most[row] ? (label_f64)c : t0[row];
+            t0_most[row] = f[c * ROWS_f64 + row] > t0_most[row] ? f[c * ROWS_f64 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f64 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f64 + row];
+        }
+    }
+    work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = 0.0;
+        t3_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t1[row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
+    }
+    work_f64 t4[ROWS_f64];
+    work_f64 t5[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t6[c * ROWS_f64 + row] = t2[c * ROWS_f64 + row] / t5[row];
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        loss[row] = log1p_v(t3[row]) - (f[(size_t)y[row] * ROWS_f64 + row] - t1[row]);
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            gradient[j * ROWS_f64 + row] = (((label_f64)j == y[row]) ? -(((label_f64)j == t0[row]) ? t4[row] : 1.0 - t6[j * ROWS_f64 + row]) : t6[j * ROWS_f64 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = t6[j * ROWS_f64 + row] * (((label_f64)j == (label_f64)k_2) ? (((label_f64)k_2 == t0[row]) ? t4[row] : 1.0 - t6[k_2 * ROWS_f64 + row]) : -t6[k_2 * ROWS_f64 + row]);
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -1192,15 +1983,16 @@ void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f64(size_t n, s
     lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f64_at(n, K, inputs, NULL, outputs);
 }
 
-static void inverse_link_rows_f64(size_t rows, size_t K, const double *const *inputs, const label_f64 *labels, const double *parameters, double *scratch, double *const *outputs)
+static void inverse_link_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, const label_f64 *labels, const double *parameters, work_f64 *scratch, void *const *outputs)
 {
-    const double *const f = inputs[0];
-    double *const mean = outputs[0];
-    double *const t2 = scratch + 0 * K * ROWS_f64;
+    const work_f64 *const f = inputs[0];
+    work_f64 *const mean = outputs[0];
+    work_f64 *const t2 = scratch + 0 * K * ROWS_f64;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    double t0[ROWS_f64];
+#ifdef LOSSFORGE_FAST
+    work_f64 t0[ROWS_f64];
     label_f64 t1[ROWS_f64];
-    double t1_most[ROWS_f64];
+    work_f64 t1_most[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = -HUGE_VAL;
@@ -1215,7 +2007,7 @@ static void inverse_link_rows_f64(size_t rows, size_t K, const double *const *in
             t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
         }
     }
-    double t3[ROWS_f64];
+    work_f64 t3[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
@@ -1223,11 +2015,11 @@ static void inverse_link_rows_f64(size_t rows, size_t K, const double *const *in
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_v(f[c * ROWS_f64 + row] - t0[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t0[row]);
             t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
         }
     }
-    double t4[ROWS_f64];
+    work_f64 t4[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t4[row] = 1.0 + t3[row];
@@ -1238,6 +2030,54 @@ static void inverse_link_rows_f64(size_t rows, size_t K, const double *const *in
             mean[k_2 * ROWS_f64 + row] = t2[k_2 * ROWS_f64 + row] / t4[row];
         }
     }
+#else
+    work_f64 t0[ROWS_f64];
+    label_f64 t1[ROWS_f64];
+    work_f64 t1_most[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = -HUGE_VAL;
+        t1[row] = 0;
+        t1_most[row] = f[0 * ROWS_f64 + row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t0[row] = f[c * ROWS_f64 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f64 + row];
+            t1[row] = f[c * ROWS_f64 + row] > t1_most[row] ? (label_f64)c : t1[row];
+            t1_most[row] = f[c * ROWS_f64 + row] > t1_most[row] ? f[c * ROWS_f64 + row] : t1_most[row];
+        }
+    }
+    work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = 0.0;
+        t3_rest[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t0[row]);
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
+    }
+    work_f64 t4[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = 1.0 + t3[row];
+    }
+    for (size_t k_2 = 0; k_2 < K; k_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f64; row++) {
+            mean[k_2 * ROWS_f64 + row] = t2[k_2 * ROWS_f64 + row] / t4[row];
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
@@ -1253,13 +2093,20 @@ void lossforge_softmax_cross_entropy_inverse_link_f64(size_t n, size_t K, const 
     lossforge_softmax_cross_entropy_inverse_link_f64_at(n, K, inputs, NULL, outputs);
 }
 
-enum { ROWS_f32 = 16, INPUTS_f32 = 2, OUTPUTS_f32 = 3, SMALL_f32 = 8192 };
-
-/* A class number, as wide as a real number. */
+/* What is computed with, class numbers of the same width, and the rows of a block. */
+#ifdef LOSSFORGE_FAST
+typedef float work_f32;
 typedef int32_t label_f32;
+enum { ROWS_f32 = 16 };
+#else
+typedef double work_f32;
+typedef int64_t label_f32;
+enum { ROWS_f32 = 8 };
+#endif
+enum { INPUTS_f32 = 2, OUTPUTS_f32 = 3, SMALL_f32 = 32768 / sizeof(work_f32) };
 
 /* A kernel takes a block of rows, turned: for each class, the rows side by side. */
-typedef void kernel_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs);
+typedef void kernel_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs);
 
 /* What in_blocks has to know of a kernel: how many arrays of classes it reads and needs, and the axes of its outputs. */
 typedef struct {
@@ -1269,44 +2116,42 @@ typedef struct {
     int axes[OUTPUTS_f32];
 } shape_f32;
 
-ONCE static void turned_f32(size_t rows, size_t K, const float *restrict whole, float *restrict block)
+ONCE static void turned_f32(size_t rows, size_t K, const float *restrict whole, work_f32 *restrict block)
 {
     for (size_t c = 0; c < K; c++)
         for (size_t row = 0; row < ROWS_f32; row++)
             block[c * ROWS_f32 + row] = whole[(row < rows ? row : 0) * K + c];
 }
 
-ONCE static void turned_back_f32(size_t rows, size_t K, const float *restrict block, float *restrict whole)
+ONCE static void turned_back_f32(size_t rows, size_t K, const work_f32 *restrict block, float *restrict whole)
 {
     for (size_t row = 0; row < rows; row++)
         for (size_t c = 0; c < K; c++)
-            whole[row * K + c] = block[c * ROWS_f32 + row];
+            whole[row * K + c] = (float)block[c * ROWS_f32 + row];
 }
 
-ONCE static void weigh_f32(size_t rows, size_t K, const float *weights, int axes, float *block)
+ONCE static void weigh_f32(size_t rows, size_t each, const float *weights, float *outputs)
 {
-    const size_t each = axes == 2 ? K * K : axes == 1 ? K : 1;
-    const size_t row_step = axes == 2 ? each : 1, step = axes == 2 ? 1 : ROWS_f32;
-    for (size_t at = 0; at < each; at++)
-        for (size_t row = 0; row < rows; row++)
-            block[row * row_step + at * step] *= weights[row];
+    for (size_t row = 0; row < rows; row++)
+        for (size_t at = 0; at < each; at++)
+            outputs[row * each + at] *= weights[row];
 }
 
 /* Runs a kernel block by block. Where there is no memory for a block of many classes, the results are NaN. */
 ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-    float small[SMALL_f32], single[OUTPUTS_f32][ROWS_f32];
+    work_f32 small[SMALL_f32], single[OUTPUTS_f32][ROWS_f32];
     label_f32 labels[ROWS_f32];
-    const float *in[INPUTS_f32];
-    float *out[OUTPUTS_f32];
+    const work_f32 *in[INPUTS_f32];
+    void *out[OUTPUTS_f32];
     const size_t size = K * ROWS_f32, needed = shape->vectors + shape->scratch + shape->made;
-    float *const memory = size <= SMALL_f32 / needed ? small : malloc(needed * size * sizeof(float));
+    work_f32 *const memory = size <= SMALL_f32 / needed ? small : malloc(needed * size * sizeof(work_f32));
     const int64_t *const all_labels = shape->labelled ? inputs[0] : NULL;
     const void *const *const vectors = inputs + shape->labelled;
     const float *const weights = shape->weighted ? vectors[shape->vectors] : NULL;
     for (size_t start = 0; start < n; start += ROWS_f32) {
         const size_t rows = n - start < ROWS_f32 ? n - start : ROWS_f32;
-        float *block = memory;
+        work_f32 *block = memory;
         if (memory == NULL) {
             for (size_t i = 0; i < shape->made; i++) {
                 const size_t each = shape->axes[i] == 0 ? 1 : shape->axes[i] == 1 ? K : K * K;
@@ -1323,35 +2168,38 @@ ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const
             const size_t at = start + (row < rows ? row : 0);
             labels[row] = all_labels == NULL ? 0 : (label_f32)all_labels[at];
         }
-        float *const scratch = block;
+        work_f32 *const scratch = block;
         block += shape->scratch * size;
         for (size_t i = 0; i < shape->made; i++) {
-            out[i] = shape->axes[i] == 0 ? single[i] : shape->axes[i] == 1 ? block : (float *)outputs[i] + start * K * K;
+            out[i] = shape->axes[i] == 0 ? single[i] : block;
+            if (shape->axes[i] == 2)
+                out[i] = (float *)outputs[i] + start * K * K;
             block += shape->axes[i] == 1 ? size : 0;
         }
         shape->kernel(rows, K, in, labels, parameters, scratch, out);
         for (size_t i = 0; i < shape->made; i++) {
+            const size_t each = shape->axes[i] == 0 ? 1 : shape->axes[i] == 1 ? K : K * K;
+            float *const whole = (float *)outputs[i] + start * each;
+            if (shape->axes[i] < 2)
+                turned_back_f32(rows, each, out[i], whole);
             if (weights != NULL)
-                weigh_f32(rows, K, weights + start, shape->axes[i], out[i]);
-            if (shape->axes[i] == 0)
-                memcpy((float *)outputs[i] + start, out[i], rows * sizeof(float));
-            else if (shape->axes[i] == 1)
-                turned_back_f32(rows, K, out[i], (float *)outputs[i] + start * K);
+                weigh_f32(rows, each, weights + start, whole);
         }
     }
     if (memory != small)
         free(memory);
 }
 
-static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void loss_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const y = inputs[0];
-    const float *const f = inputs[1];
-    float *const loss = outputs[0];
+    const work_f32 *const y = inputs[0];
+    const work_f32 *const f = inputs[1];
+    work_f32 *const loss = outputs[0];
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    work_f32 t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
-    float t1_most[ROWS_f32];
+    work_f32 t1_most[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = -HUGE_VALF;
@@ -1366,7 +2214,7 @@ static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, con
             t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
         }
     }
-    float t2[ROWS_f32];
+    work_f32 t2[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t2[row] = 0.0f;
@@ -1374,15 +2222,15 @@ static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, con
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[row] += (((label_f32)c == t1[row]) ? 0.0f : exp_vf(f[c * ROWS_f32 + row] - t0[row]));
+            t2[row] += (((label_f32)c == t1[row]) ? 0.0f : exp_difference_fastf(f[c * ROWS_f32 + row], t0[row]));
         }
     }
-    float t3[ROWS_f32];
+    work_f32 t3[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t3[row] = log1p_vf(t2[row]);
+        t3[row] = log1p_fastf(t2[row]);
     }
-    float t4[ROWS_f32];
+    work_f32 t4[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t4[row] = 0.0f;
@@ -1397,6 +2245,56 @@ static void loss_rows_f32(size_t rows, size_t K, const float *const *inputs, con
     for (size_t row = 0; row < ROWS_f32; row++) {
         loss[row] = -t4[row];
     }
+#else
+    work_f32 t0[ROWS_f32];
+    label_f32 t1[ROWS_f32];
+    work_f32 t1_most[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = -HUGE_VAL;
+        t1[row] = 0;
+        t1_most[row] = f[0 * ROWS_f32 + row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f32 + row];
+            t1[row] = f[c * ROWS_f32 + row] > t1_most[row] ? (label_f32)c : t1[row];
+            t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
+        }
+    }
+    work_f32 t2[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t2[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[row] += (((label_f32)c == t1[row]) ? 0.0 : exp_difference_fast(f[c * ROWS_f32 + row], t0[row]));
+        }
+    }
+    work_f32 t3[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = log1p_fast(t2[row]);
+    }
+    work_f32 t4[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t4[row] += (f[i_2 * ROWS_f32 + row] - t0[row] - t3[row]) * y[i_2 * ROWS_f32 + row];
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        loss[row] = -t4[row];
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -1412,31 +2310,32 @@ void lossforge_softmax_cross_entropy_loss_f32(size_t n, size_t K, const float *y
     lossforge_softmax_cross_entropy_loss_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void gradient_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const y = inputs[0];
-    const float *const f = inputs[1];
-    float *const gradient = outputs[0];
-    float *const t2 = scratch + 0 * K * ROWS_f32;
+    const work_f32 *const y = inputs[0];
+    const work_f32 *const f = inputs[1];
+    work_f32 *const gradient = outputs[0];
+    work_f32 *const t2 = scratch + 0 * K * ROWS_f32;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
-    label_f32 t1[ROWS_f32];
-    float t1_most[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    label_f32 t0[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t0[row] = -HUGE_VALF;
-        t1[row] = 0;
-        t1_most[row] = f[0 * ROWS_f32 + row];
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f32 + row];
+        t1[row] = -HUGE_VALF;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] = f[c * ROWS_f32 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f32 + row];
-            t1[row] = f[c * ROWS_f32 + row] > t1_most[row] ? (label_f32)c : t1[row];
-            t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
+            t0[row] = f[c * ROWS_f32 + row] > t0_most[row] ? (label_f32)c : t0[row];
+            t0_most[row] = f[c * ROWS_f32 + row] > t0_most[row] ? f[c * ROWS_f32 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
         }
     }
-    float t3[ROWS_f32];
+    work_f32 t3[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
@@ -1444,23 +2343,67 @@ static void gradient_rows_f32(size_t rows, size_t K, const float *const *inputs,
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[c * ROWS_f32 + row] = exp_vf(f[c * ROWS_f32 + row] - t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]);
+            t3[row] += (((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
         }
     }
-    float t4[ROWS_f32];
-    float t5[ROWS_f32];
+    work_f32 t4[ROWS_f32];
+    work_f32 t5[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t4[row] = 1.0f + t3[row];
-        t5[row] = t3[row] / (1.0f + t3[row]);
+        t4[row] = t3[row] / (1.0f + t3[row]);
+        t5[row] = 1.0f + t3[row];
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            gradient[j * ROWS_f32 + row] = (1.0f - y[j * ROWS_f32 + row]) * (t2[j * ROWS_f32 + row] / t4[row]) - (((label_f32)j == t1[row]) ? t5[row] : 1.0f - t2[j * ROWS_f32 + row] / t4[row]) * y[j * ROWS_f32 + row];
+            gradient[j * ROWS_f32 + row] = ((y[j * ROWS_f32 + row] == 1.0f) ? -(((label_f32)j == t0[row]) ? t4[row] : 1.0f - t2[j * ROWS_f32 + row] / t5[row]) : t2[j * ROWS_f32 + row] / t5[row]);
         }
     }
+#else
+    label_f32 t0[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f32 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] > t0_most[row] ? (label_f32)c : t0[row];
+            t0_most[row] = f[c * ROWS_f32 + row] > t0_most[row] ? f[c * ROWS_f32 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
+        }
+    }
+    work_f32 t3[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t1[row]);
+            t3[row] += (((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+        }
+    }
+    work_f32 t4[ROWS_f32];
+    work_f32 t5[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = ((y[j * ROWS_f32 + row] == 1.0) ? -(((label_f32)j == t0[row]) ? t4[row] : 1.0 - t2[j * ROWS_f32 + row] / t5[row]) : t2[j * ROWS_f32 + row] / t5[row]);
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -1476,16 +2419,17 @@ void lossforge_softmax_cross_entropy_gradient_f32(size_t n, size_t K, const floa
     lossforge_softmax_cross_entropy_gradient_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void hessian_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const f = inputs[1];
+    const work_f32 *const f = inputs[1];
     float *const hessian = outputs[0];
-    float *const t2 = scratch + 0 * K * ROWS_f32;
-    float *const t5 = scratch + 1 * K * ROWS_f32;
+    work_f32 *const t2 = scratch + 0 * K * ROWS_f32;
+    work_f32 *const t5 = scratch + 1 * K * ROWS_f32;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    work_f32 t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
-    float t1_most[ROWS_f32];
+    work_f32 t1_most[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = -HUGE_VALF;
@@ -1500,7 +2444,7 @@ static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, 
             t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
         }
     }
-    float t3[ROWS_f32];
+    work_f32 t3[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
@@ -1508,11 +2452,11 @@ static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, 
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[c * ROWS_f32 + row] = exp_vf(f[c * ROWS_f32 + row] - t0[row]);
+            t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t0[row]);
             t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
         }
     }
-    float t4[ROWS_f32];
+    work_f32 t4[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t4[row] = 1.0f + t3[row];
@@ -1523,7 +2467,7 @@ static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, 
             t5[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t4[row];
         }
     }
-    float t6[ROWS_f32];
+    work_f32 t6[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t6[row] = t3[row] / (1.0f + t3[row]);
@@ -1535,6 +2479,60 @@ static void hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, 
             }
         }
     }
+#else
+    work_f32 t0[ROWS_f32];
+    label_f32 t1[ROWS_f32];
+    work_f32 t1_most[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = -HUGE_VAL;
+        t1[row] = 0;
+        t1_most[row] = f[0 * ROWS_f32 + row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f32 + row];
+            t1[row] = f[c * ROWS_f32 + row] > t1_most[row] ? (label_f32)c : t1[row];
+            t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
+        }
+    }
+    work_f32 t3[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t0[row]);
+            t3[row] += (((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+        }
+    }
+    work_f32 t4[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = 1.0 + t3[row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t5[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t4[row];
+        }
+    }
+    work_f32 t6[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t6[row] = t3[row] / (1.0 + t3[row]);
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = (float)(t5[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t1[row]) ? t6[row] : 1.0 - t5[k_2 * ROWS_f32 + row]) : -t5[k_2 * ROWS_f32 + row]));
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -1550,17 +2548,18 @@ void lossforge_softmax_cross_entropy_hessian_f32(size_t n, size_t K, const float
     lossforge_softmax_cross_entropy_hessian_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void loss_gradient_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const y = inputs[0];
-    const float *const f = inputs[1];
-    float *const loss = outputs[0];
-    float *const gradient = outputs[1];
-    float *const t2 = scratch + 0 * K * ROWS_f32;
+    const work_f32 *const y = inputs[0];
+    const work_f32 *const f = inputs[1];
+    work_f32 *const loss = outputs[0];
+    work_f32 *const gradient = outputs[1];
+    work_f32 *const t2 = scratch + 0 * K * ROWS_f32;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    work_f32 t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
-    float t1_most[ROWS_f32];
+    work_f32 t1_most[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = -HUGE_VALF;
@@ -1575,7 +2574,7 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *in
             t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
         }
     }
-    float t3[ROWS_f32];
+    work_f32 t3[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
@@ -1583,16 +2582,16 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *in
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[c * ROWS_f32 + row] = exp_vf(f[c * ROWS_f32 + row] - t0[row]);
+            t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t0[row]);
             t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
         }
     }
-    float t4[ROWS_f32];
+    work_f32 t4[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t4[row] = log1p_vf(t3[row]);
+        t4[row] = log1p_fastf(t3[row]);
     }
-    float t5[ROWS_f32];
+    work_f32 t5[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t5[row] = 0.0f;
@@ -1603,20 +2602,81 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const float *const *in
             t5[row] += (f[i_2 * ROWS_f32 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f32 + row];
         }
     }
-    float t6[ROWS_f32];
-    float t7[ROWS_f32];
+    work_f32 t6[ROWS_f32];
+    work_f32 t7[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t6[row] = 1.0f + t3[row];
-        t7[row] = t3[row] / (1.0f + t3[row]);
+        t6[row] = t3[row] / (1.0f + t3[row]);
+        t7[row] = 1.0f + t3[row];
         loss[row] = -t5[row];
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            gradient[j * ROWS_f32 + row] = (1.0f - y[j * ROWS_f32 + row]) * (t2[j * ROWS_f32 + row] / t6[row]) - (((label_f32)j == t1[row]) ? t7[row] : 1.0f - t2[j * ROWS_f32 + row] / t6[row]) * y[j * ROWS_f32 + row];
+            gradient[j * ROWS_f32 + row] = ((y[j * ROWS_f32 + row] == 1.0f) ? -(((label_f32)j == t1[row]) ? t6[row] : 1.0f - t2[j * ROWS_f32 + row] / t7[row]) : t2[j * ROWS_f32 + row] / t7[row]);
         }
     }
+#else
+    work_f32 t0[ROWS_f32];
+    label_f32 t1[ROWS_f32];
+    work_f32 t1_most[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = -HUGE_VAL;
+        t1[row] = 0;
+        t1_most[row] = f[0 * ROWS_f32 + row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f32 + row];
+            t1[row] = f[c * ROWS_f32 + row] > t1_most[row] ? (label_f32)c : t1[row];
+            t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
+        }
+    }
+    work_f32 t3[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t0[row]);
+            t3[row] += (((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+        }
+    }
+    work_f32 t4[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = log1p_fast(t3[row]);
+    }
+    work_f32 t5[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t5[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t5[row] += (f[i_2 * ROWS_f32 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f32 + row];
+        }
+    }
+    work_f32 t6[ROWS_f32];
+    work_f32 t7[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t6[row] = t3[row] / (1.0 + t3[row]);
+        t7[row] = 1.0 + t3[row];
+        loss[row] = -t5[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = ((y[j * ROWS_f32 + row] == 1.0) ? -(((label_f32)j == t1[row]) ? t6[row] : 1.0 - t2[j * ROWS_f32 + row] / t7[row]) : t2[j * ROWS_f32 + row] / t7[row]);
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -1632,33 +2692,34 @@ void lossforge_softmax_cross_entropy_loss_gradient_f32(size_t n, size_t K, const
     lossforge_softmax_cross_entropy_loss_gradient_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void gradient_hessian_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const y = inputs[0];
-    const float *const f = inputs[1];
-    float *const gradient = outputs[0];
+    const work_f32 *const y = inputs[0];
+    const work_f32 *const f = inputs[1];
+    work_f32 *const gradient = outputs[0];
     float *const hessian = outputs[1];
-    float *const t2 = scratch + 0 * K * ROWS_f32;
-    float *const t5 = scratch + 1 * K * ROWS_f32;
+    work_f32 *const t2 = scratch + 0 * K * ROWS_f32;
+    work_f32 *const t6 = scratch + 1 * K * ROWS_f32;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
-    label_f32 t1[ROWS_f32];
-    float t1_most[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    label_f32 t0[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t0[row] = -HUGE_VALF;
-        t1[row] = 0;
-        t1_most[row] = f[0 * ROWS_f32 + row];
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f32 + row];
+        t1[row] = -HUGE_VALF;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] = f[c * ROWS_f32 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f32 + row];
-            t1[row] = f[c * ROWS_f32 + row] > t1_most[row] ? (label_f32)c : t1[row];
-            t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
+            t0[row] = f[c * ROWS_f32 + row] > t0_most[row] ? (label_f32)c : t0[row];
+            t0_most[row] = f[c * ROWS_f32 + row] > t0_most[row] ? f[c * ROWS_f32 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
         }
     }
-    float t3[ROWS_f32];
+    work_f32 t3[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
@@ -1666,39 +2727,93 @@ static void gradient_hessian_rows_f32(size_t rows, size_t K, const float *const 
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[c * ROWS_f32 + row] = exp_vf(f[c * ROWS_f32 + row] - t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]);
+            t3[row] += (((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
         }
     }
-    float t4[ROWS_f32];
+    work_f32 t4[ROWS_f32];
+    work_f32 t5[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t4[row] = 1.0f + t3[row];
+        t4[row] = t3[row] / (1.0f + t3[row]);
+        t5[row] = 1.0f + t3[row];
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t5[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t4[row];
+            t6[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t5[row];
         }
-    }
-    float t6[ROWS_f32];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        t6[row] = t3[row] / (1.0f + t3[row]);
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            gradient[j * ROWS_f32 + row] = (1.0f - y[j * ROWS_f32 + row]) * t5[j * ROWS_f32 + row] - (((label_f32)j == t1[row]) ? t6[row] : 1.0f - t5[j * ROWS_f32 + row]) * y[j * ROWS_f32 + row];
+            gradient[j * ROWS_f32 + row] = ((y[j * ROWS_f32 + row] == 1.0f) ? -(((label_f32)j == t0[row]) ? t4[row] : 1.0f - t6[j * ROWS_f32 + row]) : t6[j * ROWS_f32 + row]);
         }
     }
     for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = t5[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t1[row]) ? t6[row] : 1.0f - t5[k_2 * ROWS_f32 + row]) : -t5[k_2 * ROWS_f32 + row]);
+                hessian[(row * K + j) * K + k_2] = t6[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t0[row]) ? t4[row] : 1.0f - t6[k_2 * ROWS_f32 + row]) : -t6[k_2 * ROWS_f32 + row]);
             }
         }
     }
+#else
+    label_f32 t0[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f32 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] > t0_most[row] ? (label_f32)c : t0[row];
+            t0_most[row] = f[c * ROWS_f32 + row] > t0_most[row] ? f[c * ROWS_f32 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
+        }
+    }
+    work_f32 t3[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t1[row]);
+            t3[row] += (((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+        }
+    }
+    work_f32 t4[ROWS_f32];
+    work_f32 t5[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t6[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t5[row];
+        }
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = ((y[j * ROWS_f32 + row] == 1.0) ? -(((label_f32)j == t0[row]) ? t4[row] : 1.0 - t6[j * ROWS_f32 + row]) : t6[j * ROWS_f32 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = (float)(t6[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t0[row]) ? t4[row] : 1.0 - t6[k_2 * ROWS_f32 + row]) : -t6[k_2 * ROWS_f32 + row]));
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -1714,19 +2829,20 @@ void lossforge_softmax_cross_entropy_gradient_hessian_f32(size_t n, size_t K, co
     lossforge_softmax_cross_entropy_gradient_hessian_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const y = inputs[0];
-    const float *const f = inputs[1];
-    float *const loss = outputs[0];
-    float *const gradient = outputs[1];
+    const work_f32 *const y = inputs[0];
+    const work_f32 *const f = inputs[1];
+    work_f32 *const loss = outputs[0];
+    work_f32 *const gradient = outputs[1];
     float *const hessian = outputs[2];
-    float *const t2 = scratch + 0 * K * ROWS_f32;
-    float *const t7 = scratch + 1 * K * ROWS_f32;
+    work_f32 *const t2 = scratch + 0 * K * ROWS_f32;
+    work_f32 *const t8 = scratch + 1 * K * ROWS_f32;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    work_f32 t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
-    float t1_most[ROWS_f32];
+    work_f32 t1_most[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = -HUGE_VALF;
@@ -1741,7 +2857,7 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *c
             t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
         }
     }
-    float t3[ROWS_f32];
+    work_f32 t3[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
@@ -1749,16 +2865,16 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *c
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[c * ROWS_f32 + row] = exp_vf(f[c * ROWS_f32 + row] - t0[row]);
+            t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t0[row]);
             t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
         }
     }
-    float t4[ROWS_f32];
+    work_f32 t4[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t4[row] = log1p_vf(t3[row]);
+        t4[row] = log1p_fastf(t3[row]);
     }
-    float t5[ROWS_f32];
+    work_f32 t5[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t5[row] = 0.0f;
@@ -1769,36 +2885,113 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const float *c
             t5[row] += (f[i_2 * ROWS_f32 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f32 + row];
         }
     }
-    float t6[ROWS_f32];
+    work_f32 t6[ROWS_f32];
+    work_f32 t7[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t6[row] = 1.0f + t3[row];
+        t6[row] = t3[row] / (1.0f + t3[row]);
+        t7[row] = 1.0f + t3[row];
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t7[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t6[row];
+            t8[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t7[row];
         }
     }
-    float t8[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t8[row] = t3[row] / (1.0f + t3[row]);
         loss[row] = -t5[row];
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            gradient[j * ROWS_f32 + row] = (1.0f - y[j * ROWS_f32 + row]) * t7[j * ROWS_f32 + row] - (((label_f32)j == t1[row]) ? t8[row] : 1.0f - t7[j * ROWS_f32 + row]) * y[j * ROWS_f32 + row];
+            gradient[j * ROWS_f32 + row] = ((y[j * ROWS_f32 + row] == 1.0f) ? -(((label_f32)j == t1[row]) ? t6[row] : 1.0f - t8[j * ROWS_f32 + row]) : t8[j * ROWS_f32 + row]);
         }
     }
     for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = t7[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t1[row]) ? t8[row] : 1.0f - t7[k_2 * ROWS_f32 + row]) : -t7[k_2 * ROWS_f32 + row]);
+                hessian[(row * K + j) * K + k_2] = t8[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t1[row]) ? t6[row] : 1.0f - t8[k_2 * ROWS_f32 + row]) : -t8[k_2 * ROWS_f32 + row]);
             }
         }
     }
+#else
+    work_f32 t0[ROWS_f32];
+    label_f32 t1[ROWS_f32];
+    work_f32 t1_most[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = -HUGE_VAL;
+        t1[row] = 0;
+        t1_most[row] = f[0 * ROWS_f32 + row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f32 + row];
+            t1[row] = f[c * ROWS_f32 + row] > t1_most[row] ? (label_f32)c : t1[row];
+            t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
+        }
+    }
+    work_f32 t3[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t0[row]);
+            t3[row] += (((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+        }
+    }
+    work_f32 t4[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = log1p_fast(t3[row]);
+    }
+    work_f32 t5[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t5[row] = 0.0;
+    }
+    for (size_t i_2 = 0; i_2 < K; i_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t5[row] += (f[i_2 * ROWS_f32 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f32 + row];
+        }
+    }
+    work_f32 t6[ROWS_f32];
+    work_f32 t7[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t6[row] = t3[row] / (1.0 + t3[row]);
+        t7[row] = 1.0 + t3[row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t8[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t7[row];
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        loss[row] = -t5[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = ((y[j * ROWS_f32 + row] == 1.0) ? -(((label_f32)j == t1[row]) ? t6[row] : 1.0 - t8[j * ROWS_f32 + row]) : t8[j * ROWS_f32 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = (float)(t8[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t1[row]) ? t6[row] : 1.0 - t8[k_2 * ROWS_f32 + row]) : -t8[k_2 * ROWS_f32 + row]));
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -1814,14 +3007,15 @@ void lossforge_softmax_cross_entropy_loss_gradient_hessian_f32(size_t n, size_t 
     lossforge_softmax_cross_entropy_loss_gradient_hessian_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *parameters, float *scratch, float *const *outputs)
+static void loss_index_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *y, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const f = inputs[0];
-    float *const loss = outputs[0];
+    const work_f32 *const f = inputs[0];
+    work_f32 *const loss = outputs[0];
     (void)rows, (void)y, (void)parameters, (void)scratch;
+#ifdef LOSSFORGE_FAST
     label_f32 t0[ROWS_f32];
-    float t0_most[ROWS_f32];
-    float t1[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = 0;
@@ -1836,7 +3030,7 @@ static void loss_index_rows_f32(size_t rows, size_t K, const float *const *input
             t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
         }
     }
-    float t2[ROWS_f32];
+    work_f32 t2[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t2[row] = 0.0f;
@@ -1844,13 +3038,47 @@ static void loss_index_rows_f32(size_t rows, size_t K, const float *const *input
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[row] += (((label_f32)c == t0[row]) ? 0.0f : exp_vf(f[c * ROWS_f32 + row] - t1[row]));
+            t2[row] += (((label_f32)c == t0[row]) ? 0.0f : exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]));
         }
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        loss[row] = log1p_vf(t2[row]) - (f[(size_t)y[row] * ROWS_f32 + row] - t1[row]);
+        loss[row] = log1p_fastf(t2[row]) - (f[(size_t)y[row] * ROWS_f32 + row] - t1[row]);
     }
+#else
+    label_f32 t0[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f32 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] > t0_most[row] ? (label_f32)c : t0[row];
+            t0_most[row] = f[c * ROWS_f32 + row] > t0_most[row] ? f[c * ROWS_f32 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
+        }
+    }
+    work_f32 t2[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t2[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[row] += (((label_f32)c == t0[row]) ? 0.0 : exp_difference_fast(f[c * ROWS_f32 + row], t1[row]));
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        loss[row] = log1p_fast(t2[row]) - (f[(size_t)y[row] * ROWS_f32 + row] - t1[row]);
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_loss_index_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -1866,30 +3094,31 @@ void lossforge_softmax_cross_entropy_loss_index_f32(size_t n, size_t K, const in
     lossforge_softmax_cross_entropy_loss_index_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *parameters, float *scratch, float *const *outputs)
+static void gradient_index_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *y, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const f = inputs[0];
-    float *const gradient = outputs[0];
-    float *const t2 = scratch + 0 * K * ROWS_f32;
+    const work_f32 *const f = inputs[0];
+    work_f32 *const gradient = outputs[0];
+    work_f32 *const t2 = scratch + 0 * K * ROWS_f32;
     (void)rows, (void)y, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
-    label_f32 t1[ROWS_f32];
-    float t1_most[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    label_f32 t0[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t0[row] = -HUGE_VALF;
-        t1[row] = 0;
-        t1_most[row] = f[0 * ROWS_f32 + row];
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f32 + row];
+        t1[row] = -HUGE_VALF;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] = f[c * ROWS_f32 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f32 + row];
-            t1[row] = f[c * ROWS_f32 + row] > t1_most[row] ? (label_f32)c : t1[row];
-            t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
+            t0[row] = f[c * ROWS_f32 + row] > t0_most[row] ? (label_f32)c : t0[row];
+            t0_most[row] = f[c * ROWS_f32 + row] > t0_most[row] ? f[c * ROWS_f32 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
         }
     }
-    float t3[ROWS_f32];
+    work_f32 t3[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
@@ -1897,23 +3126,67 @@ static void gradient_index_rows_f32(size_t rows, size_t K, const float *const *i
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[c * ROWS_f32 + row] = exp_vf(f[c * ROWS_f32 + row] - t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]);
+            t3[row] += (((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
         }
     }
-    float t4[ROWS_f32];
-    float t5[ROWS_f32];
+    work_f32 t4[ROWS_f32];
+    work_f32 t5[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t4[row] = 1.0f + t3[row];
-        t5[row] = t3[row] / (1.0f + t3[row]);
+        t4[row] = t3[row] / (1.0f + t3[row]);
+        t5[row] = 1.0f + t3[row];
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            gradient[j * ROWS_f32 + row] = (1.0f - (((label_f32)j == y[row]) ? 1.0f : 0.0f)) * (t2[j * ROWS_f32 + row] / t4[row]) - (((label_f32)j == y[row]) ? (((label_f32)j == t1[row]) ? t5[row] : 1.0f - t2[j * ROWS_f32 + row] / t4[row]) : 0.0f);
+            gradient[j * ROWS_f32 + row] = (((label_f32)j == y[row]) ? -(((label_f32)j == t0[row]) ? t4[row] : 1.0f - t2[j * ROWS_f32 + row] / t5[row]) : t2[j * ROWS_f32 + row] / t5[row]);
         }
     }
+#else
+    label_f32 t0[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f32 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] > t0_most[row] ? (label_f32)c : t0[row];
+            t0_most[row] = f[c * ROWS_f32 + row] > t0_most[row] ? f[c * ROWS_f32 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
+        }
+    }
+    work_f32 t3[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t1[row]);
+            t3[row] += (((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+        }
+    }
+    work_f32 t4[ROWS_f32];
+    work_f32 t5[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = (((label_f32)j == y[row]) ? -(((label_f32)j == t0[row]) ? t4[row] : 1.0 - t2[j * ROWS_f32 + row] / t5[row]) : t2[j * ROWS_f32 + row] / t5[row]);
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_gradient_index_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -1929,16 +3202,17 @@ void lossforge_softmax_cross_entropy_gradient_index_f32(size_t n, size_t K, cons
     lossforge_softmax_cross_entropy_gradient_index_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void hessian_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *parameters, float *scratch, float *const *outputs)
+static void hessian_index_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *y, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const f = inputs[0];
+    const work_f32 *const f = inputs[0];
     float *const hessian = outputs[0];
-    float *const t2 = scratch + 0 * K * ROWS_f32;
-    float *const t5 = scratch + 1 * K * ROWS_f32;
+    work_f32 *const t2 = scratch + 0 * K * ROWS_f32;
+    work_f32 *const t5 = scratch + 1 * K * ROWS_f32;
     (void)rows, (void)y, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    work_f32 t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
-    float t1_most[ROWS_f32];
+    work_f32 t1_most[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = -HUGE_VALF;
@@ -1953,7 +3227,7 @@ static void hessian_index_rows_f32(size_t rows, size_t K, const float *const *in
             t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
         }
     }
-    float t3[ROWS_f32];
+    work_f32 t3[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
@@ -1961,11 +3235,11 @@ static void hessian_index_rows_f32(size_t rows, size_t K, const float *const *in
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[c * ROWS_f32 + row] = exp_vf(f[c * ROWS_f32 + row] - t0[row]);
+            t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t0[row]);
             t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
         }
     }
-    float t4[ROWS_f32];
+    work_f32 t4[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t4[row] = 1.0f + t3[row];
@@ -1976,7 +3250,7 @@ static void hessian_index_rows_f32(size_t rows, size_t K, const float *const *in
             t5[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t4[row];
         }
     }
-    float t6[ROWS_f32];
+    work_f32 t6[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t6[row] = t3[row] / (1.0f + t3[row]);
@@ -1988,6 +3262,60 @@ static void hessian_index_rows_f32(size_t rows, size_t K, const float *const *in
             }
         }
     }
+#else
+    work_f32 t0[ROWS_f32];
+    label_f32 t1[ROWS_f32];
+    work_f32 t1_most[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = -HUGE_VAL;
+        t1[row] = 0;
+        t1_most[row] = f[0 * ROWS_f32 + row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f32 + row];
+            t1[row] = f[c * ROWS_f32 + row] > t1_most[row] ? (label_f32)c : t1[row];
+            t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
+        }
+    }
+    work_f32 t3[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t0[row]);
+            t3[row] += (((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+        }
+    }
+    work_f32 t4[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = 1.0 + t3[row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t5[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t4[row];
+        }
+    }
+    work_f32 t6[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t6[row] = t3[row] / (1.0 + t3[row]);
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = (float)(t5[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t1[row]) ? t6[row] : 1.0 - t5[k_2 * ROWS_f32 + row]) : -t5[k_2 * ROWS_f32 + row]));
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_hessian_index_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -2003,16 +3331,17 @@ void lossforge_softmax_cross_entropy_hessian_index_f32(size_t n, size_t K, const
     lossforge_softmax_cross_entropy_hessian_index_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *parameters, float *scratch, float *const *outputs)
+static void loss_gradient_index_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *y, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const f = inputs[0];
-    float *const loss = outputs[0];
-    float *const gradient = outputs[1];
-    float *const t2 = scratch + 0 * K * ROWS_f32;
+    const work_f32 *const f = inputs[0];
+    work_f32 *const loss = outputs[0];
+    work_f32 *const gradient = outputs[1];
+    work_f32 *const t2 = scratch + 0 * K * ROWS_f32;
     (void)rows, (void)y, (void)parameters, (void)scratch;
+#ifdef LOSSFORGE_FAST
     label_f32 t0[ROWS_f32];
-    float t0_most[ROWS_f32];
-    float t1[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = 0;
@@ -2027,7 +3356,7 @@ static void loss_gradient_index_rows_f32(size_t rows, size_t K, const float *con
             t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
         }
     }
-    float t3[ROWS_f32];
+    work_f32 t3[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
@@ -2035,24 +3364,69 @@ static void loss_gradient_index_rows_f32(size_t rows, size_t K, const float *con
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[c * ROWS_f32 + row] = exp_vf(f[c * ROWS_f32 + row] - t1[row]);
+            t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]);
             t3[row] += (((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
         }
     }
-    float t4[ROWS_f32];
-    float t5[ROWS_f32];
+    work_f32 t4[ROWS_f32];
+    work_f32 t5[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t4[row] = 1.0f + t3[row];
-        t5[row] = t3[row] / (1.0f + t3[row]);
-        loss[row] = log1p_vf(t3[row]) - (f[(size_t)y[row] * ROWS_f32 + row] - t1[row]);
+        t4[row] = t3[row] / (1.0f + t3[row]);
+        t5[row] = 1.0f + t3[row];
+        loss[row] = log1p_fastf(t3[row]) - (f[(size_t)y[row] * ROWS_f32 + row] - t1[row]);
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            gradient[j * ROWS_f32 + row] = (1.0f - (((label_f32)j == y[row]) ? 1.0f : 0.0f)) * (t2[j * ROWS_f32 + row] / t4[row]) - (((label_f32)j == y[row]) ? (((label_f32)j == t0[row]) ? t5[row] : 1.0f - t2[j * ROWS_f32 + row] / t4[row]) : 0.0f);
+            gradient[j * ROWS_f32 + row] = (((label_f32)j == y[row]) ? -(((label_f32)j == t0[row]) ? t4[row] : 1.0f - t2[j * ROWS_f32 + row] / t5[row]) : t2[j * ROWS_f32 + row] / t5[row]);
         }
     }
+#else
+    label_f32 t0[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f32 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] > t0_most[row] ? (label_f32)c : t0[row];
+            t0_most[row] = f[c * ROWS_f32 + row] > t0_most[row] ? f[c * ROWS_f32 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
+        }
+    }
+    work_f32 t3[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t1[row]);
+            t3[row] += (((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+        }
+    }
+    work_f32 t4[ROWS_f32];
+    work_f32 t5[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
+        loss[row] = log1p_fast(t3[row]) - (f[(size_t)y[row] * ROWS_f32 + row] - t1[row]);
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = (((label_f32)j == y[row]) ? -(((label_f32)j == t0[row]) ? t4[row] : 1.0 - t2[j * ROWS_f32 + row] / t5[row]) : t2[j * ROWS_f32 + row] / t5[row]);
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_index_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -2068,32 +3442,33 @@ void lossforge_softmax_cross_entropy_loss_gradient_index_f32(size_t n, size_t K,
     lossforge_softmax_cross_entropy_loss_gradient_index_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void gradient_hessian_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *parameters, float *scratch, float *const *outputs)
+static void gradient_hessian_index_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *y, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const f = inputs[0];
-    float *const gradient = outputs[0];
+    const work_f32 *const f = inputs[0];
+    work_f32 *const gradient = outputs[0];
     float *const hessian = outputs[1];
-    float *const t2 = scratch + 0 * K * ROWS_f32;
-    float *const t5 = scratch + 1 * K * ROWS_f32;
+    work_f32 *const t2 = scratch + 0 * K * ROWS_f32;
+    work_f32 *const t6 = scratch + 1 * K * ROWS_f32;
     (void)rows, (void)y, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
-    label_f32 t1[ROWS_f32];
-    float t1_most[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    label_f32 t0[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t0[row] = -HUGE_VALF;
-        t1[row] = 0;
-        t1_most[row] = f[0 * ROWS_f32 + row];
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f32 + row];
+        t1[row] = -HUGE_VALF;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] = f[c * ROWS_f32 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f32 + row];
-            t1[row] = f[c * ROWS_f32 + row] > t1_most[row] ? (label_f32)c : t1[row];
-            t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
+            t0[row] = f[c * ROWS_f32 + row] > t0_most[row] ? (label_f32)c : t0[row];
+            t0_most[row] = f[c * ROWS_f32 + row] > t0_most[row] ? f[c * ROWS_f32 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
         }
     }
-    float t3[ROWS_f32];
+    work_f32 t3[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
@@ -2101,39 +3476,93 @@ static void gradient_hessian_index_rows_f32(size_t rows, size_t K, const float *
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[c * ROWS_f32 + row] = exp_vf(f[c * ROWS_f32 + row] - t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]);
+            t3[row] += (((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
         }
     }
-    float t4[ROWS_f32];
+    work_f32 t4[ROWS_f32];
+    work_f32 t5[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t4[row] = 1.0f + t3[row];
+        t4[row] = t3[row] / (1.0f + t3[row]);
+        t5[row] = 1.0f + t3[row];
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t5[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t4[row];
+            t6[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t5[row];
         }
-    }
-    float t6[ROWS_f32];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        t6[row] = t3[row] / (1.0f + t3[row]);
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            gradient[j * ROWS_f32 + row] = (1.0f - (((label_f32)j == y[row]) ? 1.0f : 0.0f)) * t5[j * ROWS_f32 + row] - (((label_f32)j == y[row]) ? (((label_f32)j == t1[row]) ? t6[row] : 1.0f - t5[j * ROWS_f32 + row]) : 0.0f);
+            gradient[j * ROWS_f32 + row] = (((label_f32)j == y[row]) ? -(((label_f32)j == t0[row]) ? t4[row] : 1.0f - t6[j * ROWS_f32 + row]) : t6[j * ROWS_f32 + row]);
         }
     }
     for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = t5[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t1[row]) ? t6[row] : 1.0f - t5[k_2 * ROWS_f32 + row]) : -t5[k_2 * ROWS_f32 + row]);
+                hessian[(row * K + j) * K + k_2] = t6[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t0[row]) ? t4[row] : 1.0f - t6[k_2 * ROWS_f32 + row]) : -t6[k_2 * ROWS_f32 + row]);
             }
         }
     }
+#else
+    label_f32 t0[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f32 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] > t0_most[row] ? (label_f32)c : t0[row];
+            t0_most[row] = f[c * ROWS_f32 + row] > t0_most[row] ? f[c * ROWS_f32 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
+        }
+    }
+    work_f32 t3[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t1[row]);
+            t3[row] += (((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+        }
+    }
+    work_f32 t4[ROWS_f32];
+    work_f32 t5[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t6[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t5[row];
+        }
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = (((label_f32)j == y[row]) ? -(((label_f32)j == t0[row]) ? t4[row] : 1.0 - t6[j * ROWS_f32 + row]) : t6[j * ROWS_f32 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = (float)(t6[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t0[row]) ? t4[row] : 1.0 - t6[k_2 * ROWS_f32 + row]) : -t6[k_2 * ROWS_f32 + row]));
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_gradient_hessian_index_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -2149,18 +3578,19 @@ void lossforge_softmax_cross_entropy_gradient_hessian_index_f32(size_t n, size_t
     lossforge_softmax_cross_entropy_gradient_hessian_index_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void loss_gradient_hessian_index_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *y, const float *parameters, float *scratch, float *const *outputs)
+static void loss_gradient_hessian_index_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *y, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const f = inputs[0];
-    float *const loss = outputs[0];
-    float *const gradient = outputs[1];
+    const work_f32 *const f = inputs[0];
+    work_f32 *const loss = outputs[0];
+    work_f32 *const gradient = outputs[1];
     float *const hessian = outputs[2];
-    float *const t2 = scratch + 0 * K * ROWS_f32;
-    float *const t5 = scratch + 1 * K * ROWS_f32;
+    work_f32 *const t2 = scratch + 0 * K * ROWS_f32;
+    work_f32 *const t6 = scratch + 1 * K * ROWS_f32;
     (void)rows, (void)y, (void)parameters, (void)scratch;
+#ifdef LOSSFORGE_FAST
     label_f32 t0[ROWS_f32];
-    float t0_most[ROWS_f32];
-    float t1[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = 0;
@@ -2175,7 +3605,7 @@ static void loss_gradient_hessian_index_rows_f32(size_t rows, size_t K, const fl
             t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
         }
     }
-    float t3[ROWS_f32];
+    work_f32 t3[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
@@ -2183,40 +3613,101 @@ static void loss_gradient_hessian_index_rows_f32(size_t rows, size_t K, const fl
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[c * ROWS_f32 + row] = exp_vf(f[c * ROWS_f32 + row] - t1[row]);
+            t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]);
             t3[row] += (((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
         }
     }
-    float t4[ROWS_f32];
+    work_f32 t4[ROWS_f32];
+    work_f32 t5[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t4[row] = 1.0f + t3[row];
+        t4[row] = t3[row] / (1.0f + t3[row]);
+        t5[row] = 1.0f + t3[row];
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t5[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t4[row];
+            t6[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t5[row];
         }
     }
-    float t6[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        t6[row] = t3[row] / (1.0f + t3[row]);
-        loss[row] = log1p_vf(t3[row]) - (f[(size_t)y[row] * ROWS_f32 + row] - t1[row]);
+        loss[row] = log1p_fastf(t3[row]) - (f[(size_t)y[row] * ROWS_f32 + row] - t1[row]);
     }
     for (size_t j = 0; j < K; j++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            gradient[j * ROWS_f32 + row] = (1.0f - (((label_f32)j == y[row]) ? 1.0f : 0.0f)) * t5[j * ROWS_f32 + row] - (((label_f32)j == y[row]) ? (((label_f32)j == t0[row]) ? t6[row] : 1.0f - t5[j * ROWS_f32 + row]) : 0.0f);
+            gradient[j * ROWS_f32 + row] = (((label_f32)j == y[row]) ? -(((label_f32)j == t0[row]) ? t4[row] : 1.0f - t6[j * ROWS_f32 + row]) : t6[j * ROWS_f32 + row]);
         }
     }
     for (size_t row = 0; row < rows; row++) {
         for (size_t j = 0; j < K; j++) {
             for (size_t k_2 = 0; k_2 < K; k_2++) {
-                hessian[(row * K + j) * K + k_2] = t5[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t0[row]) ? t6[row] : 1.0f - t5[k_2 * ROWS_f32 + row]) : -t5[k_2 * ROWS_f32 + row]);
+                hessian[(row * K + j) * K + k_2] = t6[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t0[row]) ? t4[row] : 1.0f - t6[k_2 * ROWS_f32 + row]) : -t6[k_2 * ROWS_f32 + row]);
             }
         }
     }
+#else
+    label_f32 t0[ROWS_f32];
+    work_f32 t0_most[ROWS_f32];
+    work_f32 t1[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = 0;
+        t0_most[row] = f[0 * ROWS_f32 + row];
+        t1[row] = -HUGE_VAL;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] > t0_most[row] ? (label_f32)c : t0[row];
+            t0_most[row] = f[c * ROWS_f32 + row] > t0_most[row] ? f[c * ROWS_f32 + row] : t0_most[row];
+            t1[row] = f[c * ROWS_f32 + row] <= t1[row] || t1[row] != t1[row] ? t1[row] : f[c * ROWS_f32 + row];
+        }
+    }
+    work_f32 t3[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t1[row]);
+            t3[row] += (((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+        }
+    }
+    work_f32 t4[ROWS_f32];
+    work_f32 t5[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = t3[row] / (1.0 + t3[row]);
+        t5[row] = 1.0 + t3[row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t6[c * ROWS_f32 + row] = t2[c * ROWS_f32 + row] / t5[row];
+        }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        loss[row] = log1p_fast(t3[row]) - (f[(size_t)y[row] * ROWS_f32 + row] - t1[row]);
+    }
+    for (size_t j = 0; j < K; j++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            gradient[j * ROWS_f32 + row] = (((label_f32)j == y[row]) ? -(((label_f32)j == t0[row]) ? t4[row] : 1.0 - t6[j * ROWS_f32 + row]) : t6[j * ROWS_f32 + row]);
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t j = 0; j < K; j++) {
+            for (size_t k_2 = 0; k_2 < K; k_2++) {
+                hessian[(row * K + j) * K + k_2] = (float)(t6[j * ROWS_f32 + row] * (((label_f32)j == (label_f32)k_2) ? (((label_f32)k_2 == t0[row]) ? t4[row] : 1.0 - t6[k_2 * ROWS_f32 + row]) : -t6[k_2 * ROWS_f32 + row]));
+            }
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
@@ -2232,15 +3723,16 @@ void lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f32(size_t n, s
     lossforge_softmax_cross_entropy_loss_gradient_hessian_index_f32_at(n, K, inputs, NULL, outputs);
 }
 
-static void inverse_link_rows_f32(size_t rows, size_t K, const float *const *inputs, const label_f32 *labels, const float *parameters, float *scratch, float *const *outputs)
+static void inverse_link_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
-    const float *const f = inputs[0];
-    float *const mean = outputs[0];
-    float *const t2 = scratch + 0 * K * ROWS_f32;
+    const work_f32 *const f = inputs[0];
+    work_f32 *const mean = outputs[0];
+    work_f32 *const t2 = scratch + 0 * K * ROWS_f32;
     (void)rows, (void)labels, (void)parameters, (void)scratch;
-    float t0[ROWS_f32];
+#ifdef LOSSFORGE_FAST
+    work_f32 t0[ROWS_f32];
     label_f32 t1[ROWS_f32];
-    float t1_most[ROWS_f32];
+    work_f32 t1_most[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = -HUGE_VALF;
@@ -2255,7 +3747,7 @@ static void inverse_link_rows_f32(size_t rows, size_t K, const float *const *inp
             t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
         }
     }
-    float t3[ROWS_f32];
+    work_f32 t3[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
@@ -2263,11 +3755,11 @@ static void inverse_link_rows_f32(size_t rows, size_t K, const float *const *inp
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[c * ROWS_f32 + row] = exp_vf(f[c * ROWS_f32 + row] - t0[row]);
+            t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t0[row]);
             t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
         }
     }
-    float t4[ROWS_f32];
+    work_f32 t4[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t4[row] = 1.0f + t3[row];
@@ -2278,6 +3770,48 @@ static void inverse_link_rows_f32(size_t rows, size_t K, const float *const *inp
             mean[k_2 * ROWS_f32 + row] = t2[k_2 * ROWS_f32 + row] / t4[row];
         }
     }
+#else
+    work_f32 t0[ROWS_f32];
+    label_f32 t1[ROWS_f32];
+    work_f32 t1_most[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = -HUGE_VAL;
+        t1[row] = 0;
+        t1_most[row] = f[0 * ROWS_f32 + row];
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t0[row] = f[c * ROWS_f32 + row] <= t0[row] || t0[row] != t0[row] ? t0[row] : f[c * ROWS_f32 + row];
+            t1[row] = f[c * ROWS_f32 + row] > t1_most[row] ? (label_f32)c : t1[row];
+            t1_most[row] = f[c * ROWS_f32 + row] > t1_most[row] ? f[c * ROWS_f32 + row] : t1_most[row];
+        }
+    }
+    work_f32 t3[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = 0.0;
+    }
+    for (size_t c = 0; c < K; c++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t0[row]);
+            t3[row] += (((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+        }
+    }
+    work_f32 t4[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = 1.0 + t3[row];
+    }
+    for (size_t k_2 = 0; k_2 < K; k_2++) {
+        EACH_ROW
+        for (size_t row = 0; row < ROWS_f32; row++) {
+            mean[k_2 * ROWS_f32 + row] = t2[k_2 * ROWS_f32 + row] / t4[row];
+        }
+    }
+#endif
 }
 
 void lossforge_softmax_cross_entropy_inverse_link_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)

@@ -7,11 +7,20 @@ Arrays of one floating type and shape in, a tuple of new arrays out.
 import numpy as np
 
 
+def exp_difference(a, b):
+    # exp(a - b). What the rounded difference lacks (Knuth) is put right after, or exp would amplify it by |a - b|.
+    difference = a - b
+    back = difference - a
+    lost = (a - (difference - back)) - (b + back)
+    whole = np.exp(difference)
+    return np.where(difference < -1000.0, whole, whole + whole * lost)
+
+
 def loss(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t1), 0.0, np.exp(f - t0)), axis=1, keepdims=True)
+    t2 = np.sum(np.where((classes == t1), 0.0, exp_difference(f, t0)), axis=1, keepdims=True)
     t3 = np.log1p(t2)
     t4 = np.sum((f - t0 - t3) * y, axis=1, keepdims=True)
     return (
@@ -21,14 +30,14 @@ def loss(y, f):
 
 def gradient(y, f):
     classes = np.arange(f.shape[1])
-    t0 = np.max(f, axis=1, keepdims=True)
-    t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.exp(f - t0)
-    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
-    t4 = 1.0 + t3
-    t5 = t3 / (1.0 + t3)
+    t0 = np.argmax(f, axis=1, keepdims=True)
+    t1 = np.max(f, axis=1, keepdims=True)
+    t2 = exp_difference(f, t1)
+    t3 = np.sum(np.where((classes == t0), 0.0, t2), axis=1, keepdims=True)
+    t4 = t3 / (1.0 + t3)
+    t5 = 1.0 + t3
     return (
-        (1.0 - y) * (t2 / t4) - np.where((classes == t1), t5, 1.0 - t2 / t4) * y,
+        np.where((y == 1.0), -np.where((classes == t0), t4, 1.0 - t2 / t5), t2 / t5),
     )
 
 
@@ -36,7 +45,7 @@ def hessian(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.exp(f - t0)
+    t2 = exp_difference(f, t0)
     t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
     t4 = 1.0 + t3
     t5 = t2 / t4
@@ -50,30 +59,30 @@ def loss_gradient(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.exp(f - t0)
+    t2 = exp_difference(f, t0)
     t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
     t4 = np.log1p(t3)
     t5 = np.sum((f - t0 - t4) * y, axis=1, keepdims=True)
-    t6 = 1.0 + t3
-    t7 = t3 / (1.0 + t3)
+    t6 = t3 / (1.0 + t3)
+    t7 = 1.0 + t3
     return (
         (-t5)[:, 0],
-        (1.0 - y) * (t2 / t6) - np.where((classes == t1), t7, 1.0 - t2 / t6) * y,
+        np.where((y == 1.0), -np.where((classes == t1), t6, 1.0 - t2 / t7), t2 / t7),
     )
 
 
 def gradient_hessian(y, f):
     classes = np.arange(f.shape[1])
-    t0 = np.max(f, axis=1, keepdims=True)
-    t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.exp(f - t0)
-    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
-    t4 = 1.0 + t3
-    t5 = t2 / t4
-    t6 = t3 / (1.0 + t3)
+    t0 = np.argmax(f, axis=1, keepdims=True)
+    t1 = np.max(f, axis=1, keepdims=True)
+    t2 = exp_difference(f, t1)
+    t3 = np.sum(np.where((classes == t0), 0.0, t2), axis=1, keepdims=True)
+    t4 = t3 / (1.0 + t3)
+    t5 = 1.0 + t3
+    t6 = t2 / t5
     return (
-        (1.0 - y) * t5 - np.where((classes == t1), t6, 1.0 - t5) * y,
-        t5[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t6[:, :, None], 1.0 - t5[:, None, :]), -t5[:, None, :]),
+        np.where((y == 1.0), -np.where((classes == t0), t4, 1.0 - t6), t6),
+        t6[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t0[:, :, None]), t4[:, :, None], 1.0 - t6[:, None, :]), -t6[:, None, :]),
     )
 
 
@@ -81,17 +90,17 @@ def loss_gradient_hessian(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.exp(f - t0)
+    t2 = exp_difference(f, t0)
     t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
     t4 = np.log1p(t3)
     t5 = np.sum((f - t0 - t4) * y, axis=1, keepdims=True)
-    t6 = 1.0 + t3
-    t7 = t2 / t6
-    t8 = t3 / (1.0 + t3)
+    t6 = t3 / (1.0 + t3)
+    t7 = 1.0 + t3
+    t8 = t2 / t7
     return (
         (-t5)[:, 0],
-        (1.0 - y) * t7 - np.where((classes == t1), t8, 1.0 - t7) * y,
-        t7[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t8[:, :, None], 1.0 - t7[:, None, :]), -t7[:, None, :]),
+        np.where((y == 1.0), -np.where((classes == t1), t6, 1.0 - t8), t8),
+        t8[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t6[:, :, None], 1.0 - t8[:, None, :]), -t8[:, None, :]),
     )
 
 
@@ -99,23 +108,22 @@ def loss_index(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.argmax(f, axis=1, keepdims=True)
     t1 = np.max(f, axis=1, keepdims=True)
-    t2 = np.sum(np.where((classes == t0), 0.0, np.exp(f - t1)), axis=1, keepdims=True)
+    t2 = np.sum(np.where((classes == t0), 0.0, exp_difference(f, t1)), axis=1, keepdims=True)
     return (
         (np.log1p(t2) - (np.take_along_axis(f, y[:, None], axis=1) - t1))[:, 0],
     )
 
 
 def gradient_index(y, f):
-    dtype = f.dtype.type
     classes = np.arange(f.shape[1])
-    t0 = np.max(f, axis=1, keepdims=True)
-    t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.exp(f - t0)
-    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
-    t4 = 1.0 + t3
-    t5 = t3 / (1.0 + t3)
+    t0 = np.argmax(f, axis=1, keepdims=True)
+    t1 = np.max(f, axis=1, keepdims=True)
+    t2 = exp_difference(f, t1)
+    t3 = np.sum(np.where((classes == t0), 0.0, t2), axis=1, keepdims=True)
+    t4 = t3 / (1.0 + t3)
+    t5 = 1.0 + t3
     return (
-        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (t2 / t4) - np.where((classes == y[:, None]), np.where((classes == t1), t5, 1.0 - t2 / t4), 0.0),
+        np.where((classes == y[:, None]), -np.where((classes == t0), t4, 1.0 - t2 / t5), t2 / t5),
     )
 
 
@@ -123,7 +131,7 @@ def hessian_index(y, f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.exp(f - t0)
+    t2 = exp_difference(f, t0)
     t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
     t4 = 1.0 + t3
     t5 = t2 / t4
@@ -134,50 +142,47 @@ def hessian_index(y, f):
 
 
 def loss_gradient_index(y, f):
-    dtype = f.dtype.type
     classes = np.arange(f.shape[1])
     t0 = np.argmax(f, axis=1, keepdims=True)
     t1 = np.max(f, axis=1, keepdims=True)
-    t2 = np.exp(f - t1)
+    t2 = exp_difference(f, t1)
     t3 = np.sum(np.where((classes == t0), 0.0, t2), axis=1, keepdims=True)
-    t4 = 1.0 + t3
-    t5 = t3 / (1.0 + t3)
+    t4 = t3 / (1.0 + t3)
+    t5 = 1.0 + t3
     return (
         (np.log1p(t3) - (np.take_along_axis(f, y[:, None], axis=1) - t1))[:, 0],
-        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * (t2 / t4) - np.where((classes == y[:, None]), np.where((classes == t0), t5, 1.0 - t2 / t4), 0.0),
+        np.where((classes == y[:, None]), -np.where((classes == t0), t4, 1.0 - t2 / t5), t2 / t5),
     )
 
 
 def gradient_hessian_index(y, f):
-    dtype = f.dtype.type
     classes = np.arange(f.shape[1])
-    t0 = np.max(f, axis=1, keepdims=True)
-    t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.exp(f - t0)
-    t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
-    t4 = 1.0 + t3
-    t5 = t2 / t4
-    t6 = t3 / (1.0 + t3)
+    t0 = np.argmax(f, axis=1, keepdims=True)
+    t1 = np.max(f, axis=1, keepdims=True)
+    t2 = exp_difference(f, t1)
+    t3 = np.sum(np.where((classes == t0), 0.0, t2), axis=1, keepdims=True)
+    t4 = t3 / (1.0 + t3)
+    t5 = 1.0 + t3
+    t6 = t2 / t5
     return (
-        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * t5 - np.where((classes == y[:, None]), np.where((classes == t1), t6, 1.0 - t5), 0.0),
-        t5[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t1[:, :, None]), t6[:, :, None], 1.0 - t5[:, None, :]), -t5[:, None, :]),
+        np.where((classes == y[:, None]), -np.where((classes == t0), t4, 1.0 - t6), t6),
+        t6[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t0[:, :, None]), t4[:, :, None], 1.0 - t6[:, None, :]), -t6[:, None, :]),
     )
 
 
 def loss_gradient_hessian_index(y, f):
-    dtype = f.dtype.type
     classes = np.arange(f.shape[1])
     t0 = np.argmax(f, axis=1, keepdims=True)
     t1 = np.max(f, axis=1, keepdims=True)
-    t2 = np.exp(f - t1)
+    t2 = exp_difference(f, t1)
     t3 = np.sum(np.where((classes == t0), 0.0, t2), axis=1, keepdims=True)
-    t4 = 1.0 + t3
-    t5 = t2 / t4
-    t6 = t3 / (1.0 + t3)
+    t4 = t3 / (1.0 + t3)
+    t5 = 1.0 + t3
+    t6 = t2 / t5
     return (
         (np.log1p(t3) - (np.take_along_axis(f, y[:, None], axis=1) - t1))[:, 0],
-        (1.0 - np.where((classes == y[:, None]), dtype(1.0), 0.0)) * t5 - np.where((classes == y[:, None]), np.where((classes == t0), t6, 1.0 - t5), 0.0),
-        t5[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t0[:, :, None]), t6[:, :, None], 1.0 - t5[:, None, :]), -t5[:, None, :]),
+        np.where((classes == y[:, None]), -np.where((classes == t0), t4, 1.0 - t6), t6),
+        t6[:, :, None] * np.where((classes[:, None] == classes), np.where((classes == t0[:, :, None]), t4[:, :, None], 1.0 - t6[:, None, :]), -t6[:, None, :]),
     )
 
 
@@ -185,7 +190,7 @@ def inverse_link(f):
     classes = np.arange(f.shape[1])
     t0 = np.max(f, axis=1, keepdims=True)
     t1 = np.argmax(f, axis=1, keepdims=True)
-    t2 = np.exp(f - t0)
+    t2 = exp_difference(f, t0)
     t3 = np.sum(np.where((classes == t1), 0.0, t2), axis=1, keepdims=True)
     t4 = 1.0 + t3
     return (
